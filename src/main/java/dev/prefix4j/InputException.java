@@ -1,0 +1,24 @@
+package dev.prefix4j;
+
+/**
+ * Something that the user gave cannot be used: a file, a key, a row, an option, or a combination of them.
+ *
+ * <p>The message is the one line that the user sees. It names the file, key or row, what was expected and what was
+ * found: {@code model/config.json: key 'n_head': expected a positive integer, found -3}.
+ */
+public final class InputException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    /** @param message one line for the user, without a final full stop */
+    public InputException(String message) {
+        super(message);
+    }
+
+    /**
+     * @param message one line for the user, without a final full stop
+     * @param cause what a developer sees with {@code --verbose}
+     */
+    public InputException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}
