@@ -1,0 +1,441 @@
+package dev.prefix4j.torch;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.stream.Collectors;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Argument;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Dispatcher;
+import org.bytedeco.pytorch.FunctionSchema;
+import org.bytedeco.pytorch.GenericList;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.IValueVector;
+import org.bytedeco.pytorch.OperatorHandle;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.Type;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * An ATen operator, reached by name and overload through the dispatcher: autograd, devices and checks apply as in
+ * PyTorch's {@code torch.ops.aten}. It reaches also what the presets leave out, such as {@code aten::_fused_adamw_}.
+ *
+ * <pre>{@code
+ * Aten.Operator relu = Aten.operator("aten::relu", "");
+ * Tensor y = relu.tensor(x);
+ * }</pre>
+ *
+ * <p>Arguments are positional, in the order of the schema; trailing ones that have a default may be left off. The Java
+ * types are:
+ *
+ * <table>
+ * <caption>Schema type and Java type</caption>
+ * <tr><td>{@code Tensor}</td><td>{@link Tensor}</td></tr>
+ * <tr><td>{@code int}, {@code SymInt}</td><td>{@link Long} or {@link Integer}</td></tr>
+ * <tr><td>{@code float}</td><td>{@link Double}, {@link Float} or an integer</td></tr>
+ * <tr><td>{@code Scalar}</td><td>any of these numbers, or {@link Boolean}</td></tr>
+ * <tr><td>{@code bool}</td><td>{@link Boolean}</td></tr>
+ * <tr><td>{@code str}</td><td>{@link String}</td></tr>
+ * <tr><td>{@code ScalarType}</td><td>{@link torch.ScalarType}</td></tr>
+ * <tr><td>{@code Device}</td><td>{@link Device}</td></tr>
+ * <tr><td>{@code T?}</td><td>{@code null} or as {@code T}</td></tr>
+ * <tr><td>{@code T[]}</td><td>{@link List} of {@code T}, {@code long[]}, {@code double[]}, {@code Tensor[]}</td></tr>
+ * </table>
+ *
+ * <p>Calls go over libtorch's stable C ABI ({@code torch_call_dispatcher}). Schemas that this ABI cannot carry (a
+ * {@code Scalar}, a {@code Layout}, a {@code Generator}) go over the presets' boxed call: same operator, same result,
+ * about twice the overhead.
+ */
+public final class Aten {
+    private static final ConcurrentMap<String, Operator> OPERATORS = new ConcurrentHashMap<>();
+
+    private Aten() {}
+
+    /**
+     * Looks an operator up; the result is cached.
+     *
+     * @param name with its namespace, such as {@code aten::_int_mm}
+     * @param overload such as {@code Scalar}, or empty
+     * @throws IllegalArgumentException if libtorch has no such operator
+     */
+    public static Operator operator(String name, String overload) {
+        TorchRuntime.require();
+        return OPERATORS.computeIfAbsent(name + '.' + overload, key -> new Operator(name, overload));
+    }
+
+    /** Schema types that a call converts. {@code OTHER} is known to libtorch only. */
+    private enum Kind {
+        TENSOR, INT, FLOAT, BOOL, STRING, SCALAR_TYPE, DEVICE, SCALAR, OPTIONAL, LIST, OTHER
+    }
+
+    /** A schema type: its kind, the type inside an optional or a list, and its text in the schema. */
+    private record ValueType(Kind kind, ValueType element, String text) {
+        static ValueType of(Type.TypePtr pointer) {
+            Type type = pointer.get();
+            String text = type.str().getString();
+            return switch (type.kind().intern()) {
+                case TensorType -> new ValueType(Kind.TENSOR, null, text);
+                case IntType, SymIntType -> new ValueType(Kind.INT, null, text);
+                case FloatType -> new ValueType(Kind.FLOAT, null, text);
+                case BoolType -> new ValueType(Kind.BOOL, null, text);
+                case StringType -> new ValueType(Kind.STRING, null, text);
+                case ScalarTypeType -> new ValueType(Kind.SCALAR_TYPE, null, text);
+                case DeviceObjType -> new ValueType(Kind.DEVICE, null, text);
+                case NumberType -> new ValueType(Kind.SCALAR, null, text);
+                case OptionalType -> new ValueType(Kind.OPTIONAL, of(type.containedType(0)), text);
+                case ListType -> new ValueType(Kind.LIST, of(type.containedType(0)), text);
+                default -> new ValueType(Kind.OTHER, null, text);
+            };
+        }
+
+        /** Whether libtorch 2.10's stable ABI converts values of this type. */
+        boolean isStable() {
+            return switch (kind) {
+                case TENSOR, INT, FLOAT, BOOL, STRING, SCALAR_TYPE, DEVICE -> true;
+                case OPTIONAL, LIST -> element.isStable();
+                case SCALAR, OTHER -> false;
+            };
+        }
+
+        boolean accepts(Object value) {
+            return switch (kind) {
+                case TENSOR -> value instanceof Tensor t && !t.isNull();
+                case INT -> value instanceof Long || value instanceof Integer;
+                case FLOAT -> value instanceof Number;
+                case BOOL -> value instanceof Boolean;
+                case STRING -> value instanceof String;
+                case SCALAR_TYPE -> value instanceof torch.ScalarType;
+                case DEVICE -> value instanceof Device;
+                case SCALAR -> value instanceof Number || value instanceof Boolean;
+                case OPTIONAL -> value == null || element.accepts(value);
+                case LIST -> value instanceof List<?> list && list.stream().allMatch(element::accepts);
+                case OTHER -> value instanceof IValue;
+            };
+        }
+    }
+
+    private record Parameter(String name, ValueType type, boolean hasDefault) {}
+
+    /** One operator. Safe for use by many threads. */
+    public static final class Operator {
+        private final String name;
+        private final String overload;
+        private final OperatorHandle handle;
+        private final List<Parameter> parameters;
+        private final List<ValueType> returns;
+        private final boolean stable;
+        private final MemorySegment nativeName;
+        private final MemorySegment nativeOverload;
+
+        private Operator(String name, String overload) {
+            this.name = name;
+            this.overload = overload;
+            try (PointerScope scope = new PointerScope()) {
+                OperatorHandle found;
+                try {
+                    found = Dispatcher.singleton().findSchemaOrThrow(name, overload);
+                } catch (RuntimeException e) {
+                    throw new IllegalArgumentException("libtorch has no operator " + title(), e);
+                }
+                FunctionSchema schema = found.schema();
+                this.parameters = parameters(schema.arguments());
+                this.returns = parameters(schema.returns()).stream().map(Parameter::type).toList();
+                // Kept for good: operators are never unloaded.
+                this.handle = new OperatorHandle(found);
+                handle.retainReference();
+                scope.detach(handle);
+            }
+            this.stable = parameters.stream().allMatch(p -> p.type().isStable()) && returnsAreStable();
+            this.nativeName = Arena.global().allocateFrom(name);
+            this.nativeOverload = Arena.global().allocateFrom(overload);
+        }
+
+        private static List<Parameter> parameters(Argument first) {
+            if (first == null) { // how the presets give an empty vector
+                return List.of();
+            }
+            List<Parameter> list = new ArrayList<>();
+            for (long i = first.position(); i < first.limit(); i++) {
+                Argument argument = first.getPointer(i);
+                BytePointer name = argument.name(); // null for the empty name of a result
+                list.add(new Parameter(
+                        name == null ? "" : name.getString(),
+                        ValueType.of(argument.real_type()),
+                        argument.default_value().has_value()));
+            }
+            return List.copyOf(list);
+        }
+
+        /** The ABI reads the return types in reverse order: it can carry only lists of types that do not mind. */
+        private boolean returnsAreStable() {
+            for (int i = 0; i < returns.size(); i++) {
+                ValueType mirrored = returns.get(returns.size() - 1 - i);
+                if (!returns.get(i).isStable() || !returns.get(i).equals(mirrored)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        /** Whether calls go over the stable C ABI; otherwise they take the presets' boxed call. */
+        public boolean isStable() {
+            return stable;
+        }
+
+        /**
+         * Calls an operator that returns one tensor.
+         *
+         * @return owned by the open {@link TensorScope}, or by the caller
+         * @throws IllegalArgumentException if an argument does not fit the schema
+         * @throws IllegalStateException if libtorch refuses the call; the message holds its reason
+         */
+        public Tensor tensor(Object... arguments) {
+            Object[] results = call(arguments);
+            if (results.length != 1 || !(results[0] instanceof Tensor tensor)) {
+                throw new IllegalArgumentException(title() + " returns " + returns.size() + " values, not one tensor");
+            }
+            return tensor;
+        }
+
+        /**
+         * Calls the operator.
+         *
+         * @return its results: {@link Tensor} (owned by the open {@link TensorScope}, or by the caller), {@link Long},
+         *     {@link Double}, {@link Boolean}, {@link String}, {@link List} or {@code null}
+         * @throws IllegalArgumentException if an argument does not fit the schema
+         * @throws IllegalStateException if libtorch refuses the call; the message holds its reason
+         */
+        public Object[] call(Object... arguments) {
+            Object[] complete = check(arguments);
+            return stable && complete.length == arguments.length ? callStable(complete) : callBoxed(complete);
+        }
+
+        private Object[] check(Object[] arguments) {
+            if (arguments.length > parameters.size()) {
+                throw new IllegalArgumentException("%s: expected at most %d arguments, got %d"
+                        .formatted(title(), parameters.size(), arguments.length));
+            }
+            Object[] complete = new Object[parameters.size()];
+            for (int i = 0; i < parameters.size(); i++) {
+                Parameter parameter = parameters.get(i);
+                if (i >= arguments.length) {
+                    if (!parameter.hasDefault()) {
+                        throw new IllegalArgumentException("%s: argument %d '%s' (%s) is missing"
+                                .formatted(title(), i, parameter.name(), parameter.type().text()));
+                    }
+                    complete[i] = Default.VALUE;
+                    continue;
+                }
+                complete[i] = asList(arguments[i]);
+                if (!parameter.type().accepts(complete[i])) {
+                    throw new IllegalArgumentException("%s: argument %d '%s': expected %s, got %s"
+                            .formatted(title(), i, parameter.name(), parameter.type().text(), describe(complete[i])));
+                }
+            }
+            return complete;
+        }
+
+        private Object[] callStable(Object[] arguments) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment stack = arena.allocate(
+                        ValueLayout.JAVA_LONG, Math.max(1, Math.max(arguments.length, returns.size())));
+                for (int i = 0; i < arguments.length; i++) {
+                    stack.setAtIndex(ValueLayout.JAVA_LONG, i, toStable(parameters.get(i).type(), arguments[i], arena));
+                }
+                if (!StableAbi.callDispatcher(nativeName, nativeOverload, stack)) {
+                    throw refused(arguments);
+                }
+                Object[] results = new Object[returns.size()];
+                for (int i = 0; i < results.length; i++) {
+                    results[i] = fromStable(returns.get(i), stack.getAtIndex(ValueLayout.JAVA_LONG, i));
+                }
+                return results;
+            }
+        }
+
+        /**
+         * The C ABI keeps its reason to itself; the presets' call fails in the same way and throws it. What an
+         * operator has written before it failed is lost either way.
+         */
+        private IllegalStateException refused(Object[] arguments) {
+            try (TensorScope _ = new TensorScope()) {
+                callBoxed(arguments);
+            } catch (IllegalStateException e) {
+                return e;
+            }
+            return new IllegalStateException(title() + " failed once; got " + describe(java.util.Arrays.asList(arguments)));
+        }
+
+        private Object[] callBoxed(Object[] arguments) {
+            Object[] results = new Object[returns.size()];
+            try (TensorScope scope = new TensorScope()) {
+                FunctionSchema schema = handle.schema();
+                IValueVector stack = new IValueVector();
+                for (int i = 0; i < arguments.length; i++) {
+                    Argument argument = schema.arguments().getPointer(i);
+                    stack.push_back(
+                            arguments[i] == Default.VALUE
+                                    ? argument.default_value().get()
+                                    : toBoxed(argument.real_type(), parameters.get(i).type(), arguments[i]));
+                }
+                try {
+                    handle.callBoxed(stack);
+                } catch (RuntimeException e) {
+                    throw new IllegalStateException(title() + ": " + firstLine(e.getMessage()), e);
+                }
+                for (int i = 0; i < results.length; i++) {
+                    results[i] = fromBoxed(returns.get(i), stack.get(i), scope);
+                }
+            }
+            return results;
+        }
+
+        private String title() {
+            return overload.isEmpty() ? name : name + '.' + overload;
+        }
+
+        /** The operator with its parameters, such as {@code aten::relu(self: Tensor)}. */
+        @Override
+        public String toString() {
+            return title()
+                    + parameters.stream()
+                            .map(p -> p.name() + ": " + p.type().text())
+                            .collect(Collectors.joining(", ", "(", ")"));
+        }
+    }
+
+    /** Stands for an argument that was left off. */
+    private enum Default {
+        VALUE
+    }
+
+    private static Object asList(Object value) {
+        return switch (value) {
+            case long[] array -> java.util.Arrays.stream(array).boxed().toList();
+            case int[] array -> java.util.Arrays.stream(array).boxed().toList();
+            case double[] array -> java.util.Arrays.stream(array).boxed().toList();
+            case Object[] array -> java.util.Arrays.asList(array);
+            case null -> null;
+            default -> value;
+        };
+    }
+
+    private static long toStable(ValueType type, Object value, Arena arena) {
+        return switch (type.kind()) {
+            case TENSOR -> StableAbi.newHandle((Tensor) value); // the dispatcher takes the handle over
+            case INT -> ((Number) value).longValue();
+            case FLOAT -> Double.doubleToRawLongBits(((Number) value).doubleValue());
+            case BOOL -> (boolean) value ? 1 : 0;
+            case STRING -> StableAbi.newString((String) value, arena);
+            case SCALAR_TYPE -> ((torch.ScalarType) value).value;
+            // c10::Device: type in the upper half, index in the lower
+            case DEVICE ->
+                    ((long) ((Device) value).type().value << 32) | Integer.toUnsignedLong(((Device) value).index());
+            case OPTIONAL -> value == null ? 0 : StableAbi.newBox(toStable(type.element(), value, arena));
+            case LIST -> {
+                List<?> list = (List<?>) value;
+                long[] items = new long[list.size()];
+                for (int i = 0; i < items.length; i++) {
+                    items[i] = toStable(type.element(), list.get(i), arena);
+                }
+                yield StableAbi.newList(items);
+            }
+            case SCALAR, OTHER -> throw new AssertionError(type);
+        };
+    }
+
+    private static Object fromStable(ValueType type, long bits) {
+        return switch (type.kind()) {
+            case TENSOR -> StableAbi.adopt(bits);
+            case INT -> bits;
+            case FLOAT -> Double.longBitsToDouble(bits);
+            case BOOL -> (bits & 0xff) != 0;
+            case STRING -> StableAbi.takeString(bits);
+            case OPTIONAL -> bits == 0 ? null : fromStable(type.element(), StableAbi.takeBox(bits));
+            case LIST -> {
+                List<Object> list = new ArrayList<>();
+                for (long item : StableAbi.takeList(bits)) {
+                    list.add(fromStable(type.element(), item));
+                }
+                yield list;
+            }
+            case SCALAR_TYPE -> torch.ScalarType.values()[(int) bits];
+            case DEVICE, SCALAR, OTHER -> throw new AssertionError(type);
+        };
+    }
+
+    private static IValue toBoxed(Type.TypePtr pointer, ValueType type, Object value) {
+        return switch (value) {
+            case null -> new IValue();
+            case Tensor tensor -> new IValue(tensor);
+            case Boolean bool -> new IValue(bool);
+            case Number number when type.kind() == Kind.OPTIONAL -> toBoxed(pointer, type.element(), number);
+            case Number number when type.kind() == Kind.INT || isInteger(number) && type.kind() == Kind.SCALAR ->
+                    new IValue(number.longValue());
+            case Number number -> new IValue(number.doubleValue());
+            case String string -> new IValue(string);
+            case torch.ScalarType scalarType -> new IValue((long) scalarType.value); // an int in IValue, as in JIT
+            case Device device -> new IValue(device);
+            case IValue given -> given;
+            case List<?> list -> {
+                Type.TypePtr inner = type.kind() == Kind.OPTIONAL ? pointer.get().containedType(0) : pointer;
+                ValueType listType = type.kind() == Kind.OPTIONAL ? type.element() : type;
+                Type.TypePtr elementType = inner.get().containedType(0);
+                GenericList boxed = new GenericList(elementType);
+                for (Object item : list) {
+                    boxed.push_back(toBoxed(elementType, listType.element(), item));
+                }
+                yield new IValue(boxed);
+            }
+            default -> throw new AssertionError(value.getClass());
+        };
+    }
+
+    private static boolean isInteger(Number number) {
+        return number instanceof Long || number instanceof Integer;
+    }
+
+    private static Object fromBoxed(ValueType type, IValue value, TensorScope scope) {
+        return switch (type.kind()) {
+            case TENSOR -> scope.keep(new Tensor(value.toTensor()));
+            case INT -> value.toInt();
+            case FLOAT -> value.toDouble();
+            case BOOL -> value.toBool();
+            case STRING -> value.toStringRef().getString();
+            case OPTIONAL -> value.isNone() ? null : fromBoxed(type.element(), value, scope);
+            case LIST -> {
+                List<Object> list = new ArrayList<>();
+                GenericList items = value.toList();
+                for (long i = 0; i < items.size(); i++) {
+                    list.add(fromBoxed(type.element(), items.get(i), scope));
+                }
+                yield list;
+            }
+            case SCALAR -> value.isInt() ? (Object) value.toInt() : value.isBool() ? value.toBool() : value.toDouble();
+            case SCALAR_TYPE, DEVICE, OTHER ->
+                    throw new UnsupportedOperationException("results of type " + type.text() + " are not supported");
+        };
+    }
+
+    private static String describe(Object value) {
+        return switch (value) {
+            case null -> "null";
+            case Tensor tensor when tensor.isNull() -> "a null tensor";
+            case Tensor tensor -> "Tensor" + java.util.Arrays.toString(tensor.sizes().vec().get()) + ' '
+                    + tensor.scalar_type();
+            case List<?> list -> list.stream().map(Aten::describe).collect(Collectors.joining(", ", "[", "]"));
+            case Number number -> number.getClass().getSimpleName() + ' ' + number;
+            default -> value.getClass().getSimpleName();
+        };
+    }
+
+    private static String firstLine(String message) {
+        return message == null ? "no reason given" : message.lines().findFirst().orElse("");
+    }
+}

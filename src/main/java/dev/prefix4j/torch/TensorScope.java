@@ -1,0 +1,54 @@
+package dev.prefix4j.torch;
+
+import java.util.Iterator;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+
+/**
+ * Frees every tensor that is made in it, save those that are said to survive.
+ *
+ * <pre>{@code
+ * Tensor logits(...) {
+ *     try (TensorScope scope = new TensorScope()) {
+ *         Tensor h = hidden(...);
+ *         return scope.keep(head.matmul(h));   // h is freed here, the result is not
+ *     }
+ * }
+ * }</pre>
+ *
+ * <p>A kept tensor belongs to the scope around this one; without one it belongs to whoever holds it, who closes it.
+ * Scopes nest, one thread each. A training or decoding step opens one, so that native memory never waits for the
+ * garbage collector.
+ */
+public final class TensorScope implements AutoCloseable {
+    private final PointerScope outer = enclosing();
+    private final PointerScope scope = new PointerScope();
+
+    /** The scope that is open on this thread; none is no error, unlike in {@link PointerScope#getInnerScope()}. */
+    private static PointerScope enclosing() {
+        Iterator<PointerScope> open = PointerScope.getScopeIterator();
+        return open != null && open.hasNext() ? open.next() : null;
+    }
+
+    /**
+     * Lets a tensor made in this scope outlive it.
+     *
+     * @return the same tensor
+     */
+    public <P extends Pointer> P keep(P tensor) {
+        // Detaching gives up the scope's reference, the only one: take another first.
+        tensor.retainReference();
+        scope.detach(tensor);
+        if (outer != null) {
+            outer.attach(tensor);
+            tensor.releaseReference();
+        }
+        return tensor;
+    }
+
+    /** Frees what was made in this scope and not kept. */
+    @Override
+    public void close() {
+        scope.close();
+    }
+}

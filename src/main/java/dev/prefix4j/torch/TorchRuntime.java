@@ -1,0 +1,229 @@
+package dev.prefix4j.torch;
+
+import dev.prefix4j.InputException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalInt;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.global.torch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Loads and configures libtorch, once a process.
+ *
+ * <p>Some settings are read while native libraries load and cannot change later: which BLAS libtorch calls, how OpenMP
+ * threads wait, how the C allocator treats large blocks. {@link #start} makes them first and then loads libtorch;
+ * everything else in this package calls it with {@link Options#DEFAULTS} when nobody has. An environment variable that
+ * the user has set always wins.
+ */
+public final class TorchRuntime {
+    private static final Logger LOG = LoggerFactory.getLogger(TorchRuntime.class);
+
+    /** Blocks up to this size are kept for reuse; the largest value that glibc takes. */
+    private static final int MMAP_THRESHOLD_BYTES = 32 << 20;
+
+    private static final int TRIM_THRESHOLD_BYTES = 1 << 30;
+
+    private static TorchRuntime instance;
+
+    private final Blas blas;
+    private final boolean keepsFreedMemory;
+    private final boolean loadedByOthers;
+
+    /** The library that multiplies matrices on the CPU. */
+    public enum Blas {
+        /** MKL where it is on the class path and its licence and platform (x86-64) allow, else OpenBLAS. */
+        AUTO,
+        /** Intel oneMKL, on the threads of libtorch's OpenMP. */
+        MKL,
+        /** OpenBLAS, on threads of its own; OpenMP's then wait passively. */
+        OPENBLAS;
+
+        /** @throws InputException if there is no such BLAS */
+        public static Blas parse(String name) {
+            return switch (name.toLowerCase(Locale.ROOT)) {
+                case "auto" -> AUTO;
+                case "mkl" -> MKL;
+                case "openblas" -> OPENBLAS;
+                default -> throw new InputException("BLAS: expected auto, mkl or openblas, found '" + name + "'");
+            };
+        }
+    }
+
+    /**
+     * How to start.
+     *
+     * @param threads for one operator; absent: all that the machine gives to this process
+     * @param blas has no effect after the first start
+     */
+    public record Options(OptionalInt threads, Blas blas) {
+        /** All threads; the BLAS from the environment variable {@code PREFIX4J_BLAS}, if set. */
+        public static final Options DEFAULTS = new Options(
+                OptionalInt.empty(), Blas.parse(System.getenv().getOrDefault("PREFIX4J_BLAS", "auto")));
+
+        public Options {
+            if (threads.isPresent() && threads.getAsInt() < 1) {
+                throw new InputException("threads must be at least 1, was " + threads.getAsInt());
+            }
+        }
+
+        /** These options with a number of threads. */
+        public Options withThreads(int count) {
+            return new Options(OptionalInt.of(count), blas);
+        }
+    }
+
+    private TorchRuntime(Options options) {
+        this.loadedByOthers = Loader.getLoadedLibraries().keySet().stream().anyMatch(name -> name.contains("torch"));
+        this.blas = choose(options.blas());
+        // JavaCPP would count the whole process against the Java heap and call the garbage collector when it grows.
+        setPropertyDefault("org.bytedeco.javacpp.maxBytes", "0");
+        setPropertyDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+        if (blas == Blas.MKL) {
+            setPropertyDefault("org.bytedeco.openblas.load", "mkl");
+            // Share libtorch's OpenMP (libgomp) instead of bringing Intel's beside it.
+            Libc.setEnvironmentDefault("MKL_THREADING_LAYER", "GNU");
+        } else {
+            // OpenBLAS has threads of its own: spinning OpenMP threads would take their cores away.
+            Libc.setEnvironmentDefault("OMP_WAIT_POLICY", "passive");
+        }
+        // The C ABI prints a C++ stack for every error that we throw with its reason.
+        Libc.setEnvironmentDefault("TORCH_CPP_LOG_LEVEL", "FATAL");
+        // Otherwise glibc hands every large tensor back to the kernel and faults it in again at the next step.
+        this.keepsFreedMemory = Libc.mallopt(Libc.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+                & Libc.mallopt(Libc.M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+        try {
+            Loader.load(torch.class);
+        } catch (LinkageError e) {
+            throw new InputException("libtorch cannot be loaded on " + Loader.getPlatform()
+                    + ": is the native library of this platform on the class path? (" + e.getMessage() + ")", e);
+        }
+    }
+
+    /**
+     * Loads libtorch, or changes the number of threads where it is loaded.
+     *
+     * @return the one runtime of this process
+     * @throws InputException if the native libraries are missing or do not fit
+     */
+    public static synchronized TorchRuntime start(Options options) {
+        if (instance == null) {
+            instance = new TorchRuntime(options);
+            torch.set_num_threads(options.threads().orElse(Runtime.getRuntime().availableProcessors()));
+            LOG.debug("{}", String.join(", ", instance.describe()));
+        } else if (options.threads().isPresent()) {
+            torch.set_num_threads(options.threads().getAsInt());
+        }
+        return instance;
+    }
+
+    /** Starts with {@link Options#DEFAULTS} unless it has been started. */
+    public static synchronized TorchRuntime require() {
+        return instance != null ? instance : start(Options.DEFAULTS);
+    }
+
+    private static Blas choose(Blas wanted) {
+        boolean available = isPresent("org.bytedeco.mkl.global.mkl_rt")
+                && Loader.getPlatform().endsWith("x86_64")
+                && Thread.currentThread()
+                                .getContextClassLoader()
+                                .getResource("org/bytedeco/mkl/" + Loader.getPlatform() + "/libmkl_core.so.2")
+                        != null;
+        return switch (wanted) {
+            case AUTO -> available ? Blas.MKL : Blas.OPENBLAS;
+            case OPENBLAS -> Blas.OPENBLAS;
+            case MKL -> {
+                if (!available) {
+                    throw new InputException("BLAS 'mkl': expected org.bytedeco:mkl with its -redist library for "
+                            + Loader.getPlatform() + " on the class path, found none");
+                }
+                yield Blas.MKL;
+            }
+        };
+    }
+
+    private static boolean isPresent(String className) {
+        return Thread.currentThread().getContextClassLoader().getResource(className.replace('.', '/') + ".class")
+                != null;
+    }
+
+    private static void setPropertyDefault(String key, String value) {
+        if (System.getProperty(key) == null) {
+            System.setProperty(key, value);
+        }
+    }
+
+    /** The BLAS that libtorch calls. */
+    public Blas blas() {
+        return blas;
+    }
+
+    /** Threads for one operator. */
+    public int threads() {
+        return torch.get_num_threads();
+    }
+
+    /** Lines that say what was chosen. */
+    public List<String> describe() {
+        List<String> lines = new ArrayList<>();
+        lines.add("libtorch " + StableAbi.libtorchVersion());
+        lines.add(switch (blas) {
+            case MKL -> "BLAS MKL on OpenMP threads";
+            case OPENBLAS -> "BLAS OpenBLAS on its own threads, OpenMP waits passively";
+            case AUTO -> throw new AssertionError(blas);
+        });
+        lines.add(threads() + (threads() == 1 ? " thread" : " threads"));
+        lines.add(keepsFreedMemory ? "allocator keeps freed memory" : "allocator as the C library has it");
+        if (loadedByOthers) {
+            lines.add("libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");
+        }
+        return lines;
+    }
+
+    /** Names of the devices that {@link #device} takes here, such as {@code cpu} and {@code cuda:0}. */
+    public static List<String> devices() {
+        require();
+        List<String> names = new ArrayList<>(List.of("cpu"));
+        for (int i = 0; i < cudaDevices(); i++) {
+            names.add("cuda:" + i);
+        }
+        return names;
+    }
+
+    private static int cudaDevices() {
+        return torch.hasCUDA() ? torch.cuda_device_count() : 0;
+    }
+
+    /**
+     * A device by its name.
+     *
+     * @param name {@code cpu}, {@code cuda} or {@code cuda:N}
+     * @throws InputException if there is no such device here
+     */
+    public static Device device(String name) {
+        require();
+        if (!name.matches("cpu|cuda(:\\d{1,2})?")) {
+            throw new InputException("device: expected cpu, cuda or cuda:N, found '" + name + "'");
+        }
+        if (name.startsWith("cuda")) {
+            if (!torch.hasCUDA()) {
+                throw new InputException(
+                        "device '" + name + "': this libtorch is built for CPUs; build prefix4j with -Pgpu");
+            }
+            int index = name.length() > 5 ? Integer.parseInt(name.substring(5)) : 0;
+            if (index >= cudaDevices()) {
+                throw new InputException("device '" + name + "': found " + cudaDevices() + " CUDA devices");
+            }
+        }
+        return new Device(name);
+    }
+
+    /** Seeds the random numbers of every device. */
+    public static void seed(long seed) {
+        require();
+        torch.manual_seed(seed);
+    }
+}
