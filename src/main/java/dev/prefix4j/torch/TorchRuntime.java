@@ -97,6 +97,7 @@ public final class TorchRuntime {
                 & Libc.mallopt(Libc.M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
         try {
             Loader.load(torch.class);
+            torch.initLogging(); // reads the level
         } catch (LinkageError e) {
             throw new InputException("libtorch cannot be loaded on " + Loader.getPlatform()
                     + ": is the native library of this platform on the class path? (" + e.getMessage() + ")", e);
