@@ -6,9 +6,10 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
 import java.util.Optional;
 
-/** The few functions of the C library that must run before libtorch is loaded. */
+/** The few functions of the C library that Java has no other way to. */
 final class Libc {
     /** glibc, {@code malloc.h}: blocks below this size come from the heap and stay in the process. */
     static final int M_MMAP_THRESHOLD = -3;
@@ -23,6 +24,34 @@ final class Libc {
                     ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
     private static final Optional<MethodHandle> MALLOPT = function(
             "mallopt", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+
+    // fcntl.h and sys/mman.h: these values are the same on Linux and macOS.
+    private static final int O_RDONLY = 0;
+    private static final int PROT_READ = 1;
+    private static final int PROT_WRITE = 2;
+    private static final int MAP_PRIVATE = 2;
+    private static final long MAP_FAILED = -1;
+
+    private static final Optional<MethodHandle> OPEN = LINKER.defaultLookup()
+            .find("open")
+            .map(address -> LINKER.downcallHandle(
+                    address,
+                    FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT),
+                    Linker.Option.firstVariadicArg(2)));
+    private static final Optional<MethodHandle> CLOSE =
+            function("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+    private static final Optional<MethodHandle> MMAP = function(
+            "mmap",
+            FunctionDescriptor.of(
+                    ValueLayout.ADDRESS,
+                    ValueLayout.ADDRESS,
+                    ValueLayout.JAVA_LONG,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_LONG));
+    private static final Optional<MethodHandle> MUNMAP = function(
+            "munmap", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
 
     private Libc() {}
 
@@ -56,6 +85,39 @@ final class Libc {
             return (int) MALLOPT.get().invokeExact(parameter, value) == 1;
         } catch (Throwable e) {
             throw new IllegalStateException("mallopt(" + parameter + ") failed", e);
+        }
+    }
+
+    /**
+     * Maps a file into memory, privately: writes stay in this process.
+     *
+     * @param size in bytes, above 0
+     * @return empty if this C library cannot map files, or refuses to map this one
+     */
+    static Optional<MemorySegment> map(Path file, long size) {
+        if (OPEN.isEmpty() || CLOSE.isEmpty() || MMAP.isEmpty() || MUNMAP.isEmpty()) {
+            return Optional.empty();
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            int descriptor = (int) OPEN.get().invokeExact(cString(arena, file.toString()), O_RDONLY);
+            if (descriptor < 0) {
+                return Optional.empty();
+            }
+            MemorySegment start = (MemorySegment) MMAP.get()
+                    .invokeExact(MemorySegment.NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0L);
+            int _ = (int) CLOSE.get().invokeExact(descriptor);
+            return start.address() == MAP_FAILED ? Optional.empty() : Optional.of(start.reinterpret(size));
+        } catch (Throwable e) {
+            throw new IllegalStateException("mmap of " + file + " failed", e);
+        }
+    }
+
+    /** Gives up what {@link #map} gave. */
+    static void unmap(MemorySegment mapped) {
+        try {
+            int _ = (int) MUNMAP.orElseThrow().invokeExact(mapped, mapped.byteSize());
+        } catch (Throwable e) {
+            throw new IllegalStateException("munmap failed", e);
         }
     }
 

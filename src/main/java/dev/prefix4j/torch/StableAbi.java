@@ -12,7 +12,6 @@ import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.bytedeco.javacpp.Loader;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -211,12 +210,5 @@ final class StableAbi {
             case Error error -> throw error;
             default -> new IllegalStateException(function + " failed", e);
         };
-    }
-
-    /** An address as JavaCPP's pointer, owning nothing. */
-    private static final class Address extends Pointer {
-        Address(long address) {
-            this.address = address;
-        }
     }
 }

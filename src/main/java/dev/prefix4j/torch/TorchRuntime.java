@@ -2,8 +2,10 @@ package dev.prefix4j.torch;
 
 import dev.prefix4j.InputException;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.OptionalInt;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Device;
@@ -114,7 +116,7 @@ public final class TorchRuntime {
         if (instance == null) {
             instance = new TorchRuntime(options);
             torch.set_num_threads(options.threads().orElse(Runtime.getRuntime().availableProcessors()));
-            LOG.debug("{}", String.join(", ", instance.describe()));
+            LOG.debug("{}", instance.describe());
         } else if (options.threads().isPresent()) {
             torch.set_num_threads(options.threads().getAsInt());
         }
@@ -167,21 +169,22 @@ public final class TorchRuntime {
         return torch.get_num_threads();
     }
 
-    /** Lines that say what was chosen. */
-    public List<String> describe() {
-        List<String> lines = new ArrayList<>();
-        lines.add("libtorch " + StableAbi.libtorchVersion());
-        lines.add(switch (blas) {
-            case MKL -> "BLAS MKL on OpenMP threads";
-            case OPENBLAS -> "BLAS OpenBLAS on its own threads, OpenMP waits passively";
+    /** What was chosen, by topic. */
+    public Map<String, String> describe() {
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("libtorch", StableAbi.libtorchVersion() + (torch.hasCUDA() ? " with CUDA" : " for CPUs"));
+        facts.put("blas", switch (blas) {
+            case MKL -> "MKL, on libtorch's OpenMP threads";
+            case OPENBLAS -> "OpenBLAS, on its own threads; OpenMP waits passively";
             case AUTO -> throw new AssertionError(blas);
         });
-        lines.add(threads() + (threads() == 1 ? " thread" : " threads"));
-        lines.add(keepsFreedMemory ? "allocator keeps freed memory" : "allocator as the C library has it");
+        facts.put("threads", Integer.toString(threads()));
+        facts.put("allocator", keepsFreedMemory ? "keeps freed memory" : "as the C library has it");
+        facts.put("kernels", "libtorch's");
         if (loadedByOthers) {
-            lines.add("libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");
+            facts.put("warning", "libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");
         }
-        return lines;
+        return facts;
     }
 
     /** Names of the devices that {@link #device} takes here, such as {@code cpu} and {@code cuda:0}. */

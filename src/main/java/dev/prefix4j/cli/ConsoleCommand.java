@@ -1,0 +1,30 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** What every command has. */
+@Command(
+        mixinStandardHelpOptions = true,
+        showDefaultValues = true,
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        synopsisHeading = "Usage: ",
+        optionListHeading = "%nOptions:%n")
+abstract class ConsoleCommand implements Callable<Integer> {
+    static final ObjectMapper JSON = new ObjectMapper();
+
+    final Console console;
+
+    @Option(names = "--json", description = "Results as JSON, one object a line.")
+    boolean json;
+
+    @Option(names = "--verbose", description = "Log what is done, and show where an error came from.")
+    boolean verbose;
+
+    ConsoleCommand(Console console) {
+        this.console = console;
+    }
+}

@@ -1,0 +1,50 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.text.DataFile;
+import dev.prefix4j.text.Example;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "data", description = "Reads a data file of any format and writes it as JSONL.")
+final class DataCommand extends ConsoleCommand {
+    @Option(names = "--data", paramLabel = "FILE", required = true, description = "Sources and targets.")
+    Path data;
+
+    @Option(names = "--out", paramLabel = "FILE", required = true, description = "JSONL file to write.")
+    Path out;
+
+    @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows.")
+    Integer limit;
+
+    @Option(names = "--distinct", description = "Join equal consecutive sources to one with several targets.")
+    boolean distinct;
+
+    @Mixin
+    DataOptionsMixin dataOptions;
+
+    DataCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() {
+        List<Example> read = dataOptions.read(data, limit);
+        List<Example> examples = distinct ? Example.distinct(read) : read;
+        DataFile.writeJsonl(out, examples);
+        long targets = examples.stream().mapToLong(e -> e.targets().size()).sum();
+        if (json) {
+            ObjectNode node = JSON.createObjectNode();
+            node.put("examples", examples.size());
+            node.put("targets", targets);
+            node.put("file", out.toString());
+            console.out().println(node);
+        } else {
+            console.out().printf("%,d examples with %,d targets in %s%n", examples.size(), targets, out);
+        }
+        return Main.OK;
+    }
+}

@@ -1,0 +1,38 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.torch.TorchRuntime;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+@Command(name = "doctor", description = "Says what this installation runs on.")
+final class DoctorCommand extends ConsoleCommand {
+    @Mixin
+    RuntimeOptions runtimeOptions;
+
+    DoctorCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() {
+        runtimeOptions.start();
+        TorchRuntime runtime = TorchRuntime.require();
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("java", Runtime.version() + " (" + System.getProperty("java.home") + ")");
+        facts.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
+                + System.getProperty("os.arch") + ", " + Runtime.getRuntime().availableProcessors() + " processors");
+        facts.putAll(runtime.describe());
+        facts.put("devices", String.join(", ", TorchRuntime.devices()));
+        if (json) {
+            ObjectNode node = JSON.createObjectNode();
+            facts.forEach(node::put);
+            console.out().println(node);
+        } else {
+            facts.forEach((name, value) -> console.out().printf("%-12s%s%n", name, value));
+        }
+        return Main.OK;
+    }
+}

@@ -1,0 +1,133 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import dev.prefix4j.eval.Bleu;
+import dev.prefix4j.eval.BleuScore;
+import dev.prefix4j.eval.BleuTokenizer;
+import dev.prefix4j.text.Example;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(name = "evaluate", description = "Scores outputs against references: corpus BLEU as sacreBLEU computes it.")
+final class EvaluateCommand extends ConsoleCommand {
+    @Spec
+    CommandSpec spec;
+
+    @Option(names = "--hyps", paramLabel = "FILE", required = true, description = "Outputs, a line each.")
+    Path hypotheses;
+
+    @Option(
+            names = "--refs",
+            paramLabel = "FILE",
+            description = "References, a line for each output; give it again for a second reference, and so on.")
+    List<Path> references = new ArrayList<>();
+
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            description = "References from a data file: all targets of equal consecutive sources belong to one output.")
+    Path data;
+
+    @Option(names = "--limit", paramLabel = "N", description = "Only the first N sources of --data.")
+    Integer limit;
+
+    @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "13a or none.")
+    String tokenize;
+
+    @Option(names = "--lowercase", description = "Compare in lower case.")
+    boolean lowercase;
+
+    @Mixin
+    DataOptionsMixin dataOptions;
+
+    EvaluateCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() {
+        if ((data == null) == references.isEmpty()) {
+            throw new ParameterException(
+                    spec.commandLine(), "expected --refs or --data, found " + (data == null ? "neither" : "both"));
+        }
+        BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
+        List<String> outputs = lines(hypotheses);
+        List<List<String>> expected = data != null ? fromData() : fromFiles(outputs.size());
+        if (expected.size() != outputs.size()) {
+            throw new InputException("%s: expected %d lines, as %s has sources, found %d"
+                    .formatted(hypotheses, expected.size(), data, outputs.size()));
+        }
+        BleuScore bleu = new Bleu(tokenizer, Bleu.Smoothing.EXP, lowercase).corpus(outputs, expected);
+        if (json) {
+            ObjectNode node = JSON.createObjectNode();
+            node.put("bleu", bleu.score());
+            ArrayNode precisions = node.putArray("precisions");
+            bleu.precisions().forEach(precisions::add);
+            node.put("brevity_penalty", bleu.brevityPenalty());
+            node.put("hyp_len", bleu.hypothesisLength());
+            node.put("ref_len", bleu.referenceLength());
+            node.put("tokenize", tokenizer.toString());
+            node.put("segments", outputs.size());
+            console.out().println(node);
+        } else {
+            console.out().println(bleu);
+        }
+        return Main.OK;
+    }
+
+    private List<List<String>> fromData() {
+        List<Example> sources = Example.distinct(dataOptions.read(data, null));
+        return sources.subList(0, limit == null ? sources.size() : Math.min(limit, sources.size())).stream()
+                .map(Example::targets)
+                .toList();
+    }
+
+    private List<List<String>> fromFiles(int count) {
+        List<List<String>> bySegment = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            bySegment.add(new ArrayList<>());
+        }
+        for (Path file : references) {
+            List<String> lines = lines(file);
+            if (lines.size() != count) {
+                throw new InputException("%s: expected %d lines, as %s has, found %d"
+                        .formatted(file, count, hypotheses, lines.size()));
+            }
+            for (int i = 0; i < count; i++) {
+                bySegment.get(i).add(lines.get(i));
+            }
+        }
+        return bySegment;
+    }
+
+    private static List<String> lines(Path file) {
+        if (!Files.isRegularFile(file)) {
+            throw new InputException(file + ": expected a text file, found "
+                    + (Files.isDirectory(file) ? "a folder" : "no such file"));
+        }
+        try {
+            List<String> lines = Files.readAllLines(file);
+            if (lines.isEmpty()) {
+                throw new InputException(file + ": expected at least one line, found an empty file");
+            }
+            return lines;
+        } catch (CharacterCodingException e) {
+            throw new InputException(file + ": expected UTF-8, found other bytes", e);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(file, e);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import dev.prefix4j.generate.Decoding;
+import dev.prefix4j.generate.Generation;
+import dev.prefix4j.generate.Generator;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.text.Example;
+import dev.prefix4j.text.Sequences;
+import dev.prefix4j.text.Tokenizer;
+import dev.prefix4j.torch.TensorScope;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.Device;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "generate",
+        description = "Writes a target for each source: the rows of a data file, a prompt, or the lines of standard input.")
+final class GenerateCommand extends ConsoleCommand {
+    @Spec
+    CommandSpec spec;
+
+    @Mixin
+    ModelOptions modelOptions;
+
+    @Option(names = "--prefix", paramLabel = "DIR", description = "Adapter folder; none: the model alone.")
+    Path prefix;
+
+    @Option(names = "--data", paramLabel = "FILE", description = "Sources; their targets are not read.")
+    Path data;
+
+    @Option(names = "--prompt", paramLabel = "S", description = "One source.")
+    String prompt;
+
+    @Option(names = "--distinct", description = "Answer equal consecutive sources of --data once.")
+    boolean distinct;
+
+    @Option(names = "--limit", paramLabel = "N", description = "Answer only the first N sources.")
+    Integer limit;
+
+    @Option(
+            names = "--raw",
+            description = "Continue the source itself: no token that ends it comes between.")
+    boolean raw;
+
+    @Option(
+            names = "--beams",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Beam search with N beams; 1: greedy, or sampling where one of its options is given.")
+    int beams;
+
+    @Option(
+            names = "--length-penalty",
+            paramLabel = "X",
+            defaultValue = "1.0",
+            description = "Beam scores are divided by (new tokens)^X.")
+    double lengthPenalty;
+
+    @Option(names = "--temperature", paramLabel = "X", description = "Sample; logits are divided by X.")
+    Double temperature;
+
+    @Option(names = "--top-k", paramLabel = "K", description = "Sample among the K most likely tokens.")
+    Integer topK;
+
+    @Option(names = "--top-p", paramLabel = "P", description = "Sample among the most likely tokens of mass P.")
+    Double topP;
+
+    @Option(
+            names = "--max-new-tokens",
+            paramLabel = "N",
+            defaultValue = "80",
+            description = "Longest output.")
+    int maxNewTokens;
+
+    @Option(
+            names = "--batch-size",
+            paramLabel = "N",
+            defaultValue = "16",
+            description = "Sources answered side by side.")
+    int batchSize;
+
+    @Option(
+            names = "--out",
+            paramLabel = "FILE",
+            description = "Write the outputs there, a line each, instead of to standard output.")
+    Path out;
+
+    @Mixin
+    DataOptionsMixin dataOptions;
+
+    @Mixin
+    RuntimeOptions runtimeOptions;
+
+    GenerateCommand(Console console) {
+        super(console);
+    }
+
+    private Decoding decoding() {
+        boolean sampling = temperature != null || topK != null || topP != null;
+        if (sampling && beams != 1) {
+            throw new ParameterException(
+                    spec.commandLine(), "expected --beams or --temperature, --top-k and --top-p, found both");
+        }
+        if (sampling) {
+            return new Decoding.Sampling(
+                    temperature == null ? 1 : temperature, topK == null ? 0 : topK, topP == null ? 1 : topP);
+        }
+        return beams == 1 ? new Decoding.Greedy() : new Decoding.BeamSearch(beams, lengthPenalty);
+    }
+
+    @Override
+    public Integer call() {
+        if (data != null && prompt != null) {
+            throw new ParameterException(spec.commandLine(), "expected --data or --prompt, found both");
+        }
+        Decoding decoding = decoding();
+        if (batchSize < 1) {
+            throw new InputException("batch-size must be at least 1, was " + batchSize);
+        }
+        if (out != null && (Files.isDirectory(out) || out.toAbsolutePath().getParent() == null)) {
+            throw new InputException(out + ": expected the name of a file to write, found a folder");
+        }
+        if (out != null && !Files.isWritable(out.toAbsolutePath().getParent())) {
+            throw new InputException(out + ": cannot be written: expected a folder that exists and can be written to");
+        }
+        Device device = runtimeOptions.start();
+        List<Example> sources = sources();
+        StringBuilder lines = new StringBuilder();
+        try (TensorScope _ = new TensorScope()) {
+            Gpt2 model = modelOptions.load(device);
+            Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
+            try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
+                List<int[]> prompts = prompts(sources, tokenizer, model, loaded.map(Prefix::length).orElse(0));
+                Generator generator = new Generator(model, loaded);
+                for (int from = 0; from < prompts.size(); from += batchSize) {
+                    int to = Math.min(from + batchSize, prompts.size());
+                    List<Generation> results = generator.generate(prompts.subList(from, to), decoding, maxNewTokens);
+                    for (int i = from; i < to; i++) {
+                        String line = line(sources.get(i), results.get(i - from), tokenizer);
+                        if (out == null) {
+                            console.out().println(line);
+                        } else {
+                            lines.append(line).append('\n');
+                        }
+                    }
+                }
+            }
+        }
+        if (out != null) {
+            AtomicFile.write(out, lines.toString());
+            console.say("%,d outputs in %s", sources.size(), out);
+        }
+        return Main.OK;
+    }
+
+    private List<Example> sources() {
+        if (data != null) {
+            List<Example> examples = dataOptions.read(data, distinct ? null : limit);
+            List<Example> wanted = distinct ? Example.distinct(examples) : examples;
+            return limit == null ? wanted : wanted.subList(0, Math.min(limit, wanted.size()));
+        }
+        List<String> texts = prompt != null ? List.of(prompt) : standardInput();
+        List<Example> sources = new ArrayList<>();
+        for (int i = 0; i < texts.size(); i++) {
+            String name = prompt != null ? "--prompt" : "standard input:" + (i + 1);
+            sources.add(Example.ofSource(texts.get(i), name));
+        }
+        return sources;
+    }
+
+    private List<String> standardInput() {
+        try {
+            List<String> lines = new BufferedReader(new InputStreamReader(console.in(), StandardCharsets.UTF_8))
+                    .lines()
+                    .limit(limit == null ? Long.MAX_VALUE : limit)
+                    .toList();
+            if (lines.isEmpty()) {
+                throw new InputException("standard input: expected a source on each line, found nothing");
+            }
+            return lines;
+        } catch (java.io.UncheckedIOException e) {
+            throw new InputException("standard input: cannot be read: " + e.getCause().getMessage(), e);
+        }
+    }
+
+    private List<int[]> prompts(List<Example> sources, Tokenizer tokenizer, Gpt2 model, int past) {
+        List<int[]> prompts = new ArrayList<>();
+        for (Example source : sources) {
+            int[] ids = raw
+                    ? tokenizer.encode(source.source())
+                    : Sequences.prompt(source.source(), tokenizer, model.config().bos());
+            int[] cut = modelOptions.cutPrompt(ids, !raw);
+            ModelOptions.requireRoom(model, source, past, cut.length, maxNewTokens);
+            prompts.add(cut);
+        }
+        return prompts;
+    }
+
+    private String line(Example source, Generation generation, Tokenizer tokenizer) {
+        String text = tokenizer.decode(generation.ids());
+        if (!json) {
+            return text.strip().replaceAll("\\R", " "); // a line for each source
+        }
+        ObjectNode node = JSON.createObjectNode();
+        node.put("source", source.source());
+        ArrayNode ids = node.putArray("ids");
+        for (int id : generation.ids()) {
+            ids.add(id);
+        }
+        node.put("text", text.strip());
+        node.put("finished", generation.finished());
+        return node.toString();
+    }
+}

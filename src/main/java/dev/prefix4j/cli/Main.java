@@ -1,0 +1,113 @@
+package dev.prefix4j.cli;
+
+import dev.prefix4j.InputException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ParameterException;
+
+/** Entry point of {@code scripts/prefix4j}. */
+@Command(
+        name = "prefix4j",
+        description = "Prefix-tuning for GPT-2: train a few key/value vectors, keep the model.",
+        synopsisSubcommandLabel = "COMMAND",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        subcommands = {
+            TrainCommand.class,
+            GenerateCommand.class,
+            ScoreCommand.class,
+            EvaluateCommand.class,
+            DataCommand.class,
+            DoctorCommand.class
+        })
+public final class Main {
+    /** Done. */
+    public static final int OK = 0;
+
+    /** The input or the machine did not allow it; standard error has one line. */
+    public static final int FAILED = 1;
+
+    /** The command line is wrong; standard error has one line. */
+    public static final int WRONG_USAGE = 2;
+
+    private Main() {}
+
+    /** Runs the command line and ends the process with its exit code. */
+    public static void main(String[] args) {
+        PrintStream out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true, StandardCharsets.UTF_8);
+        PrintStream err = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.err), true, StandardCharsets.UTF_8);
+        System.exit(run(args, System.in, out, err));
+    }
+
+    /**
+     * Runs a command line.
+     *
+     * @return the exit code
+     */
+    public static int run(String[] args, InputStream in, PrintStream out, PrintStream err) {
+        boolean verbose = java.util.Arrays.asList(args).contains("--verbose");
+        configureLogging(verbose);
+        Console console = new Console(in, out, err);
+        CommandLine.IFactory factory = new CommandLine.IFactory() {
+            @Override
+            public <K> K create(Class<K> type) throws Exception {
+                if (ConsoleCommand.class.isAssignableFrom(type)) {
+                    return type.getDeclaredConstructor(Console.class).newInstance(console);
+                }
+                return CommandLine.defaultFactory().create(type);
+            }
+        };
+        CommandLine line = new CommandLine(new Main(), factory)
+                .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
+                .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))
+                .setUsageHelpAutoWidth(true)
+                .setParameterExceptionHandler((e, _) -> wrongUsage(e, err))
+                .setExecutionExceptionHandler((e, _, _) -> failed(e, err, verbose));
+        if (args.length == 0) {
+            line.usage(err);
+            return WRONG_USAGE;
+        }
+        return line.execute(args);
+    }
+
+    private static void configureLogging(boolean verbose) {
+        System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", verbose ? "info" : "error");
+        System.setProperty("org.slf4j.simpleLogger.log.dev.prefix4j", verbose ? "debug" : "warn");
+        System.setProperty("org.slf4j.simpleLogger.showThreadName", "false");
+        System.setProperty("org.slf4j.simpleLogger.showShortLogName", "true");
+    }
+
+    private static int wrongUsage(ParameterException e, PrintStream err) {
+        String command = e.getCommandLine().getCommandSpec().qualifiedName();
+        err.println("prefix4j: " + oneLine(e.getMessage()) + " (see " + command + " --help)");
+        return WRONG_USAGE;
+    }
+
+    private static int failed(Exception e, PrintStream err, boolean verbose) {
+        String message = e instanceof InputException
+                ? e.getMessage()
+                : "unexpected error: " + e + (verbose ? "" : " (--verbose shows where)");
+        err.println("prefix4j: " + oneLine(message));
+        if (verbose) {
+            e.printStackTrace(err);
+        }
+        return FAILED;
+    }
+
+    private static String oneLine(String message) {
+        return message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", " ");
+    }
+
+    /** The version from the jar, if there is one. */
+    static final class Version implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = Main.class.getPackage().getImplementationVersion();
+            return new String[] {"prefix4j " + (version == null ? "(development)" : version)};
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package dev.prefix4j.cli;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.prefix.PeftAdapter;
+import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.text.Example;
+import dev.prefix4j.text.Sequence;
+import dev.prefix4j.text.Sequences;
+import dev.prefix4j.text.Tokenizer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.Device;
+import picocli.CommandLine.Option;
+
+/** The model folder, and sources cut to fit it. */
+final class ModelOptions {
+    @Option(
+            names = "--model",
+            paramLabel = "DIR",
+            required = true,
+            description = "Hugging Face GPT-2 folder: config.json, model.safetensors, tokenizer.json.")
+    Path folder;
+
+    @Option(
+            names = "--max-source-tokens",
+            paramLabel = "N",
+            description = "Keep only the first N tokens of each source.")
+    Integer maxSourceTokens;
+
+    /** @return a model that belongs to the open scope */
+    Gpt2 load(Device device) {
+        if (maxSourceTokens != null && maxSourceTokens < 1) {
+            throw new InputException("max-source-tokens must be at least 1, was " + maxSourceTokens);
+        }
+        return Checkpoint.load(folder, device);
+    }
+
+    /** @throws InputException if the tokenizer has ids that the model does not know */
+    Tokenizer tokenizer(Gpt2 model) {
+        Tokenizer tokenizer = Tokenizer.load(folder);
+        if (tokenizer.vocabularySize() > model.config().vocabulary()) {
+            int size = tokenizer.vocabularySize();
+            tokenizer.close();
+            throw new InputException("%s: the tokenizer has %d tokens, the model only %d"
+                    .formatted(folder, size, model.config().vocabulary()));
+        }
+        return tokenizer;
+    }
+
+    /** @return a prefix that belongs to the open scope; none if there is no folder */
+    static Optional<Prefix> prefix(Path adapter, Gpt2 model) {
+        if (adapter == null) {
+            return Optional.empty();
+        }
+        Prefix prefix = PeftAdapter.load(adapter, model.device());
+        prefix.requireFits(model.config(), adapter.toString());
+        return Optional.of(prefix);
+    }
+
+    /**
+     * Encodes every pair of a source and one of its targets.
+     *
+     * @param past positions that are taken before a sequence begins
+     * @throws InputException naming the row, if a sequence is too long for the model
+     */
+    List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, Gpt2 model, int past) {
+        List<Example> pairs = Example.pairs(examples);
+        List<Sequence> sequences = new ArrayList<>(
+                Sequences.encode(pairs, tokenizer, model.config().bos(), model.config().eos()));
+        for (int i = 0; i < sequences.size(); i++) {
+            Sequence sequence = cut(sequences.get(i));
+            sequences.set(i, sequence);
+            requireRoom(model, pairs.get(i), past, sequence.ids().length, 0);
+        }
+        return sequences;
+    }
+
+    /** Leaves out what is beyond the first tokens of the source. */
+    private Sequence cut(Sequence sequence) {
+        int source = sequence.sourceLength() - 1; // without BOS
+        if (maxSourceTokens == null || source <= maxSourceTokens) {
+            return sequence;
+        }
+        int dropped = source - maxSourceTokens;
+        int[] ids = new int[sequence.ids().length - dropped];
+        System.arraycopy(sequence.ids(), 0, ids, 0, maxSourceTokens);
+        System.arraycopy(sequence.ids(), source, ids, maxSourceTokens, sequence.ids().length - source);
+        return new Sequence(ids, sequence.sourceLength() - dropped);
+    }
+
+    /** Leaves out what is beyond the first tokens of a source that ends with BOS. */
+    int[] cutPrompt(int[] prompt, boolean endsWithBos) {
+        int source = prompt.length - (endsWithBos ? 1 : 0);
+        if (maxSourceTokens == null || source <= maxSourceTokens) {
+            return prompt;
+        }
+        int[] cut = Arrays.copyOf(prompt, maxSourceTokens + prompt.length - source);
+        if (endsWithBos) {
+            cut[cut.length - 1] = prompt[prompt.length - 1];
+        }
+        return cut;
+    }
+
+    /** As {@link Gpt2#requireRoom}, naming the row. */
+    static void requireRoom(Gpt2 model, Example example, int past, int tokens, int toGenerate) {
+        try {
+            model.requireRoom(past, tokens, toGenerate);
+        } catch (InputException e) {
+            throw new InputException(
+                    example.location() + ": " + e.getMessage() + " (--max-source-tokens shortens sources)", e);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package dev.prefix4j.cli;
+
+import dev.prefix4j.torch.TorchRuntime;
+import org.bytedeco.pytorch.Device;
+import picocli.CommandLine.Option;
+
+/** How libtorch runs. */
+final class RuntimeOptions {
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads for one operator; by default all that the machine gives.")
+    Integer threads;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "101",
+            description = "Seed of everything random.")
+    long seed;
+
+    @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", description = "cpu, cuda or cuda:N.")
+    String device;
+
+    /** Starts libtorch. */
+    Device start() {
+        TorchRuntime.Options options = TorchRuntime.Options.DEFAULTS;
+        TorchRuntime.start(threads == null ? options : options.withThreads(threads));
+        TorchRuntime.seed(seed);
+        return TorchRuntime.device(device);
+    }
+}

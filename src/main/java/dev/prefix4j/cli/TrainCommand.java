@@ -1,0 +1,419 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.prefix.PeftAdapter;
+import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.prefix.PrefixEncoder;
+import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import dev.prefix4j.prefix.PrefixShape;
+import dev.prefix4j.text.Example;
+import dev.prefix4j.text.Sequence;
+import dev.prefix4j.text.Tokenizer;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.train.RunDirectory;
+import dev.prefix4j.train.TrainConfig;
+import dev.prefix4j.train.TrainResult;
+import dev.prefix4j.train.Trainer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.Device;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(name = "train", description = "Trains a prefix for a model on a data file.")
+final class TrainCommand extends ConsoleCommand {
+    /** Options that say how to run, not what: they may differ when a run is resumed. */
+    private static final Set<String> NOT_OF_THE_RUN =
+            Set.of("--out", "--resume", "--json", "--verbose", "--help", "--version", "--threads", "--device");
+
+    /** Key of the fingerprint of the data in the run's configuration. */
+    private static final String DATA_SHA256 = "data-sha256";
+
+    @Spec
+    CommandSpec spec;
+
+    @Option(
+            names = "--model",
+            paramLabel = "DIR",
+            description = "Hugging Face GPT-2 folder: config.json, model.safetensors, tokenizer.json.")
+    Path model;
+
+    @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets to train on.")
+    Path data;
+
+    @Option(names = "--valid", paramLabel = "FILE", description = "Sources and targets to validate on.")
+    Path valid;
+
+    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the run, new or empty.")
+    Path out;
+
+    @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows of --data.")
+    Integer limit;
+
+    @Option(names = "--valid-limit", paramLabel = "N", description = "Read only the first N rows of --valid.")
+    Integer validLimit;
+
+    @Option(
+            names = "--max-source-tokens",
+            paramLabel = "N",
+            description = "Keep only the first N tokens of each source.")
+    Integer maxSourceTokens;
+
+    @Option(
+            names = "--prefix-length",
+            paramLabel = "N",
+            defaultValue = "10",
+            description = "Virtual tokens before each sequence.")
+    int prefixLength;
+
+    @Option(
+            names = "--reparam",
+            paramLabel = "R",
+            defaultValue = "mlp",
+            description = "mlp: a small network makes the prefix; direct: its numbers are trained themselves.")
+    String reparam;
+
+    @Option(names = "--hidden", paramLabel = "N", defaultValue = "512", description = "Width of the mlp.")
+    int hidden;
+
+    @Option(
+            names = "--prefix-dropout",
+            paramLabel = "X",
+            defaultValue = "0",
+            description = "Probability that a number of the prefix is zeroed in a step.")
+    double prefixDropout;
+
+    @Option(
+            names = "--init",
+            paramLabel = "I",
+            description = "random, or words: what the model computes for --init-words.")
+    String init;
+
+    @Option(names = "--init-words", paramLabel = "S", description = "Words to start from, such as \"summarize the table\".")
+    String initWords;
+
+    @Option(names = "--epochs", paramLabel = "N", description = "Passes over the data; 1 without --steps.")
+    Integer epochs;
+
+    @Option(names = "--steps", paramLabel = "N", description = "Steps to take instead of --epochs.")
+    Integer steps;
+
+    @Option(names = "--batch-size", paramLabel = "N", defaultValue = "10", description = "Sequences in a batch.")
+    int batchSize;
+
+    @Option(names = "--accumulate", paramLabel = "N", defaultValue = "1", description = "Batches that make one step.")
+    int accumulate;
+
+    @Option(names = "--lr", paramLabel = "X", defaultValue = "5e-5", description = "Learning rate after the warm-up.")
+    double learningRate;
+
+    @Option(
+            names = "--warmup",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Steps over which the learning rate rises.")
+    int warmup;
+
+    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0", description = "Of AdamW.")
+    double weightDecay;
+
+    @Option(
+            names = "--clip",
+            paramLabel = "X",
+            defaultValue = "1",
+            description = "Largest norm of the gradient; 0: no limit.")
+    double clip;
+
+    @Option(
+            names = "--valid-every",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Steps between validations; 0: once an epoch.")
+    int validEvery;
+
+    @Option(
+            names = "--patience",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Stop after N validations without a better loss; 0: never.")
+    int patience;
+
+    @Option(
+            names = "--save-every",
+            paramLabel = "N",
+            defaultValue = "100",
+            description = "Steps between saves of the state to resume from.")
+    int saveEvery;
+
+    @Option(names = "--resume", description = "Go on with the run in --out, with its options.")
+    boolean resume;
+
+    @Mixin
+    DataOptionsMixin dataOptions;
+
+    @Mixin
+    RuntimeOptions runtimeOptions;
+
+    TrainCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() {
+        ConfigFile stored = null;
+        if (resume) {
+            stored = RunDirectory.readConfig(out);
+            takeOptionsOf(stored);
+        } else {
+            RunDirectory.requireNew(out);
+            requireWritable(out);
+        }
+        if (model == null || data == null) {
+            throw new ParameterException(
+                    spec.commandLine(), "Missing required option: '" + (model == null ? "--model" : "--data") + "'");
+        }
+        if (steps != null && epochs != null && !resume) {
+            throw new ParameterException(spec.commandLine(), "expected --steps or --epochs, found both");
+        }
+        if (steps != null && steps < 1) {
+            throw new InputException("steps must be at least 1, was " + steps);
+        }
+        Reparametrization reparametrization = Reparametrization.parse(reparam);
+        boolean fromWords = initFromWords();
+        TrainConfig config = trainConfig();
+        Device device = runtimeOptions.start();
+        List<Example> training = dataOptions.read(data, limit);
+        List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit);
+        try (TensorScope _ = new TensorScope()) {
+            ModelOptions modelOptions = new ModelOptions();
+            modelOptions.folder = model;
+            modelOptions.maxSourceTokens = maxSourceTokens;
+            Gpt2 gpt2 = modelOptions.load(device);
+            PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
+            PrefixEncoder encoder = PrefixEncoder.create(reparametrization, shape, hidden, device);
+            List<Sequence> trainingSequences;
+            List<Sequence> validationSequences;
+            try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
+                trainingSequences = modelOptions.encode(training, tokenizer, gpt2, prefixLength);
+                validationSequences = modelOptions.encode(validation, tokenizer, gpt2, prefixLength);
+                if (fromWords && !resume) {
+                    startFromWords(encoder, gpt2, tokenizer);
+                }
+            }
+            String fingerprint = fingerprint(trainingSequences);
+            if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
+                throw new InputException(data + ": the training data has changed since the run in " + out + " began");
+            }
+            try (RunDirectory run = resume
+                    ? RunDirectory.open(out)
+                    : RunDirectory.create(out, describe(fingerprint))) {
+                return train(gpt2, encoder, config, trainingSequences, validationSequences, run, reparametrization);
+            }
+        }
+    }
+
+    private int train(
+            Gpt2 gpt2,
+            PrefixEncoder encoder,
+            TrainConfig config,
+            List<Sequence> training,
+            List<Sequence> validation,
+            RunDirectory run,
+            Reparametrization reparametrization) {
+        String base = model.toAbsolutePath().normalize().toString();
+        Trainer trainer = new Trainer(gpt2, encoder, config, training, validation, run, prefix ->
+                PeftAdapter.save(prefix, run.adapter(), base, reparametrization, hidden));
+        console.say(
+                "%,d sequences, %,d steps; training %,d numbers, keeping %,d of them; the model has %,d",
+                training.size(),
+                trainer.totalSteps(),
+                encoder.parameterCount(),
+                (long) encoder.shape().length() * encoder.shape().rowWidth(),
+                gpt2.parameterCount());
+        try (Interruption interruption = new Interruption()) {
+            TrainResult result;
+            try (TrainProgress progress = new TrainProgress(console)) {
+                result = trainer.train(progress, interruption);
+            }
+            report(result);
+        }
+        return Main.OK;
+    }
+
+    private void report(TrainResult result) {
+        if (!result.finished()) {
+            console.say("stopped after step %,d; go on with: train --resume --out %s", result.steps(), out);
+        }
+        if (json) {
+            ObjectNode node = JSON.createObjectNode();
+            node.put("steps", result.steps());
+            node.put("loss", result.loss());
+            if (result.validationLoss().isPresent()) {
+                node.put("valid_loss", result.validationLoss().getAsDouble());
+            } else {
+                node.putNull("valid_loss");
+            }
+            node.put("tokens_per_s", result.tokensPerSecond());
+            node.put("adapter", result.adapter().toString());
+            console.out().println(node);
+            return;
+        }
+        console.out().printf("loss         %.4f (mean of the last 50 steps)%n", result.loss());
+        result.validationLoss().ifPresent(loss -> console.out().printf("validation   %.4f (best)%n", loss));
+        console.out().printf("speed        %,.0f tokens/s%n", result.tokensPerSecond());
+        console.out().printf("adapter      %s%n", result.adapter());
+    }
+
+    private boolean initFromWords() {
+        if (init != null && !init.equals("random") && !init.equals("words")) {
+            throw new InputException("init: expected random or words, found '" + init + "'");
+        }
+        if ("words".equals(init) && initWords == null) {
+            throw new InputException("init words: expected --init-words \"…\", found none");
+        }
+        if ("random".equals(init) && initWords != null) {
+            throw new InputException("init: expected words where --init-words is given, found 'random'");
+        }
+        return initWords != null;
+    }
+
+    private void startFromWords(PrefixEncoder encoder, Gpt2 gpt2, Tokenizer tokenizer) {
+        try (Prefix words = Prefix.ofWords(gpt2, tokenizer.encode(initWords), prefixLength)) {
+            double difference = encoder.fit(words.vectors());
+            console.say("prefix starts from \"%s\", at most %.1e off", initWords, difference);
+        }
+    }
+
+    private TrainConfig trainConfig() {
+        return new TrainConfig(
+                steps == null ? 0 : steps,
+                steps != null ? 0 : epochs == null ? 1 : epochs,
+                batchSize,
+                accumulate,
+                learningRate,
+                warmup,
+                weightDecay,
+                clip,
+                prefixDropout,
+                validEvery,
+                patience,
+                saveEvery,
+                runtimeOptions.seed);
+    }
+
+    /** Fails before the long work where the end is certain. */
+    private static void requireWritable(Path folder) {
+        Path existing = folder.toAbsolutePath().normalize();
+        while (existing != null && !Files.exists(existing)) {
+            existing = existing.getParent();
+        }
+        if (existing == null || !Files.isDirectory(existing) || !Files.isWritable(existing)) {
+            throw new InputException(folder + ": the folder cannot be made: " + existing
+                    + (existing != null && Files.isDirectory(existing) ? " cannot be written to" : " is no folder"));
+        }
+    }
+
+    /** The options of this run, by their names. */
+    private ObjectNode describe(String fingerprint) {
+        ObjectNode config = JSON.createObjectNode();
+        for (OptionSpec option : spec.options()) {
+            if (NOT_OF_THE_RUN.contains(option.longestName())) {
+                continue;
+            }
+            Object value = option.getValue();
+            String key = option.longestName().substring(2);
+            switch (value) {
+                case null -> {
+                    // Not given, no default.
+                }
+                case Path path -> config.put(key, path.toAbsolutePath().normalize().toString());
+                case Integer number -> config.put(key, number);
+                case Long number -> config.put(key, number);
+                case Double number -> config.put(key, number);
+                case Boolean flag -> config.put(key, flag);
+                default -> config.put(key, value.toString());
+            }
+        }
+        config.put(DATA_SHA256, fingerprint);
+        return config;
+    }
+
+    /** Gives every option the value that the run has; one that is given again must agree. */
+    private void takeOptionsOf(ConfigFile stored) {
+        for (OptionSpec option : spec.options()) {
+            String name = option.longestName();
+            if (NOT_OF_THE_RUN.contains(name)) {
+                continue;
+            }
+            JsonNode node = stored.json().get(name.substring(2));
+            Object value = node == null || node.isNull() ? null : convert(stored, option, node);
+            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                Object given = option.getValue();
+                Object comparable = given instanceof Path path ? path.toAbsolutePath().normalize() : given;
+                if (!comparable.equals(value)) {
+                    throw new InputException("%s: the run in %s has %s, found %s"
+                            .formatted(name, out, value == null ? "none" : value, given));
+                }
+            } else {
+                set(option, value);
+            }
+        }
+    }
+
+    private static void set(OptionSpec option, Object value) {
+        try {
+            option.setter().set(value);
+        } catch (Exception e) {
+            throw new IllegalStateException("cannot set " + option.longestName(), e);
+        }
+    }
+
+    private static Object convert(ConfigFile stored, OptionSpec option, JsonNode node) {
+        String key = option.longestName().substring(2);
+        Class<?> type = option.type();
+        if (type == Path.class && node.isTextual()) {
+            return Path.of(node.textValue());
+        }
+        if (type == String.class && node.isTextual()) {
+            return node.textValue();
+        }
+        if ((type == int.class || type == Integer.class) && node.isInt()) {
+            return node.intValue();
+        }
+        if (type == long.class && node.canConvertToLong()) {
+            return node.longValue();
+        }
+        if (type == double.class && node.isNumber()) {
+            return node.doubleValue();
+        }
+        throw stored.wrong(key, "a value for " + option.longestName(), node);
+    }
+
+    /** SHA-256 of the ids: whether it is the same data, whatever file it is in. */
+    private static String fingerprint(List<Sequence> sequences) {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            for (Sequence sequence : sequences) {
+                digest.update(sequence.toString().getBytes(StandardCharsets.UTF_8));
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

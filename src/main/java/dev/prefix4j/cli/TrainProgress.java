@@ -1,0 +1,92 @@
+package dev.prefix4j.cli;
+
+import dev.prefix4j.eval.Likelihood;
+import dev.prefix4j.train.TrainListener;
+import java.time.Duration;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+
+/** Shows a run: a progress bar on a terminal, a line now and then elsewhere. */
+final class TrainProgress implements TrainListener, AutoCloseable {
+    private static final long LINE_NANOS = 10_000_000_000L;
+
+    /** Weight of the newest step in what is shown. */
+    private static final double SMOOTHING = 0.05;
+
+    private final Console console;
+    private ProgressBar bar;
+    private double loss = Double.NaN;
+    private double tokensPerSecond = Double.NaN;
+    private double secondsPerStep = Double.NaN;
+    private long lastLine = System.nanoTime();
+
+    TrainProgress(Console console) {
+        this.console = console;
+    }
+
+    @Override
+    public void started(int stepsDone, int total) {
+        if (stepsDone > 0) {
+            console.say(stepsDone == total ? "all %2$,d steps are done" : "going on after step %,d of %,d", stepsDone, total);
+        }
+        if (console.isWatched() && stepsDone < total) {
+            bar = new ProgressBarBuilder()
+                    .setTaskName("train")
+                    .setInitialMax(total)
+                    .startsFrom(stepsDone, Duration.ZERO)
+                    .setStyle(ProgressBarStyle.ASCII)
+                    .setUpdateIntervalMillis(250)
+                    .setConsumer(new ConsoleProgressBarConsumer(console.err()))
+                    .build();
+        }
+    }
+
+    @Override
+    public void stepped(Step step) {
+        loss = smooth(loss, step.loss());
+        tokensPerSecond = smooth(tokensPerSecond, step.tokens() / step.seconds());
+        secondsPerStep = smooth(secondsPerStep, step.seconds());
+        if (bar != null) {
+            bar.stepTo(step.step());
+            bar.setExtraMessage("loss %.3f, %,.0f tokens/s".formatted(loss, tokensPerSecond));
+        } else if (step.step() == 1 || System.nanoTime() - lastLine > LINE_NANOS) {
+            lastLine = System.nanoTime();
+            console.say(
+                    "step %,d of %,d: loss %.3f, %,.0f tokens/s, %s left",
+                    step.step(), step.total(), loss, tokensPerSecond,
+                    duration((step.total() - step.step()) * secondsPerStep));
+        }
+    }
+
+    private static double smooth(double old, double value) {
+        return Double.isNaN(old) ? value : old + SMOOTHING * (value - old);
+    }
+
+    private static String duration(double seconds) {
+        long s = Math.round(seconds);
+        return s >= 3600 ? "%d h %d min".formatted(s / 3600, s % 3600 / 60) : "%d min %d s".formatted(s / 60, s % 60);
+    }
+
+    @Override
+    public void validated(int step, Likelihood likelihood, boolean best) {
+        String line = "step %,d: validation loss %.4f%s".formatted(step, likelihood.loss(), best ? ", the best so far" : "");
+        if (bar != null) {
+            bar.pause();
+            console.err().print("\r\033[K"); // over the bar, which draws itself again below
+            console.say("%s", line);
+            bar.resume();
+        } else {
+            console.say("%s", line);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (bar != null) {
+            bar.close();
+            bar = null;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package dev.prefix4j.eval;
+
+import dev.prefix4j.InputException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * Corpus BLEU (Papineni et al. 2002) with any number of references for each segment, as sacreBLEU computes it (Post
+ * 2018, arXiv:1804.08771): n-grams up to 4, the reference length closest to the hypothesis, exponential smoothing.
+ *
+ * @param tokenizer splits into words
+ * @param smoothing what stands for a precision of zero
+ * @param lowercase compare in lower case
+ */
+public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowercase) {
+    /** sacreBLEU's defaults. */
+    public static final Bleu DEFAULT = new Bleu(BleuTokenizer.V13A, Smoothing.EXP, false);
+
+    private static final int MAX_ORDER = 4;
+    private static final double FLOOR = 0.1;
+    private static final double ADD_K = 1;
+
+    /** What stands for a precision of zero (Chen and Cherry 2014). */
+    public enum Smoothing {
+        /** Half, a quarter, an eighth … of a match. */
+        EXP,
+        /** A tenth of a match. */
+        FLOOR,
+        /** One match and one n-gram more, from bigrams on. */
+        ADD_K,
+        /** Nothing: the score is zero. */
+        NONE
+    }
+
+    /**
+     * Scores a corpus.
+     *
+     * @param hypotheses one for each segment
+     * @param references for each segment, at least one
+     * @throws InputException if the numbers of segments differ, there are none, or one has no reference
+     */
+    public BleuScore corpus(List<String> hypotheses, List<List<String>> references) {
+        if (hypotheses.size() != references.size()) {
+            throw new InputException("BLEU: expected as many outputs as segments with references, found %d and %d"
+                    .formatted(hypotheses.size(), references.size()));
+        }
+        if (hypotheses.isEmpty()) {
+            throw new InputException("BLEU: expected at least one output, found none");
+        }
+        long[] correct = new long[MAX_ORDER];
+        long[] total = new long[MAX_ORDER];
+        long hypothesisLength = 0;
+        long referenceLength = 0;
+        for (int i = 0; i < hypotheses.size(); i++) {
+            if (references.get(i).isEmpty()) {
+                throw new InputException("BLEU: segment " + (i + 1) + ": expected a reference, found none");
+            }
+            List<String> hypothesis = words(hypotheses.get(i));
+            List<List<String>> others = references.get(i).stream().map(this::words).toList();
+            hypothesisLength += hypothesis.size();
+            referenceLength += closestLength(hypothesis.size(), others);
+            for (int n = 1; n <= MAX_ORDER; n++) {
+                Map<List<String>, Integer> found = ngrams(hypothesis, n);
+                Map<List<String>, Integer> most = new HashMap<>();
+                for (List<String> other : others) {
+                    ngrams(other, n).forEach((ngram, count) -> most.merge(ngram, count, Math::max));
+                }
+                for (var entry : found.entrySet()) {
+                    correct[n - 1] += Math.min(entry.getValue(), most.getOrDefault(entry.getKey(), 0));
+                }
+                total[n - 1] += Math.max(0, hypothesis.size() - n + 1);
+            }
+        }
+        return score(correct, total, hypothesisLength, referenceLength);
+    }
+
+    private List<String> words(String text) {
+        String line = text.stripTrailing();
+        return tokenizer.words(lowercase ? line.toLowerCase(Locale.ROOT) : line);
+    }
+
+    /** The shorter one of two that are equally near. */
+    private static int closestLength(int length, List<List<String>> references) {
+        int closest = references.getFirst().size();
+        for (List<String> reference : references) {
+            int difference = Math.abs(reference.size() - length);
+            int least = Math.abs(closest - length);
+            if (difference < least || difference == least && reference.size() < closest) {
+                closest = reference.size();
+            }
+        }
+        return closest;
+    }
+
+    private static Map<List<String>, Integer> ngrams(List<String> words, int n) {
+        Map<List<String>, Integer> counts = new HashMap<>();
+        for (int i = 0; i + n <= words.size(); i++) {
+            counts.merge(words.subList(i, i + n), 1, Integer::sum);
+        }
+        return counts;
+    }
+
+    private BleuScore score(long[] correct, long[] total, long hypothesisLength, long referenceLength) {
+        double[] precisions = new double[MAX_ORDER];
+        boolean anyMatch = java.util.Arrays.stream(correct).anyMatch(c -> c > 0);
+        double half = 1;
+        for (int n = 0; n < MAX_ORDER && anyMatch; n++) {
+            double matches = correct[n];
+            double of = total[n];
+            if (smoothing == Smoothing.ADD_K && n > 0) {
+                matches += ADD_K;
+                of += ADD_K;
+            }
+            if (of == 0) {
+                break; // every hypothesis is too short for n-grams of this length
+            }
+            if (matches > 0) {
+                precisions[n] = 100 * matches / of;
+                continue;
+            }
+            precisions[n] = switch (smoothing) {
+                case EXP -> 100 / ((half *= 2) * of);
+                case FLOOR -> 100 * FLOOR / of;
+                case ADD_K, NONE -> 0;
+            };
+        }
+        double penalty = hypothesisLength >= referenceLength
+                ? 1
+                : hypothesisLength > 0 ? Math.exp(1 - (double) referenceLength / hypothesisLength) : 0;
+        double logs = 0;
+        for (double precision : precisions) {
+            // sacreBLEU takes the logarithm of zero for a very low number.
+            logs += precision == 0 ? -9_999_999_999.0 : Math.log(precision);
+        }
+        double score = anyMatch ? penalty * Math.exp(logs / MAX_ORDER) : 0;
+        List<Double> list = new ArrayList<>();
+        for (double precision : precisions) {
+            list.add(precision);
+        }
+        return new BleuScore(score, list, penalty, hypothesisLength, referenceLength);
+    }
+}

@@ -1,0 +1,51 @@
+package dev.prefix4j.generate;
+
+import dev.prefix4j.InputException;
+
+/** How the next token is chosen. */
+public sealed interface Decoding {
+    /** The most likely token. */
+    record Greedy() implements Decoding {}
+
+    /**
+     * A random token, drawn with libtorch's generator ({@link dev.prefix4j.torch.TorchRuntime#seed}).
+     *
+     * @param temperature divides the logits; above 0
+     * @param topK only the k most likely tokens; 0: all
+     * @param topP only the most likely tokens that together have this probability, after temperature and {@code topK}
+     *     (nucleus sampling, Holtzman et al. 2020, arXiv:1904.09751); 1: all
+     */
+    record Sampling(double temperature, int topK, double topP) implements Decoding {
+        public Sampling {
+            if (!(temperature > 0 && temperature <= 1000)) {
+                throw new InputException("temperature must be above 0 and at most 1000, was " + temperature);
+            }
+            if (topK < 0) {
+                throw new InputException("top-k must be at least 0, was " + topK);
+            }
+            if (!(topP > 0 && topP <= 1)) {
+                throw new InputException("top-p must be above 0 and at most 1, was " + topP);
+            }
+        }
+    }
+
+    /**
+     * Beam search as Transformers' {@code generate} does it: a beam ends with the end token; the score of an ended beam
+     * is its log-probability divided by its number of new tokens (the end token is one) to the power of the length
+     * penalty; the search for an input ends when no open beam, at its present length, beats the worst of the best
+     * ended ones.
+     *
+     * @param beams at least 1
+     * @param lengthPenalty above 0: longer outputs win more often; 0: no normalization
+     */
+    record BeamSearch(int beams, double lengthPenalty) implements Decoding {
+        public BeamSearch {
+            if (beams < 1 || beams > 1024) {
+                throw new InputException("beams must be between 1 and 1024, was " + beams);
+            }
+            if (!(lengthPenalty >= -100 && lengthPenalty <= 100)) {
+                throw new InputException("length-penalty must be between -100 and 100, was " + lengthPenalty);
+            }
+        }
+    }
+}

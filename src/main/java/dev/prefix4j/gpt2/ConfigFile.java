@@ -1,0 +1,130 @@
+package dev.prefix4j.gpt2;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+
+/**
+ * A JSON object that a stranger wrote, with typed access to its keys: errors name the file, the key, what was expected
+ * and what was found. An absent key, or null, takes a default, as in Transformers.
+ *
+ * @param file that was read
+ * @param json its content, an object
+ */
+public record ConfigFile(Path file, JsonNode json) {
+    /** Larger files are not configurations. */
+    private static final long MAX_BYTES = 4 << 20;
+
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
+
+    /**
+     * Reads a file.
+     *
+     * @param what the file holds, for the message when it is missing, such as {@code a model configuration}
+     * @throws InputException if it is missing, too large, or no JSON object
+     */
+    public static ConfigFile read(Path file, String what) {
+        try {
+            if (!Files.isRegularFile(file)) {
+                throw new InputException("%s: expected %s, found no such file".formatted(file, what));
+            }
+            if (Files.size(file) > MAX_BYTES) {
+                throw new InputException(
+                        "%s: expected at most %d bytes, found %d".formatted(file, MAX_BYTES, Files.size(file)));
+            }
+            JsonNode json = JSON.readTree(file.toFile());
+            if (!json.isObject()) {
+                throw new InputException("%s: expected a JSON object, found %s"
+                        .formatted(
+                                file,
+                                json.isMissingNode()
+                                        ? "nothing"
+                                        : json.getNodeType().toString().toLowerCase(Locale.ROOT)));
+            }
+            return new ConfigFile(file, json);
+        } catch (JsonProcessingException e) {
+            throw new InputException(
+                    "%s: line %d: invalid JSON: %s"
+                            .formatted(
+                                    file,
+                                    e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
+                                    e.getOriginalMessage().lines().findFirst().orElse("")),
+                    e);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(file, e);
+        }
+    }
+
+    public boolean has(String key) {
+        return !isAbsent(json.get(key));
+    }
+
+    public int integer(String key, int absent) {
+        return has(key) ? integer(key) : absent;
+    }
+
+    /** @throws InputException if the key is absent or no integer */
+    public int integer(String key) {
+        JsonNode node = json.get(key);
+        if (isAbsent(node) || !node.isIntegralNumber() || !node.canConvertToInt()) {
+            throw wrong(key, "an integer", node);
+        }
+        return node.intValue();
+    }
+
+    public double number(String key, double absent) {
+        JsonNode node = json.get(key);
+        if (isAbsent(node)) {
+            return absent;
+        }
+        if (!node.isNumber()) {
+            throw wrong(key, "a number", node);
+        }
+        return node.doubleValue();
+    }
+
+    public boolean flag(String key, boolean absent) {
+        JsonNode node = json.get(key);
+        if (isAbsent(node)) {
+            return absent;
+        }
+        if (!node.isBoolean()) {
+            throw wrong(key, "true or false", node);
+        }
+        return node.booleanValue();
+    }
+
+    public String text(String key, String absent) {
+        JsonNode node = json.get(key);
+        if (isAbsent(node)) {
+            return absent;
+        }
+        if (!node.isTextual()) {
+            throw wrong(key, "a string", node);
+        }
+        return node.textValue();
+    }
+
+    private static boolean isAbsent(JsonNode node) {
+        return node == null || node.isNull();
+    }
+
+    /** The error for a key whose value does not fit. */
+    public InputException wrong(String key, String expected, Object found) {
+        String text = found == null ? "nothing" : found.toString();
+        return new InputException("%s: key '%s': expected %s, found %s"
+                .formatted(file, key, expected, text.length() > 60 ? text.substring(0, 60) + "…" : text));
+    }
+}

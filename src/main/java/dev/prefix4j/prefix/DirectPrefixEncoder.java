@@ -1,0 +1,34 @@
+package dev.prefix4j.prefix;
+
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The vectors themselves as parameters, {@code embedding.weight} [P, 2·L·E] (Li and Liang 2021, section 4.2; found to
+ * be unstable there, section 4.3). Starts from a standard normal distribution, as PyTorch's {@code Embedding} does.
+ */
+public final class DirectPrefixEncoder extends PrefixEncoder {
+    private final Tensor embedding; // [P, 2·L·E]
+
+    DirectPrefixEncoder(PrefixShape shape) {
+        super("DirectPrefixEncoder", shape);
+        Module table = new Module("Embedding");
+        this.embedding = parameter(table, "weight", torch.randn(shape.length(), shape.rowWidth()));
+        register_module("embedding", table);
+    }
+
+    @Override
+    public Tensor forward() {
+        return embedding.view(-1, shape().rowWidth());
+    }
+
+    @Override
+    public double fit(Tensor vectors) {
+        try (NoGradGuard _ = new NoGradGuard()) {
+            embedding.copy_(vectors);
+        }
+        return distance(vectors);
+    }
+}

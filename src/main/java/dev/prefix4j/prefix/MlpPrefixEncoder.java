@@ -1,0 +1,76 @@
+package dev.prefix4j.prefix;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.torch.TensorScope;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The reparametrization P[i] = MLP(P'[i]) (Li and Liang 2021, section 4.3), with the names and the initial
+ * distributions of Hugging Face PEFT: {@code embedding} P×E, {@code transform.0} E→M, tanh, {@code transform.2}
+ * M→2·L·E.
+ *
+ * <p>P prefix length, E width of the model, M hidden width, L layers.
+ */
+public final class MlpPrefixEncoder extends PrefixEncoder {
+    private final Tensor embedding; // [P, E]
+    private final Tensor inWeight; // [M, E]
+    private final Tensor inBias; // [M]
+    private final Tensor outWeight; // [2·L·E, M]
+    private final Tensor outBias; // [2·L·E]
+
+    MlpPrefixEncoder(PrefixShape shape, int hidden) {
+        super("MlpPrefixEncoder", shape);
+        if (hidden < 1) {
+            throw new InputException("prefix.hidden must be at least 1, was " + hidden);
+        }
+        Module table = new Module("Embedding");
+        this.embedding = parameter(table, "weight", torch.randn(shape.length(), shape.width()));
+        register_module("embedding", table);
+        Module transform = new Module("Sequential");
+        Module in = new Module("Linear");
+        this.inWeight = linear(in, "weight", shape.width(), hidden, shape.width());
+        this.inBias = linear(in, "bias", shape.width(), hidden);
+        Module out = new Module("Linear");
+        this.outWeight = linear(out, "weight", hidden, shape.rowWidth(), hidden);
+        this.outBias = linear(out, "bias", hidden, shape.rowWidth());
+        transform.register_module("0", in);
+        transform.register_module("2", out); // 1 is the tanh
+        register_module("transform", transform);
+    }
+
+    /** Uniform within ±1/√in, what PyTorch's {@code Linear} starts with. */
+    private static Tensor linear(Module module, String name, int in, long... shape) {
+        double bound = 1 / Math.sqrt(in);
+        Tensor values = torch.empty(shape, null).uniform_(-bound, bound, new org.bytedeco.pytorch.GeneratorOptional());
+        return parameter(module, name, values);
+    }
+
+    @Override
+    public Tensor forward() {
+        return torch.addmm(outBias, hidden(), outWeight.t()); // [P, 2·L·E]
+    }
+
+    /** [P, M] */
+    private Tensor hidden() {
+        return torch.tanh(torch.addmm(inBias, embedding, inWeight.t()));
+    }
+
+    /**
+     * Solves for the last layer. Its inputs are the P fixed activations, so the smallest change of {@code transform.2}
+     * that gives the wanted vectors is a least-squares problem with an exact solution for P ≤ M.
+     */
+    @Override
+    public double fit(Tensor vectors) {
+        try (TensorScope _ = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            Tensor missing = vectors.sub(forward()); // [P, 2·L·E]
+            Tensor inverse = torch.linalg_pinv(hidden().to(torch.ScalarType.Double)); // [M, P]
+            Tensor change = inverse.matmul(missing.to(torch.ScalarType.Double)); // [M, 2·L·E]
+            outWeight.add_(change.t().to(torch.ScalarType.Float));
+        }
+        return distance(vectors);
+    }
+}

@@ -1,0 +1,110 @@
+package dev.prefix4j.prefix;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.torch.TensorScope;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.StringTensorDict;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * What is trained: a module that produces the vectors of a prefix. Its parameters are named as PEFT names them.
+ *
+ * <p>Random numbers come from libtorch's generator: {@link dev.prefix4j.torch.TorchRuntime#seed} decides them.
+ */
+public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncoder, DirectPrefixEncoder {
+    private final PrefixShape shape;
+
+    /** How the vectors are parametrized. */
+    public enum Reparametrization {
+        /** Through an MLP: steadier to train, the paper's choice (section 4.3). */
+        MLP,
+        /** Each number is a parameter. */
+        DIRECT;
+
+        /** @throws InputException if there is no such parametrization */
+        public static Reparametrization parse(String name) {
+            return switch (name.toLowerCase(Locale.ROOT)) {
+                case "mlp" -> MLP;
+                case "direct" -> DIRECT;
+                default -> throw new InputException("reparam: expected mlp or direct, found '" + name + "'");
+            };
+        }
+    }
+
+    PrefixEncoder(String name, PrefixShape shape) {
+        super(name);
+        this.shape = shape;
+    }
+
+    /**
+     * Makes an encoder with random parameters.
+     *
+     * @param hidden width of the MLP; without meaning for {@link Reparametrization#DIRECT}
+     * @param device of the parameters
+     */
+    public static PrefixEncoder create(
+            Reparametrization reparametrization, PrefixShape shape, int hidden, Device device) {
+        PrefixEncoder encoder = switch (reparametrization) {
+            case MLP -> new MlpPrefixEncoder(shape, hidden);
+            case DIRECT -> new DirectPrefixEncoder(shape);
+        };
+        // Drawn on the CPU and moved: the same numbers on every device.
+        encoder.to(device, false);
+        return encoder;
+    }
+
+    /**
+     * Registers a trainable parameter.
+     *
+     * @return the given tensor, not the module's reference to it, which a further parameter would move
+     */
+    static Tensor parameter(Module module, String name, Tensor values) {
+        module.register_parameter(name, values, true);
+        return values;
+    }
+
+    public PrefixShape shape() {
+        return shape;
+    }
+
+    /** The vectors, [P, 2·L·E], with a graph to the parameters. */
+    public abstract Tensor forward();
+
+    /**
+     * Sets the parameters so that {@link #forward} gives these vectors, or as near as the encoder can get.
+     *
+     * @param vectors [P, 2·L·E]
+     * @return the largest absolute difference that remains
+     */
+    public abstract double fit(Tensor vectors);
+
+    /** The parameters by name, in a fixed order; the same storage as in the module. */
+    public Map<String, Tensor> state() {
+        Map<String, Tensor> state = new LinkedHashMap<>();
+        StringTensorDict named = named_parameters();
+        for (long i = 0; i < named.size(); i++) {
+            var item = named.get(i);
+            state.put(item.key().getString(), new Tensor(item.access()));
+        }
+        return state;
+    }
+
+    /** Numbers that are trained. */
+    public long parameterCount() {
+        try (TensorScope _ = new TensorScope()) {
+            return state().values().stream().mapToLong(Tensor::numel).sum();
+        }
+    }
+
+    /** The largest absolute difference between what this encoder gives and some vectors. */
+    final double distance(Tensor vectors) {
+        try (TensorScope _ = new TensorScope()) {
+            return torch.max(torch.abs(forward().detach().sub(vectors))).item_double();
+        }
+    }
+}

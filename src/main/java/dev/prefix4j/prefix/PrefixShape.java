@@ -1,0 +1,67 @@
+package dev.prefix4j.prefix;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.gpt2.KvCache.KeyValue;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * How many vectors a prefix has, and how one row of numbers holds them: layer by layer, keys before values, head by
+ * head. That is the order of Hugging Face PEFT's {@code prompt_embeddings}.
+ *
+ * @param length virtual tokens, P
+ * @param layers L
+ * @param heads H
+ * @param headWidth D
+ */
+public record PrefixShape(int length, int layers, int heads, int headWidth) {
+    public PrefixShape {
+        if (length < 1) {
+            throw new InputException("prefix.length must be at least 1, was " + length);
+        }
+    }
+
+    /** The shape of a prefix for a model. */
+    public static PrefixShape of(int length, Gpt2Config config) {
+        return new PrefixShape(length, config.layers(), config.heads(), config.headWidth());
+    }
+
+    /** Width of the model, E = H·D. */
+    public int width() {
+        return heads * headWidth;
+    }
+
+    /** Numbers in a row: 2·L·E. */
+    public int rowWidth() {
+        return 2 * layers * width();
+    }
+
+    /**
+     * The start of a cache.
+     *
+     * @param vectors [P, 2·L·E]
+     * @return for each layer keys and values [1, H, P, D], views that gradients flow through
+     */
+    public List<KeyValue> split(Tensor vectors) {
+        Tensor parts = vectors.view(length, 2L * layers, heads, headWidth).permute(1, 2, 0, 3); // [2·L, H, P, D]
+        List<KeyValue> result = new ArrayList<>();
+        for (int i = 0; i < layers; i++) {
+            result.add(new KeyValue(parts.narrow(0, 2L * i, 1), parts.narrow(0, 2L * i + 1, 1)));
+        }
+        return result;
+    }
+
+    /** The inverse of {@link #split}: from L times [1, H, P, D] to [P, 2·L·E]. */
+    public Tensor join(List<KeyValue> entries) {
+        TensorVector parts = new TensorVector();
+        for (KeyValue entry : entries) {
+            parts.push_back(entry.key());
+            parts.push_back(entry.value());
+        }
+        return torch.cat(parts, 0).permute(2, 0, 1, 3).reshape(length, rowWidth()); // [2·L, H, P, D] before
+    }
+}

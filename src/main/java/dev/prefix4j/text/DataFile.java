@@ -1,0 +1,155 @@
+package dev.prefix4j.text;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import java.io.BufferedInputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
+
+/**
+ * Data files: reads any {@link DataFormat}, plain or compressed by gzip, and writes JSONL. A row that does not fit is an
+ * error that names the file and the row; rows behind the limit are not looked at.
+ */
+public final class DataFile {
+    /** How much of a file is looked at to tell its format. */
+    private static final int PEEK_BYTES = 1 << 16;
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private DataFile() {}
+
+    /**
+     * Reads a file, or a folder of WebNLG files.
+     *
+     * @return at least one example
+     * @throws InputException if the file is missing, of no known format, malformed or empty
+     */
+    public static List<Example> read(Path file, DataOptions options) {
+        if (Files.isDirectory(file)) {
+            return readFolder(file, options);
+        }
+        if (!Files.isRegularFile(file)) {
+            throw new InputException(file + ": expected a data file, found no such file");
+        }
+        try (InputStream in = open(file)) {
+            DataFormat format = options.format().isPresent() ? options.format().get() : detect(file, in);
+            List<Example> examples = switch (format) {
+                case E2E -> E2eReader.read(file, in, options.limit());
+                case WEBNLG -> TripleXmlReader.read(file, in, options.limit());
+                case DART ->
+                        peek(in).stripLeading().startsWith("<")
+                                ? TripleXmlReader.read(file, in, options.limit())
+                                : DartJsonReader.read(file, in, options.limit());
+                case JSONL -> JsonlReader.read(file, in, options);
+                case TSV -> TsvReader.read(file, in, options.limit());
+            };
+            if (examples.isEmpty()) {
+                throw new InputException(file + ": expected at least one example, found none");
+            }
+            return examples;
+        } catch (ZipException | EOFException e) {
+            throw new InputException(file + ": the gzip data is cut off or damaged", e);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(file, e);
+        }
+    }
+
+    private static List<Example> readFolder(Path folder, DataOptions options) {
+        List<Path> files;
+        try (Stream<Path> all = Files.walk(folder)) {
+            files = all.filter(path -> path.getFileName().toString().matches(".*\\.xml(\\.gz)?"))
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(folder, e);
+        }
+        if (files.isEmpty()) {
+            throw new InputException(folder + ": expected a data file or a folder of WebNLG files (*.xml), found no such file");
+        }
+        List<Example> examples = new ArrayList<>();
+        for (Path file : files) {
+            int left = options.limit() - examples.size();
+            if (left == 0) {
+                break;
+            }
+            examples.addAll(read(file, options.withFormat(DataFormat.WEBNLG).withLimit(left)));
+        }
+        return examples;
+    }
+
+    private static InputStream open(Path file) throws IOException {
+        InputStream raw = new BufferedInputStream(Files.newInputStream(file), PEEK_BYTES);
+        raw.mark(2);
+        boolean compressed = raw.read() == 0x1f && raw.read() == 0x8b;
+        raw.reset();
+        return compressed ? new BufferedInputStream(new GZIPInputStream(raw), PEEK_BYTES) : raw;
+    }
+
+    private static DataFormat detect(Path file, InputStream in) throws IOException {
+        String start = peek(in).stripLeading();
+        String firstLine = start.lines().findFirst().orElse("");
+        if (start.startsWith("<")) {
+            return DataFormat.WEBNLG;
+        }
+        if (start.startsWith("[")) {
+            return DataFormat.DART;
+        }
+        if (start.startsWith("{")) {
+            return DataFormat.JSONL;
+        }
+        if (E2eReader.isHeader(firstLine)) {
+            return DataFormat.E2E;
+        }
+        if (firstLine.contains("\t")) {
+            return DataFormat.TSV;
+        }
+        if (start.isEmpty()) {
+            throw new InputException(file + ": expected examples, found an empty file");
+        }
+        throw new InputException(file + ": line 1: expected the header 'mr,ref' of E2E, XML of WebNLG or DART, JSON of DART,"
+                + " JSONL, or a line with a tab, found none of them (--format names one)");
+    }
+
+    /** The beginning of the text, without moving on. */
+    private static String peek(InputStream in) throws IOException {
+        in.mark(PEEK_BYTES);
+        byte[] bytes = in.readNBytes(PEEK_BYTES - 1);
+        in.reset();
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        return text.startsWith("\uFEFF") ? text.substring(1) : text;
+    }
+
+    /**
+     * Writes examples as {@code {"source": …, "target": …}} lines; several targets are a list.
+     *
+     * @throws InputException if the file cannot be written; an earlier one stays as it was
+     */
+    public static void writeJsonl(Path file, List<Example> examples) {
+        AtomicFile.write(file, out -> {
+            for (Example example : examples) {
+                ObjectNode line = JSON.createObjectNode();
+                line.put("source", example.source());
+                if (example.targets().size() == 1) {
+                    line.put("target", example.targets().getFirst());
+                } else {
+                    ArrayNode targets = line.putArray("target");
+                    example.targets().forEach(targets::add);
+                }
+                out.write(line.toString().getBytes(StandardCharsets.UTF_8));
+                out.write('\n');
+            }
+        });
+    }
+}

@@ -1,0 +1,58 @@
+package dev.prefix4j.text;
+
+import dev.prefix4j.InputException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A source and the texts that people wrote for it.
+ *
+ * @param source linearized to one text
+ * @param targets none where a file has only sources
+ * @param location file and row, for messages
+ */
+public record Example(String source, List<String> targets, String location) {
+    public Example {
+        targets = List.copyOf(targets);
+    }
+
+    /** A source to write a target for. */
+    public static Example ofSource(String source, String location) {
+        return new Example(source, List.of(), location);
+    }
+
+    /** Equal consecutive sources as one example with all their targets, in order. */
+    public static List<Example> distinct(List<Example> examples) {
+        List<Example> groups = new ArrayList<>();
+        for (int from = 0; from < examples.size(); ) {
+            Example first = examples.get(from);
+            List<String> targets = new ArrayList<>();
+            int to = from;
+            while (to < examples.size() && examples.get(to).source().equals(first.source())) {
+                targets.addAll(examples.get(to).targets());
+                to++;
+            }
+            groups.add(new Example(first.source(), targets, first.location()));
+            from = to;
+        }
+        return groups;
+    }
+
+    /**
+     * An example for each target.
+     *
+     * @throws InputException if an example has no target
+     */
+    public static List<Example> pairs(List<Example> examples) {
+        List<Example> pairs = new ArrayList<>();
+        for (Example example : examples) {
+            if (example.targets().isEmpty()) {
+                throw new InputException(example.location() + ": expected a target, found none");
+            }
+            for (String target : example.targets()) {
+                pairs.add(new Example(example.source(), List.of(target), example.location()));
+            }
+        }
+        return pairs;
+    }
+}

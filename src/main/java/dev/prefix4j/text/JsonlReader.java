@@ -1,0 +1,73 @@
+package dev.prefix4j.text;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Reads {@link DataFormat#JSONL}. */
+final class JsonlReader {
+    private static final ObjectMapper JSON =
+            new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+
+    private JsonlReader() {}
+
+    static List<Example> read(Path file, InputStream in, DataOptions options) throws IOException {
+        LineSource lines = new LineSource(file, in);
+        List<Example> examples = new ArrayList<>();
+        for (String line; examples.size() < options.limit() && (line = lines.next()) != null; ) {
+            if (line.isBlank()) {
+                continue;
+            }
+            JsonNode json;
+            try {
+                json = JSON.readTree(line);
+            } catch (JsonProcessingException e) {
+                throw lines.wrong(
+                        "a JSON object", "invalid JSON: " + e.getOriginalMessage().lines().findFirst().orElse(""));
+            }
+            if (!json.isObject()) {
+                throw lines.wrong("a JSON object", "other JSON");
+            }
+            List<String> source = texts(lines, json, options.sourceField());
+            if (source.isEmpty()) {
+                throw lines.wrong("a field '" + options.sourceField() + "'", "fields " + names(json));
+            }
+            List<String> targets = texts(lines, json, options.targetField());
+            examples.add(new Example(String.join(" ", source), targets, lines.location()));
+        }
+        return examples;
+    }
+
+    /** A string, or a list of strings; empty if the field is absent. */
+    private static List<String> texts(LineSource lines, JsonNode json, String field) {
+        JsonNode node = json.get(field);
+        if (node == null) {
+            return List.of();
+        }
+        List<String> texts = new ArrayList<>();
+        for (JsonNode item : node.isArray() ? node : List.of(node)) {
+            if (!item.isTextual()) {
+                throw lines.wrong(
+                        "a string or a list of strings in field '" + field + "'",
+                        item.getNodeType().toString().toLowerCase(java.util.Locale.ROOT));
+            }
+            if (item.textValue().isBlank()) {
+                throw lines.wrong("a text in field '" + field + "'", "an empty one");
+            }
+            texts.add(item.textValue());
+        }
+        return texts;
+    }
+
+    private static List<String> names(JsonNode json) {
+        List<String> names = new ArrayList<>();
+        json.fieldNames().forEachRemaining(names::add);
+        return names.subList(0, Math.min(8, names.size()));
+    }
+}

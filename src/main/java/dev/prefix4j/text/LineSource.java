@@ -1,0 +1,74 @@
+package dev.prefix4j.text;
+
+import dev.prefix4j.InputException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+
+/** The lines of a UTF-8 file with their numbers; refuses other bytes and lines without end. */
+final class LineSource {
+    /** A longer line is no text. */
+    static final int MAX_LINE_BYTES = 16 << 20;
+
+    private final Path file;
+    private final InputStream in;
+    private byte[] buffer = new byte[1024];
+    private int number;
+
+    LineSource(Path file, InputStream in) {
+        this.file = file;
+        this.in = in;
+    }
+
+    /** Number of the line that was read last, from 1. */
+    int number() {
+        return number;
+    }
+
+    /** Where the last line is, for messages. */
+    String location() {
+        return file + ":" + number;
+    }
+
+    InputException wrong(String expected, String found) {
+        return new InputException("%s: expected %s, found %s".formatted(location(), expected, found));
+    }
+
+    /** The next line without its end, or null. */
+    String next() throws IOException {
+        int length = 0;
+        int b = in.read();
+        if (b < 0) {
+            return null;
+        }
+        number++;
+        for (; b >= 0 && b != '\n'; b = in.read()) {
+            if (length == MAX_LINE_BYTES) {
+                throw wrong("a line of at most " + MAX_LINE_BYTES + " bytes", "a longer one");
+            }
+            if (length == buffer.length) {
+                buffer = Arrays.copyOf(buffer, 2 * buffer.length);
+            }
+            buffer[length++] = (byte) b;
+        }
+        if (length > 0 && buffer[length - 1] == '\r') {
+            length--;
+        }
+        try {
+            String line = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .onMalformedInput(CodingErrorAction.REPORT)
+                    .onUnmappableCharacter(CodingErrorAction.REPORT)
+                    .decode(ByteBuffer.wrap(buffer, 0, length))
+                    .toString();
+            return number == 1 && line.startsWith("\uFEFF") ? line.substring(1) : line;
+        } catch (CharacterCodingException e) {
+            throw wrong("UTF-8", "other bytes");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package dev.prefix4j.text;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * From texts to ids (Li and Liang 2021, section 3; the layout is that of the authors' data): the source, BOS, a space
+ * and the target, EOS.
+ */
+public final class Sequences {
+    private Sequences() {}
+
+    /**
+     * Encodes pairs.
+     *
+     * @param pairs with one target each
+     */
+    public static List<Sequence> encode(List<Example> pairs, Tokenizer tokenizer, int bos, int eos) {
+        List<int[]> sources = tokenizer.encode(pairs.stream().map(Example::source).toList());
+        List<int[]> targets = tokenizer.encode(
+                pairs.stream().map(pair -> " " + pair.targets().getFirst()).toList());
+        List<Sequence> sequences = new ArrayList<>();
+        for (int i = 0; i < pairs.size(); i++) {
+            sequences.add(join(sources.get(i), bos, targets.get(i), eos));
+        }
+        return sequences;
+    }
+
+    private static Sequence join(int[] source, int bos, int[] target, int eos) {
+        int[] ids = Arrays.copyOf(source, source.length + target.length + 2);
+        ids[source.length] = bos;
+        System.arraycopy(target, 0, ids, source.length + 1, target.length);
+        ids[ids.length - 1] = eos;
+        return new Sequence(ids, source.length + 1);
+    }
+
+    /** What a target is generated from: the source and BOS. */
+    public static int[] prompt(String source, Tokenizer tokenizer, int bos) {
+        int[] ids = tokenizer.encode(source);
+        int[] prompt = Arrays.copyOf(ids, ids.length + 1);
+        prompt[ids.length] = bos;
+        return prompt;
+    }
+}

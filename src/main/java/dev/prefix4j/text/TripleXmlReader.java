@@ -1,0 +1,105 @@
+package dev.prefix4j.text;
+
+import dev.prefix4j.InputException;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import javax.xml.stream.XMLInputFactory;
+import javax.xml.stream.XMLStreamConstants;
+import javax.xml.stream.XMLStreamException;
+import javax.xml.stream.XMLStreamReader;
+
+/**
+ * Reads {@link DataFormat#WEBNLG}, and DART's XML, which has the same form: {@code benchmark/entries/entry} with
+ * {@code modifiedtripleset/mtriple} and {@code lex}. Document type declarations, and with them entities, are refused.
+ */
+final class TripleXmlReader {
+    private static final XMLInputFactory XML = factory();
+
+    private TripleXmlReader() {}
+
+    private static XMLInputFactory factory() {
+        XMLInputFactory factory = XMLInputFactory.newDefaultFactory();
+        factory.setProperty(XMLInputFactory.SUPPORT_DTD, false);
+        factory.setProperty(XMLInputFactory.IS_SUPPORTING_EXTERNAL_ENTITIES, false);
+        factory.setProperty(XMLInputFactory.IS_COALESCING, true);
+        return factory;
+    }
+
+    static List<Example> read(Path file, InputStream in, int limit) {
+        List<Example> examples = new ArrayList<>();
+        try {
+            XMLStreamReader xml = XML.createXMLStreamReader(in, "UTF-8");
+            boolean root = true;
+            while (examples.size() < limit && xml.hasNext()) {
+                int event = xml.next();
+                if (event == XMLStreamConstants.DTD) {
+                    throw new InputException(location(file, xml) + ": expected no document type declaration, found one");
+                }
+                if (event == XMLStreamConstants.START_ELEMENT) {
+                    if (root && !xml.getLocalName().equals("benchmark")) {
+                        throw new InputException("%s: expected the element <benchmark> of WebNLG or DART, found <%s>"
+                                .formatted(location(file, xml), xml.getLocalName()));
+                    }
+                    root = false;
+                    if (xml.getLocalName().equals("entry")) {
+                        examples.add(entry(file, xml));
+                    }
+                }
+            }
+            return examples;
+        } catch (XMLStreamException e) {
+            int line = e.getLocation() == null ? 1 : e.getLocation().getLineNumber();
+            String reason = String.valueOf(e.getMessage()).lines().reduce((_, last) -> last).orElse("");
+            throw new InputException(
+                    "%s:%d: invalid XML: %s".formatted(file, line, reason.replaceFirst("^Message: ", "")), e);
+        }
+    }
+
+    private static Example entry(Path file, XMLStreamReader xml) throws XMLStreamException {
+        String id = xml.getAttributeValue(null, "eid");
+        String location = location(file, xml) + (id == null ? "" : ": entry " + id);
+        List<String> triples = new ArrayList<>();
+        List<String> targets = new ArrayList<>();
+        while (true) {
+            int event = xml.next();
+            if (event == XMLStreamConstants.END_ELEMENT && xml.getLocalName().equals("entry")) {
+                break;
+            }
+            if (event != XMLStreamConstants.START_ELEMENT) {
+                continue;
+            }
+            switch (xml.getLocalName()) {
+                case "mtriple" -> triples.add(triple(location, xml.getElementText()));
+                case "lex" -> {
+                    String text = xml.getElementText().strip();
+                    if (text.isEmpty()) {
+                        throw new InputException(location + ": <lex>: expected a text, found none");
+                    }
+                    targets.add(text);
+                }
+                default -> {
+                    // Original triples and sets: their children come next.
+                }
+            }
+        }
+        if (triples.isEmpty()) {
+            throw new InputException(location + ": expected at least one <mtriple>, found none");
+        }
+        return new Example(Triples.source(triples), targets, location);
+    }
+
+    private static String triple(String location, String text) {
+        String[] parts = text.split("\\|", -1);
+        if (parts.length != 3) {
+            throw new InputException(
+                    "%s: <mtriple>: expected subject | predicate | object, found '%s'".formatted(location, text.strip()));
+        }
+        return Triples.triple(List.of(parts));
+    }
+
+    private static String location(Path file, XMLStreamReader xml) {
+        return file + ":" + xml.getLocation().getLineNumber();
+    }
+}

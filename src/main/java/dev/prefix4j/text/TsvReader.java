@@ -1,0 +1,31 @@
+package dev.prefix4j.text;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Reads {@link DataFormat#TSV}. */
+final class TsvReader {
+    private TsvReader() {}
+
+    static List<Example> read(Path file, InputStream in, int limit) throws IOException {
+        LineSource lines = new LineSource(file, in);
+        List<Example> examples = new ArrayList<>();
+        for (String line; examples.size() < limit && (line = lines.next()) != null; ) {
+            if (line.isBlank()) {
+                continue;
+            }
+            String[] columns = line.split("\t", -1);
+            if (columns.length != 2) {
+                throw lines.wrong("2 columns, source and target, with a tab between", Integer.toString(columns.length));
+            }
+            if (columns[0].isBlank() || columns[1].isBlank()) {
+                throw lines.wrong("a source and a target", columns[0].isBlank() ? "no source" : "no target");
+            }
+            examples.add(new Example(columns[0], List.of(columns[1]), lines.location()));
+        }
+        return examples;
+    }
+}

@@ -1,0 +1,9 @@
+/**
+ * Text before it becomes tensors: data files, tokens, batches of ids.
+ *
+ * <p>Start reading at {@link dev.prefix4j.text.DataFile} (files to {@link dev.prefix4j.text.Example}s), then
+ * {@link dev.prefix4j.text.Sequences} (examples to ids) and {@link dev.prefix4j.text.TokenBatch}. This room imports
+ * nothing of ours but the root package; a new file format is a new {@link dev.prefix4j.text.DataFormat} and a reader
+ * beside the others.
+ */
+package dev.prefix4j.text;

@@ -1,0 +1,131 @@
+package dev.prefix4j.torch;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * The tensors of a folder: one safetensors file, or several with an index ({@code model.safetensors.index.json}) that
+ * says which file has which tensor, as Transformers writes large models.
+ */
+public final class SafetensorsSet implements AutoCloseable {
+    private static final long MAX_INDEX_BYTES = 100_000_000;
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+            .build();
+
+    private final Map<String, Safetensors> files = new TreeMap<>();
+    private final Map<String, Safetensors> byTensor = new LinkedHashMap<>();
+
+    private SafetensorsSet() {}
+
+    /**
+     * Opens {@code baseName.safetensors}, or else the files of {@code baseName.safetensors.index.json}.
+     *
+     * @throws InputException if neither is there, or one is malformed; if the index names a file outside the folder, a
+     *     file without the tensor, or not every tensor of a file
+     */
+    public static SafetensorsSet open(Path folder, String baseName) {
+        Path single = folder.resolve(baseName + ".safetensors");
+        Path index = folder.resolve(baseName + ".safetensors.index.json");
+        SafetensorsSet set = new SafetensorsSet();
+        try {
+            if (Files.exists(single) || !Files.exists(index)) {
+                Safetensors file = Safetensors.open(single);
+                set.files.put(single.getFileName().toString(), file);
+                file.names().forEach(name -> set.byTensor.put(name, file));
+            } else {
+                set.openShards(folder, index);
+            }
+            return set;
+        } catch (RuntimeException e) {
+            set.close();
+            throw e;
+        }
+    }
+
+    private void openShards(Path folder, Path index) {
+        JsonNode weightMap = readIndex(index).path("weight_map");
+        if (!weightMap.isObject() || weightMap.isEmpty()) {
+            throw new InputException(index + ": key 'weight_map': expected an object that names a file for each tensor");
+        }
+        for (var entry : weightMap.properties()) {
+            String tensor = entry.getKey();
+            String name = entry.getValue().asText("");
+            // A plain name: what it resolves to lies in this folder.
+            if (!name.matches("[A-Za-z0-9._-]{1,255}") || !name.endsWith(".safetensors")) {
+                throw new InputException("%s: tensor '%s': expected the plain name of a safetensors file, found %s"
+                        .formatted(index, tensor, entry.getValue()));
+            }
+            Safetensors file = files.computeIfAbsent(name, n -> Safetensors.open(folder.resolve(n)));
+            if (!file.names().contains(tensor)) {
+                throw new InputException(
+                        "%s: tensor '%s': expected it in %s, found none there".formatted(index, tensor, name));
+            }
+            byTensor.put(tensor, file);
+        }
+        for (var file : files.entrySet()) {
+            for (String tensor : file.getValue().names()) {
+                if (byTensor.get(tensor) != file.getValue()) {
+                    throw new InputException("%s: expected every tensor of %s to be named, found '%s' unnamed"
+                            .formatted(index, file.getKey(), tensor));
+                }
+            }
+        }
+    }
+
+    private static JsonNode readIndex(Path index) {
+        try {
+            if (Files.size(index) > MAX_INDEX_BYTES) {
+                throw new InputException("%s: expected at most %d bytes, found %d"
+                        .formatted(index, MAX_INDEX_BYTES, Files.size(index)));
+            }
+            return JSON.readTree(index.toFile());
+        } catch (JsonProcessingException e) {
+            throw new InputException(
+                    index + ": invalid JSON: " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(index, e);
+        }
+    }
+
+    /** Names of all tensors. */
+    public Set<String> names() {
+        return byTensor.keySet();
+    }
+
+    /** @throws IllegalArgumentException if there is no such tensor */
+    public Safetensors.TensorInfo info(String name) {
+        return file(name).info(name);
+    }
+
+    /** As {@link Safetensors#tensor}. */
+    public Tensor tensor(String name) {
+        return file(name).tensor(name);
+    }
+
+    private Safetensors file(String tensor) {
+        Safetensors file = byTensor.get(tensor);
+        if (file == null) {
+            throw new IllegalArgumentException("no tensor '" + tensor + "'");
+        }
+        return file;
+    }
+
+    @Override
+    public void close() {
+        files.values().forEach(Safetensors::close);
+    }
+}

@@ -1,0 +1,82 @@
+package dev.prefix4j.train;
+
+import dev.prefix4j.torch.Aten;
+import dev.prefix4j.torch.TensorScope;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) as {@code torch.optim.AdamW} computes it, in one fused operator
+ * over all parameters, {@code aten::_fused_adamw_}.
+ *
+ * <p>Its moments belong to the scope in which it was made.
+ */
+final class AdamW {
+    private static final double BETA1 = 0.9;
+    private static final double BETA2 = 0.999;
+    private static final double EPSILON = 1e-8;
+
+    private final Aten.Operator fused = Aten.operator("aten::_fused_adamw_", "");
+    private final List<String> names;
+    private final List<Tensor> parameters;
+    private final List<Tensor> means = new ArrayList<>(); // as the parameters
+    private final List<Tensor> squares = new ArrayList<>(); // as the parameters
+    private final List<Tensor> steps = new ArrayList<>(); // float32 scalars
+    private final double weightDecay;
+
+    /** @param parameters by name; without a gradient yet */
+    AdamW(Map<String, Tensor> parameters, double weightDecay) {
+        this.names = List.copyOf(parameters.keySet());
+        this.parameters = List.copyOf(parameters.values());
+        this.weightDecay = weightDecay;
+        for (Tensor parameter : this.parameters) {
+            means.add(torch.zeros_like(parameter));
+            squares.add(torch.zeros_like(parameter));
+            steps.add(torch.zeros(new long[0], new TensorOptions(parameter.device())));
+        }
+    }
+
+    /** Applies the gradients. */
+    void step(double learningRate) {
+        try (TensorScope _ = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            for (Tensor step : steps) {
+                step.add_(new Scalar(1.0));
+            }
+            fused.call(
+                    parameters,
+                    parameters.stream().map(Tensor::grad).toList(),
+                    means,
+                    squares,
+                    List.of(),
+                    steps,
+                    learningRate,
+                    BETA1,
+                    BETA2,
+                    weightDecay,
+                    EPSILON,
+                    false,
+                    false,
+                    null,
+                    null);
+        }
+    }
+
+    /** The moments and step counts by name; the optimizer's own tensors. */
+    Map<String, Tensor> state() {
+        Map<String, Tensor> state = new LinkedHashMap<>();
+        for (int i = 0; i < names.size(); i++) {
+            state.put("optimizer.mean." + names.get(i), means.get(i));
+            state.put("optimizer.square." + names.get(i), squares.get(i));
+            state.put("optimizer.step." + names.get(i), steps.get(i));
+        }
+        return state;
+    }
+}

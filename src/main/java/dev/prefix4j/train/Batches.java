@@ -1,0 +1,60 @@
+package dev.prefix4j.train;
+
+import dev.prefix4j.text.Sequence;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * The order of the data: shuffled anew each epoch by a seed alone, so that a resumed run finds its place again, and
+ * grouped by length, so that little is padded.
+ */
+final class Batches {
+    /** Batches that are shuffled together before they are sorted by length: enough for tight groups, few to stay random. */
+    private static final int POOL = 50;
+
+    private final List<Sequence> sequences;
+    private final int batchSize;
+    private final long seed;
+    private int epoch = -1;
+    private List<List<Sequence>> current = List.of();
+
+    Batches(List<Sequence> sequences, int batchSize, long seed) {
+        this.sequences = List.copyOf(sequences);
+        this.batchSize = batchSize;
+        this.seed = seed;
+    }
+
+    /** Batches in an epoch; the last may be smaller. */
+    int perEpoch() {
+        return Math.ceilDiv(sequences.size(), batchSize);
+    }
+
+    /** The n-th batch of a run, from 0. */
+    List<Sequence> get(long n) {
+        int wanted = Math.toIntExact(n / perEpoch());
+        if (wanted != epoch) {
+            current = shuffle(wanted);
+            epoch = wanted;
+        }
+        return current.get((int) (n % perEpoch()));
+    }
+
+    private List<List<Sequence>> shuffle(int epoch) {
+        Random random = new Random(seed * 1_000_003 + epoch);
+        List<Sequence> shuffled = new ArrayList<>(sequences);
+        Collections.shuffle(shuffled, random);
+        List<List<Sequence>> batches = new ArrayList<>();
+        for (int from = 0; from < shuffled.size(); from += POOL * batchSize) {
+            List<Sequence> pool = shuffled.subList(from, Math.min(from + POOL * batchSize, shuffled.size()));
+            pool.sort(Comparator.comparingInt(s -> s.ids().length));
+            for (int i = 0; i < pool.size(); i += batchSize) {
+                batches.add(pool.subList(i, Math.min(i + batchSize, pool.size())));
+            }
+        }
+        Collections.shuffle(batches, random);
+        return batches;
+    }
+}

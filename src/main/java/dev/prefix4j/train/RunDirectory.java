@@ -1,0 +1,261 @@
+package dev.prefix4j.train;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.torch.Safetensors;
+import dev.prefix4j.torch.SafetensorsWriter;
+import dev.prefix4j.torch.TensorScope;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * What a run leaves on disk:
+ *
+ * <pre>
+ * config.json      what was asked for, written once
+ * metrics.jsonl    a line for each step and each validation
+ * adapter/         the prefix, in PEFT's format: the best by validation loss, else the last
+ * state/           one file to resume from, replaced in one move
+ * </pre>
+ *
+ * <p>A run may be killed at any moment: every file is replaced whole, and lines in {@code metrics.jsonl} that are newer
+ * than the state are dropped on resuming, for their steps are done again. One process at a time works in the folder.
+ */
+public final class RunDirectory implements AutoCloseable {
+    private static final String CONFIG = "config.json";
+    private static final String METRICS = "metrics.jsonl";
+    private static final String STATE = "state/trainer.safetensors";
+    private static final String LOCK = ".lock";
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final Path folder;
+    private final FileChannel lockFile;
+    private BufferedWriter metrics;
+
+    private RunDirectory(Path folder, FileChannel lockFile) {
+        this.folder = folder;
+        this.lockFile = lockFile;
+    }
+
+    /**
+     * Begins a run.
+     *
+     * @param config what was asked for
+     * @throws InputException if the folder holds something already, or cannot be written
+     */
+    public static RunDirectory create(Path folder, ObjectNode config) {
+        requireNew(folder);
+        RunDirectory run = lock(folder);
+        try {
+            AtomicFile.write(folder.resolve(CONFIG), config.toPrettyString() + "\n");
+            return run;
+        } catch (RuntimeException e) {
+            run.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Checks that a run can begin in a folder, without touching it.
+     *
+     * @throws InputException if the folder holds something already
+     */
+    public static void requireNew(Path folder) {
+        if (!Files.exists(folder)) {
+            return;
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            if (files.anyMatch(file -> !file.getFileName().toString().equals(LOCK))) {
+                throw new InputException(folder + ": expected a new or empty folder, found "
+                        + (Files.exists(folder.resolve(CONFIG)) ? "a run: go on with --resume, or choose" : "files: choose")
+                        + " another --out");
+            }
+        } catch (java.nio.file.NotDirectoryException e) {
+            throw new InputException(folder + ": expected a folder, found a file", e);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(folder, e);
+        }
+    }
+
+    /**
+     * Goes on with a run.
+     *
+     * @throws InputException if there is none
+     */
+    public static RunDirectory open(Path folder) {
+        readConfig(folder);
+        return lock(folder);
+    }
+
+    /**
+     * What a run was asked for.
+     *
+     * @throws InputException if there is no run in the folder
+     */
+    public static ConfigFile readConfig(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new InputException(folder + ": expected the folder of a run to resume, found "
+                    + (Files.exists(folder) ? "a file" : "nothing"));
+        }
+        return ConfigFile.read(folder.resolve(CONFIG), "the configuration of a run to resume");
+    }
+
+    private static RunDirectory lock(Path folder) {
+        AtomicFile.createFolder(folder);
+        Path file = folder.resolve(LOCK);
+        try {
+            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            FileLock lock = null;
+            try {
+                lock = channel.tryLock();
+            } catch (OverlappingFileLockException e) {
+                // Held by this very process.
+            }
+            if (lock == null) {
+                channel.close();
+                throw new InputException(folder + ": another process is working on this run");
+            }
+            return new RunDirectory(folder, channel);
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(file, e);
+        }
+    }
+
+    /** Where the prefix goes. */
+    public Path adapter() {
+        return folder.resolve("adapter");
+    }
+
+    /** The folder of the run. */
+    public Path folder() {
+        return folder;
+    }
+
+    /**
+     * Replaces the state to resume from.
+     *
+     * @param progress numbers and texts by name
+     */
+    void saveState(Map<String, Tensor> tensors, Map<String, String> progress) {
+        Path file = folder.resolve(STATE);
+        AtomicFile.createFolder(file.getParent());
+        SafetensorsWriter.write(file, tensors, progress);
+    }
+
+    /**
+     * Copies a saved state into tensors.
+     *
+     * @param tensors to write to, by name
+     * @return what was saved as progress; empty if the run was killed before its first save
+     * @throws InputException if the state does not fit
+     */
+    Map<String, String> loadState(Map<String, Tensor> tensors) {
+        Path file = folder.resolve(STATE);
+        if (!Files.exists(file)) {
+            return Map.of();
+        }
+        try (TensorScope _ = new TensorScope();
+                NoGradGuard _ = new NoGradGuard();
+                Safetensors saved = Safetensors.open(file)) {
+            if (!saved.names().equals(tensors.keySet())) {
+                throw new InputException("%s: expected the tensors %s, found %s"
+                        .formatted(file, tensors.keySet(), saved.names()));
+            }
+            for (var entry : tensors.entrySet()) {
+                List<Long> expected = Arrays.stream(entry.getValue().sizes().vec().get()).boxed().toList();
+                List<Long> found = saved.info(entry.getKey()).shape();
+                if (!found.equals(expected)) {
+                    throw new InputException("%s: tensor '%s': expected shape %s, found %s"
+                            .formatted(file, entry.getKey(), expected, found));
+                }
+            }
+            for (var entry : tensors.entrySet()) {
+                entry.getValue().copy_(saved.tensor(entry.getKey()));
+            }
+            return saved.metadata();
+        }
+    }
+
+    /**
+     * Opens {@code metrics.jsonl} and drops what is newer than a step: those steps will be done again. A line that was
+     * cut off goes too.
+     */
+    void keepMetricsUpTo(int step) {
+        Path file = folder.resolve(METRICS);
+        try {
+            if (Files.exists(file)) {
+                List<String> kept = new ArrayList<>();
+                for (String line : Files.readAllLines(file, StandardCharsets.UTF_8)) {
+                    JsonNode json;
+                    try {
+                        json = JSON.readTree(line);
+                    } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+                        continue; // the process died in the middle of it
+                    }
+                    if (json.path("step").asInt(Integer.MAX_VALUE) <= step) {
+                        kept.add(line);
+                    }
+                }
+                AtomicFile.write(file, kept.isEmpty() ? "" : String.join("\n", kept) + "\n");
+            }
+            metrics = Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(file, e);
+        }
+    }
+
+    /** Adds a line to {@code metrics.jsonl}. */
+    void log(ObjectNode line) {
+        try {
+            metrics.write(line.toString());
+            metrics.write('\n');
+            metrics.flush();
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(folder.resolve(METRICS), e);
+        }
+    }
+
+    /** The lines of {@code metrics.jsonl}. */
+    public List<JsonNode> metrics() {
+        Path file = folder.resolve(METRICS);
+        try {
+            List<JsonNode> lines = new ArrayList<>();
+            for (String line : Files.readAllLines(file, StandardCharsets.UTF_8)) {
+                lines.add(JSON.readTree(line));
+            }
+            return lines;
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(file, e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            if (metrics != null) {
+                metrics.close();
+            }
+            lockFile.close(); // the file stays: to delete it would let two others lock two files
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(folder, e);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+package dev.prefix4j.train;
+
+import dev.prefix4j.InputException;
+
+/**
+ * How to train.
+ *
+ * @param steps optimizer steps; 0: as many as {@code epochs} need
+ * @param epochs passes over the data, where {@code steps} is 0
+ * @param batchSize sequences in a batch
+ * @param accumulate batches whose gradients make one step, as if they were one large batch
+ * @param learningRate at the end of the warm-up
+ * @param warmup steps over which the learning rate rises from 0; then it falls to 0 in a straight line
+ * @param weightDecay of AdamW, decoupled
+ * @param clip largest norm of the gradient; 0: no limit
+ * @param prefixDropout probability that a number of the prefix is zeroed in a step
+ * @param validateEvery steps between validations; 0: once an epoch
+ * @param patience validations without a better loss after which training ends; 0: never
+ * @param saveEvery steps between two saves of the state to resume from
+ * @param seed of the order of the data and of the dropout
+ */
+public record TrainConfig(
+        int steps,
+        int epochs,
+        int batchSize,
+        int accumulate,
+        double learningRate,
+        int warmup,
+        double weightDecay,
+        double clip,
+        double prefixDropout,
+        int validateEvery,
+        int patience,
+        int saveEvery,
+        long seed) {
+
+    /** One epoch with PEFT's and the authors' usual values. */
+    public static final TrainConfig DEFAULTS =
+            new TrainConfig(0, 1, 10, 1, 5e-5, 0, 0, 1, 0, 0, 0, 100, 101);
+
+    public TrainConfig {
+        atLeast("steps", steps, 0);
+        atLeast("epochs", epochs, steps > 0 ? 0 : 1);
+        atLeast("batch-size", batchSize, 1);
+        atLeast("accumulate", accumulate, 1);
+        atLeast("warmup", warmup, 0);
+        atLeast("validate-every", validateEvery, 0);
+        atLeast("patience", patience, 0);
+        atLeast("save-every", saveEvery, 1);
+        within("lr", learningRate, 0, 10);
+        within("weight-decay", weightDecay, 0, 10);
+        within("clip", clip, 0, Double.MAX_VALUE);
+        if (!(prefixDropout >= 0 && prefixDropout < 1)) {
+            throw new InputException("prefix-dropout must be at least 0 and below 1, was " + prefixDropout);
+        }
+    }
+
+    private static void atLeast(String name, int value, int least) {
+        if (value < least) {
+            throw new InputException("%s must be at least %d, was %d".formatted(name, least, value));
+        }
+    }
+
+    private static void within(String name, double value, double least, double most) {
+        if (!(value >= least && value <= most)) { // NaN too
+            throw new InputException(most == Double.MAX_VALUE
+                    ? "%s must be at least %s, was %s".formatted(name, least, value)
+                    : "%s must be between %s and %s, was %s".formatted(name, least, most, value));
+        }
+    }
+
+    /**
+     * The learning rate of a step: Transformers' {@code get_linear_schedule_with_warmup}.
+     *
+     * @param step from 0
+     * @param total steps of the run
+     */
+    double learningRate(int step, int total) {
+        double factor = step < warmup
+                ? (double) step / Math.max(1, warmup)
+                : Math.max(0, (double) (total - step) / Math.max(1, total - warmup));
+        return learningRate * factor;
+    }
+}

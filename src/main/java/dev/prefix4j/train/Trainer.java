@@ -1,0 +1,266 @@
+package dev.prefix4j.train;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.InputException;
+import dev.prefix4j.eval.Likelihood;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.gpt2.LmLoss;
+import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.prefix.PrefixEncoder;
+import dev.prefix4j.text.Sequence;
+import dev.prefix4j.text.TokenBatch;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Trains a prefix encoder; the model stays as it is (Li and Liang 2021, section 4.2).
+ *
+ * <p>Each step: the encoder makes the prefix, the model reads a batch behind it, the loss on the target tokens flows
+ * back through the frozen model into the keys and values of the prefix, and AdamW moves the encoder.
+ *
+ * <p>What a step does depends on the seed, its number and the parameters alone: a resumed run gives the losses of one
+ * that was never interrupted, on the same machine with the same number of threads.
+ */
+public final class Trainer {
+    /** Steps whose mean loss is reported at the end. */
+    private static final int LAST = 50;
+
+    /** Sequences that are validated side by side. */
+    private static final int VALIDATION_BATCH = 20;
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final Gpt2 model;
+    private final PrefixEncoder encoder;
+    private final TrainConfig config;
+    private final Batches batches;
+    private final List<Sequence> validation;
+    private final RunDirectory run;
+    private final Consumer<Prefix> saver;
+    private final int total;
+
+    private int step;
+    private OptionalDouble bestLoss = OptionalDouble.empty();
+    private int withoutImprovement;
+    private boolean stoppedEarly;
+
+    /**
+     * @param encoder on the model's device
+     * @param training at least one sequence
+     * @param validation empty: none
+     * @param saver writes a prefix to the run's adapter folder
+     */
+    public Trainer(
+            Gpt2 model,
+            PrefixEncoder encoder,
+            TrainConfig config,
+            List<Sequence> training,
+            List<Sequence> validation,
+            RunDirectory run,
+            Consumer<Prefix> saver) {
+        if (training.isEmpty()) {
+            throw new InputException("training data: expected at least one example, found none");
+        }
+        this.model = model;
+        this.encoder = encoder;
+        this.config = config;
+        this.batches = new Batches(training, config.batchSize(), config.seed());
+        this.validation = List.copyOf(validation);
+        this.run = run;
+        this.saver = saver;
+        this.total = config.steps() > 0 ? config.steps() : Math.multiplyExact(config.epochs(), stepsPerEpoch());
+        int length = encoder.shape().length();
+        for (List<Sequence> sequences : List.of(training, validation)) {
+            sequences.stream()
+                    .mapToInt(s -> s.ids().length)
+                    .max()
+                    .ifPresent(longest -> model.requireRoom(length, longest, 0));
+        }
+    }
+
+    private int stepsPerEpoch() {
+        return Math.ceilDiv(batches.perEpoch(), config.accumulate());
+    }
+
+    /** Steps of the whole run. */
+    public int totalSteps() {
+        return total;
+    }
+
+    /**
+     * Trains from where the run is to its end.
+     *
+     * @param stop asked after each step; the run is then saved and can be resumed
+     * @throws InputException if the loss is no longer a number, or the run directory cannot be written
+     */
+    public TrainResult train(TrainListener listener, BooleanSupplier stop) {
+        try (TensorScope _ = new TensorScope()) {
+            Map<String, Tensor> parameters = encoder.state();
+            AdamW optimizer = new AdamW(parameters, config.weightDecay());
+            Map<String, Tensor> state = new LinkedHashMap<>();
+            parameters.forEach((name, tensor) -> state.put("encoder." + name, tensor));
+            state.putAll(optimizer.state());
+            restore(run.loadState(state));
+            run.keepMetricsUpTo(step);
+            listener.started(step, total);
+            boolean stopped = false;
+            while (step < total && !stoppedEarly && !stopped) {
+                takeStep(optimizer, listener);
+                boolean last = step == total;
+                if (!validation.isEmpty() && (last || step % validateEvery() == 0)) {
+                    validate(listener);
+                }
+                stopped = stop.getAsBoolean();
+                if (last || stoppedEarly || stopped || step % config.saveEvery() == 0) {
+                    save(state);
+                }
+            }
+            return result();
+        }
+    }
+
+    private int validateEvery() {
+        return config.validateEvery() > 0 ? config.validateEvery() : stepsPerEpoch();
+    }
+
+    private void takeStep(AdamW optimizer, TrainListener listener) {
+        long start = System.nanoTime();
+        double loss = 0;
+        int tokens = 0;
+        int targets = 0;
+        double norm;
+        double learningRate = config.learningRate(step, total);
+        try (TensorScope _ = new TensorScope()) {
+            // Dropout in step n is the same whether the run was interrupted or not.
+            TorchRuntime.seed(config.seed() * 1_000_003 + step);
+            encoder.zero_grad(true);
+            List<TokenBatch> parts = parts();
+            for (TokenBatch part : parts) {
+                targets += part.targets().length;
+                tokens += part.tokens();
+            }
+            for (TokenBatch part : parts) {
+                try (TensorScope _ = new TensorScope()) {
+                    Tensor mean = loss(part).mul(new Scalar((double) part.targets().length / targets));
+                    mean.backward();
+                    loss += mean.item_double();
+                }
+            }
+            if (!Double.isFinite(loss)) {
+                throw new InputException("the loss became %s in step %d: try a smaller --lr than %s"
+                        .formatted(loss, step + 1, config.learningRate()));
+            }
+            TensorVector parameters = encoder.parameters();
+            norm = torch.clip_grad_norm_(parameters, config.clip() > 0 ? config.clip() : Double.MAX_VALUE);
+            optimizer.step(learningRate);
+        }
+        step++;
+        double seconds = (System.nanoTime() - start) * 1e-9;
+        ObjectNode line = JSON.createObjectNode();
+        line.put("step", step);
+        line.put("loss", loss);
+        line.put("lr", learningRate);
+        line.put("grad_norm", norm);
+        line.put("tokens", tokens);
+        line.put("seconds", seconds);
+        run.log(line);
+        listener.stepped(new TrainListener.Step(step, total, loss, learningRate, norm, tokens, seconds));
+    }
+
+    /** The batches of this step: several where gradients are accumulated, fewer at the end of an epoch. */
+    private List<TokenBatch> parts() {
+        int epoch = step / stepsPerEpoch();
+        int from = step % stepsPerEpoch() * config.accumulate();
+        int to = Math.min(from + config.accumulate(), batches.perEpoch());
+        return java.util.stream.IntStream.range(from, to)
+                .mapToObj(i -> batches.get((long) epoch * batches.perEpoch() + i))
+                .map(sequences -> TokenBatch.of(sequences, model.config().eos()))
+                .toList();
+    }
+
+    private Tensor loss(TokenBatch batch) {
+        Tensor vectors = encoder.forward(); // [P, 2·L·E]
+        if (config.prefixDropout() > 0) {
+            vectors = torch.dropout(vectors, config.prefixDropout(), true);
+        }
+        KvCache cache = KvCache.startingWith(encoder.shape().split(vectors));
+        Tensor hidden = model.forward(model.ids(batch.ids(), batch.rows()), cache); // [B, T, E]
+        return LmLoss.mean(model, hidden, model.ids(batch.positions()), model.ids(batch.targets()));
+    }
+
+    private void validate(TrainListener listener) {
+        try (Prefix prefix = Prefix.of(encoder, model.device());
+                TensorScope _ = new TensorScope()) {
+            Likelihood likelihood = Likelihood.of(model, prefix.entries(), validation, VALIDATION_BATCH);
+            boolean best = bestLoss.isEmpty() || likelihood.loss() < bestLoss.getAsDouble();
+            if (best) {
+                bestLoss = OptionalDouble.of(likelihood.loss());
+                withoutImprovement = 0;
+                saver.accept(prefix);
+            } else {
+                withoutImprovement++;
+                stoppedEarly = config.patience() > 0 && withoutImprovement >= config.patience();
+            }
+            ObjectNode line = JSON.createObjectNode();
+            line.put("step", step);
+            line.put("valid_loss", likelihood.loss());
+            line.put("valid_tokens", likelihood.tokens());
+            line.put("best", best);
+            run.log(line);
+            listener.validated(step, likelihood, best);
+        }
+    }
+
+    private void save(Map<String, Tensor> state) {
+        if (validation.isEmpty()) {
+            try (Prefix prefix = Prefix.of(encoder, model.device())) {
+                saver.accept(prefix);
+            }
+        }
+        Map<String, String> progress = new LinkedHashMap<>();
+        progress.put("step", Integer.toString(step));
+        bestLoss.ifPresent(loss -> progress.put("best_valid_loss", Double.toString(loss)));
+        progress.put("without_improvement", Integer.toString(withoutImprovement));
+        progress.put("stopped_early", Boolean.toString(stoppedEarly));
+        run.saveState(state, progress);
+    }
+
+    private void restore(Map<String, String> progress) {
+        if (progress.isEmpty()) {
+            return;
+        }
+        step = Integer.parseInt(progress.getOrDefault("step", "0"));
+        if (progress.containsKey("best_valid_loss")) {
+            bestLoss = OptionalDouble.of(Double.parseDouble(progress.get("best_valid_loss")));
+        }
+        withoutImprovement = Integer.parseInt(progress.getOrDefault("without_improvement", "0"));
+        stoppedEarly = Boolean.parseBoolean(progress.get("stopped_early"));
+    }
+
+    private TrainResult result() {
+        List<JsonNode> steps =
+                run.metrics().stream().filter(line -> line.has("loss")).toList();
+        double loss = steps.stream()
+                .skip(Math.max(0, steps.size() - LAST))
+                .mapToDouble(line -> line.path("loss").asDouble())
+                .average()
+                .orElse(Double.NaN);
+        double tokens = steps.stream().mapToDouble(line -> line.path("tokens").asDouble()).sum();
+        double seconds = steps.stream().mapToDouble(line -> line.path("seconds").asDouble()).sum();
+        return new TrainResult(
+                step, loss, bestLoss, tokens / seconds, run.adapter(), step == total || stoppedEarly);
+    }
+}
