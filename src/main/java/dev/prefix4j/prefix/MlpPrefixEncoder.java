@@ -44,7 +44,7 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
     /** Uniform within ±1/√in, what PyTorch's {@code Linear} starts with. */
     private static Tensor linear(Module module, String name, int in, long... shape) {
         double bound = 1 / Math.sqrt(in);
-        Tensor values = torch.empty(shape, null).uniform_(-bound, bound, new org.bytedeco.pytorch.GeneratorOptional());
+        Tensor values = torch.empty(shape).uniform_(-bound, bound, new org.bytedeco.pytorch.GeneratorOptional());
         return parameter(module, name, values);
     }
 

@@ -18,13 +18,25 @@ final class Batches {
     private final List<Sequence> sequences;
     private final int batchSize;
     private final long seed;
+    private final boolean shuffled;
     private int epoch = -1;
     private List<List<Sequence>> current = List.of();
 
-    Batches(List<Sequence> sequences, int batchSize, long seed) {
+    private Batches(List<Sequence> sequences, int batchSize, long seed, boolean shuffled) {
         this.sequences = List.copyOf(sequences);
         this.batchSize = batchSize;
         this.seed = seed;
+        this.shuffled = shuffled;
+    }
+
+    /** Shuffled and grouped by length. */
+    static Batches shuffled(List<Sequence> sequences, int batchSize, long seed) {
+        return new Batches(sequences, batchSize, seed, true);
+    }
+
+    /** As the data come, in every epoch. */
+    static Batches inOrder(List<Sequence> sequences, int batchSize) {
+        return new Batches(sequences, batchSize, 0, false);
     }
 
     /** Batches in an epoch; the last may be smaller. */
@@ -36,7 +48,7 @@ final class Batches {
     List<Sequence> get(long n) {
         int wanted = Math.toIntExact(n / perEpoch());
         if (wanted != epoch) {
-            current = shuffle(wanted);
+            current = shuffled ? shuffle(wanted) : cut(sequences);
             epoch = wanted;
         }
         return current.get((int) (n % perEpoch()));
@@ -50,11 +62,17 @@ final class Batches {
         for (int from = 0; from < shuffled.size(); from += POOL * batchSize) {
             List<Sequence> pool = shuffled.subList(from, Math.min(from + POOL * batchSize, shuffled.size()));
             pool.sort(Comparator.comparingInt(s -> s.ids().length));
-            for (int i = 0; i < pool.size(); i += batchSize) {
-                batches.add(pool.subList(i, Math.min(i + batchSize, pool.size())));
-            }
+            batches.addAll(cut(pool));
         }
         Collections.shuffle(batches, random);
+        return batches;
+    }
+
+    private List<List<Sequence>> cut(List<Sequence> order) {
+        List<List<Sequence>> batches = new ArrayList<>();
+        for (int i = 0; i < order.size(); i += batchSize) {
+            batches.add(order.subList(i, Math.min(i + batchSize, order.size())));
+        }
         return batches;
     }
 }

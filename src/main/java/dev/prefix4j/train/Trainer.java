@@ -71,13 +71,34 @@ public final class Trainer {
             List<Sequence> validation,
             RunDirectory run,
             Consumer<Prefix> saver) {
+        this(
+                model,
+                encoder,
+                config,
+                Batches.shuffled(training, config.batchSize(), config.seed()),
+                training,
+                validation,
+                run,
+                saver);
+    }
+
+    /** With the training data in a given order. */
+    Trainer(
+            Gpt2 model,
+            PrefixEncoder encoder,
+            TrainConfig config,
+            Batches batches,
+            List<Sequence> training,
+            List<Sequence> validation,
+            RunDirectory run,
+            Consumer<Prefix> saver) {
         if (training.isEmpty()) {
             throw new InputException("training data: expected at least one example, found none");
         }
         this.model = model;
         this.encoder = encoder;
         this.config = config;
-        this.batches = new Batches(training, config.batchSize(), config.seed());
+        this.batches = batches;
         this.validation = List.copyOf(validation);
         this.run = run;
         this.saver = saver;

@@ -1,0 +1,175 @@
+package dev.prefix4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.prefix4j.eval.Likelihood;
+import dev.prefix4j.generate.Decoding;
+import dev.prefix4j.generate.Generation;
+import dev.prefix4j.generate.Generator;
+import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.gpt2.LmLoss;
+import dev.prefix4j.prefix.PeftAdapter;
+import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.prefix.PrefixEncoder;
+import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import dev.prefix4j.prefix.PrefixShape;
+import dev.prefix4j.text.Sequence;
+import dev.prefix4j.text.TokenBatch;
+import dev.prefix4j.torch.Safetensors;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** Holds this library to what {@code scripts/fixtures/parity.py} has had Transformers and PEFT compute. */
+final class PeftParity implements AutoCloseable {
+    private final TensorScope scope = new TensorScope();
+    private final Path folder;
+    private final Gpt2 model;
+    private final Safetensors expected;
+    private final JsonNode texts;
+    private final Prefix prefix;
+
+    PeftParity(Path folder) throws IOException {
+        this.folder = folder;
+        this.model = Checkpoint.load(folder.resolve("model"), TorchRuntime.device("cpu"));
+        this.expected = Safetensors.open(folder.resolve("expected.safetensors"));
+        this.texts = new ObjectMapper().readTree(folder.resolve("expected.json").toFile());
+        this.prefix = PeftAdapter.load(folder.resolve("adapter"), model.device());
+    }
+
+    @Override
+    public void close() {
+        expected.close();
+        scope.close();
+    }
+
+    private static double distance(Tensor actual, Tensor wanted) {
+        assertArrayEquals(wanted.sizes().vec().get(), actual.sizes().vec().get());
+        return torch.max(torch.abs(actual.sub(wanted))).item_double();
+    }
+
+    private static double norm(Tensor tensor) {
+        return tensor.norm().item_double();
+    }
+
+    private List<Sequence> sequences() {
+        List<Sequence> sequences = new ArrayList<>();
+        for (int i = 0; i < texts.path("sequences").size(); i++) {
+            sequences.add(new Sequence(
+                    ids(texts.path("sequences").get(i)), texts.path("sources").get(i).intValue()));
+        }
+        return sequences;
+    }
+
+    private static int[] ids(JsonNode list) {
+        int[] ids = new int[list.size()];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = list.get(i).intValue();
+        }
+        return ids;
+    }
+
+    void logitsAgree() {
+        try (TensorScope _ = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            Tensor hidden = model.forward(
+                    expected.tensor("logits.ids"), KvCache.empty(model.config().layers()));
+            assertEquals(0, distance(model.logits(hidden), expected.tensor("logits")), 1e-4);
+        }
+    }
+
+    void adapterHoldsTheVectorsThatPeftUsed() {
+        assertEquals(0, distance(prefix.vectors(), expected.tensor("prefix")), 1e-6);
+    }
+
+    void lossAndPrefixGradientAgree() {
+        try (TensorScope _ = new TensorScope()) {
+            Tensor vectors = expected.tensor("prefix").clone();
+            vectors.set_requires_grad(true);
+            TokenBatch batch = TokenBatch.of(sequences().subList(0, 4), model.config().eos());
+            KvCache cache = KvCache.startingWith(prefix.shape().split(vectors));
+            Tensor hidden = model.forward(model.ids(batch.ids(), batch.rows()), cache);
+            Tensor loss = LmLoss.mean(model, hidden, model.ids(batch.positions()), model.ids(batch.targets()));
+            loss.backward();
+            assertEquals(expected.tensor("loss").item_double(), loss.item_double(), 1e-5);
+            Tensor wanted = expected.tensor("prefix.gradient");
+            double relative = norm(vectors.grad().sub(wanted)) / norm(wanted);
+            assertTrue(relative < 1e-4, "relative difference " + relative);
+        }
+        double scored = Likelihood.of(model, prefix.entries(), sequences().subList(0, 4), 3).loss();
+        assertEquals(expected.tensor("loss").item_double(), scored, 1e-5);
+    }
+
+    void decodingAgrees() {
+        Generator generator = new Generator(model, Optional.of(prefix));
+        List<int[]> prompts = new ArrayList<>();
+        texts.path("prompts").forEach(prompt -> prompts.add(ids(prompt)));
+        check("greedy", generator.generate(prompts, new Decoding.Greedy(), 12));
+        check("beam5", generator.generate(prompts, new Decoding.BeamSearch(5, 1), 12));
+        // Beside others or alone: the same.
+        check("beam5", prompts.stream()
+                .flatMap(p -> generator.generate(List.of(p), new Decoding.BeamSearch(5, 1), 12).stream())
+                .toList());
+    }
+
+    private void check(String name, List<Generation> results) {
+        for (int i = 0; i < results.size(); i++) {
+            assertArrayEquals(ids(texts.path(name).get(i)), results.get(i).ids(), name + " " + i);
+        }
+    }
+
+    void tenTrainingLossesAgree(Path out) {
+        Tensor inBias = expected.tensor("encoder.transform.0.bias");
+        try (TensorScope _ = new TensorScope()) {
+            PrefixShape shape = prefix.shape();
+            PrefixEncoder encoder =
+                    PrefixEncoder.create(Reparametrization.MLP, shape, (int) inBias.size(0), model.device());
+            try (NoGradGuard _ = new NoGradGuard()) {
+                encoder.state().forEach((name, tensor) -> tensor.copy_(expected.tensor("encoder." + name)));
+            }
+            TrainConfig config = new TrainConfig(10, 0, 4, 1, 1e-2, 2, 0.01, 1, 0, 0, 0, 100, 1);
+            List<Double> losses = new ArrayList<>();
+            try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
+                new Trainer(
+                                model,
+                                encoder,
+                                config,
+                                Batches.inOrder(sequences(), 4),
+                                sequences(),
+                                List.of(),
+                                run,
+                                trained -> PeftAdapter.save(
+                                        trained, run.adapter(), "model", Reparametrization.MLP, (int) inBias.size(0)))
+                        .train(
+                                new TrainListener() {
+                                    @Override
+                                    public void stepped(Step step) {
+                                        losses.add(step.loss());
+                                    }
+                                },
+                                () -> false);
+            }
+            for (int i = 0; i < 10; i++) {
+                assertEquals(texts.path("losses").get(i).doubleValue(), losses.get(i), 1e-3, "step " + (i + 1));
+            }
+        }
+    }
+
+    @Override
+    public String toString() {
+        return folder.toString();
+    }
+}
