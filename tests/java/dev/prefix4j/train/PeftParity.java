@@ -168,6 +168,29 @@ final class PeftParity implements AutoCloseable {
         }
     }
 
+    /** A random prefix, saved here, gives the same loss when PEFT loads it. */
+    void peftLoadsWhatWeSave(Path out, String python) throws IOException {
+        double ours;
+        try (TensorScope _ = new TensorScope()) {
+            PrefixEncoder encoder =
+                    PrefixEncoder.create(Reparametrization.DIRECT, prefix.shape(), 1, model.device());
+            try (Prefix random = Prefix.of(encoder, model.device())) {
+                PeftAdapter.save(random, out, folder.resolve("model").toString(), Reparametrization.DIRECT, 1);
+                ours = Likelihood.of(model, random.entries(), sequences().subList(0, 4), 4).loss();
+            }
+        }
+        Process process = new ProcessBuilder(
+                        python,
+                        "scripts/fixtures/peft_loss.py",
+                        folder.resolve("model").toString(),
+                        out.toString(),
+                        folder.resolve("expected.json").toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        String printed = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+        assertEquals(Double.parseDouble(printed.strip()), ours, 1e-4);
+    }
+
     @Override
     public String toString() {
         return folder.toString();

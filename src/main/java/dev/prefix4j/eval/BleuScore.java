@@ -1,5 +1,7 @@
 package dev.prefix4j.eval;
 
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -23,12 +25,12 @@ public record BleuScore(
     @Override
     public String toString() {
         String parts = precisions.stream()
-                .map(p -> String.format(Locale.ROOT, "%.1f", p))
+                .map(p -> new BigDecimal(p).setScale(1, RoundingMode.HALF_EVEN).toPlainString()) // as Python rounds
                 .collect(Collectors.joining("/"));
         double ratio = referenceLength == 0 ? 0 : (double) hypothesisLength / referenceLength;
         return String.format(
                 Locale.ROOT,
-                "BLEU = %.2f %s (BP = %.3f ratio = %.3f hyp_len = %d ref_len = %d)",
-                score, parts, brevityPenalty, ratio, hypothesisLength, referenceLength);
+                "BLEU = %s %s (BP = %.3f ratio = %.3f hyp_len = %d ref_len = %d)",
+                new BigDecimal(score).setScale(2, RoundingMode.HALF_EVEN), parts, brevityPenalty, ratio, hypothesisLength, referenceLength);
     }
 }

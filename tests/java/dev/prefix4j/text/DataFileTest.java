@@ -1,0 +1,224 @@
+package dev.prefix4j.text;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.prefix4j.InputException;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.stream.Stream;
+import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class DataFileTest {
+    private static final String CSV = "mr,ref\n\"name[The Mill], area[city centre]\",\"A \"\"good\"\" place,\nreally.\"\n"
+            + "name[Zizzi],Zizzi is here.\n";
+    private static final String XML =
+            """
+            <?xml version="1.0" encoding="UTF-8"?>
+            <benchmark><entries>
+              <entry category="Food" eid="Id1" size="2">
+                <originaltripleset><otriple>Soup | was | hot</otriple></originaltripleset>
+                <modifiedtripleset><mtriple>Soup | isA | Dish</mtriple><mtriple>Soup | taste | good &amp; hot</mtriple></modifiedtripleset>
+                <lex comment="good" lid="Id1">Soup is a good dish.</lex>
+                <lex comment="good" lid="Id2">A good and hot dish is soup.</lex>
+              </entry>
+              <entry category="Food" eid="Id2" size="1">
+                <modifiedtripleset><mtriple>Bread | isA | Food</mtriple></modifiedtripleset>
+              </entry>
+            </entries></benchmark>
+            """;
+    private static final String DART = "[{\"tripleset\": [[\"Soup\", \"IS_A\", \"Dish\"], [\"Soup\", \"TASTE\", \"good\"]],"
+            + " \"annotations\": [{\"source\": \"x\", \"text\": \"Soup is good.\"}, {\"source\": \"y\", \"text\": \"Good soup.\"}]}]";
+
+    @TempDir
+    Path temporary;
+
+    private Path file(String name, String text) throws IOException {
+        return Files.writeString(temporary.resolve(name), text);
+    }
+
+    private static List<Example> read(Path file) {
+        return DataFile.read(file, DataOptions.DEFAULTS);
+    }
+
+    private static void expect(Example example, String source, String... targets) {
+        assertEquals(source, example.source());
+        assertEquals(List.of(targets), example.targets());
+    }
+
+    @Test
+    void readsTheCsvOfE2e() throws IOException {
+        Path file = file("a.csv", CSV);
+        List<Example> examples = read(file);
+        assertEquals(2, examples.size());
+        expect(examples.get(0), "name : The Mill | area : city centre", "A \"good\" place,\nreally.");
+        expect(examples.get(1), "name : Zizzi", "Zizzi is here.");
+        assertEquals(file + ":4", examples.get(1).location());
+    }
+
+    @Test
+    void readsWebNlgAndDartXml() throws IOException {
+        List<Example> examples = read(file("a.xml", XML));
+        expect(examples.get(0), "Soup : isA : Dish | Soup : taste : good & hot", "Soup is a good dish.", "A good and hot dish is soup.");
+        expect(examples.get(1), "Bread : isA : Food");
+        assertEquals(examples, DataFile.read(
+                temporary.resolve("a.xml"), DataOptions.DEFAULTS.withFormat(DataFormat.DART)));
+    }
+
+    @Test
+    void readsAFolderOfWebNlgFilesInOrder() throws IOException {
+        Files.createDirectories(temporary.resolve("w/b"));
+        file("w/z.xml", XML);
+        file("w/b/a.xml", XML.replace("Soup", "Stew"));
+        List<Example> examples = read(temporary.resolve("w"));
+        assertEquals(4, examples.size());
+        assertTrue(examples.getFirst().source().startsWith("Stew"));
+        assertEquals(3, DataFile.read(temporary.resolve("w"), DataOptions.DEFAULTS.withLimit(3)).size());
+    }
+
+    @Test
+    void readsTheJsonOfDart() throws IOException {
+        expect(read(file("a.json", DART)).getFirst(), "Soup : IS_A : Dish | Soup : TASTE : good", "Soup is good.", "Good soup.");
+    }
+
+    @Test
+    void readsJsonLinesWithListsAndOtherFields() throws IOException {
+        Path file = file("a.jsonl", "{\"source\": [\"One.\", \"Two.\"], \"target\": [\"a\", \"b\"]}\n\n{\"source\": \"s\", \"target\": \"t\"}\n");
+        expect(read(file).get(0), "One. Two.", "a", "b");
+        expect(read(file).get(1), "s", "t");
+        Path other = file("b.jsonl", "{\"document\": \"d\", \"summary\": \"s\", \"id\": 3}");
+        expect(
+                DataFile.read(other, new DataOptions(Optional.empty(), "document", "summary", 9)).getFirst(),
+                "d", "s");
+    }
+
+    @Test
+    void readsTabSeparatedLinesAndByteOrderMarks() throws IOException {
+        List<Example> examples = read(file("a.tsv", "\uFEFFsource one\ttarget \"one\"\r\nsource two\ttarget two"));
+        expect(examples.get(0), "source one", "target \"one\"");
+        expect(examples.get(1), "source two", "target two");
+    }
+
+    @Test
+    void readsCompressedFilesWhateverTheirName() throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (GZIPOutputStream out = new GZIPOutputStream(bytes)) {
+            out.write(CSV.getBytes(StandardCharsets.UTF_8));
+        }
+        Path file = Files.write(temporary.resolve("plain.csv"), bytes.toByteArray());
+        assertEquals(2, read(file).size());
+        Files.write(file, Arrays.copyOf(bytes.toByteArray(), bytes.size() - 12));
+        InputException e = assertThrows(InputException.class, () -> read(file));
+        assertEquals(file + ": the gzip data is cut off or damaged", e.getMessage());
+    }
+
+    @Test
+    void rowsBehindTheLimitAreNotLookedAt() throws IOException {
+        Path file = file("a.csv", "mr,ref\nname[A],one\nbroken\n");
+        assertEquals(1, DataFile.read(file, DataOptions.DEFAULTS.withLimit(1)).size());
+        assertThrows(InputException.class, () -> read(file));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiterString = " => ", value = {
+        "mr,text\\nname[A],one => a.csv: line 1: expected the header",
+        "mr,ref\\nname[A] => a.csv:2: expected 2 columns, found 1",
+        "mr,ref\\nname,one => a.csv:2: column 'mr': expected name[value]",
+        "mr,ref\\nname[A], => a.csv:2: column 'ref': expected a text, found none",
+        "mr,ref\\nname[A],\"one => a.csv:2: expected the closing quote of the field that began in line 2",
+        "mr,ref\\nname[A],\"one\"two => a.csv:2: expected a comma after a closing quote",
+        "mr,ref => expected at least one example, found none",
+        "{\"source\": \"a\"\\n => a.csv:1: expected a JSON object, found invalid JSON",
+        "{\"source\": \"a\", \"target\": 3} => a.csv:1: expected a string or a list of strings in field 'target', found number",
+        "{\"text\": \"a\"} => a.csv:1: expected a field 'source', found fields [text]",
+        "{\"source\": \" \", \"target\": \"b\"} => a.csv:1: expected a text in field 'source', found an empty one",
+        "a\\tb\\tc => a.csv:1: expected 2 columns, source and target, with a tab between, found 3",
+        "a\\tb\\na\\t => a.csv:2: expected a source and a target, found no target",
+        "[{\"tripleset\": [[\"a\", \"b\"]]}] => a.csv:1: entry 1: key 'tripleset': expected triples, found",
+        "[{\"tripleset\": []}] => expected at least one triple, found none",
+        "[{\"tripleset\": [[\"a\", \"b\", \"c\"]], \"annotations\": [{}]}] => key 'annotations': expected a text",
+        "[1, 2] => a.csv:1: entry 1: expected an object, found 1",
+        "[{\"tripleset\": => invalid JSON",
+        "<html></html> => a.csv:1: expected the element <benchmark> of WebNLG or DART, found <html>",
+        "<benchmark><entries><entry eid=\"Id9\"><mtriple>a | b</mtriple></entry> => a.csv:1: entry Id9: <mtriple>: expected subject | predicate | object",
+        "<benchmark><entries><entry></entry> => expected at least one <mtriple>, found none",
+        "<benchmark><entries> => a.csv:1: invalid XML",
+        "<!DOCTYPE b [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><benchmark>&x;</benchmark> => expected no document type declaration, found one",
+        "just some words => expected the header 'mr,ref' of E2E",
+    })
+    void namesFileAndRowOfWhatDoesNotFit(String text, String message) throws IOException {
+        Path file = file("a.csv", text.replace("\\n", "\n").replace("\\t", "\t"));
+        InputException e = assertThrows(InputException.class, () -> read(file));
+        assertTrue(e.getMessage().contains(message), e.getMessage());
+        assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
+        assertFalse(e.getMessage().contains("\n"), e.getMessage());
+    }
+
+    @Test
+    void refusesBytesThatAreNoText() throws IOException {
+        Path file = Files.write(temporary.resolve("a.tsv"), new byte[] {'a', '\t', 'b', '\n', 'a', '\t', (byte) 0xff});
+        InputException e = assertThrows(InputException.class, () -> read(file));
+        assertEquals(file + ":2: expected UTF-8, found other bytes", e.getMessage());
+    }
+
+    @Test
+    void damagedFilesGiveExamplesOrOneLineErrors() throws IOException {
+        Random random = new Random(5);
+        Path file = temporary.resolve("fuzz");
+        String jsonl = "{\"source\": [\"One.\", \"Two.\"], \"target\": \"a\"}\n{\"source\": \"s\", \"target\": \"t\"}\n";
+        for (String text : List.of(CSV, XML, DART, jsonl, "a\tb\nc\td\n")) {
+            byte[] original = text.getBytes(StandardCharsets.UTF_8);
+            for (int i = 0; i < 300; i++) {
+                byte[] bytes = Arrays.copyOf(original, random.nextInt(original.length + 1));
+                for (int n = random.nextInt(4); n > 0 && bytes.length > 0; n--) {
+                    bytes[random.nextInt(bytes.length)] = (byte) random.nextInt(256);
+                }
+                Files.write(file, bytes);
+                try {
+                    assertFalse(read(file).isEmpty());
+                } catch (InputException e) {
+                    assertFalse(e.getMessage().isBlank());
+                }
+            }
+        }
+    }
+
+    @Test
+    void writesJsonLinesThatReadTheSame() throws IOException {
+        List<Example> examples = read(file("a.xml", XML)).subList(0, 1);
+        Path out = temporary.resolve("out.jsonl");
+        DataFile.writeJsonl(out, examples);
+        expect(read(out).getFirst(), examples.getFirst().source(), examples.getFirst().targets().toArray(String[]::new));
+        assertThrows(InputException.class, () -> DataFile.writeJsonl(temporary.resolve("no/such/folder"), examples));
+        try (Stream<Path> files = Files.list(temporary)) {
+            assertEquals(2, files.count());
+        }
+    }
+
+    @Test
+    void equalConsecutiveSourcesBecomeOne() {
+        List<Example> examples = List.of(
+                new Example("a", List.of("1"), "f:1"),
+                new Example("a", List.of("2"), "f:2"),
+                new Example("b", List.of("3"), "f:3"),
+                new Example("a", List.of("4"), "f:4"));
+        List<Example> groups = Example.distinct(examples);
+        assertEquals(List.of("a", "b", "a"), groups.stream().map(Example::source).toList());
+        assertEquals(List.of("1", "2"), groups.getFirst().targets());
+        assertEquals(4, Example.pairs(groups).size());
+        assertThrows(InputException.class, () -> Example.pairs(List.of(Example.ofSource("a", "f:1"))));
+    }
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Tests of the launcher's search for a JDK, with folders that only look like one.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd -P)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+fake_jdk() { # folder, version
+  mkdir -p "$1/bin"
+  printf '#!/bin/sh\necho ran %s "$@"\n' "$1" >"$1/bin/java"
+  chmod +x "$1/bin/java"
+  printf 'IMPLEMENTOR="nobody"\nJAVA_VERSION="%s"\n' "$2" >"$1/release"
+}
+
+expect() { # name, expected, found
+  if [ "$2" = "$3" ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    printf 'FAILED: %s\n  expected: %s\n  found:    %s\n' "$1" "$2" "$3"
+  fi
+}
+
+search() { # runs find_jdk with a clean environment and the given assignments
+  env -i HOME="$work" PATH=/usr/bin:/bin "$@" bash -c ". '$root/scripts/jdk.sh'; find_jdk" 2>&1
+}
+
+fake_jdk "$work/jdk17" 17.0.2
+fake_jdk "$work/jdk25" 25.0.1
+fake_jdk "$work/jdk26" 26-ea
+mkdir -p "$work/no jdk"
+
+places="PREFIX4J_JDK_PLACES=$work/jdk17 $work/jdk26 $work/jdk25"
+expect "takes the oldest JDK that suffices" "$work/jdk25" "$(search "$places")"
+expect "prefers a sufficient JAVA_HOME" "$work/jdk26" "$(search "$places" JAVA_HOME="$work/jdk26")"
+expect "passes over an old JAVA_HOME" "$work/jdk25" "$(search "$places" JAVA_HOME="$work/jdk17")"
+expect "prefers a sufficient java on the PATH" "$work/jdk26" "$(search "$places" PATH="$work/jdk26/bin:/usr/bin:/bin")"
+ln -s "$work/jdk26/bin/java" "$work/java-link"
+mkdir -p "$work/links" && ln -s "$work/java-link" "$work/links/java"
+expect "follows links of links" "$work/jdk26" "$(search "$places" PATH="$work/links:/usr/bin:/bin")"
+expect "refuses an unfit PREFIX4J_JAVA_HOME" \
+  "prefix4j: PREFIX4J_JAVA_HOME: expected a JDK 25 or newer, found none in $work/jdk17" \
+  "$(search "$places" PREFIX4J_JAVA_HOME="$work/jdk17")"
+expect "says in one line that there is none" \
+  "prefix4j: a JDK 25 or newer is needed, found none; install one or set PREFIX4J_JAVA_HOME" \
+  "$(search "PREFIX4J_JDK_PLACES=$work/jdk17")"
+
+# The launcher itself, called through a link from elsewhere, on a copy that counts as built.
+copy=$work/checkout
+mkdir -p "$copy/scripts" "$copy/target/classes" "$copy/src"
+cp "$root/scripts/prefix4j" "$root/scripts/jdk.sh" "$copy/scripts/"
+touch "$copy/pom.xml"
+echo libs >"$copy/target/classpath"
+touch "$copy/target/built"
+ln -s "$copy/scripts/prefix4j" "$work/p4j"
+out=$(cd / && env -i HOME="$work" PATH=/usr/bin:/bin PREFIX4J_JAVA_HOME="$work/jdk25" "$work/p4j" doctor 'two words' 2>&1)
+expect "runs through a link from any folder" \
+  "ran $work/jdk25 --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xmx256m -Dprefix4j.terminal=false -cp $copy/target/classes:libs dev.prefix4j.cli.Main doctor two words" \
+  "$out"
+
+printf 'launcher: %d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
