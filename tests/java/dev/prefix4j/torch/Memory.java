@@ -10,13 +10,24 @@ public final class Memory {
 
     /** Resident bytes of the process, Java heap included: collect garbage around a measurement that is exact. */
     public static long residentBytes() {
-        Path status = Path.of("/proc/self/status");
+        return residentBytes("self");
+    }
+
+    /** Resident bytes of another process; zero if it has gone. */
+    public static long residentBytes(long pid) {
+        return residentBytes(Long.toString(pid));
+    }
+
+    private static long residentBytes(String process) {
+        Path status = Path.of("/proc", process, "status");
         if (!Files.exists(status)) {
             return 0;
         }
         try (var lines = Files.lines(status)) {
-            String line = lines.filter(l -> l.startsWith("VmRSS:")).findFirst().orElseThrow();
-            return Long.parseLong(line.replaceAll("\\D", "")) << 10;
+            return lines.filter(l -> l.startsWith("VmRSS:"))
+                    .mapToLong(l -> Long.parseLong(l.replaceAll("\\D", "")) << 10)
+                    .findFirst()
+                    .orElse(0);
         } catch (IOException e) {
             throw new AssertionError(e);
         }

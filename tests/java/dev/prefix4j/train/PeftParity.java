@@ -140,7 +140,7 @@ final class PeftParity implements AutoCloseable {
             try (NoGradGuard _ = new NoGradGuard()) {
                 encoder.state().forEach((name, tensor) -> tensor.copy_(expected.tensor("encoder." + name)));
             }
-            TrainConfig config = new TrainConfig(10, 0, 4, 1, 1e-2, 2, 0.01, 1, 0, 0, 0, 100, 1);
+            TrainConfig config = new TrainConfig(10, 0, 4, 1, false, 1e-2, 2, 0.01, 1, 0, 0, 0, 100, 1);
             List<Double> losses = new ArrayList<>();
             try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
                 new Trainer(

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * The order of the data: shuffled anew each epoch by a seed alone, so that a resumed run finds its place again, and
- * grouped by length, so that little is padded.
+ * The order of the data: shuffled anew each epoch by a seed alone, so that a resumed run finds its place again; grouped
+ * by length on request, so that little is padded.
  */
 final class Batches {
     /** Batches that are shuffled together before they are sorted by length: enough for tight groups, few to stay random. */
@@ -18,25 +18,29 @@ final class Batches {
     private final List<Sequence> sequences;
     private final int batchSize;
     private final long seed;
-    private final boolean shuffled;
+    private final Order order;
     private int epoch = -1;
     private List<List<Sequence>> current = List.of();
 
-    private Batches(List<Sequence> sequences, int batchSize, long seed, boolean shuffled) {
+    private enum Order {
+        AS_GIVEN, SHUFFLED, SHUFFLED_BY_LENGTH
+    }
+
+    private Batches(List<Sequence> sequences, int batchSize, long seed, Order order) {
         this.sequences = List.copyOf(sequences);
         this.batchSize = batchSize;
         this.seed = seed;
-        this.shuffled = shuffled;
+        this.order = order;
     }
 
-    /** Shuffled and grouped by length. */
-    static Batches shuffled(List<Sequence> sequences, int batchSize, long seed) {
-        return new Batches(sequences, batchSize, seed, true);
+    /** @param byLength whether batches hold sequences of like length */
+    static Batches shuffled(List<Sequence> sequences, int batchSize, long seed, boolean byLength) {
+        return new Batches(sequences, batchSize, seed, byLength ? Order.SHUFFLED_BY_LENGTH : Order.SHUFFLED);
     }
 
     /** As the data come, in every epoch. */
     static Batches inOrder(List<Sequence> sequences, int batchSize) {
-        return new Batches(sequences, batchSize, 0, false);
+        return new Batches(sequences, batchSize, 0, Order.AS_GIVEN);
     }
 
     /** Batches in an epoch; the last may be smaller. */
@@ -48,7 +52,7 @@ final class Batches {
     List<Sequence> get(long n) {
         int wanted = Math.toIntExact(n / perEpoch());
         if (wanted != epoch) {
-            current = shuffled ? shuffle(wanted) : cut(sequences);
+            current = order == Order.AS_GIVEN ? cut(sequences) : shuffle(wanted);
             epoch = wanted;
         }
         return current.get((int) (n % perEpoch()));
@@ -58,6 +62,9 @@ final class Batches {
         Random random = new Random(seed * 1_000_003 + epoch);
         List<Sequence> shuffled = new ArrayList<>(sequences);
         Collections.shuffle(shuffled, random);
+        if (order == Order.SHUFFLED) {
+            return cut(shuffled);
+        }
         List<List<Sequence>> batches = new ArrayList<>();
         for (int from = 0; from < shuffled.size(); from += POOL * batchSize) {
             List<Sequence> pool = shuffled.subList(from, Math.min(from + POOL * batchSize, shuffled.size()));

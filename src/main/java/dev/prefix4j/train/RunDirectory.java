@@ -133,9 +133,26 @@ public final class RunDirectory implements AutoCloseable {
                 channel.close();
                 throw new InputException(folder + ": another process is working on this run");
             }
+            removeUnfinishedWrites(folder);
             return new RunDirectory(folder, channel);
         } catch (IOException e) {
             throw AtomicFile.cannotWrite(file, e);
+        }
+    }
+
+    /** What a killed process was writing; only its own folders, and only while the lock is held. */
+    private static void removeUnfinishedWrites(Path folder) throws IOException {
+        for (Path place : List.of(folder, folder.resolve("state"), folder.resolve("adapter"))) {
+            if (!Files.isDirectory(place)) {
+                continue;
+            }
+            try (Stream<Path> files = Files.list(place)) {
+                for (Path file : files.toList()) {
+                    if (file.getFileName().toString().matches("\\..*\\.\\d+\\.tmp")) {
+                        Files.deleteIfExists(file);
+                    }
+                }
+            }
         }
     }
 

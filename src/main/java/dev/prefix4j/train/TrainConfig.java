@@ -9,6 +9,8 @@ import dev.prefix4j.InputException;
  * @param epochs passes over the data, where {@code steps} is 0
  * @param batchSize sequences in a batch
  * @param accumulate batches whose gradients make one step, as if they were one large batch
+ * @param groupByLength batches of sequences of like length: less padding, so faster, but a batch is then no fair sample
+ *     of the data, and the loss ends higher (docs/training.md)
  * @param learningRate at the end of the warm-up
  * @param warmup steps over which the learning rate rises from 0; then it falls to 0 in a straight line
  * @param weightDecay of AdamW, decoupled
@@ -24,6 +26,7 @@ public record TrainConfig(
         int epochs,
         int batchSize,
         int accumulate,
+        boolean groupByLength,
         double learningRate,
         int warmup,
         double weightDecay,
@@ -36,7 +39,7 @@ public record TrainConfig(
 
     /** One epoch with PEFT's and the authors' usual values. */
     public static final TrainConfig DEFAULTS =
-            new TrainConfig(0, 1, 10, 1, 5e-5, 0, 0, 1, 0, 0, 0, 100, 101);
+            new TrainConfig(0, 1, 10, 1, false, 5e-5, 0, 0, 1, 0, 0, 0, 100, 101);
 
     public TrainConfig {
         atLeast("steps", steps, 0);

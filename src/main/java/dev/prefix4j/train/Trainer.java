@@ -75,7 +75,7 @@ public final class Trainer {
                 model,
                 encoder,
                 config,
-                Batches.shuffled(training, config.batchSize(), config.seed()),
+                Batches.shuffled(training, config.batchSize(), config.seed(), config.groupByLength()),
                 training,
                 validation,
                 run,

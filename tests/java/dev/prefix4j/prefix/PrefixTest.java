@@ -1,0 +1,202 @@
+package dev.prefix4j.prefix;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.generate.Decoding;
+import dev.prefix4j.generate.Generator;
+import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PrefixTest {
+    @TempDir
+    Path temporary;
+
+    private TensorScope scope;
+    private Gpt2 model;
+
+    @BeforeEach
+    void load() {
+        TorchRuntime.seed(1);
+        scope = new TensorScope();
+        model = Checkpoint.load(Path.of("tests/resources/parity/tiny/model"), TorchRuntime.device("cpu"));
+    }
+
+    @AfterEach
+    void close() {
+        scope.close();
+    }
+
+    private PrefixEncoder encoder(Reparametrization how, int length) {
+        return PrefixEncoder.create(how, PrefixShape.of(length, model.config()), 16, model.device());
+    }
+
+    private static double distance(Tensor a, Tensor b) {
+        return torch.max(torch.abs(a.sub(b))).item_double();
+    }
+
+    /** A prefix of real words is the same as reading those words: the definition of the initialization. */
+    @Test
+    void aPrefixOfWordsActsAsTheWords() {
+        int[] words = {5, 9, 2, 40};
+        long[] rest = {7, 3, 11};
+        long[] all = {5, 9, 2, 40, 7, 3, 11};
+        try (Prefix prefix = Prefix.ofWords(model, words, 4);
+                NoGradGuard _ = new NoGradGuard()) {
+            Tensor behind = model.forward(model.ids(rest, 1), KvCache.startingWith(prefix.entries()));
+            Tensor read = model.forward(model.ids(all, 1), KvCache.empty(3)).narrow(1, 4, 3);
+            assertTrue(distance(behind, read) < 1e-5);
+        }
+    }
+
+    @Test
+    void encodersStartFromGivenVectors() {
+        try (Prefix words = Prefix.ofWords(model, new int[] {5, 9}, 6)) {
+            for (Reparametrization how : Reparametrization.values()) {
+                PrefixEncoder encoder = encoder(how, 6);
+                assertTrue(encoder.fit(words.vectors()) < 1e-4, how.toString());
+                assertTrue(distance(encoder.forward(), words.vectors()) < 1e-4, how.toString());
+            }
+        }
+    }
+
+    @Test
+    void splitAndJoinAreInverse() {
+        PrefixShape shape = PrefixShape.of(5, model.config());
+        Tensor vectors = torch.randn(5, shape.rowWidth());
+        assertEquals(0, distance(shape.join(shape.split(vectors)), vectors));
+    }
+
+    @Test
+    void countsOfParametersEqualTheFormulas() {
+        int e = 24;
+        int l = 3;
+        assertEquals(6L * 2 * l * e, encoder(Reparametrization.DIRECT, 6).parameterCount());
+        assertEquals(
+                6L * e + 16L * e + 16 + 16L * 2 * l * e + 2 * l * e,
+                encoder(Reparametrization.MLP, 6).parameterCount());
+    }
+
+    @Test
+    void theStoredFileAloneReproducesTheOutputs() {
+        List<int[]> prompts = List.of(new int[] {3, 4, 5}, new int[] {9});
+        PrefixEncoder encoder = encoder(Reparametrization.MLP, 4);
+        try (Prefix prefix = Prefix.of(encoder, model.device())) {
+            PeftAdapter.save(prefix, temporary.resolve("a"), "base", Reparametrization.MLP, 16);
+            try (Prefix loaded = PeftAdapter.load(temporary.resolve("a"), model.device())) {
+                assertTrue(loaded.vectors().equal(prefix.vectors()));
+                assertEquals(
+                        new Generator(model, Optional.of(prefix)).generate(prompts, new Decoding.Greedy(), 8),
+                        new Generator(model, Optional.of(loaded)).generate(prompts, new Decoding.Greedy(), 8));
+            }
+        }
+    }
+
+    @Test
+    void rejectsPrefixOfAnotherWidth() {
+        try (Prefix prefix = PeftAdapter.load(Path.of("tests/resources/parity/odd/adapter"), model.device())) {
+            InputException e = assertThrows(
+                    InputException.class, () -> new Generator(model, Optional.of(prefix)));
+            assertEquals(
+                    "prefix: a prefix of another model: expected 3 layers, 2 heads and width 24,"
+                            + " found 2 layers, 3 heads and width 12",
+                    e.getMessage());
+        }
+    }
+
+    /** Every way of decoding against reading the whole text anew for each token. */
+    @Test
+    void cachedDecodingEqualsUncached() {
+        int[] prompt = {3, 4, 5, 6};
+        try (Prefix prefix = Prefix.of(encoder(Reparametrization.MLP, 4), model.device());
+                NoGradGuard _ = new NoGradGuard()) {
+            List<Long> ids = new ArrayList<>(List.of(3L, 4L, 5L, 6L));
+            List<Integer> expected = new ArrayList<>();
+            for (int i = 0; i < 10; i++) {
+                try (TensorScope _ = new TensorScope()) {
+                    Tensor hidden = model.forward(
+                            model.ids(ids.stream().mapToLong(Long::longValue).toArray(), 1),
+                            KvCache.startingWith(prefix.entries()));
+                    Tensor last = model.logits(hidden.narrow(1, ids.size() - 1, 1));
+                    int next = (int) torch.argmax(last.view(-1)).item_long();
+                    if (next == model.config().eos()) {
+                        break;
+                    }
+                    expected.add(next);
+                    ids.add((long) next);
+                }
+            }
+            Generator generator = new Generator(model, Optional.of(prefix));
+            List<int[]> besideOthers = List.of(prompt, new int[] {8, 1, 2, 3, 4, 5, 6, 7, 8}, new int[] {2});
+            for (Decoding how : List.of(
+                    new Decoding.Greedy(), new Decoding.BeamSearch(1, 1), new Decoding.Sampling(1, 1, 1),
+                    new Decoding.Sampling(0.7, 0, 1e-6))) {
+                int[] found = generator.generate(besideOthers, how, 10).getFirst().ids();
+                assertEquals(expected, java.util.Arrays.stream(found).boxed().toList(), how.toString());
+            }
+        }
+    }
+
+    @Test
+    void samplingDrawsFromTheNucleusInProportion() {
+        Generator generator = new Generator(model, Optional.empty());
+        List<int[]> prompts = java.util.Collections.nCopies(4_000, new int[] {3, 4, 5});
+        double[] probabilities = new double[97];
+        try (NoGradGuard _ = new NoGradGuard()) {
+            Tensor logits = model.logits(model.forward(model.ids(new long[] {3, 4, 5}, 1), KvCache.empty(3)).narrow(1, 2, 1));
+            Tensor p = torch.softmax(logits.view(-1), 0);
+            for (int i = 0; i < 97; i++) {
+                probabilities[i] = p.get(i).item_double();
+            }
+        }
+        int[] order = java.util.stream.IntStream.range(0, 97)
+                .boxed()
+                .sorted((a, b) -> Double.compare(probabilities[b], probabilities[a]))
+                .mapToInt(Integer::intValue)
+                .toArray();
+        double mass = 0;
+        int kept = 0;
+        while (mass < 0.5) {
+            mass += probabilities[order[kept++]];
+        }
+        int[] counts = new int[97];
+        for (var result : generator.generate(prompts, new Decoding.Sampling(1, 0, 0.5), 1)) {
+            counts[result.ids().length == 0 ? 96 : result.ids()[0]]++;
+        }
+        for (int rank = 0; rank < 97; rank++) {
+            double expected = rank < kept ? probabilities[order[rank]] / mass : 0;
+            assertEquals(expected, counts[order[rank]] / 4000.0, expected == 0 ? 0 : 0.04, "rank " + rank);
+        }
+    }
+
+    @Test
+    void tooLongSequencesAreRefusedWithTheBudget() {
+        try (Prefix prefix = Prefix.of(encoder(Reparametrization.DIRECT, 10), model.device())) {
+            Generator generator = new Generator(model, Optional.of(prefix));
+            InputException e = assertThrows(
+                    InputException.class,
+                    () -> generator.generate(List.of(new int[40]), new Decoding.Greedy(), 15));
+            assertEquals(
+                    "too long for the model: 10 positions of prefix + 40 of tokens + 15 to generate = 65, the model has 64",
+                    e.getMessage());
+            assertEquals(1, generator.generate(List.of(new int[40]), new Decoding.Greedy(), 14).size());
+        }
+    }
+}

@@ -1,0 +1,233 @@
+package dev.prefix4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.prefix.PeftAdapter;
+import dev.prefix4j.prefix.PrefixEncoder;
+import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import dev.prefix4j.prefix.PrefixShape;
+import dev.prefix4j.text.Sequence;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.BooleanSupplier;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TrainerTest {
+    private static final TrainConfig CONFIG = new TrainConfig(24, 0, 4, 1, false, 1e-2, 3, 0.01, 1, 0.1, 8, 0, 5, 7);
+
+    @TempDir
+    Path temporary;
+
+    private TensorScope scope;
+    private Gpt2 model;
+
+    @BeforeEach
+    void load() {
+        TorchRuntime.require();
+        scope = new TensorScope();
+        model = Checkpoint.load(Path.of("tests/resources/parity/tiny/model"), TorchRuntime.device("cpu"));
+    }
+
+    @AfterEach
+    void close() {
+        scope.close();
+    }
+
+    /** Sequences whose target repeats one token: easy to learn. */
+    private static List<Sequence> sequences(int count, long seed) {
+        Random random = new Random(seed);
+        List<Sequence> sequences = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int source = 1 + random.nextInt(8);
+            int[] ids = new int[source + 1 + 1 + random.nextInt(8) + 1];
+            for (int t = 0; t < ids.length; t++) {
+                ids[t] = t < source ? random.nextInt(96) : 11;
+            }
+            ids[source] = 96;
+            ids[ids.length - 1] = 96;
+            sequences.add(new Sequence(ids, source + 1));
+        }
+        return sequences;
+    }
+
+    private TrainResult train(RunDirectory run, TrainConfig config, BooleanSupplier stop) {
+        try (TensorScope _ = new TensorScope()) {
+            TorchRuntime.seed(3);
+            PrefixEncoder encoder = PrefixEncoder.create(
+                    Reparametrization.MLP, PrefixShape.of(4, model.config()), 16, model.device());
+            return new Trainer(
+                            model,
+                            encoder,
+                            config,
+                            sequences(40, 1),
+                            sequences(8, 2),
+                            run,
+                            prefix -> PeftAdapter.save(prefix, run.adapter(), "m", Reparametrization.MLP, 16))
+                    .train(new TrainListener() {}, stop);
+        }
+    }
+
+    private static RunDirectory create(Path folder) {
+        return RunDirectory.create(folder, new ObjectMapper().createObjectNode());
+    }
+
+    private static List<String> losses(RunDirectory run) {
+        return run.metrics().stream()
+                .map(line -> line.path("step") + " " + line.path("loss") + " " + line.path("valid_loss"))
+                .toList();
+    }
+
+    @Test
+    void theLossFalls() {
+        try (RunDirectory run = create(temporary.resolve("run"))) {
+            train(run, CONFIG, () -> false);
+            var steps = run.metrics().stream().filter(line -> line.has("loss")).toList();
+            double first = steps.getFirst().path("loss").doubleValue();
+            double last = steps.getLast().path("loss").doubleValue();
+            assertTrue(last < 0.8 * first, first + " to " + last);
+        }
+    }
+
+    @Test
+    void anInterruptedRunGivesTheLossesOfAnUninterruptedOne() throws Exception {
+        List<String> expected;
+        byte[] adapter;
+        try (RunDirectory whole = create(temporary.resolve("whole"))) {
+            train(whole, CONFIG, () -> false);
+            expected = losses(whole);
+            adapter = Files.readAllBytes(whole.adapter().resolve("adapter_model.safetensors"));
+        }
+        Path folder = temporary.resolve("parts");
+        create(folder).close();
+        for (int stopAfter : new int[] {3, 1, 9, 100}) {
+            try (RunDirectory run = RunDirectory.open(folder)) {
+                int[] steps = {0};
+                train(run, CONFIG, () -> ++steps[0] == stopAfter);
+            }
+        }
+        // As if killed between two saves: the newest lines belong to steps that are done again.
+        try (RunDirectory run = RunDirectory.open(folder)) {
+            assertEquals(expected, losses(run));
+            assertEquals(java.util.Arrays.toString(adapter), java.util.Arrays.toString(
+                    Files.readAllBytes(run.adapter().resolve("adapter_model.safetensors"))));
+        }
+    }
+
+    @Test
+    void linesNewerThanTheStateAreDroppedOnResuming() throws Exception {
+        Path folder = temporary.resolve("run");
+        try (RunDirectory run = create(folder)) {
+            int[] steps = {0};
+            train(run, CONFIG, () -> ++steps[0] == 7);
+        }
+        Path metrics = folder.resolve("metrics.jsonl");
+        Files.writeString(metrics, Files.readString(metrics) + "{\"step\":8,\"loss\":1}\n{\"step\":9,\"lo");
+        try (RunDirectory run = RunDirectory.open(folder)) {
+            train(run, CONFIG, () -> false);
+            assertEquals(
+                    java.util.stream.IntStream.rangeClosed(1, 24).boxed().toList(),
+                    run.metrics().stream().filter(l -> l.has("loss")).map(l -> l.path("step").intValue()).toList());
+        }
+    }
+
+    @Test
+    void accumulatedBatchesEqualOneLargeBatch() {
+        TrainConfig large = new TrainConfig(5, 0, 8, 1, false, 1e-2, 0, 0, 1, 0, 0, 0, 100, 7);
+        TrainConfig parts = new TrainConfig(5, 0, 4, 2, false, 1e-2, 0, 0, 1, 0, 0, 0, 100, 7);
+        List<Double> losses = new ArrayList<>();
+        for (TrainConfig config : List.of(large, parts)) {
+            try (RunDirectory run = create(temporary.resolve("run" + config.batchSize()));
+                    TensorScope _ = new TensorScope()) {
+                TorchRuntime.seed(3);
+                PrefixEncoder encoder = PrefixEncoder.create(
+                        Reparametrization.MLP, PrefixShape.of(4, model.config()), 16, model.device());
+                List<Sequence> data = sequences(40, 1);
+                new Trainer(model, encoder, config, Batches.inOrder(data, config.batchSize()), data, List.of(), run, _ -> {})
+                        .train(new TrainListener() {}, () -> false);
+                run.metrics().forEach(line -> losses.add(line.path("loss").doubleValue()));
+            }
+        }
+        for (int i = 0; i < 5; i++) {
+            assertEquals(losses.get(i), losses.get(i + 5), 1e-5);
+        }
+    }
+
+    @Test
+    void onlyTheEncoderIsTrained() {
+        List<Tensor> weights = new ArrayList<>();
+        var parameters = model.parameters();
+        for (long i = 0; i < parameters.size(); i++) {
+            weights.add(parameters.get(i).clone());
+        }
+        try (RunDirectory run = create(temporary.resolve("run"))) {
+            train(run, CONFIG, () -> false);
+        }
+        for (int i = 0; i < weights.size(); i++) {
+            assertTrue(parameters.get(i).equal(weights.get(i)));
+            assertFalse(parameters.get(i).requires_grad());
+            assertFalse(parameters.get(i).grad().defined());
+        }
+        PrefixEncoder encoder = PrefixEncoder.create(
+                Reparametrization.MLP, PrefixShape.of(4, model.config()), 16, model.device());
+        Map<String, Tensor> before = new java.util.LinkedHashMap<>();
+        encoder.state().forEach((name, tensor) -> before.put(name, tensor.clone()));
+        try (RunDirectory run = create(temporary.resolve("all"))) {
+            new Trainer(model, encoder, CONFIG, sequences(40, 1), List.of(), run, _ -> {})
+                    .train(new TrainListener() {}, () -> false);
+        }
+        encoder.state().forEach((name, tensor) -> assertFalse(tensor.equal(before.get(name)), name));
+    }
+
+    @Test
+    void stopsEarlyWhenValidationNoLongerImproves() {
+        TrainConfig hopeless = new TrainConfig(200, 0, 4, 1, false, 0, 0, 0, 1, 0, 5, 2, 100, 7);
+        try (RunDirectory run = create(temporary.resolve("run"))) {
+            TrainResult result = train(run, hopeless, () -> false);
+            assertEquals(15, result.steps()); // best at 5, none at 10 and 15
+            assertTrue(result.finished());
+        }
+    }
+
+    @Test
+    void twoProcessesCannotShareARun() {
+        try (RunDirectory _ = create(temporary.resolve("run"))) {
+            assertThrows(InputException.class, () -> RunDirectory.open(temporary.resolve("run")));
+        }
+        RunDirectory.open(temporary.resolve("run")).close();
+        assertThrows(InputException.class, () -> create(temporary.resolve("run")));
+    }
+
+    @Test
+    void everyEpochHasEverySequenceOnceInAnOrderOfItsOwn() {
+        List<Sequence> data = sequences(43, 5);
+        Batches batches = Batches.shuffled(data, 4, 9, true);
+        List<List<Sequence>> epochs = new ArrayList<>();
+        for (int epoch = 0; epoch < 2; epoch++) {
+            List<Sequence> seen = new ArrayList<>();
+            for (int i = 0; i < batches.perEpoch(); i++) {
+                seen.addAll(batches.get((long) epoch * batches.perEpoch() + i));
+            }
+            assertEquals(43, new java.util.HashSet<>(seen).size());
+            epochs.add(seen);
+        }
+        assertFalse(epochs.get(0).equals(epochs.get(1)));
+        assertEquals(batches.get(3), Batches.shuffled(data, 4, 9, true).get(3));
+    }
+}
