@@ -1,0 +1,212 @@
+package dev.prefix4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What the user sees when the input is wrong: one line that helps, and no half-written file. */
+class BadInputTest {
+    private static final Path MODEL = Path.of("tests/resources/model");
+
+    @TempDir
+    Path t;
+
+    /** Changes a good model folder. */
+    @FunctionalInterface
+    private interface Damage {
+        void to(Path model) throws IOException;
+    }
+
+    private record Case(int code, String message, String command) {}
+
+    @BeforeEach
+    void files() throws IOException {
+        Files.writeString(t.resolve("good.tsv"), "name : The Mill\tThe Mill is cheap.\n");
+        Files.writeString(t.resolve("empty.tsv"), "");
+        Files.writeString(t.resolve("columns.csv"), "meaning,text\na,b\n");
+        Files.writeString(t.resolve("long.tsv"), "a\tb\nname : " + "x ".repeat(200) + "\ttarget\n");
+        Files.writeString(t.resolve("row.jsonl"), "{\"source\": \"a\", \"target\": \"b\"}\n{\"source\": \n");
+        Files.writeString(t.resolve("sources.jsonl"), "{\"source\": \"a\"}\n");
+        Files.writeString(t.resolve("one.txt"), "one\n");
+        Files.writeString(t.resolve("two.txt"), "one\ntwo\n");
+        Files.write(t.resolve("bytes.txt"), new byte[] {(byte) 0xff, 10});
+        Files.createDirectories(t.resolve("folder"));
+        Files.writeString(t.resolve("folder/something"), "precious");
+        Path peft = Files.createDirectories(t.resolve("lora"));
+        Files.writeString(peft.resolve("adapter_config.json"), "{\"peft_type\": \"LORA\"}");
+        damaged("no-config", m -> Files.delete(m.resolve("config.json")));
+        damaged("bad-json", m -> Files.writeString(m.resolve("config.json"), "{\"n_layer\": 2,\n oops}"));
+        damaged("bert", m -> Files.writeString(m.resolve("config.json"), "{\"model_type\": \"bert\"}"));
+        damaged("heads", m -> replace(m, "\"n_head\": 2", "\"n_head\": 3"));
+        damaged("layers", m -> replace(m, "\"n_layer\": 2", "\"n_layer\": 3"));
+        damaged("fewer-layers", m -> replace(m, "\"n_layer\": 2", "\"n_layer\": 1"));
+        damaged("text-layers", m -> replace(m, "\"n_layer\": 2", "\"n_layer\": \"two\""));
+        damaged("activation", m -> replace(m, "gelu_new", "swiglu"));
+        damaged("shape", m -> replace(m, "\"n_positions\": 160", "\"n_positions\": 128"));
+        damaged("truncated", m -> {
+            byte[] bytes = Files.readAllBytes(m.resolve("model.safetensors"));
+            Files.write(m.resolve("model.safetensors"), Arrays.copyOf(bytes, bytes.length / 2));
+        });
+        damaged("no-weights", m -> Files.delete(m.resolve("model.safetensors")));
+        damaged("pickle", m -> Files.move(m.resolve("model.safetensors"), m.resolve("pytorch_model.bin")));
+        damaged("no-tokenizer", m -> {
+            Files.delete(m.resolve("tokenizer.json"));
+            Files.delete(m.resolve("vocab.json"));
+        });
+        damaged("bad-tokenizer", m -> Files.writeString(m.resolve("tokenizer.json"), "{}"));
+    }
+
+    private void damaged(String name, Damage damage) throws IOException {
+        Path folder = Files.createDirectories(t.resolve(name));
+        for (String file : List.of("config.json", "model.safetensors", "tokenizer.json", "vocab.json", "merges.txt")) {
+            Files.copy(MODEL.resolve(file), folder.resolve(file));
+        }
+        damage.to(folder);
+    }
+
+    private static void replace(Path model, String from, String to) throws IOException {
+        Path file = model.resolve("config.json");
+        String text = Files.readString(file);
+        assertTrue(text.contains(from));
+        Files.writeString(file, text.replace(from, to));
+    }
+
+    /** T stands for the temporary folder, M for a good model. */
+    static Stream<Arguments> cases() {
+        String train = "train --model M --data T/good.tsv --out T/run";
+        return Stream.of(
+                        new Case(2, "Missing required option: '--model=DIR'", "score --data T/good.tsv"),
+                        new Case(2, "Unknown option: '--modle'", "score --modle M --model M --data T/good.tsv"),
+                        new Case(2, "Unmatched argument", "frobnicate"),
+                        new Case(2, "Invalid value for option '--steps'", train + " --steps many"),
+                        new Case(2, "Missing required option: '--data'", "train --model M --out T/run"),
+                        new Case(2, "expected --steps or --epochs, found both", train + " --steps 3 --epochs 1"),
+                        new Case(2, "expected --data or --prompt, found both", "generate --model M --data T/good.tsv --prompt a"),
+                        new Case(2, "found both", "generate --model M --prompt a --beams 5 --temperature 0.5"),
+                        new Case(2, "expected --refs or --data, found neither", "evaluate --hyps T/one.txt"),
+                        new Case(1, "T/nowhere: expected a model folder, found nothing", train.replace("M ", "T/nowhere ")),
+                        new Case(1, "T/good.tsv: expected a model folder, found a file", train.replace("M ", "T/good.tsv ")),
+                        new Case(1, "T/no-config/config.json: expected a Hugging Face model configuration, found no such file", train.replace("M ", "T/no-config ")),
+                        new Case(1, "T/bad-json/config.json: line 2: invalid JSON", train.replace("M ", "T/bad-json ")),
+                        new Case(1, "T/bert/config.json: key 'model_type': expected gpt2, found bert", train.replace("M ", "T/bert ")),
+                        new Case(1, "T/heads/config.json: key n_embd must be a multiple of n_head, was 16 with 3 heads", train.replace("M ", "T/heads ")),
+                        new Case(1, "T/text-layers/config.json: key 'n_layer': expected an integer, found \"two\"", train.replace("M ", "T/text-layers ")),
+                        new Case(1, "T/activation/config.json: key 'activation_function': expected gelu_new", train.replace("M ", "T/activation ")),
+                        new Case(1, "T/layers: expected a tensor 'h.2.ln_1.weight' of shape [16], found none", train.replace("M ", "T/layers ")),
+                        new Case(1, "T/fewer-layers: found 12 tensors that no GPT-2 of this configuration has: transformer.h.1.attn.c_attn.bias", train.replace("M ", "T/fewer-layers ")),
+                        new Case(1, "T/shape: tensor 'transformer.wpe.weight': expected shape [128, 16], found [160, 16]", train.replace("M ", "T/shape ")),
+                        new Case(1, "T/truncated/model.safetensors: header:", train.replace("M ", "T/truncated ")),
+                        new Case(1, "T/no-weights/model.safetensors: expected a safetensors file, found no such file", train.replace("M ", "T/no-weights ")),
+                        new Case(1, "T/pickle: expected model.safetensors, found only pytorch_model.bin", train.replace("M ", "T/pickle ")),
+                        new Case(1, "T/no-tokenizer: expected tokenizer.json, or vocab.json and merges.txt", train.replace("M ", "T/no-tokenizer ")),
+                        new Case(1, "T/bad-tokenizer/tokenizer.json: key 'model.vocab'", train.replace("M ", "T/bad-tokenizer ")),
+                        new Case(1, "T/none.tsv: expected a data file, found no such file", train.replace("good", "none")),
+                        new Case(1, "T/empty.tsv: expected examples, found an empty file", train.replace("good", "empty")),
+                        new Case(1, "T/columns.csv: line 1: expected the header 'mr,ref'", train.replace("good.tsv", "columns.csv")),
+                        new Case(1, "T/columns.csv:1: expected the columns mr and ref, found meaning,text", train.replace("good.tsv", "columns.csv") + " --format e2e"),
+                        new Case(1, "T/row.jsonl:2: expected a JSON object, found invalid JSON", train.replace("good.tsv", "row.jsonl")),
+                        new Case(1, "T/sources.jsonl:1: expected a target, found none", train.replace("good.tsv", "sources.jsonl")),
+                        new Case(1, "T/long.tsv:2: too long for the model: 10 positions of prefix + ", train.replace("good", "long")),
+                        new Case(1, "to generate = ", "generate --model M --data T/long.tsv"),
+                        new Case(1, "--prompt: too long for the model", "generate --model M --prompt a --max-new-tokens 1000"),
+                        new Case(1, "format: expected e2e, webnlg, dart, jsonl or tsv, found 'xls'", train + " --format xls"),
+                        new Case(1, "T/folder: expected a new or empty folder, found files", train.replace("T/run", "T/folder")),
+                        new Case(1, "T/good.tsv: expected a folder, found a file", train.replace("T/run", "T/good.tsv")),
+                        new Case(1, "/proc/run: the folder cannot be made", train.replace("T/run", "/proc/run")),
+                        new Case(1, "T/run: expected the folder of a run to resume, found nothing", "train --resume --out T/run"),
+                        new Case(1, "T/folder/config.json: expected the configuration of a run to resume", "train --resume --out T/folder"),
+                        new Case(1, "device: expected cpu, cuda or cuda:N, found 'tpu'", train + " --device tpu"),
+                        new Case(1, "device 'cuda': this libtorch is built for CPUs", train + " --device cuda"),
+                        new Case(1, "threads must be at least 1, was 0", train + " --threads 0"),
+                        new Case(1, "prefix.length must be at least 1, was 0", train + " --prefix-length 0"),
+                        new Case(1, "prefix.hidden must be at least 1, was -1", train + " --hidden -1"),
+                        new Case(1, "batch-size must be at least 1, was 0", train + " --batch-size 0"),
+                        new Case(1, "lr must be between 0.0 and 10.0, was NaN", train + " --lr NaN"),
+                        new Case(1, "reparam: expected mlp or direct, found 'gru'", train + " --reparam gru"),
+                        new Case(1, "init words: expected --init-words", train + " --init words"),
+                        new Case(1, "T/nowhere: expected an adapter folder, found nothing", "generate --model M --prompt a --prefix T/nowhere"),
+                        new Case(1, "T/lora/adapter_config.json: key 'peft_type': expected PREFIX_TUNING, found LORA", "generate --model M --prompt a --prefix T/lora"),
+                        new Case(1, "tests/resources/parity/tiny/adapter: a prefix of another model: expected 2 layers", "score --model M --data T/good.tsv --prefix tests/resources/parity/tiny/adapter"),
+                        new Case(1, "temperature must be above 0", "generate --model M --prompt a --temperature 0"),
+                        new Case(1, "beams must be at most half the vocabulary", "generate --model M --prompt a --beams 200"),
+                        new Case(1, "T/no/out.txt: cannot be written", "generate --model M --prompt a --out T/no/out.txt"),
+                        new Case(1, "standard input: expected a source on each line, found nothing", "generate --model M"),
+                        new Case(1, "T/two.txt: expected 1 lines, as T/one.txt has, found 2", "evaluate --hyps T/one.txt --refs T/two.txt"),
+                        new Case(1, "T/two.txt: expected 1 lines, as T/good.tsv has sources, found 2", "evaluate --hyps T/two.txt --data T/good.tsv"),
+                        new Case(1, "T/bytes.txt: expected UTF-8, found other bytes", "evaluate --hyps T/bytes.txt --refs T/one.txt"),
+                        new Case(1, "T/no/out.jsonl: cannot be written: no such file or folder", "data --data T/good.tsv --out T/no/out.jsonl"))
+                .map(c -> Arguments.of(c.command(), c.code(), c.message()));
+    }
+
+    private List<String> tree() {
+        try (Stream<Path> files = Files.walk(t)) {
+            return files.sorted()
+                    .map(f -> {
+                        try {
+                            return f + (Files.isRegularFile(f) ? " " + Files.size(f) : "");
+                        } catch (IOException e) {
+                            throw new UncheckedIOException(e);
+                        }
+                    })
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("cases")
+    void oneLineSaysWhatIsWrongAndNothingIsLeftBehind(String command, int code, String message) {
+        List<String> before = tree();
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        String[] arguments = Arrays.stream(command.split(" "))
+                .map(a -> a.equals("M") ? MODEL.toString() : a.replaceFirst("^T/", t + "/"))
+                .toArray(String[]::new);
+        int found = Main.run(
+                arguments,
+                new ByteArrayInputStream(new byte[0]),
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8));
+        String text = err.toString(StandardCharsets.UTF_8);
+        assertEquals(code, found, text);
+        assertTrue(text.contains(message.replace("T/", t + "/")), text);
+        assertEquals(1, text.lines().count(), text);
+        assertTrue(text.startsWith("prefix4j: "), text);
+        assertFalse(text.contains("unexpected error"), text);
+        assertEquals("", out.toString(StandardCharsets.UTF_8));
+        assertEquals(before, tree());
+    }
+
+    @Test
+    void helpIsThereForEveryCommand() {
+        for (String command : List.of("train", "generate", "score", "evaluate", "data", "doctor")) {
+            ByteArrayOutputStream out = new ByteArrayOutputStream();
+            int code = Main.run(
+                    new String[] {command, "--help"},
+                    new ByteArrayInputStream(new byte[0]),
+                    new PrintStream(out, true, StandardCharsets.UTF_8),
+                    new PrintStream(new ByteArrayOutputStream()));
+            assertEquals(0, code);
+            assertTrue(out.toString(StandardCharsets.UTF_8).contains("--json"));
+        }
+    }
+}
