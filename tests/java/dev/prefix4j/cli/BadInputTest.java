@@ -94,7 +94,7 @@ class BadInputTest {
         String train = "train --model M --data T/good.tsv --out T/run";
         return Stream.of(
                         new Case(2, "Missing required option: '--model=DIR'", "score --data T/good.tsv"),
-                        new Case(2, "Unknown option: '--modle'", "score --modle M --model M --data T/good.tsv"),
+                        new Case(2, "Unknown option: '--modle=9'", "score --modle=9 --model M --data T/good.tsv"),
                         new Case(2, "Unmatched argument", "frobnicate"),
                         new Case(2, "Invalid value for option '--steps'", train + " --steps many"),
                         new Case(2, "Missing required option: '--data'", "train --model M --out T/run"),
