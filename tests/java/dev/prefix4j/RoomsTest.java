@@ -1,0 +1,73 @@
+package dev.prefix4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** Holds the imports of every package to what its sign says. */
+class RoomsTest {
+    private static final Path SOURCES = Path.of("src/main/java/dev/prefix4j");
+    private static final Pattern IMPORT = Pattern.compile("^import (?:static )?dev\\.prefix4j\\.([a-z0-9]+)\\.");
+    private static final Map<String, Set<String>> MAY_IMPORT = Map.of(
+            "torch", Set.of(),
+            "text", Set.of(),
+            "gpt2", Set.of("torch"),
+            "prefix", Set.of("gpt2", "torch"),
+            "eval", Set.of("text", "gpt2", "torch"),
+            "train", Set.of("text", "prefix", "eval", "gpt2", "torch"),
+            "generate", Set.of("text", "prefix", "gpt2", "torch"),
+            "cli", Set.of("torch", "text", "gpt2", "prefix", "eval", "train", "generate"));
+
+    private static List<Path> sources() throws IOException {
+        try (Stream<Path> files = Files.walk(SOURCES)) {
+            return files.filter(file -> file.toString().endsWith(".java")).toList();
+        }
+    }
+
+    @Test
+    void packagesImportOnlyWhatTheirSignsAllow() throws IOException {
+        List<String> wrong = new ArrayList<>();
+        for (Path file : sources()) {
+            String room = SOURCES.relativize(file).getParent() == null
+                    ? ""
+                    : SOURCES.relativize(file).getName(0).toString();
+            for (String line : Files.readAllLines(file)) {
+                var match = IMPORT.matcher(line);
+                if (match.find()
+                        && !match.group(1).equals(room)
+                        && !MAY_IMPORT.getOrDefault(room, Set.of()).contains(match.group(1))) {
+                    wrong.add(file + ": " + line);
+                }
+            }
+        }
+        assertEquals(List.of(), wrong);
+    }
+
+    @Test
+    void onlyTorchUsesForeignMemory() throws IOException {
+        for (Path file : sources()) {
+            if (!file.startsWith(SOURCES.resolve("torch"))) {
+                assertTrue(!Files.readString(file).contains("import java.lang.foreign"), file.toString());
+            }
+        }
+    }
+
+    @Test
+    void everyPackageHasASign() throws IOException {
+        try (Stream<Path> folders = Files.walk(SOURCES)) {
+            for (Path folder : folders.filter(Files::isDirectory).toList()) {
+                assertTrue(Files.exists(folder.resolve("package-info.java")), folder.toString());
+            }
+        }
+    }
+}
