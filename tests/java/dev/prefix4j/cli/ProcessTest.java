@@ -65,7 +65,7 @@ class ProcessTest {
                 "train", "--model", MODEL.toString(), "--data", data.toString(), "--valid", data.toString(),
                 "--valid-limit", "10", "--valid-every", "400", "--out", out.toString(), "--steps",
                 Integer.toString(steps), "--batch-size", "4", "--hidden", "24", "--lr", "1e-3", "--prefix-dropout",
-                "0.1", "--save-every", "40", "--threads", "2", "--json"));
+                "0.1", "--save-every", "40", "--threads", "1", "--json"));
         arguments.addAll(Arrays.asList(more));
         return prefix4j(arguments.toArray(String[]::new));
     }
@@ -97,7 +97,7 @@ class ProcessTest {
         for (int kills = 0; kills < 10; kills++) {
             long before = size(metrics);
             Process process = (Files.exists(killed.resolve("config.json"))
-                            ? prefix4j("train", "--resume", "--out", killed.toString(), "--threads", "2")
+                            ? prefix4j("train", "--resume", "--out", killed.toString(), "--threads", "1")
                             : train(killed, 1600))
                     .start();
             // The file shrinks when newer lines are dropped, and grows with every step.
@@ -110,7 +110,7 @@ class ProcessTest {
         }
         assertEquals(
                 0,
-                prefix4j("train", "--resume", "--out", killed.toString(), "--threads", "2", "--json")
+                prefix4j("train", "--resume", "--out", killed.toString(), "--threads", "1", "--json")
                         .start()
                         .waitFor(),
                 this::unchecked);

@@ -37,6 +37,7 @@ class DataFileTest {
               </entry>
               <entry category="Food" eid="Id2" size="1">
                 <modifiedtripleset><mtriple>Bread | isA | Food</mtriple></modifiedtripleset>
+                <lex comment="good" lid="Id1" />
               </entry>
             </entries></benchmark>
             """;
@@ -172,6 +173,9 @@ class DataFileTest {
         Path file = Files.write(temporary.resolve("a.tsv"), new byte[] {'a', '\t', 'b', '\n', 'a', '\t', (byte) 0xff});
         InputException e = assertThrows(InputException.class, () -> read(file));
         assertEquals(file + ":2: expected UTF-8, found other bytes", e.getMessage());
+        Files.write(file, new byte[] {'<', 'b', '>', (byte) 0xff});
+        e = assertThrows(InputException.class, () -> read(file));
+        assertEquals(file + ": expected UTF-8, found other bytes", e.getMessage());
     }
 
     @Test

@@ -57,8 +57,8 @@ class TensorScopeTest {
             }
             try (TensorScope _ = new TensorScope()) {
                 try (TensorScope inner = new TensorScope()) {
-                    inner.keep(torch.ones(256, 1024));
-                    torch.ones(256, 1024);
+                    inner.keep(torch.ones(64, 1024));
+                    torch.ones(64, 1024);
                 }
             }
         }

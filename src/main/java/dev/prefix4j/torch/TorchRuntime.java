@@ -88,6 +88,8 @@ public final class TorchRuntime {
             setPropertyDefault("org.bytedeco.openblas.load", "mkl");
             // Share libtorch's OpenMP (libgomp) instead of bringing Intel's beside it.
             Libc.setEnvironmentDefault("MKL_THREADING_LAYER", "GNU");
+            // Threads wait for work in a short spin, then asleep: a long one takes the cores of whoever shares them.
+            Libc.setEnvironmentDefault("GOMP_SPINCOUNT", "20000");
         } else {
             // OpenBLAS has threads of its own: spinning OpenMP threads would take their cores away.
             Libc.setEnvironmentDefault("OMP_WAIT_POLICY", "passive");
