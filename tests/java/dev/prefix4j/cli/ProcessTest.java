@@ -135,14 +135,14 @@ class ProcessTest {
     @Test
     void thousandsOfStepsDoNotGrowMemory() throws Exception {
         Path out = temporary.resolve("run");
-        Process process = train(out, 2_400).start();
+        Process process = train(out, 2_900).start();
         Path metrics = out.resolve("metrics.jsonl");
         long afterWarmUp = 0;
         long last = 0;
         while (process.isAlive()) {
             long steps = size(metrics) / 100; // lines have a little more than 100 bytes
             long resident = Memory.residentBytes(process.pid());
-            if (resident > 0 && steps > 400) {
+            if (resident > 0 && steps > 900) {
                 afterWarmUp = afterWarmUp == 0 ? resident : afterWarmUp;
                 last = resident;
             }
