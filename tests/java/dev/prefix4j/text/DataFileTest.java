@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.prefix4j.InputException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DataFileTest {
     private static final String CSV = "mr,ref\n\"name[The Mill], area[city centre]\",\"A \"\"good\"\" place,\nreally.\"\n"
@@ -144,14 +146,24 @@ class DataFileTest {
         "mr,ref => expected at least one example, found none",
         "{\"source\": \"a\"\\n => a.csv:1: expected a JSON object, found invalid JSON",
         "{\"source\": \"a\", \"target\": 3} => a.csv:1: expected a string or a list of strings in field 'target', found number",
+        "{\"source\": \"a\", \"source\": \"b\"} => a.csv:1: expected a JSON object, found invalid JSON: Duplicate field 'source'",
+        "{\"source\": [\"\"], \"target\": \"b\"} => a.csv:1: expected a field 'source', found a list without text",
+        "{\"source\": \"a\", \"target\": [\"\"]} => a.csv:1: expected a text in field 'target', found an empty one",
+        "{\"source\": \"\\ud800\", \"target\": \"b\"} => a.csv:1: expected Unicode text, found half of a surrogate pair",
         "{\"text\": \"a\"} => a.csv:1: expected a field 'source', found fields [text]",
         "{\"source\": \" \", \"target\": \"b\"} => a.csv:1: expected a text in field 'source', found an empty one",
         "a\\tb\\tc => a.csv:1: expected 2 columns, source and target, with a tab between, found 3",
         "a\\tb\\na\\t => a.csv:2: expected a source and a target, found no target",
-        "[{\"tripleset\": [[\"a\", \"b\"]]}] => a.csv:1: entry 1: key 'tripleset': expected triples, found",
+        "[{\"tripleset\": [[\"a\", \"b\"]]}] => a.csv:1: entry 1: key 'tripleset': expected a triple of texts, found a list of 2",
         "[{\"tripleset\": []}] => expected at least one triple, found none",
-        "[{\"tripleset\": [[\"a\", \"b\", \"c\"]], \"annotations\": [{}]}] => key 'annotations': expected a text",
-        "[1, 2] => a.csv:1: entry 1: expected an object, found 1",
+        "[{\"tripleset\": [[\"a\", \"b\", \"c\"]], \"annotations\": [{}]}] => key 'annotations': expected an object with a 'text', found one without",
+        "[{\"tripleset\": [[\"a\", null, \"c\"]]}] => key 'tripleset': expected a triple of texts, found 'null'",
+        "[{\"tripleset\": [[\"a\", {}, \"c\"]]}] => key 'tripleset': expected a triple of texts, found '{'",
+        "[{\"annotations\": {\"text\": \"t\"}}] => key 'annotations': expected a list of texts, found '{'",
+        "[{\"annotations\": [{\"text\": 5}]}] => key 'annotations': expected a string as 'text', found '5'",
+        "[{\"tripleset\": [], \"tripleset\": []}] => invalid JSON: Duplicate field 'tripleset'",
+        "[{\"tripleset\": [[\"a\", \"b\", \"c\"]]}] {} => a.csv:1: expected the end of the file after the list, found '{'",
+        "[1, 2] => a.csv:1: entry 1: expected an object, found '1'",
         "[{\"tripleset\": => invalid JSON",
         "<html></html> => a.csv:1: expected the element <benchmark> of WebNLG or DART, found <html>",
         "<benchmark><entries><entry eid=\"Id9\"><mtriple>a | b</mtriple></entry> => a.csv:1: entry Id9: <mtriple>: expected subject | predicate | object",
@@ -166,6 +178,99 @@ class DataFileTest {
         assertTrue(e.getMessage().contains(message), e.getMessage());
         assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
         assertFalse(e.getMessage().contains("\n"), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "mr,ref\n\"no\nslots%s\",a\n",
+        "[\"entry\\n%s\"]",
+        "{\"a\\nb%s\": 1}",
+        "{\"a%1$s\": 1, \"a%1$s\": 1}",
+        "<benchmark><entry eid=\"a&#10;b%s\"/></benchmark>",
+        "<benchmark><entry><mtriple>a\nb%s</mtriple></entry></benchmark>",
+    })
+    void messagesAreOneShortLineWhateverTheFileHolds(String text) throws IOException {
+        Path file = file("a.csv", text.formatted("\u0085[31m" + "z".repeat(5000)));
+        String message = assertThrows(InputException.class, () -> read(file)).getMessage();
+        assertFalse(message.chars().anyMatch(Character::isISOControl), message);
+        assertTrue(message.length() < file.toString().length() + 240, message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiterString = " => ", value = {
+        "a\\tb\\n | x => a line of at most",
+        "mr,ref\\n\" | x => a line of at most",
+        "{\"source\": \" | x => a line of at most",
+        "{\"source\": \"s\", \"z\": [0 | ,0 => Token count",
+        "[{\"x\": [0 | ,0 => a.gz:1: entry 1: expected an entry of at most",
+        "<benchmark a=\" | x => expected an entry of at most",
+        "<benchmark><entry><lex> | x => a.gz:1: expected an entry of at most",
+    })
+    void endsTheReadingOfWhatDoesNotEnd(String parts, String message) throws IOException {
+        String[] headAndUnit = parts.replace("\\n", "\n").replace("\\t", "\t").split(" \\| ");
+        // A JSONL line of too many tokens must be no longer than a line may be.
+        int bytes = message.startsWith("Token") ? 3 << 20 : 20 << 20;
+        String end = message.startsWith("Token") ? "]}" : "";
+        Path file = temporary.resolve("a.gz");
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
+            String unit = headAndUnit[1];
+            out.write((headAndUnit[0] + unit.repeat(bytes / unit.length()) + end).getBytes(StandardCharsets.UTF_8));
+        }
+        InputException e = assertThrows(InputException.class, () -> read(file));
+        assertTrue(e.getMessage().contains(message), e.getMessage());
+    }
+
+    @Test
+    void theNameTellsTsvFromJsonAndXml() throws IOException {
+        for (String source : List.of("[TABLECONTEXT] : a : b", "{x}", "<x>")) {
+            expect(read(file("a.tsv", source + "\tText.\n")).getFirst(), source, "Text.");
+        }
+        assertThrows(InputException.class, () -> read(file("a.txt", "{x}\tText.\n")));
+    }
+
+    @Test
+    void everyFormatMayBeginWithAByteOrderMark() throws IOException {
+        for (String text : List.of(CSV, XML, DART, "{\"source\": \"s\", \"target\": \"t\"}")) {
+            assertEquals(read(file("a", text)), read(file("a", "\uFEFF" + text)));
+        }
+    }
+
+    @Test
+    void dartIsTheSameInJsonAndXml() throws IOException {
+        Example json = read(file("a.json", DART.replace("Soup is good.", " Soup is good. ").replace("]}]", ", {\"text\": \" \"}]}]")))
+                .getFirst();
+        expect(json, "Soup : IS_A : Dish | Soup : TASTE : good", "Soup is good.", "Good soup.");
+    }
+
+    @Test
+    void leavesEmptySentencesOfASourceOut() throws IOException {
+        expect(read(file("a.jsonl", "{\"source\": [\"One.\", \"\", \"Two.\"], \"target\": \"t\"}")).getFirst(), "One. Two.", "t");
+    }
+
+    @Test
+    void onlyWebNlgMayBeAFolder() throws IOException {
+        Path folder = Files.createDirectories(temporary.resolve("w.xml"));
+        Files.createDirectories(folder.resolve("inner.xml"));
+        file("w.xml/a.xml", XML);
+        assertEquals(2, read(folder).size());
+        InputException e = assertThrows(
+                InputException.class, () -> DataFile.read(folder, DataOptions.DEFAULTS.withFormat(DataFormat.JSONL)));
+        assertEquals(folder + ": expected a file of format jsonl, found a folder, which only webnlg may be", e.getMessage());
+    }
+
+    @Test
+    void refusesOptionsThatMeanNothing() {
+        assertEquals(
+                "limit must be at least 1, was 0",
+                assertThrows(InputException.class, () -> DataOptions.DEFAULTS.withLimit(0)).getMessage());
+        assertThrows(InputException.class, () -> new DataOptions(Optional.empty(), "", "target", 1));
+        assertThrows(InputException.class, () -> DataFormat.parse("xls"));
+    }
+
+    @Test
+    void refusesAnEmptyTarget() {
+        InputException e = assertThrows(InputException.class, () -> new Example("s", List.of(" "), "f:3"));
+        assertEquals("f:3: expected a target, found an empty one", e.getMessage());
     }
 
     @Test

@@ -4,8 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import dev.prefix4j.InputException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -13,69 +12,141 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Reads the JSON of {@link DataFormat#DART}: a list of entries with {@code tripleset} and {@code annotations}. */
+/**
+ * Reads the JSON of {@link DataFormat#DART}: a list of entries with {@code tripleset}, a list of lists of three, and
+ * {@code annotations}, a list of objects with a {@code text}. Entries are read one by one, keys of no use passed over.
+ */
 final class DartJsonReader {
-    private static final JsonFactory JSON = new ObjectMapper().getFactory();
+    private static final JsonFactory JSON =
+            JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
-    private DartJsonReader() {}
+    private final Path file;
+    private final JsonParser json;
+    private String location;
+
+    private DartJsonReader(Path file, JsonParser json) {
+        this.file = file;
+        this.json = json;
+        this.location = file + ":1";
+    }
 
     static List<Example> read(Path file, InputStream in, int limit) throws IOException {
-        List<Example> examples = new ArrayList<>();
-        try (JsonParser json = JSON.createParser(in)) {
-            if (json.nextToken() != JsonToken.START_ARRAY) {
-                throw new InputException(file + ": line 1: expected a JSON list of entries, found other JSON");
-            }
-            while (examples.size() < limit) {
-                JsonToken token = json.nextToken();
-                if (token == JsonToken.END_ARRAY) {
-                    break;
-                }
-                String location =
-                        file + ":" + json.currentTokenLocation().getLineNr() + ": entry " + (examples.size() + 1);
-                if (token != JsonToken.START_OBJECT) {
-                    throw new InputException(location + ": expected an object, found "
-                            + (token == null ? "the end of the file" : json.getText()));
-                }
-                examples.add(entry(location, json.<JsonNode>readValueAsTree()));
-            }
+        BoundedStream bounded = new BoundedStream(in, "an entry", DataFile.MAX_ENTRY_BYTES, file.toString());
+        try (JsonParser json = JSON.createParser(bounded)) {
+            return new DartJsonReader(file, json).entries(bounded, limit);
         } catch (JsonProcessingException e) {
             throw new InputException(
                     "%s: line %d: invalid JSON: %s"
                             .formatted(
                                     file,
                                     e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
-                                    e.getOriginalMessage().lines().findFirst().orElse("")),
+                                    Excerpt.ofReason(e.getOriginalMessage())),
                     e);
+        }
+    }
+
+    private List<Example> entries(BoundedStream bounded, int limit) throws IOException {
+        expect(json.nextToken(), JsonToken.START_ARRAY, "a JSON list of entries");
+        List<Example> examples = new ArrayList<>();
+        while (examples.size() < limit) {
+            JsonToken token = json.nextToken();
+            if (token == JsonToken.END_ARRAY) {
+                location = file + ":" + json.currentTokenLocation().getLineNr();
+                if (json.nextToken() != null) {
+                    throw wrong("the end of the file after the list");
+                }
+                break;
+            }
+            location = file + ":" + json.currentTokenLocation().getLineNr() + ": entry " + (examples.size() + 1);
+            bounded.restart(location);
+            expect(token, JsonToken.START_OBJECT, "an object");
+            examples.add(entry());
         }
         return examples;
     }
 
-    private static Example entry(String location, JsonNode entry) {
+    private Example entry() throws IOException {
         List<String> triples = new ArrayList<>();
-        for (JsonNode triple : entry.path("tripleset")) {
-            List<String> parts = new ArrayList<>();
-            triple.forEach(part -> parts.add(part.asText()));
-            if (!triple.isArray() || parts.size() != 3) {
-                throw new InputException(location + ": key 'tripleset': expected triples, found " + brief(triple));
+        List<String> targets = new ArrayList<>();
+        for (String key; (key = json.nextFieldName()) != null; ) {
+            JsonToken value = json.nextToken();
+            switch (key) {
+                case "tripleset" -> {
+                    expect(value, JsonToken.START_ARRAY, "key 'tripleset': a list of triples");
+                    while (json.nextToken() != JsonToken.END_ARRAY) {
+                        triples.add(triple());
+                    }
+                }
+                case "annotations" -> {
+                    expect(value, JsonToken.START_ARRAY, "key 'annotations': a list of texts");
+                    while (json.nextToken() != JsonToken.END_ARRAY) {
+                        String text = text();
+                        if (!text.isEmpty()) { // as in the XML of the test set
+                            targets.add(text);
+                        }
+                    }
+                }
+                default -> json.skipChildren();
             }
-            triples.add(Triples.triple(parts));
         }
         if (triples.isEmpty()) {
             throw new InputException(location + ": key 'tripleset': expected at least one triple, found none");
         }
-        List<String> targets = new ArrayList<>();
-        for (JsonNode annotation : entry.path("annotations")) {
-            String text = annotation.path("text").asText("");
-            if (text.isBlank()) {
-                throw new InputException(location + ": key 'annotations': expected a text, found " + brief(annotation));
-            }
-            targets.add(text);
-        }
         return new Example(Triples.source(triples), targets, location);
     }
 
-    private static String brief(JsonNode node) {
-        String text = node.toString();
-        return text.length() > 60 ? text.substring(0, 60) + "…" : text;
+    private String triple() throws IOException {
+        String expected = "key 'tripleset': a triple of texts";
+        expect(json.currentToken(), JsonToken.START_ARRAY, expected);
+        List<String> parts = new ArrayList<>();
+        while (json.nextToken() != JsonToken.END_ARRAY) {
+            JsonToken part = json.currentToken(); // null at the end of the file
+            if (parts.size() == 3 || part == null || !part.isScalarValue() || part == JsonToken.VALUE_NULL) {
+                throw wrong(expected);
+            }
+            parts.add(json.getText());
+        }
+        if (parts.size() != 3) {
+            throw wrong(expected, "a list of " + parts.size());
+        }
+        return Triples.triple(parts);
+    }
+
+    private String text() throws IOException {
+        String expected = "key 'annotations': an object with a 'text'";
+        expect(json.currentToken(), JsonToken.START_OBJECT, expected);
+        String text = null;
+        for (String key; (key = json.nextFieldName()) != null; ) {
+            JsonToken value = json.nextToken();
+            if (key.equals("text")) {
+                expect(value, JsonToken.VALUE_STRING, "key 'annotations': a string as 'text'");
+                text = json.getText().strip();
+            } else {
+                json.skipChildren();
+            }
+        }
+        if (text == null) {
+            throw wrong(expected, "one without");
+        }
+        return text;
+    }
+
+    private void expect(JsonToken found, JsonToken wanted, String expected) throws IOException {
+        if (found != wanted) {
+            throw wrong(expected);
+        }
+    }
+
+    /** The error about the current token. */
+    private InputException wrong(String expected) throws IOException {
+        JsonToken token = json.currentToken();
+        return wrong(expected, token == null ? "the end of the file" : "'" + Excerpt.of(json.getText()) + "'");
+    }
+
+    private InputException wrong(String expected, String found) {
+        // "key 'k': a list" is said as "key 'k': expected a list".
+        int afterKey = expected.startsWith("key ") ? expected.indexOf(": ") + 2 : 0;
+        return new InputException("%s: %sexpected %s, found %s"
+                .formatted(location, expected.substring(0, afterKey), expected.substring(afterKey), found));
     }
 }

@@ -9,10 +9,12 @@ import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import java.util.zip.GZIPInputStream;
@@ -25,6 +27,15 @@ import java.util.zip.ZipException;
 public final class DataFile {
     /** How much of a file is looked at to tell its format. */
     private static final int PEEK_BYTES = 1 << 16;
+
+    private static final byte[] GZIP = {0x1f, (byte) 0x8b};
+    private static final byte[] BYTE_ORDER_MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
+
+    /** A longer entry of XML or JSON is none. */
+    static final long MAX_ENTRY_BYTES = 16 << 20;
+
+    /** A file that unpacks to more is a mistake or an attack; prefix-tuning needs little data. */
+    private static final long MAX_FILE_BYTES = 1L << 30;
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -68,10 +79,17 @@ public final class DataFile {
 
     private static List<Example> readFolder(Path folder, DataOptions options) {
         List<Path> files;
+        if (options.format().isPresent() && options.format().get() != DataFormat.WEBNLG) {
+            throw new InputException("%s: expected a file of format %s, found a folder, which only webnlg may be"
+                    .formatted(folder, options.format().get()));
+        }
         try (Stream<Path> all = Files.walk(folder)) {
             files = all.filter(path -> path.getFileName().toString().matches(".*\\.xml(\\.gz)?"))
+                    .filter(Files::isRegularFile)
                     .sorted()
                     .toList();
+        } catch (UncheckedIOException e) { // a folder below
+            throw AtomicFile.cannotRead(folder, e.getCause());
         } catch (IOException e) {
             throw AtomicFile.cannotRead(folder, e);
         }
@@ -91,15 +109,33 @@ public final class DataFile {
 
     private static InputStream open(Path file) throws IOException {
         InputStream raw = new BufferedInputStream(Files.newInputStream(file), PEEK_BYTES);
-        raw.mark(2);
-        boolean compressed = raw.read() == 0x1f && raw.read() == 0x8b;
-        raw.reset();
-        return compressed ? new BufferedInputStream(new GZIPInputStream(raw), PEEK_BYTES) : raw;
+        try {
+            InputStream data = startsWith(raw, GZIP) ? new GZIPInputStream(raw) : raw;
+            InputStream text = new BufferedInputStream(
+                    new BoundedStream(data, "a file", MAX_FILE_BYTES, file.toString()), PEEK_BYTES);
+            if (startsWith(text, BYTE_ORDER_MARK)) {
+                text.skipNBytes(BYTE_ORDER_MARK.length);
+            }
+            return text;
+        } catch (IOException | RuntimeException e) {
+            raw.close();
+            throw e;
+        }
+    }
+
+    private static boolean startsWith(InputStream in, byte[] expected) throws IOException {
+        in.mark(expected.length);
+        byte[] start = in.readNBytes(expected.length);
+        in.reset();
+        return Arrays.equals(start, expected);
     }
 
     private static DataFormat detect(Path file, InputStream in) throws IOException {
         String start = peek(in).stripLeading();
         String firstLine = start.lines().findFirst().orElse("");
+        if (firstLine.contains("\t") && file.getFileName().toString().matches(".*\\.tsv(\\.gz)?")) {
+            return DataFormat.TSV; // "[TABLECONTEXT] : …" is no JSON, "<x>" no XML
+        }
         if (start.startsWith("<")) {
             return DataFormat.WEBNLG;
         }
@@ -127,8 +163,7 @@ public final class DataFile {
         in.mark(PEEK_BYTES);
         byte[] bytes = in.readNBytes(PEEK_BYTES - 1);
         in.reset();
-        String text = new String(bytes, StandardCharsets.UTF_8);
-        return text.startsWith("\uFEFF") ? text.substring(1) : text;
+        return new String(bytes, StandardCharsets.UTF_8);
     }
 
     /**

@@ -1,5 +1,7 @@
 package dev.prefix4j.text;
 
+import dev.prefix4j.InputException;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -11,6 +13,17 @@ import java.util.Optional;
  * @param limit rows or entries after which reading stops
  */
 public record DataOptions(Optional<DataFormat> format, String sourceField, String targetField, int limit) {
+    /** @throws InputException if a field has no name, or the limit is below 1 */
+    public DataOptions {
+        Objects.requireNonNull(format, "format");
+        if (sourceField.isEmpty() || targetField.isEmpty()) {
+            throw new InputException("field: expected a name, found an empty one");
+        }
+        if (limit < 1) {
+            throw new InputException("limit must be at least 1, was " + limit);
+        }
+    }
+
     /** Everything, in the format that it looks like. */
     public static final DataOptions DEFAULTS =
             new DataOptions(Optional.empty(), "source", "target", Integer.MAX_VALUE);

@@ -30,7 +30,7 @@ final class E2eReader {
         int mr = header.indexOf("mr");
         int ref = header.indexOf("ref");
         if (mr < 0 || ref < 0) {
-            throw lines.wrong("the columns mr and ref", String.join(",", header));
+            throw lines.wrong("the columns mr and ref", Excerpt.of(String.join(",", header)));
         }
         List<Example> examples = new ArrayList<>();
         while (examples.size() < limit) {
@@ -49,7 +49,7 @@ final class E2eReader {
             String source = linearize(row.get(mr));
             if (source.isEmpty()) {
                 throw new InputException("%s: column 'mr': expected name[value], …, found '%s'"
-                        .formatted(location, row.get(mr)));
+                        .formatted(location, Excerpt.of(row.get(mr))));
             }
             if (row.get(ref).isBlank()) {
                 throw new InputException(location + ": column 'ref': expected a text, found none");
@@ -112,7 +112,7 @@ final class E2eReader {
                 quoted = true;
                 wasQuoted = true;
             } else if (c == '"' || wasQuoted) {
-                throw lines.wrong("a comma after a closing quote, and quotes only around a whole field", "'" + c + "'");
+                throw lines.wrong("a comma after a closing quote, and quotes only around a whole field", "'" + Excerpt.of(String.valueOf(c)) + "'");
             } else {
                 field.append(c);
             }

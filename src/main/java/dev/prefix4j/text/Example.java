@@ -3,6 +3,7 @@ package dev.prefix4j.text;
 import dev.prefix4j.InputException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A source and the texts that people wrote for it.
@@ -13,7 +14,23 @@ import java.util.List;
  */
 public record Example(String source, List<String> targets, String location) {
     public Example {
+        Objects.requireNonNull(location, "location");
         targets = List.copyOf(targets);
+        requireText(source, location);
+        for (String target : targets) {
+            requireText(target, location);
+            if (target.isBlank()) {
+                throw new InputException(location + ": expected a target, found an empty one");
+            }
+        }
+    }
+
+    /** JSON can write half a character, {@code "\\ud800"}, which has no UTF-8 and so no token. */
+    private static void requireText(String text, String location) {
+        boolean half = text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+        if (half) {
+            throw new InputException(location + ": expected Unicode text, found half of a surrogate pair");
+        }
     }
 
     /** A source to write a target for. */

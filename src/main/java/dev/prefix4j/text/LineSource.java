@@ -60,13 +60,12 @@ final class LineSource {
             length--;
         }
         try {
-            String line = StandardCharsets.UTF_8
+            return StandardCharsets.UTF_8
                     .newDecoder()
                     .onMalformedInput(CodingErrorAction.REPORT)
                     .onUnmappableCharacter(CodingErrorAction.REPORT)
                     .decode(ByteBuffer.wrap(buffer, 0, length))
                     .toString();
-            return number == 1 && line.startsWith("\uFEFF") ? line.substring(1) : line;
         } catch (CharacterCodingException e) {
             throw wrong("UTF-8", "other bytes");
         }

@@ -33,6 +33,11 @@ public final class Tokenizer implements AutoCloseable {
         // DJL reports its use to a server on some machines unless told not to.
         System.setProperty("OPT_OUT_TRACKING", "true");
         System.setProperty("ai.djl.offline", "true");
+        // It also tells of the GPU it looked for; a program that set up its log keeps what it set.
+        if (System.getProperty("org.slf4j.simpleLogger.defaultLogLevel") == null
+                && System.getProperty("org.slf4j.simpleLogger.log.ai.djl") == null) {
+            System.setProperty("org.slf4j.simpleLogger.log.ai.djl", "error");
+        }
     }
 
     private final HuggingFaceTokenizer tokenizer;

@@ -33,9 +33,10 @@ final class TripleXmlReader {
 
     static List<Example> read(Path file, InputStream in, int limit) {
         List<Example> examples = new ArrayList<>();
+        BoundedStream bounded = new BoundedStream(in, "an entry", DataFile.MAX_ENTRY_BYTES, file.toString());
         try {
             XMLStreamReader xml = XML.createXMLStreamReader(new InputStreamReader(
-                    in,
+                    bounded,
                     StandardCharsets.UTF_8
                             .newDecoder()
                             .onMalformedInput(CodingErrorAction.REPORT)
@@ -49,10 +50,11 @@ final class TripleXmlReader {
                 if (event == XMLStreamConstants.START_ELEMENT) {
                     if (root && !xml.getLocalName().equals("benchmark")) {
                         throw new InputException("%s: expected the element <benchmark> of WebNLG or DART, found <%s>"
-                                .formatted(location(file, xml), xml.getLocalName()));
+                                .formatted(location(file, xml), Excerpt.of(xml.getLocalName())));
                     }
                     root = false;
                     if (xml.getLocalName().equals("entry")) {
+                        bounded.restart(location(file, xml));
                         examples.add(entry(file, xml));
                     }
                 }
@@ -65,13 +67,15 @@ final class TripleXmlReader {
             int line = e.getLocation() == null ? 1 : e.getLocation().getLineNumber();
             String reason = String.valueOf(e.getMessage()).lines().reduce((_, last) -> last).orElse("");
             throw new InputException(
-                    "%s:%d: invalid XML: %s".formatted(file, line, reason.replaceFirst("^Message: ", "")), e);
+                    "%s:%d: invalid XML: %s"
+                            .formatted(file, line, Excerpt.ofReason(reason.replaceFirst("^Message: ", ""))),
+                    e);
         }
     }
 
     private static Example entry(Path file, XMLStreamReader xml) throws XMLStreamException {
         String id = xml.getAttributeValue(null, "eid");
-        String location = location(file, xml) + (id == null ? "" : ": entry " + id);
+        String location = location(file, xml) + (id == null ? "" : ": entry " + Excerpt.of(id));
         List<String> triples = new ArrayList<>();
         List<String> targets = new ArrayList<>();
         while (true) {
@@ -104,8 +108,8 @@ final class TripleXmlReader {
     private static String triple(String location, String text) {
         String[] parts = text.split("\\|", -1);
         if (parts.length != 3) {
-            throw new InputException(
-                    "%s: <mtriple>: expected subject | predicate | object, found '%s'".formatted(location, text.strip()));
+            throw new InputException("%s: <mtriple>: expected subject | predicate | object, found '%s'"
+                    .formatted(location, Excerpt.of(text.strip())));
         }
         return Triples.triple(List.of(parts));
     }

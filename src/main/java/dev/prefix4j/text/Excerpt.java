@@ -1,0 +1,32 @@
+package dev.prefix4j.text;
+
+/** What of a hostile value may stand in a message: one short line without control characters. */
+final class Excerpt {
+    private static final int MAX_CHARACTERS = 60;
+    private static final int MAX_REASON_CHARACTERS = 160;
+
+    private Excerpt() {}
+
+    static String of(String text) {
+        return cut(text, MAX_CHARACTERS);
+    }
+
+    /** Of what a parser says, which may quote the file. */
+    static String ofReason(String message) {
+        return cut(String.valueOf(message), MAX_REASON_CHARACTERS);
+    }
+
+    private static String cut(String text, int max) {
+        StringBuilder line = new StringBuilder();
+        text.codePoints().limit(max).map(Excerpt::printable).forEach(line::appendCodePoint);
+        return text.codePoints().skip(max).findAny().isPresent() ? line + "…" : line.toString();
+    }
+
+    private static int printable(int c) {
+        return switch (Character.getType(c)) {
+            case Character.CONTROL, Character.FORMAT, Character.SURROGATE -> ' ';
+            case Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> ' ';
+            default -> c;
+        };
+    }
+}
