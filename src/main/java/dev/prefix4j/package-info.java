@@ -2,7 +2,7 @@
  * Prefix-tuning for GPT-2 on native libtorch (Li and Liang 2021, arXiv:2101.00190).
  *
  * <p>The packages below follow the data from left to right; each has a sign like this one that says what belongs there
- * and what it may import. This package holds what every room may use, {@link dev.prefix4j.InputException} and
- * {@link dev.prefix4j.AtomicFile}, and imports nothing.
+ * and what it may import. This package holds what every room may use, {@link dev.prefix4j.InputException},
+ * {@link dev.prefix4j.AtomicFile} and {@link dev.prefix4j.JsonFile}, and imports nothing of ours.
  */
 package dev.prefix4j;

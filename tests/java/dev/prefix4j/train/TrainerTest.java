@@ -148,6 +148,23 @@ class TrainerTest {
     }
 
     @Test
+    void damagedMetricsAreRefusedAndKept() throws Exception {
+        Path folder = temporary.resolve("run");
+        try (RunDirectory run = create(folder)) {
+            int[] steps = {0};
+            train(run, CONFIG, () -> ++steps[0] == 7);
+        }
+        Path metrics = folder.resolve("metrics.jsonl");
+        String damaged = "{\"step\":1,\"loss\":1}\nabc\n" + Files.readString(metrics);
+        Files.writeString(metrics, damaged);
+        try (RunDirectory run = RunDirectory.open(folder)) {
+            InputException e = assertThrows(InputException.class, () -> train(run, CONFIG, () -> false));
+            assertEquals(metrics + ":2: expected a JSON object with a 'step', found other text", e.getMessage());
+        }
+        assertEquals(damaged, Files.readString(metrics));
+    }
+
+    @Test
     void accumulatedBatchesEqualOneLargeBatch() {
         TrainConfig large = new TrainConfig(5, 0, 8, 1, false, 1e-2, 0, 0, 1, 0, 0, 0, 100, 7);
         TrainConfig parts = new TrainConfig(5, 0, 4, 2, false, 1e-2, 0, 0, 1, 0, 0, 0, 100, 7);

@@ -1,15 +1,11 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataFormat;
 import dev.prefix4j.text.DataOptions;
 import dev.prefix4j.text.Example;
-import dev.prefix4j.text.Sequence;
-import dev.prefix4j.text.Sequences;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Option;
@@ -36,11 +32,16 @@ final class DataOptionsMixin {
             description = "Field of a JSONL object that holds the target or targets.")
     String targetField;
 
-    /** @param limit rows to read; absent: all */
-    List<Example> read(Path file, Integer limit) {
+    /** @throws InputException if a limit is given and is below 1 */
+    static void requireLimit(Integer limit) {
         if (limit != null && limit < 1) {
             throw new InputException("limit must be at least 1, was " + limit);
         }
+    }
+
+    /** @param limit rows to read; absent: all */
+    List<Example> read(Path file, Integer limit) {
+        requireLimit(limit);
         return DataFile.read(
                 file,
                 new DataOptions(

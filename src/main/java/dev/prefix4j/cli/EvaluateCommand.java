@@ -63,6 +63,7 @@ final class EvaluateCommand extends ConsoleCommand {
             throw new ParameterException(
                     spec.commandLine(), "expected --refs or --data, found " + (data == null ? "neither" : "both"));
         }
+        DataOptionsMixin.requireLimit(limit);
         BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
         List<String> outputs = lines(hypotheses);
         List<List<String>> expected = data != null ? fromData() : fromFiles(outputs.size());

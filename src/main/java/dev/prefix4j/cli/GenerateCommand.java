@@ -131,6 +131,7 @@ final class GenerateCommand extends ConsoleCommand {
             throw new ParameterException(spec.commandLine(), "expected --data or --prompt, found both");
         }
         Decoding decoding = decoding();
+        DataOptionsMixin.requireLimit(limit);
         if (batchSize < 1) {
             throw new InputException("batch-size must be at least 1, was " + batchSize);
         }

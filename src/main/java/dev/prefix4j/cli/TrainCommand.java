@@ -25,6 +25,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.Set;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
@@ -267,21 +268,26 @@ final class TrainCommand extends ConsoleCommand {
         if (json) {
             ObjectNode node = JSON.createObjectNode();
             node.put("steps", result.steps());
-            node.put("loss", result.loss());
-            if (result.validationLoss().isPresent()) {
-                node.put("valid_loss", result.validationLoss().getAsDouble());
-            } else {
-                node.putNull("valid_loss");
-            }
-            node.put("tokens_per_s", result.tokensPerSecond());
+            put(node, "loss", result.loss());
+            put(node, "valid_loss", result.validationLoss());
+            put(node, "tokens_per_s", result.tokensPerSecond());
             node.put("adapter", result.adapter().toString());
             console.out().println(node);
             return;
         }
-        console.out().printf("loss         %.4f (mean of the last 50 steps)%n", result.loss());
+        int last = Math.min(TrainResult.LAST, result.steps());
+        result.loss().ifPresent(loss -> console.out().printf("loss         %.4f (mean of the last %d steps)%n", loss, last));
         result.validationLoss().ifPresent(loss -> console.out().printf("validation   %.4f (best)%n", loss));
-        console.out().printf("speed        %,.0f tokens/s%n", result.tokensPerSecond());
+        result.tokensPerSecond().ifPresent(speed -> console.out().printf("speed        %,.0f tokens/s%n", speed));
         console.out().printf("adapter      %s%n", result.adapter());
+    }
+
+    private static void put(ObjectNode node, String key, OptionalDouble value) {
+        if (value.isPresent()) {
+            node.put(key, value.getAsDouble());
+        } else {
+            node.putNull(key);
+        }
     }
 
     private boolean initFromWords() {

@@ -1,17 +1,9 @@
 package dev.prefix4j.gpt2;
 
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
-import java.io.IOException;
-import java.nio.file.Files;
+import dev.prefix4j.JsonFile;
 import java.nio.file.Path;
-import java.util.Locale;
 
 /**
  * A JSON object that a stranger wrote, with typed access to its keys: errors name the file, the key, what was expected
@@ -24,11 +16,6 @@ public record ConfigFile(Path file, JsonNode json) {
     /** Larger files are not configurations. */
     private static final long MAX_BYTES = 4 << 20;
 
-    private static final ObjectMapper JSON = JsonMapper.builder()
-            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
-
     /**
      * Reads a file.
      *
@@ -36,35 +23,7 @@ public record ConfigFile(Path file, JsonNode json) {
      * @throws InputException if it is missing, too large, or no JSON object
      */
     public static ConfigFile read(Path file, String what) {
-        try {
-            if (!Files.isRegularFile(file)) {
-                throw new InputException("%s: expected %s, found no such file".formatted(file, what));
-            }
-            if (Files.size(file) > MAX_BYTES) {
-                throw new InputException(
-                        "%s: expected at most %d bytes, found %d".formatted(file, MAX_BYTES, Files.size(file)));
-            }
-            JsonNode json = JSON.readTree(file.toFile());
-            if (!json.isObject()) {
-                throw new InputException("%s: expected a JSON object, found %s"
-                        .formatted(
-                                file,
-                                json.isMissingNode()
-                                        ? "nothing"
-                                        : json.getNodeType().toString().toLowerCase(Locale.ROOT)));
-            }
-            return new ConfigFile(file, json);
-        } catch (JsonProcessingException e) {
-            throw new InputException(
-                    "%s: line %d: invalid JSON: %s"
-                            .formatted(
-                                    file,
-                                    e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
-                                    e.getOriginalMessage().lines().findFirst().orElse("")),
-                    e);
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(file, e);
-        }
+        return new ConfigFile(file, JsonFile.readObject(file, what, MAX_BYTES));
     }
 
     public boolean has(String key) {

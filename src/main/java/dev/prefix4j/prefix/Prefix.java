@@ -67,7 +67,7 @@ public final class Prefix implements AutoCloseable {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             KvCache.Growing cache = (KvCache.Growing) KvCache.empty(shape.layers());
-            model.forward(torch.tensor(tokens).view(1, length).to(model.device(), torch.ScalarType.Long), cache);
+            model.forward(model.ids(tokens, 1), cache);
             List<KeyValue> entries =
                     java.util.stream.IntStream.range(0, shape.layers()).mapToObj(cache::layer).toList();
             Prefix prefix = new Prefix(shape, shape.join(entries), model.device());

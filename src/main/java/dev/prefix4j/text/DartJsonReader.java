@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import dev.prefix4j.InputException;
+import dev.prefix4j.JsonFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
@@ -35,13 +36,7 @@ final class DartJsonReader {
         try (JsonParser json = JSON.createParser(bounded)) {
             return new DartJsonReader(file, json).entries(bounded, limit);
         } catch (JsonProcessingException e) {
-            throw new InputException(
-                    "%s: line %d: invalid JSON: %s"
-                            .formatted(
-                                    file,
-                                    e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
-                                    Excerpt.ofReason(e.getOriginalMessage())),
-                    e);
+            throw JsonFile.invalid(file, e);
         }
     }
 

@@ -52,7 +52,8 @@ public final class DataFile {
             return readFolder(file, options);
         }
         if (!Files.isRegularFile(file)) {
-            throw new InputException(file + ": expected a data file, found no such file");
+            throw new InputException(file + ": expected a data file, found "
+                    + (Files.exists(file) ? "something that is no regular file" : "no such file"));
         }
         try (InputStream in = open(file)) {
             DataFormat format = options.format().isPresent() ? options.format().get() : detect(file, in);

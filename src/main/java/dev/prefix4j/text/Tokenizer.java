@@ -2,13 +2,13 @@ package dev.prefix4j.text;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
+import dev.prefix4j.JsonFile;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -90,27 +90,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     private static JsonNode parse(Path file) {
-        try {
-            if (Files.size(file) > MAX_FILE_BYTES) {
-                throw new InputException("%s: expected at most %d bytes, found %d"
-                        .formatted(file, MAX_FILE_BYTES, Files.size(file)));
-            }
-            JsonNode json = JSON.readTree(file.toFile());
-            if (!json.isObject()) {
-                throw new InputException(file + ": expected a JSON object, found other JSON");
-            }
-            return json;
-        } catch (JsonProcessingException e) {
-            throw new InputException(
-                    "%s: line %d: invalid JSON: %s"
-                            .formatted(
-                                    file,
-                                    e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
-                                    e.getOriginalMessage().lines().findFirst().orElse("")),
-                    e);
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(file, e);
-        }
+        return JsonFile.readObject(file, "a tokenizer", MAX_FILE_BYTES);
     }
 
     /** What {@code tokenizer.json} says for GPT-2: byte-level BPE, no space put before a text. */

@@ -1,13 +1,8 @@
 package dev.prefix4j.torch;
 
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
-import java.io.IOException;
+import dev.prefix4j.JsonFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -22,9 +17,6 @@ import org.bytedeco.pytorch.Tensor;
  */
 public final class SafetensorsSet implements AutoCloseable {
     private static final long MAX_INDEX_BYTES = 100_000_000;
-    private static final ObjectMapper JSON = JsonMapper.builder()
-            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
-            .build();
 
     private final Map<String, Safetensors> files = new TreeMap<>();
     private final Map<String, Safetensors> byTensor = new LinkedHashMap<>();
@@ -57,7 +49,7 @@ public final class SafetensorsSet implements AutoCloseable {
     }
 
     private void openShards(Path folder, Path index) {
-        JsonNode weightMap = readIndex(index).path("weight_map");
+        JsonNode weightMap = JsonFile.readObject(index, "an index of shards", MAX_INDEX_BYTES).path("weight_map");
         if (!weightMap.isObject() || weightMap.isEmpty()) {
             throw new InputException(index + ": key 'weight_map': expected an object that names a file for each tensor");
         }
@@ -83,21 +75,6 @@ public final class SafetensorsSet implements AutoCloseable {
                             .formatted(index, file.getKey(), tensor));
                 }
             }
-        }
-    }
-
-    private static JsonNode readIndex(Path index) {
-        try {
-            if (Files.size(index) > MAX_INDEX_BYTES) {
-                throw new InputException("%s: expected at most %d bytes, found %d"
-                        .formatted(index, MAX_INDEX_BYTES, Files.size(index)));
-            }
-            return JSON.readTree(index.toFile());
-        } catch (JsonProcessingException e) {
-            throw new InputException(
-                    index + ": invalid JSON: " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(index, e);
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.prefix4j.train;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -212,23 +213,22 @@ public final class RunDirectory implements AutoCloseable {
     }
 
     /**
-     * Opens {@code metrics.jsonl} and drops what is newer than a step: those steps will be done again. A line that was
-     * cut off goes too.
+     * Opens {@code metrics.jsonl} and drops what is newer than a step: those steps will be done again. A last line that
+     * was cut off goes too.
+     *
+     * @throws InputException if another line is no JSON; the file stays as it was
      */
     void keepMetricsUpTo(int step) {
         Path file = folder.resolve(METRICS);
         try {
             if (Files.exists(file)) {
+                String text = Files.readString(file);
+                // What follows the last line end was being written when the process died.
+                List<String> lines = text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
                 List<String> kept = new ArrayList<>();
-                for (String line : Files.readAllLines(file, StandardCharsets.UTF_8)) {
-                    JsonNode json;
-                    try {
-                        json = JSON.readTree(line);
-                    } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
-                        continue; // the process died in the middle of it
-                    }
-                    if (json.path("step").asInt(Integer.MAX_VALUE) <= step) {
-                        kept.add(line);
+                for (int i = 0; i < lines.size(); i++) {
+                    if (stepOf(lines.get(i), file + ":" + (i + 1)) <= step) {
+                        kept.add(lines.get(i));
                     }
                 }
                 AtomicFile.write(file, kept.isEmpty() ? "" : String.join("\n", kept) + "\n");
@@ -237,6 +237,18 @@ public final class RunDirectory implements AutoCloseable {
         } catch (IOException e) {
             throw AtomicFile.cannotWrite(file, e);
         }
+    }
+
+    private static int stepOf(String line, String location) {
+        try {
+            JsonNode step = JSON.readTree(line).path("step");
+            if (step.isInt()) {
+                return step.intValue();
+            }
+        } catch (JsonProcessingException e) {
+            // Said below.
+        }
+        throw new InputException(location + ": expected a JSON object with a 'step', found other text");
     }
 
     /** Adds a line to {@code metrics.jsonl}. */

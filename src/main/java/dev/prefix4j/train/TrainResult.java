@@ -7,16 +7,19 @@ import java.util.OptionalDouble;
  * What came of a run.
  *
  * @param steps taken, in all sessions of the run
- * @param loss mean of the last 50 steps' losses, in nats a token
+ * @param loss mean over the last steps, at most {@link #LAST}, in nats a token; absent where their lines are lost
  * @param validationLoss the best; absent without validation data
- * @param tokensPerSecond tokens that are no padding, over the time in steps
+ * @param tokensPerSecond tokens that are no padding, over the time in steps; absent as {@code loss}
  * @param adapter folder of the prefix
  * @param finished false if the run was asked to stop before its end: it can be resumed
  */
 public record TrainResult(
         int steps,
-        double loss,
+        OptionalDouble loss,
         OptionalDouble validationLoss,
-        double tokensPerSecond,
+        OptionalDouble tokensPerSecond,
         Path adapter,
-        boolean finished) {}
+        boolean finished) {
+    /** Steps whose mean loss is reported. */
+    public static final int LAST = 50;
+}

@@ -35,9 +35,6 @@ import org.bytedeco.pytorch.global.torch;
  * that was never interrupted, on the same machine with the same number of threads.
  */
 public final class Trainer {
-    /** Steps whose mean loss is reported at the end. */
-    private static final int LAST = 50;
-
     /** Sequences that are validated side by side. */
     private static final int VALIDATION_BATCH = 20;
 
@@ -274,14 +271,14 @@ public final class Trainer {
     private TrainResult result() {
         List<JsonNode> steps =
                 run.metrics().stream().filter(line -> line.has("loss")).toList();
-        double loss = steps.stream()
-                .skip(Math.max(0, steps.size() - LAST))
+        OptionalDouble loss = steps.stream()
+                .skip(Math.max(0, steps.size() - TrainResult.LAST))
                 .mapToDouble(line -> line.path("loss").asDouble())
-                .average()
-                .orElse(Double.NaN);
+                .average();
         double tokens = steps.stream().mapToDouble(line -> line.path("tokens").asDouble()).sum();
         double seconds = steps.stream().mapToDouble(line -> line.path("seconds").asDouble()).sum();
+        OptionalDouble speed = seconds > 0 ? OptionalDouble.of(tokens / seconds) : OptionalDouble.empty();
         return new TrainResult(
-                step, loss, bestLoss, tokens / seconds, run.adapter(), step == total || stoppedEarly);
+                step, loss, bestLoss, speed, run.adapter(), step == total || stoppedEarly);
     }
 }
