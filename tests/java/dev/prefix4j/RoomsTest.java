@@ -26,7 +26,8 @@ class RoomsTest {
             "eval", Set.of("text", "gpt2", "torch"),
             "train", Set.of("text", "prefix", "eval", "gpt2", "torch"),
             "generate", Set.of("text", "prefix", "gpt2", "torch"),
-            "cli", Set.of("torch", "text", "gpt2", "prefix", "eval", "train", "generate"));
+            "pretrain", Set.of("text", "gpt2", "eval", "train", "torch"),
+            "cli", Set.of("torch", "text", "gpt2", "prefix", "eval", "train", "generate", "pretrain"));
 
     private static List<Path> sources() throws IOException {
         try (Stream<Path> files = Files.walk(SOURCES)) {

@@ -125,7 +125,7 @@ class DataFileTest {
         assertEquals(2, read(file).size());
         Files.write(file, Arrays.copyOf(bytes.toByteArray(), bytes.size() - 12));
         InputException e = assertThrows(InputException.class, () -> read(file));
-        assertEquals(file + ": the gzip data is cut off or damaged", e.getMessage());
+        assertEquals(file + ": the compressed data is cut off or damaged", e.getMessage());
     }
 
     @Test

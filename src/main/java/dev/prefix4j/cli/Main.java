@@ -18,6 +18,7 @@ import picocli.CommandLine.ParameterException;
         versionProvider = Main.Version.class,
         subcommands = {
             TrainCommand.class,
+            PretrainCommand.class,
             GenerateCommand.class,
             ScoreCommand.class,
             EvaluateCommand.class,

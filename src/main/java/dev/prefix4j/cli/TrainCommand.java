@@ -1,6 +1,5 @@
 package dev.prefix4j.cli;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.gpt2.ConfigFile;
@@ -19,29 +18,22 @@ import dev.prefix4j.train.TrainConfig;
 import dev.prefix4j.train.TrainResult;
 import dev.prefix4j.train.Trainer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.OptionalDouble;
-import java.util.Set;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 @Command(name = "train", description = "Trains a prefix for a model on a data file.")
 final class TrainCommand extends ConsoleCommand {
-    /** Options that say how to run, not what: they may differ when a run is resumed. */
-    private static final Set<String> NOT_OF_THE_RUN =
-            Set.of("--out", "--resume", "--json", "--verbose", "--help", "--version", "--threads", "--device");
-
     /** Key of the fingerprint of the data in the run's configuration. */
     private static final String DATA_SHA256 = "data-sha256";
 
@@ -184,10 +176,10 @@ final class TrainCommand extends ConsoleCommand {
         ConfigFile stored = null;
         if (resume) {
             stored = RunDirectory.readConfig(out);
-            takeOptionsOf(stored);
+            RunOptions.restore(spec, stored, out);
         } else {
             RunDirectory.requireNew(out);
-            requireWritable(out);
+            RunOptions.requireWritable(out);
         }
         if (model == null || data == null) {
             throw new ParameterException(
@@ -227,7 +219,7 @@ final class TrainCommand extends ConsoleCommand {
             }
             try (RunDirectory run = resume
                     ? RunDirectory.open(out)
-                    : RunDirectory.create(out, describe(fingerprint))) {
+                    : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
                 return train(gpt2, encoder, config, trainingSequences, validationSequences, run, reparametrization);
             }
         }
@@ -326,97 +318,6 @@ final class TrainCommand extends ConsoleCommand {
                 patience,
                 saveEvery,
                 runtimeOptions.seed);
-    }
-
-    /** Fails before the long work where the end is certain. */
-    private static void requireWritable(Path folder) {
-        Path existing = folder.toAbsolutePath().normalize();
-        while (existing != null && !Files.exists(existing)) {
-            existing = existing.getParent();
-        }
-        if (existing == null || !Files.isDirectory(existing) || !Files.isWritable(existing)) {
-            throw new InputException(folder + ": the folder cannot be made: " + existing
-                    + (existing != null && Files.isDirectory(existing) ? " cannot be written to" : " is no folder"));
-        }
-    }
-
-    /** The options of this run, by their names. */
-    private ObjectNode describe(String fingerprint) {
-        ObjectNode config = JSON.createObjectNode();
-        for (OptionSpec option : spec.options()) {
-            if (NOT_OF_THE_RUN.contains(option.longestName())) {
-                continue;
-            }
-            Object value = option.getValue();
-            String key = option.longestName().substring(2);
-            switch (value) {
-                case null -> {
-                    // Not given, no default.
-                }
-                case Path path -> config.put(key, path.toAbsolutePath().normalize().toString());
-                case Integer number -> config.put(key, number);
-                case Long number -> config.put(key, number);
-                case Double number -> config.put(key, number);
-                case Boolean flag -> config.put(key, flag);
-                default -> config.put(key, value.toString());
-            }
-        }
-        config.put(DATA_SHA256, fingerprint);
-        return config;
-    }
-
-    /** Gives every option the value that the run has; one that is given again must agree. */
-    private void takeOptionsOf(ConfigFile stored) {
-        for (OptionSpec option : spec.options()) {
-            String name = option.longestName();
-            if (NOT_OF_THE_RUN.contains(name)) {
-                continue;
-            }
-            JsonNode node = stored.json().get(name.substring(2));
-            Object value = node == null || node.isNull() ? null : convert(stored, option, node);
-            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
-                Object given = option.getValue();
-                Object comparable = given instanceof Path path ? path.toAbsolutePath().normalize() : given;
-                if (!comparable.equals(value)) {
-                    throw new InputException("%s: the run in %s has %s, found %s"
-                            .formatted(name, out, value == null ? "none" : value, given));
-                }
-            } else {
-                set(option, value);
-            }
-        }
-    }
-
-    private static void set(OptionSpec option, Object value) {
-        try {
-            option.setter().set(value);
-        } catch (Exception e) {
-            throw new IllegalStateException("cannot set " + option.longestName(), e);
-        }
-    }
-
-    private static Object convert(ConfigFile stored, OptionSpec option, JsonNode node) {
-        String key = option.longestName().substring(2);
-        Class<?> type = option.type();
-        if (type == Path.class && node.isTextual()) {
-            return Path.of(node.textValue());
-        }
-        if (type == String.class && node.isTextual()) {
-            return node.textValue();
-        }
-        if ((type == int.class || type == Integer.class) && node.isInt()) {
-            return node.intValue();
-        }
-        if (type == long.class && node.canConvertToLong()) {
-            return node.longValue();
-        }
-        if (type == boolean.class && node.isBoolean()) {
-            return node.booleanValue();
-        }
-        if (type == double.class && node.isNumber()) {
-            return node.doubleValue();
-        }
-        throw stored.wrong(key, "a value for " + option.longestName(), node);
     }
 
     /** SHA-256 of the ids: whether it is the same data, whatever file it is in. */

@@ -3,13 +3,15 @@ package dev.prefix4j.cli;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.train.TrainListener;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /** Shows a run: a progress bar on a terminal, a line now and then elsewhere. */
-final class TrainProgress implements TrainListener, AutoCloseable {
+class TrainProgress implements TrainListener, AutoCloseable {
     private static final long LINE_NANOS = 10_000_000_000L;
 
     /** Weight of the newest step in what is shown. */
@@ -49,6 +51,7 @@ final class TrainProgress implements TrainListener, AutoCloseable {
         tokensPerSecond = smooth(tokensPerSecond, step.tokens() / step.seconds());
         secondsPerStep = smooth(secondsPerStep, step.seconds());
         if (bar != null) {
+            bar.maxHint(step.total());
             bar.stepTo(step.step());
             bar.setExtraMessage("loss %.3f, %,.0f tokens/s".formatted(loss, tokensPerSecond));
         } else if (step.step() == 1 || System.nanoTime() - lastLine > LINE_NANOS) {
@@ -71,15 +74,22 @@ final class TrainProgress implements TrainListener, AutoCloseable {
 
     @Override
     public void validated(int step, Likelihood likelihood, boolean best) {
-        String line = "step %,d: validation loss %.4f%s".formatted(step, likelihood.loss(), best ? ", the best so far" : "");
+        List<String> lines = new ArrayList<>();
+        lines.add("step %,d: validation loss %.4f%s".formatted(step, likelihood.loss(), best ? ", the best so far" : ""));
+        lines.addAll(remarks());
         if (bar != null) {
             bar.pause();
             console.err().print("\r\033[K"); // over the bar, which draws itself again below
-            console.say("%s", line);
-            bar.resume();
-        } else {
-            console.say("%s", line);
         }
+        lines.forEach(line -> console.say("%s", line));
+        if (bar != null) {
+            bar.resume();
+        }
+    }
+
+    /** More to show after a validation. */
+    List<String> remarks() {
+        return List.of();
     }
 
     @Override

@@ -1,10 +1,8 @@
 package dev.prefix4j.gpt2;
 
-import java.util.Optional;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
@@ -34,19 +32,17 @@ final class Attention extends Module {
     /**
      * @param x [B, T, E]
      * @param cache takes the keys and values of the new tokens
-     * @param mask bool, [T, S] or [B, 1, T, S], true where a token may look; none: everywhere
      * @return [B, T, E]
      */
-    Tensor forward(Tensor x, KvCache cache, Optional<Tensor> mask) {
+    Tensor forward(Tensor x, KvCache cache, AttentionMask mask) {
         long width = x.size(2);
         TensorVector parts = torch.split(attn.forward(x), width, 2); // 3 of [B, T, E]
         Tensor q = split(parts.get(0)); // [B, H, T, D]
         KvCache.KeyValue past = cache.append(layer, split(parts.get(1)), split(parts.get(2)));
         Tensor k = past.key(); // [B, H, S, D]
         Tensor v = past.value(); // [B, H, S, D]
-        TensorOptional attentionMask = mask.map(TensorOptional::new).orElseGet(TensorOptional::new);
         Tensor y = torch.scaled_dot_product_attention(
-                q, k, v, attentionMask, 0, false, new DoubleOptional(scale), false); // [B, H, T, D]
+                q, k, v, mask.allowed(), 0, mask.causal(), new DoubleOptional(scale), false); // [B, H, T, D]
         return proj.forward(merge(y, width)); // [B, T, E]
     }
 

@@ -1,6 +1,5 @@
 package dev.prefix4j.gpt2;
 
-import java.util.Optional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
@@ -24,7 +23,7 @@ final class Block extends Module {
     }
 
     /** [B, T, E] to [B, T, E]; the arguments are those of {@link Attention#forward}. */
-    Tensor forward(Tensor x, KvCache cache, Optional<Tensor> mask) {
+    Tensor forward(Tensor x, KvCache cache, AttentionMask mask) {
         Tensor h = x.add(attn.forward(ln1.forward(x), cache, mask));
         return h.add(mlp.forward(ln2.forward(h)));
     }

@@ -1,8 +1,13 @@
 package dev.prefix4j.gpt2;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.torch.SafetensorsSet;
+import dev.prefix4j.torch.SafetensorsWriter;
 import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -11,18 +16,24 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.DeviceOptional;
+import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
  * A Hugging Face GPT-2 folder: {@code config.json} and {@code model.safetensors}, or its shards with
- * {@code model.safetensors.index.json}. Tensor names may begin with {@code transformer.} or not.
+ * {@code model.safetensors.index.json}; and new models that are to become one. Tensor names may begin with {@code transformer.} or not.
  */
 public final class Checkpoint {
     /** Constants that old checkpoints carry along: the causal mask and what it fills in. */
     private static final Pattern CONSTANT = Pattern.compile("h\\.\\d+\\.attn\\.(bias|masked_bias)");
 
     private static final String HEAD = "lm_head.weight";
+
+    /** Of the first weights, {@code initializer_range}. */
+    private static final double DEVIATION = 0.02;
 
     private Checkpoint() {}
 
@@ -54,6 +65,53 @@ public final class Checkpoint {
             }
             return model;
         }
+    }
+
+    /**
+     * A new model with random weights that can be trained: GPT-2's initialization, normal with a deviation of 0.02, less
+     * for what is added to the residual stream (Radford et al. 2019, section 2.3). {@link TorchRuntime#seed} decides
+     * the numbers.
+     *
+     * @return a module whose tensors belong to the open {@link TensorScope}, or to the caller
+     */
+    public static Gpt2 initialize(Gpt2Config config, Device device) {
+        double residual = DEVIATION / Math.sqrt(2.0 * config.layers());
+        Gpt2 model = new Gpt2(config, device, new Weights("", (name, shape) -> {
+            TensorOptions options = new TensorOptions(torch.ScalarType.Float).device(new DeviceOptional(device));
+            if (name.endsWith("bias")) {
+                return torch.zeros(shape, options);
+            }
+            if (name.matches("(.*\\.)?ln_\\w\\.weight")) {
+                return torch.ones(shape, options);
+            }
+            double deviation = name.endsWith("c_proj.weight") ? residual : DEVIATION;
+            return torch.empty(shape, options, null).normal_(0, deviation, new GeneratorOptional());
+        }));
+        model.weights().values().forEach(weight -> weight.requires_grad_(true));
+        return model;
+    }
+
+    /**
+     * Writes {@code config.json}, {@code generation_config.json} and {@code model.safetensors}, as Transformers does;
+     * the tokenizer's file is the caller's.
+     *
+     * @param folder is made where it is not there
+     * @param type of the stored weights: Float, Half or BFloat16
+     * @throws InputException if the files cannot be written
+     */
+    public static void save(Gpt2 model, Path folder, torch.ScalarType type) {
+        AtomicFile.createFolder(folder);
+        try (TensorScope _ = new TensorScope()) {
+            Map<String, Tensor> tensors = new TreeMap<>();
+            model.weights().forEach((name, weight) -> tensors.put(
+                    name.equals(HEAD) ? name : "transformer." + name, weight.detach().to(type)));
+            SafetensorsWriter.write(folder.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
+        }
+        AtomicFile.write(
+                folder.resolve("config.json"), model.config().json(type).toPrettyString() + "\n");
+        ObjectNode generation = JsonNodeFactory.instance.objectNode();
+        generation.put("bos_token_id", model.config().bos()).put("eos_token_id", model.config().eos());
+        AtomicFile.write(folder.resolve("generation_config.json"), generation.toPrettyString() + "\n");
     }
 
     /** Names in the files by the names that the modules use, in order. */

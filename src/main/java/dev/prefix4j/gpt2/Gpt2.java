@@ -1,9 +1,11 @@
 package dev.prefix4j.gpt2;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
@@ -14,8 +16,8 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * GPT-2 (Radford et al. 2019) with frozen weights. Its parameters are named as in Hugging Face checkpoints, without
- * {@code transformer.}; {@link Checkpoint} loads it.
+ * GPT-2 (Radford et al. 2019). Its parameters are named as in Hugging Face checkpoints, without {@code transformer.}.
+ * {@link Checkpoint} loads it with frozen weights, and makes a new one whose weights can be trained.
  *
  * <p>B batch, T new tokens, S tokens in the cache after a call, E width, V vocabulary.
  */
@@ -27,11 +29,13 @@ public final class Gpt2 extends Module {
     private final List<Block> blocks = new ArrayList<>();
     private final LayerNorm lnF;
     private final Tensor head; // [V, E]
+    private final Map<String, Tensor> weights = new LinkedHashMap<>();
 
     Gpt2(Gpt2Config config, Device device, Weights weights) {
         super("Gpt2");
         this.config = config;
         this.device = device;
+        weights = weights.recording(this.weights);
         this.wte = new Embedding(weights.in("wte"), config.vocabulary(), config.width());
         this.wpe = new Embedding(weights.in("wpe"), config.positions(), config.width());
         register_module("wte", wte);
@@ -69,16 +73,14 @@ public final class Gpt2 extends Module {
         return head;
     }
 
+    /** The weights by their names in a checkpoint, in the order of the modules; the model's own tensors. */
+    public Map<String, Tensor> weights() {
+        return Collections.unmodifiableMap(weights);
+    }
+
     /** Number of weights. */
     public long parameterCount() {
-        long count = 0;
-        try (TensorScope _ = new TensorScope()) {
-            var parameters = parameters();
-            for (long i = 0; i < parameters.size(); i++) {
-                count += parameters.get(i).numel();
-            }
-        }
-        return count;
+        return weights.values().stream().mapToLong(Tensor::numel).sum();
     }
 
     /**
@@ -95,7 +97,10 @@ public final class Gpt2 extends Module {
         int fresh = (int) ids.size(1);
         requireRoom(past, fresh, 0);
         Tensor positions = range(past, past + fresh); // [T]
-        return forward(ids, positions, cache, fresh == 1 ? Optional.empty() : Optional.of(causalMask(past, fresh)));
+        AttentionMask mask = fresh == 1
+                ? AttentionMask.everywhere()
+                : past == 0 ? AttentionMask.past() : AttentionMask.only(causalMask(past, fresh));
+        return forward(ids, positions, cache, mask);
     }
 
     /**
@@ -107,6 +112,11 @@ public final class Gpt2 extends Module {
      * @return hidden states after the last normalization, [B, T, E]
      */
     public Tensor forward(Tensor ids, Tensor positions, KvCache cache, Optional<Tensor> mask) {
+        return forward(
+                ids, positions, cache, mask.map(AttentionMask::only).orElseGet(AttentionMask::everywhere));
+    }
+
+    private Tensor forward(Tensor ids, Tensor positions, KvCache cache, AttentionMask mask) {
         Tensor h = wte.forward(ids).add(wpe.forward(positions)); // [B, T, E]
         for (Block block : blocks) {
             h = block.forward(h, cache, mask);

@@ -1,8 +1,11 @@
 package dev.prefix4j.gpt2;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * The geometry of a GPT-2 and what its forward pass depends on: the part of a Hugging Face {@code config.json} that
@@ -136,6 +139,30 @@ public record Gpt2Config(
                     ? e
                     : new InputException(file.file() + ": key " + message, e);
         }
+    }
+
+    /** As {@link #read} takes it, for weights of a type; dropout is 0. */
+    ObjectNode json(torch.ScalarType type) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.putArray("architectures").add("GPT2LMHeadModel");
+        json.put("model_type", "gpt2");
+        json.put("n_layer", layers).put("n_head", heads).put("n_embd", width).put("n_positions", positions);
+        json.put("n_inner", innerWidth).put("vocab_size", vocabulary);
+        json.put("activation_function", switch (activation) {
+            case GELU_TANH -> "gelu_pytorch_tanh";
+            case GELU -> "gelu";
+            case RELU -> "relu";
+        });
+        json.put("layer_norm_epsilon", layerNormEpsilon);
+        json.put("scale_attn_weights", scaleAttention).put("scale_attn_by_inverse_layer_idx", scaleAttentionByLayer);
+        json.put("tie_word_embeddings", tiedHead).put("bos_token_id", bos).put("eos_token_id", eos);
+        json.put("attn_pdrop", 0.0).put("embd_pdrop", 0.0).put("resid_pdrop", 0.0);
+        json.put("dtype", switch (type) {
+            case Half -> "float16";
+            case BFloat16 -> "bfloat16";
+            default -> "float32";
+        });
+        return json;
     }
 
     private static Activation activation(ConfigFile file) {

@@ -1,5 +1,6 @@
 package dev.prefix4j.gpt2;
 
+import java.util.Map;
 import java.util.function.BiFunction;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
@@ -14,6 +15,15 @@ record Weights(String prefix, BiFunction<String, long[], Tensor> source) {
     /** The weights of a submodule. */
     Weights in(String module) {
         return new Weights(prefix + module + '.', source);
+    }
+
+    /** These weights; what modules take is noted by its name. */
+    Weights recording(Map<String, Tensor> taken) {
+        return new Weights(prefix, (name, shape) -> {
+            Tensor tensor = source.apply(name, shape);
+            taken.put(name, tensor);
+            return tensor;
+        });
     }
 
     /** Gives a module its parameter, frozen. */

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
-import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -14,22 +13,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
-import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
+import org.tukaani.xz.XZIOException;
 
 /**
- * Data files: reads any {@link DataFormat}, plain or compressed by gzip, and writes JSONL. A row that does not fit is an
+ * Data files: reads any {@link DataFormat}, plain or compressed by gzip or xz, and writes JSONL. A row that does not fit is an
  * error that names the file and the row; rows behind the limit are not looked at.
  */
 public final class DataFile {
     /** How much of a file is looked at to tell its format. */
     private static final int PEEK_BYTES = 1 << 16;
-
-    private static final byte[] GZIP = {0x1f, (byte) 0x8b};
-    private static final byte[] BYTE_ORDER_MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
 
     /** A longer entry of XML or JSON is none. */
     static final long MAX_ENTRY_BYTES = 16 << 20;
@@ -55,7 +50,7 @@ public final class DataFile {
             throw new InputException(file + ": expected a data file, found "
                     + (Files.exists(file) ? "something that is no regular file" : "no such file"));
         }
-        try (InputStream in = open(file)) {
+        try (InputStream in = TextStream.open(file, MAX_FILE_BYTES)) {
             DataFormat format = options.format().isPresent() ? options.format().get() : detect(file, in);
             List<Example> examples = switch (format) {
                 case E2E -> E2eReader.read(file, in, options.limit());
@@ -71,8 +66,8 @@ public final class DataFile {
                 throw new InputException(file + ": expected at least one example, found none");
             }
             return examples;
-        } catch (ZipException | EOFException e) {
-            throw new InputException(file + ": the gzip data is cut off or damaged", e);
+        } catch (ZipException | EOFException | XZIOException e) {
+            throw new InputException(file + ": the compressed data is cut off or damaged", e);
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }
@@ -106,29 +101,6 @@ public final class DataFile {
             examples.addAll(read(file, options.withFormat(DataFormat.WEBNLG).withLimit(left)));
         }
         return examples;
-    }
-
-    private static InputStream open(Path file) throws IOException {
-        InputStream raw = new BufferedInputStream(Files.newInputStream(file), PEEK_BYTES);
-        try {
-            InputStream data = startsWith(raw, GZIP) ? new GZIPInputStream(raw) : raw;
-            InputStream text = new BufferedInputStream(
-                    new BoundedStream(data, "a file", MAX_FILE_BYTES, file.toString()), PEEK_BYTES);
-            if (startsWith(text, BYTE_ORDER_MARK)) {
-                text.skipNBytes(BYTE_ORDER_MARK.length);
-            }
-            return text;
-        } catch (IOException | RuntimeException e) {
-            raw.close();
-            throw e;
-        }
-    }
-
-    private static boolean startsWith(InputStream in, byte[] expected) throws IOException {
-        in.mark(expected.length);
-        byte[] start = in.readNBytes(expected.length);
-        in.reset();
-        return Arrays.equals(start, expected);
     }
 
     private static DataFormat detect(Path file, InputStream in) throws IOException {

@@ -157,6 +157,19 @@ public final class Tokenizer implements AutoCloseable {
         return Arrays.stream(encoding.getIds()).mapToInt(Math::toIntExact).toArray();
     }
 
+    /**
+     * The id of a special token.
+     *
+     * @throws InputException if the text is not one token
+     */
+    public int id(String token) {
+        int[] ids = encode(token);
+        if (ids.length != 1) {
+            throw new InputException("tokenizer: expected a token '" + token + "', found none");
+        }
+        return ids[0];
+    }
+
     /** The text of ids; special tokens are left out. */
     public String decode(int[] ids) {
         return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true);

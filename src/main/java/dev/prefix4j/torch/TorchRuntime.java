@@ -227,6 +227,33 @@ public final class TorchRuntime {
         return new Device(name);
     }
 
+    /** How exactly float32 matrices are multiplied, as PyTorch's {@code set_float32_matmul_precision} names it. */
+    public enum MatmulPrecision {
+        /** float32 throughout. */
+        HIGHEST,
+        /** Factors rounded to tf32 where the device has it. */
+        HIGH,
+        /** Factors rounded to bfloat16 where the device multiplies those faster; sums in float32. */
+        MEDIUM;
+
+        /** @throws InputException if there is no such precision */
+        public static MatmulPrecision parse(String name) {
+            return switch (name) {
+                case "highest" -> HIGHEST;
+                case "high" -> HIGH;
+                case "medium" -> MEDIUM;
+                default -> throw new InputException(
+                        "matmul precision: expected highest, high or medium, found '" + name + "'");
+            };
+        }
+    }
+
+    /** Sets how exactly this process multiplies float32 matrices from now on. */
+    public static void matmulPrecision(MatmulPrecision precision) {
+        require();
+        torch.globalContext().setFloat32MatmulPrecision(precision.name().toLowerCase(Locale.ROOT));
+    }
+
     /** Seeds the random numbers of every device. */
     public static void seed(long seed) {
         require();

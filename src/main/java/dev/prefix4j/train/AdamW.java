@@ -18,9 +18,9 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>Its moments belong to the scope in which it was made.
  */
-final class AdamW {
+public final class AdamW {
     private static final double BETA1 = 0.9;
-    private static final double BETA2 = 0.999;
+    private static final double BETA2 = 0.999; // unless asked for another
     private static final double EPSILON = 1e-8;
 
     private final Aten.Operator fused = Aten.operator("aten::_fused_adamw_", "");
@@ -29,10 +29,20 @@ final class AdamW {
     private final List<Tensor> means = new ArrayList<>(); // as the parameters
     private final List<Tensor> squares = new ArrayList<>(); // as the parameters
     private final List<Tensor> steps = new ArrayList<>(); // float32 scalars
+    private final double beta2;
     private final double weightDecay;
 
     /** @param parameters by name; without a gradient yet */
     AdamW(Map<String, Tensor> parameters, double weightDecay) {
+        this(parameters, BETA2, weightDecay);
+    }
+
+    /**
+     * @param parameters by name; without a gradient yet
+     * @param beta2 decay of the squares' mean
+     */
+    public AdamW(Map<String, Tensor> parameters, double beta2, double weightDecay) {
+        this.beta2 = beta2;
         this.names = List.copyOf(parameters.keySet());
         this.parameters = List.copyOf(parameters.values());
         this.weightDecay = weightDecay;
@@ -44,7 +54,7 @@ final class AdamW {
     }
 
     /** Applies the gradients. */
-    void step(double learningRate) {
+    public void step(double learningRate) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             for (Tensor step : steps) {
@@ -59,7 +69,7 @@ final class AdamW {
                     steps,
                     learningRate,
                     BETA1,
-                    BETA2,
+                    beta2,
                     weightDecay,
                     EPSILON,
                     false,
@@ -70,7 +80,7 @@ final class AdamW {
     }
 
     /** The moments and step counts by name; the optimizer's own tensors. */
-    Map<String, Tensor> state() {
+    public Map<String, Tensor> state() {
         Map<String, Tensor> state = new LinkedHashMap<>();
         for (int i = 0; i < names.size(); i++) {
             state.put("optimizer.mean." + names.get(i), means.get(i));

@@ -143,7 +143,7 @@ public final class RunDirectory implements AutoCloseable {
 
     /** What a killed process was writing; only its own folders, and only while the lock is held. */
     private static void removeUnfinishedWrites(Path folder) throws IOException {
-        for (Path place : List.of(folder, folder.resolve("state"), folder.resolve("adapter"))) {
+        for (Path place : List.of(folder, folder.resolve("state"), folder.resolve("adapter"), folder.resolve("model"))) {
             if (!Files.isDirectory(place)) {
                 continue;
             }
@@ -172,7 +172,7 @@ public final class RunDirectory implements AutoCloseable {
      *
      * @param progress numbers and texts by name
      */
-    void saveState(Map<String, Tensor> tensors, Map<String, String> progress) {
+    public void saveState(Map<String, Tensor> tensors, Map<String, String> progress) {
         Path file = folder.resolve(STATE);
         AtomicFile.createFolder(file.getParent());
         SafetensorsWriter.write(file, tensors, progress);
@@ -185,7 +185,7 @@ public final class RunDirectory implements AutoCloseable {
      * @return what was saved as progress; empty if the run was killed before its first save
      * @throws InputException if the state does not fit
      */
-    Map<String, String> loadState(Map<String, Tensor> tensors) {
+    public Map<String, String> loadState(Map<String, Tensor> tensors) {
         Path file = folder.resolve(STATE);
         if (!Files.exists(file)) {
             return Map.of();
@@ -218,7 +218,7 @@ public final class RunDirectory implements AutoCloseable {
      *
      * @throws InputException if another line is no JSON; the file stays as it was
      */
-    void keepMetricsUpTo(int step) {
+    public void keepMetricsUpTo(int step) {
         Path file = folder.resolve(METRICS);
         try {
             if (Files.exists(file)) {
@@ -252,7 +252,7 @@ public final class RunDirectory implements AutoCloseable {
     }
 
     /** Adds a line to {@code metrics.jsonl}. */
-    void log(ObjectNode line) {
+    public void log(ObjectNode line) {
         try {
             metrics.write(line.toString());
             metrics.write('\n');

@@ -1,0 +1,350 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import dev.prefix4j.eval.TextLikelihood;
+import dev.prefix4j.generate.Decoding;
+import dev.prefix4j.generate.Generation;
+import dev.prefix4j.generate.Generator;
+import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.pretrain.Mixture;
+import dev.prefix4j.pretrain.PretrainConfig;
+import dev.prefix4j.pretrain.Pretrainer;
+import dev.prefix4j.pretrain.TokenCorpus;
+import dev.prefix4j.text.BpeTrainer;
+import dev.prefix4j.text.Documents;
+import dev.prefix4j.text.Tokenizer;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
+import dev.prefix4j.train.RunDirectory;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.global.torch;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(name = "pretrain", description = "Trains a small GPT-2 from scratch on plain text.")
+final class PretrainCommand extends ConsoleCommand {
+    private static final int SAMPLE_TOKENS = 60;
+    private static final double SAMPLE_TEMPERATURE = 0.8;
+    private static final int SAMPLE_TOP_K = 40;
+
+    @Spec
+    CommandSpec spec;
+
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            arity = "1..*",
+            description = "Text files (.txt, also .gz, .xz); a line <|endoftext|> separates documents.")
+    List<Path> data;
+
+    @Option(names = "--valid", paramLabel = "FILE", description = "Text to validate on.")
+    Path valid;
+
+    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the run, new or empty.")
+    Path out;
+
+    @Option(
+            names = "--tokenizer",
+            paramLabel = "DIR",
+            description = "Folder with the tokenizer to use; by default one is learned from the data.")
+    Path tokenizerFolder;
+
+    @Option(
+            names = "--vocab-size",
+            paramLabel = "N",
+            description = "Tokens of the byte-level BPE that is learned; 8192 without --tokenizer.")
+    Integer vocabularySize;
+
+    @Option(names = "--layers", paramLabel = "N", defaultValue = "6", description = "Blocks.")
+    int layers;
+
+    @Option(names = "--heads", paramLabel = "N", defaultValue = "8", description = "Attention heads.")
+    int heads;
+
+    @Option(names = "--width", paramLabel = "N", defaultValue = "256", description = "Width of the model.")
+    int width;
+
+    @Option(names = "--positions", paramLabel = "N", defaultValue = "512", description = "Tokens that it reads at once.")
+    int positions;
+
+    @Option(
+            names = "--mixture",
+            paramLabel = "M",
+            defaultValue = "prose=1.0",
+            description = "Shares of prose, repeats, sentences and facts, such as prose=0.7,facts=0.3.")
+    String mixture;
+
+    @Option(names = "--steps", paramLabel = "N", description = "Steps to take.")
+    Integer steps;
+
+    @Option(names = "--minutes", paramLabel = "X", description = "Minutes to train instead of --steps.")
+    Double minutes;
+
+    @Option(names = "--batch-size", paramLabel = "N", defaultValue = "8", description = "Rows in a step.")
+    int batchSize;
+
+    @Option(
+            names = "--rows-at-once",
+            paramLabel = "N",
+            defaultValue = "2",
+            description = "Rows side by side; the gradients of a step are summed.")
+    int rowsAtOnce;
+
+    @Option(names = "--lr", paramLabel = "X", defaultValue = "2e-3", description = "Learning rate after the warm-up.")
+    double learningRate;
+
+    @Option(
+            names = "--final-lr",
+            paramLabel = "X",
+            defaultValue = "0.05",
+            description = "Learning rate at the end of the cosine, as a share.")
+    double finalLearningRate;
+
+    @Option(names = "--warmup", paramLabel = "N", defaultValue = "200", description = "Steps of rising learning rate.")
+    int warmup;
+
+    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0.1", description = "Of matrices.")
+    double weightDecay;
+
+    @Option(names = "--beta2", paramLabel = "X", defaultValue = "0.95", description = "Of AdamW.")
+    double beta2;
+
+    @Option(
+            names = "--clip",
+            paramLabel = "X",
+            defaultValue = "1",
+            description = "Largest norm of the gradient; 0: no limit.")
+    double clip;
+
+    @Option(
+            names = "--matmul-precision",
+            paramLabel = "P",
+            defaultValue = "highest",
+            description = "highest: float32; medium: factors rounded to bfloat16, where that is faster.")
+    String matmulPrecision;
+
+    @Option(names = "--valid-every", paramLabel = "N", defaultValue = "250", description = "Steps between validations.")
+    int validEvery;
+
+    @Option(
+            names = "--save-every",
+            paramLabel = "N",
+            defaultValue = "250",
+            description = "Steps between saves of the state to resume from.")
+    int saveEvery;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "T",
+            defaultValue = "float32",
+            description = "Of the stored weights: float32, float16 or bfloat16.")
+    String dtype;
+
+    @Option(
+            names = "--prompt",
+            paramLabel = "S",
+            arity = "1..*",
+            description = "Begin the samples that are shown after each validation with this.")
+    List<String> prompts;
+
+    @Option(names = "--resume", description = "Go on with the run in --out, with its options.")
+    boolean resume;
+
+    @Mixin
+    RuntimeOptions runtimeOptions;
+
+    PretrainCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() {
+        if (resume) {
+            RunOptions.restore(spec, RunDirectory.readConfig(out), out);
+        } else {
+            RunDirectory.requireNew(out);
+            RunOptions.requireWritable(out);
+        }
+        if (data == null) {
+            throw new ParameterException(spec.commandLine(), "Missing required option: '--data'");
+        }
+        if (tokenizerFolder != null && vocabularySize != null && !resume) {
+            throw new ParameterException(spec.commandLine(), "expected --tokenizer or --vocab-size, found both");
+        }
+        PretrainConfig config = config();
+        torch.ScalarType type = switch (dtype) {
+            case "float32" -> torch.ScalarType.Float;
+            case "float16" -> torch.ScalarType.Half;
+            case "bfloat16" -> torch.ScalarType.BFloat16;
+            default -> throw new InputException("dtype: expected float32, float16 or bfloat16, found '" + dtype + "'");
+        };
+        Device device = runtimeOptions.start();
+        TorchRuntime.matmulPrecision(TorchRuntime.MatmulPrecision.parse(matmulPrecision));
+        try (RunDirectory run = resume
+                ? RunDirectory.open(out)
+                : RunDirectory.create(out, RunOptions.describe(spec))) {
+            return train(config, type, device, run);
+        }
+    }
+
+    private int train(PretrainConfig config, torch.ScalarType type, Device device, RunDirectory run) {
+        Path folder = out.resolve("model");
+        AtomicFile.createFolder(folder);
+        Path tokenizerFile = folder.resolve("tokenizer.json");
+        if (!Files.exists(tokenizerFile)) {
+            makeTokenizer(tokenizerFile);
+        }
+        try (TensorScope _ = new TensorScope();
+                Tokenizer tokenizer = Tokenizer.load(folder)) {
+            int eos = tokenizer.id(Documents.SEPARATOR);
+            Path tokens = out.resolve("tokens.safetensors");
+            if (!Files.exists(tokens)) {
+                console.say("encoding the text, once for this run");
+                TokenCorpus.encode(data, tokenizer, eos, tokens).close();
+            }
+            try (TokenCorpus corpus = TokenCorpus.open(tokens)) {
+                TorchRuntime.seed(runtimeOptions.seed);
+                Gpt2 model = Checkpoint.initialize(modelConfig(tokenizer.vocabularySize(), eos), device);
+                Mixture rows = new Mixture(corpus, tokenizer, eos, config.mixture(), positions, config.seed());
+                console.say(
+                        "%,d documents, %,d tokens (%.2f bytes each); %,d weights; %s",
+                        corpus.documents(),
+                        corpus.tokens(),
+                        (double) corpus.bytes() / corpus.tokens(),
+                        model.parameterCount(),
+                        Mixture.format(config.mixture()));
+                long[] validBytes = {0};
+                int[] validation = valid == null ? new int[0] : encode(valid, tokenizer, eos, validBytes);
+                Pretrainer pretrainer = new Pretrainer(
+                        model, config, rows, validation, validBytes[0], run, () -> Checkpoint.save(model, folder, type));
+                try (Interruption interruption = new Interruption()) {
+                    Pretrainer.Result result;
+                    try (TrainProgress progress = new SamplingProgress(model, tokenizer)) {
+                        result = pretrainer.train(progress, interruption);
+                    }
+                    report(result, folder);
+                }
+            }
+        }
+        return Main.OK;
+    }
+
+    private void makeTokenizer(Path file) {
+        if (tokenizerFolder != null) {
+            Path source = tokenizerFolder.resolve("tokenizer.json");
+            try (Tokenizer _ = Tokenizer.load(tokenizerFolder)) {
+                String text = Files.readString(source);
+                AtomicFile.write(file, text);
+            } catch (IOException e) {
+                throw AtomicFile.cannotRead(source, e);
+            }
+            return;
+        }
+        int size = vocabularySize == null ? 8192 : vocabularySize;
+        console.say("learning a vocabulary of %,d tokens", size);
+        BpeTrainer trainer = new BpeTrainer();
+        data.forEach(text -> Documents.read(text, trainer::add));
+        trainer.write(file, size);
+    }
+
+    private Gpt2Config modelConfig(int vocabulary, int eos) {
+        return new Gpt2Config(
+                layers, heads, width, positions, vocabulary, 4 * width, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false,
+                true, eos, eos);
+    }
+
+    /** The documents of a file as one run of ids, each with its end token. */
+    static int[] encode(Path file, Tokenizer tokenizer, int eos, long[] bytes) {
+        List<String> documents = new ArrayList<>();
+        Documents.read(file, documents::add);
+        bytes[0] = documents.stream().mapToLong(d -> d.getBytes(StandardCharsets.UTF_8).length).sum();
+        return tokenizer.encode(documents).stream()
+                .flatMapToInt(ids -> IntStream.concat(Arrays.stream(ids), IntStream.of(eos)))
+                .toArray();
+    }
+
+    private PretrainConfig config() {
+        return new PretrainConfig(
+                steps == null ? 0 : steps,
+                minutes == null ? 0 : minutes,
+                batchSize,
+                rowsAtOnce,
+                learningRate,
+                finalLearningRate,
+                warmup,
+                weightDecay,
+                beta2,
+                clip,
+                validEvery,
+                saveEvery,
+                Mixture.parse(mixture),
+                runtimeOptions.seed);
+    }
+
+    /** Shows what the model writes after each validation. */
+    private final class SamplingProgress extends TrainProgress {
+        private final Gpt2 model;
+        private final Tokenizer tokenizer;
+
+        SamplingProgress(Gpt2 model, Tokenizer tokenizer) {
+            super(PretrainCommand.this.console);
+            this.model = model;
+            this.tokenizer = tokenizer;
+        }
+
+        @Override
+        List<String> remarks() {
+            List<String> begins = prompts == null ? List.of("") : prompts;
+            int eos = model.config().eos();
+            List<int[]> ids = begins.stream()
+                    .map(text -> text.isEmpty() ? new int[] {eos} : tokenizer.encode(text))
+                    .toList();
+            Decoding decoding = new Decoding.Sampling(SAMPLE_TEMPERATURE, SAMPLE_TOP_K, 1.0);
+            List<Generation> samples = new Generator(model, Optional.empty()).generate(ids, decoding, SAMPLE_TOKENS);
+            List<String> lines = new ArrayList<>();
+            for (int i = 0; i < samples.size(); i++) {
+                lines.add("  » " + (begins.get(i) + tokenizer.decode(samples.get(i).ids())).replaceAll("\\s*\n\\s*", " ¶ "));
+            }
+            return lines;
+        }
+    }
+
+    private void report(Pretrainer.Result result, Path folder) {
+        if (!result.finished()) {
+            console.say("stopped after step %,d; go on with: pretrain --resume --out %s", result.steps(), out);
+        }
+        TextLikelihood validation = result.validation();
+        if (json) {
+            ObjectNode node = JSON.createObjectNode();
+            node.put("steps", result.steps()).put("seconds", result.seconds());
+            node.put("valid_loss", validation == null ? null : validation.loss());
+            node.put("valid_bits_per_byte", validation == null ? null : validation.bitsPerByte());
+            node.put("model", folder.toString());
+            console.out().println(node);
+            return;
+        }
+        console.out().printf("steps        %,d in %.1f min%n", result.steps(), result.seconds() / 60);
+        if (validation != null) {
+            console.out().printf(
+                    "validation   %.4f nats a token, %.4f bits per byte%n", validation.loss(), validation.bitsPerByte());
+        }
+        console.out().printf("model        %s%n", folder);
+    }
+}

@@ -1,0 +1,140 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.ConfigFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+
+/** The options of a run in its {@code config.json}: written when it begins, taken back when it is resumed. */
+final class RunOptions {
+    /** Options that say how to run, not what: they may differ when a run is resumed. */
+    private static final Set<String> NOT_OF_THE_RUN =
+            Set.of("--out", "--resume", "--json", "--verbose", "--help", "--version", "--threads", "--device");
+
+    private RunOptions() {}
+
+    /** Fails before the long work where the end is certain. */
+    static void requireWritable(Path folder) {
+        Path existing = folder.toAbsolutePath().normalize();
+        while (existing != null && !Files.exists(existing)) {
+            existing = existing.getParent();
+        }
+        if (existing == null || !Files.isDirectory(existing) || !Files.isWritable(existing)) {
+            throw new InputException(folder + ": the folder cannot be made: " + existing
+                    + (existing != null && Files.isDirectory(existing) ? " cannot be written to" : " is no folder"));
+        }
+    }
+
+    /** The options of this run, by their names. */
+    static ObjectNode describe(CommandSpec spec) {
+        ObjectNode config = ConsoleCommand.JSON.createObjectNode();
+        for (OptionSpec option : spec.options()) {
+            if (NOT_OF_THE_RUN.contains(option.longestName())) {
+                continue;
+            }
+            Object value = option.getValue();
+            String key = key(option);
+            switch (value) {
+                case null -> {
+                    // Not given, no default.
+                }
+                case Path path -> config.put(key, absolute(path).toString());
+                case List<?> list -> {
+                    ArrayNode array = config.putArray(key);
+                    list.forEach(item -> array.add((item instanceof Path path ? absolute(path) : item).toString()));
+                }
+                case Integer number -> config.put(key, number);
+                case Long number -> config.put(key, number);
+                case Double number -> config.put(key, number);
+                case Boolean flag -> config.put(key, flag);
+                default -> config.put(key, value.toString());
+            }
+        }
+        return config;
+    }
+
+    /**
+     * Gives every option the value that the run has; one that is given again must agree.
+     *
+     * @param out of the run, for messages
+     */
+    static void restore(CommandSpec spec, ConfigFile stored, Path out) {
+        for (OptionSpec option : spec.options()) {
+            String name = option.longestName();
+            if (NOT_OF_THE_RUN.contains(name)) {
+                continue;
+            }
+            JsonNode node = stored.json().get(key(option));
+            Object value = node == null || node.isNull() ? null : convert(stored, option, node);
+            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                Object given = option.getValue();
+                if (!comparable(given).equals(value)) {
+                    throw new InputException("%s: the run in %s has %s, found %s"
+                            .formatted(name, out, value == null ? "none" : value, given));
+                }
+            } else {
+                set(option, value);
+            }
+        }
+    }
+
+    private static String key(OptionSpec option) {
+        return option.longestName().substring(2);
+    }
+
+    private static Path absolute(Path path) {
+        return path.toAbsolutePath().normalize();
+    }
+
+    private static Object comparable(Object given) {
+        return switch (given) {
+            case Path path -> absolute(path);
+            case List<?> list -> list.stream().map(RunOptions::comparable).toList();
+            default -> given;
+        };
+    }
+
+    private static void set(OptionSpec option, Object value) {
+        try {
+            option.setter().set(value);
+        } catch (Exception e) {
+            throw new IllegalStateException("cannot set " + option.longestName(), e);
+        }
+    }
+
+    private static Object convert(ConfigFile stored, OptionSpec option, JsonNode node) {
+        Class<?> type = option.type();
+        if (type == Path.class && node.isTextual()) {
+            return Path.of(node.textValue());
+        }
+        if (type == List.class && node.isArray()) { // of paths
+            List<Path> paths = new ArrayList<>();
+            node.forEach(item -> paths.add(Path.of(item.asText())));
+            return paths;
+        }
+        if (type == String.class && node.isTextual()) {
+            return node.textValue();
+        }
+        if ((type == int.class || type == Integer.class) && node.isInt()) {
+            return node.intValue();
+        }
+        if (type == long.class && node.canConvertToLong()) {
+            return node.longValue();
+        }
+        if (type == boolean.class && node.isBoolean()) {
+            return node.booleanValue();
+        }
+        if ((type == double.class || type == Double.class) && node.isNumber()) {
+            return node.doubleValue();
+        }
+        throw stored.wrong(key(option), "a value for " + option.longestName(), node);
+    }
+}

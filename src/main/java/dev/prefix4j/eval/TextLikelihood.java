@@ -1,0 +1,55 @@
+package dev.prefix4j.eval;
+
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.gpt2.LmLoss;
+import dev.prefix4j.torch.TensorScope;
+import java.util.Arrays;
+import java.util.stream.LongStream;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * How well a model predicts running text.
+ *
+ * @param loss mean negative log-likelihood of a token, in nats
+ * @param tokens that were predicted
+ * @param bitsPerByte the same per UTF-8 byte of the text, which does not depend on the tokenizer
+ */
+public record TextLikelihood(double loss, long tokens, double bitsPerByte) {
+    /** Windows that go through the model side by side. */
+    private static final int BATCH = 4;
+
+    /**
+     * Scores text that is cut into windows as long as the model reads: each token is predicted from those before it in
+     * its window. The first token of a window is the last target of the one before.
+     *
+     * @param ids documents, each with its end token, one after the other; at least 2
+     * @param bytes UTF-8 bytes of their text; end tokens count none
+     */
+    public static TextLikelihood of(Gpt2 model, int[] ids, long bytes) {
+        int length = Math.min(model.config().positions(), ids.length - 1);
+        double sum = 0;
+        long tokens = 0;
+        for (int from = 0; from + 1 < ids.length; ) {
+            int rows = Math.max(1, Math.min(BATCH, (ids.length - 1 - from) / length));
+            int columns = Math.min(length, ids.length - 1 - from);
+            try (TensorScope _ = new TensorScope();
+                    NoGradGuard _ = new NoGradGuard()) {
+                long[] read = slice(ids, from, rows * columns);
+                long[] targets = slice(ids, from + 1, rows * columns);
+                Tensor hidden = model.forward(
+                        model.ids(read, rows), KvCache.empty(model.config().layers())); // [B, T, E]
+                Tensor all = model.ids(LongStream.range(0, targets.length).toArray());
+                sum += LmLoss.sum(model, hidden, all, model.ids(targets)).item_double();
+            }
+            tokens += (long) rows * columns;
+            from += rows * columns;
+        }
+        return new TextLikelihood(sum / tokens, tokens, sum / Math.log(2) / Math.max(1, bytes));
+    }
+
+    private static long[] slice(int[] ids, int from, int count) {
+        return Arrays.stream(ids, from, from + count).asLongStream().toArray();
+    }
+}

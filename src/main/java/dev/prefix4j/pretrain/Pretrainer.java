@@ -1,0 +1,222 @@
+package dev.prefix4j.pretrain;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.InputException;
+import dev.prefix4j.eval.Likelihood;
+import dev.prefix4j.eval.TextLikelihood;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.gpt2.LmLoss;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.train.AdamW;
+import dev.prefix4j.train.RunDirectory;
+import dev.prefix4j.train.TrainListener;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Trains all weights of a GPT-2 on a {@link Mixture}: AdamW with weight decay on matrices only, linear warm-up and cosine
+ * decay, gradient clipping (the recipe of GPT-3, Brown et al. 2020, appendix B).
+ *
+ * <p>What a step reads depends on the seed and its number alone. A run that is bounded by steps and is resumed gives the
+ * losses of one that was never interrupted; one that is bounded by minutes goes on with the time that is left.
+ */
+public final class Pretrainer {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final Gpt2 model;
+    private final PretrainConfig config;
+    private final Mixture mixture;
+    private final int[] validation;
+    private final long validationBytes;
+    private final RunDirectory run;
+    private final Runnable saver;
+
+    private int step;
+    private double seconds;
+    private TextLikelihood last;
+
+    /**
+     * @param model with weights that require gradients
+     * @param validation running text as {@link TextLikelihood#of} takes it; empty: none
+     * @param saver writes the model to the run's folder
+     */
+    public Pretrainer(
+            Gpt2 model,
+            PretrainConfig config,
+            Mixture mixture,
+            int[] validation,
+            long validationBytes,
+            RunDirectory run,
+            Runnable saver) {
+        this.model = model;
+        this.config = config;
+        this.mixture = mixture;
+        this.validation = validation;
+        this.validationBytes = validationBytes;
+        this.run = run;
+        this.saver = saver;
+    }
+
+    /**
+     * @param steps that were taken
+     * @param seconds of training in all
+     * @param validation of the last validation; null: there was none
+     * @param finished whether the run got to its end
+     */
+    public record Result(int steps, double seconds, TextLikelihood validation, boolean finished) {}
+
+    /**
+     * Trains from where the run is to its end.
+     *
+     * @param stop asked after each step; the run is then saved and can be resumed
+     * @throws InputException if the loss is no longer a number, or the run directory cannot be written
+     */
+    public Result train(TrainListener listener, BooleanSupplier stop) {
+        try (TensorScope _ = new TensorScope()) {
+            Map<String, Tensor> matrices = new LinkedHashMap<>();
+            Map<String, Tensor> vectors = new LinkedHashMap<>();
+            model.weights().forEach((name, weight) -> (weight.dim() > 1 ? matrices : vectors).put(name, weight));
+            List<AdamW> optimizers = List.of(
+                    new AdamW(matrices, config.beta2(), config.weightDecay()),
+                    new AdamW(vectors, config.beta2(), 0));
+            Map<String, Tensor> state = new LinkedHashMap<>();
+            model.weights().forEach((name, weight) -> state.put("model." + name, weight));
+            optimizers.forEach(optimizer -> state.putAll(optimizer.state()));
+            restore(run.loadState(state));
+            run.keepMetricsUpTo(step);
+            listener.started(step, total());
+            boolean stopped = false;
+            while (progress() < 1 && !stopped) {
+                takeStep(optimizers, listener);
+                boolean end = progress() >= 1;
+                if (validation.length > 1 && (end || step % config.validateEvery() == 0)) {
+                    validate(listener);
+                }
+                stopped = stop.getAsBoolean();
+                if (end || stopped || step % config.saveEvery() == 0) {
+                    save(state);
+                }
+            }
+            return new Result(step, seconds, last, progress() >= 1);
+        }
+    }
+
+    /** The share of the run that is over. */
+    private double progress() {
+        return config.steps() > 0 ? (double) step / config.steps() : seconds / (60 * config.minutes());
+    }
+
+    /** Steps of the whole run; an estimate where time bounds it. */
+    private int total() {
+        if (config.steps() > 0) {
+            return config.steps();
+        }
+        return step == 0 ? 1 : (int) Math.max(step, Math.min(Integer.MAX_VALUE, step / Math.min(1, progress())));
+    }
+
+    private void takeStep(List<AdamW> optimizers, TrainListener listener) {
+        long start = System.nanoTime();
+        List<Row> rows = new ArrayList<>();
+        for (int i = 0; i < config.rows(); i++) {
+            rows.add(mixture.row((long) step * config.rows() + i));
+        }
+        long scored = rows.stream()
+                .mapToLong(row -> IntStream.range(0, row.scored().length).filter(t -> row.scored()[t]).count())
+                .sum();
+        double learningRate = config.learningRate(step, progress());
+        double loss = 0;
+        double norm;
+        int tokens = 0;
+        try (TensorScope _ = new TensorScope()) {
+            model.zero_grad(true);
+            for (int from = 0; from < rows.size(); from += config.rowsAtOnce()) {
+                List<Row> part = rows.subList(from, Math.min(from + config.rowsAtOnce(), rows.size()));
+                try (TensorScope _ = new TensorScope()) {
+                    Tensor share = loss(part).div(new Scalar((double) Math.max(1, scored)));
+                    share.backward();
+                    loss += share.item_double();
+                }
+                tokens += part.stream().mapToInt(row -> row.scored().length).sum();
+            }
+            if (!Double.isFinite(loss)) {
+                throw new InputException("the loss became %s in step %d: try a smaller --lr than %s"
+                        .formatted(loss, step + 1, config.learningRate()));
+            }
+            TensorVector weights = new TensorVector(model.weights().values().toArray(Tensor[]::new));
+            norm = torch.clip_grad_norm_(weights, config.clip() > 0 ? config.clip() : Double.MAX_VALUE);
+            optimizers.forEach(optimizer -> optimizer.step(learningRate));
+        }
+        step++;
+        double took = (System.nanoTime() - start) * 1e-9;
+        seconds += took;
+        ObjectNode line = JSON.createObjectNode();
+        line.put("step", step).put("loss", loss).put("lr", learningRate).put("grad_norm", norm);
+        line.put("tokens", tokens).put("seconds", took);
+        run.log(line);
+        listener.stepped(new TrainListener.Step(step, total(), loss, learningRate, norm, tokens, took));
+    }
+
+    /** Sum of the losses of the scored tokens. */
+    private Tensor loss(List<Row> rows) {
+        int length = rows.getFirst().scored().length;
+        long[] ids = rows.stream()
+                .flatMapToLong(row -> IntStream.range(0, length).mapToLong(t -> row.ids()[t]))
+                .toArray();
+        long[] positions = IntStream.range(0, rows.size() * length)
+                .filter(i -> rows.get(i / length).scored()[i % length])
+                .asLongStream()
+                .toArray();
+        long[] targets = java.util.Arrays.stream(positions)
+                .map(i -> rows.get((int) (i / length)).ids()[(int) (i % length) + 1])
+                .toArray();
+        Tensor hidden = model.forward(
+                model.ids(ids, rows.size()), KvCache.empty(model.config().layers())); // [B, T, E]
+        return LmLoss.sum(model, hidden, model.ids(positions), model.ids(targets));
+    }
+
+    private void validate(TrainListener listener) {
+        last = TextLikelihood.of(model, validation, validationBytes);
+        ObjectNode line = JSON.createObjectNode();
+        line.put("step", step).put("valid_loss", last.loss()).put("valid_bits_per_byte", last.bitsPerByte());
+        line.put("valid_tokens", last.tokens()).put("epochs", mixture.epochs((long) step * config.rows()));
+        run.log(line);
+        listener.validated(step, new Likelihood(last.loss(), last.tokens()), false);
+    }
+
+    private void save(Map<String, Tensor> state) {
+        saver.run();
+        Map<String, String> progress = new LinkedHashMap<>();
+        progress.put("step", Integer.toString(step));
+        progress.put("seconds", Double.toString(seconds));
+        if (last != null) {
+            progress.put("valid_loss", Double.toString(last.loss()));
+            progress.put("valid_tokens", Long.toString(last.tokens()));
+            progress.put("valid_bits_per_byte", Double.toString(last.bitsPerByte()));
+        }
+        run.saveState(state, progress);
+    }
+
+    private void restore(Map<String, String> progress) {
+        if (progress.isEmpty()) {
+            return;
+        }
+        step = Integer.parseInt(progress.getOrDefault("step", "0"));
+        seconds = Double.parseDouble(progress.getOrDefault("seconds", "0"));
+        if (progress.containsKey("valid_loss")) {
+            last = new TextLikelihood(
+                    Double.parseDouble(progress.get("valid_loss")),
+                    Long.parseLong(progress.get("valid_tokens")),
+                    Double.parseDouble(progress.get("valid_bits_per_byte")));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+/**
+ * Pretraining of a small GPT-2 from scratch on plain text.
+ *
+ * <p>Start reading at {@link dev.prefix4j.pretrain.Pretrainer}. {@link dev.prefix4j.pretrain.TokenCorpus} holds the text
+ * as tokens, {@link dev.prefix4j.pretrain.Mixture} makes the rows of every batch out of it: prose as it is, and the
+ * parts that teach to copy and to put records into words. This room imports {@code text}, {@code gpt2}, {@code eval},
+ * {@code train} (optimizer, run directory, listener) and {@code torch}.
+ */
+package dev.prefix4j.pretrain;
