@@ -96,6 +96,8 @@ class BadInputTest {
                         new Case(2, "Missing required option: '--model=DIR'", "score --data T/good.tsv"),
                         new Case(2, "Unknown option: '--modle=9'", "score --modle=9 --model M --data T/good.tsv"),
                         new Case(2, "Unmatched argument", "frobnicate"),
+                        new Case(2, "Unmatched argument at index 0: 'trian'; did you mean train or pretrain?", "trian --help"),
+                        new Case(2, "Unknown options: '--learning-rate', '1'", train + " --learning-rate 1"),
                         new Case(2, "Invalid value for option '--steps'", train + " --steps many"),
                         new Case(2, "Missing required option: '--data'", "train --model M --out T/run"),
                         new Case(2, "expected --steps or --epochs, found both", train + " --steps 3 --epochs 1"),
@@ -154,7 +156,7 @@ class BadInputTest {
                         new Case(1, "T/no/out.txt: cannot be written", "generate --model M --prompt a --out T/no/out.txt"),
                         new Case(1, "standard input: expected a source on each line, found nothing", "generate --model M"),
                         new Case(1, "T/two.txt: expected 1 lines, as T/one.txt has, found 2", "evaluate --hyps T/one.txt --refs T/two.txt"),
-                        new Case(1, "T/two.txt: expected 1 lines, as T/good.tsv has sources, found 2", "evaluate --hyps T/two.txt --data T/good.tsv"),
+                        new Case(1, "T/two.txt: expected 1 lines, as T/good.tsv has distinct sources (generate --distinct answers each once), found 2", "evaluate --hyps T/two.txt --data T/good.tsv"),
                         new Case(1, "T/bytes.txt: expected UTF-8, found other bytes", "evaluate --hyps T/bytes.txt --refs T/one.txt"),
                         new Case(1, "T/no/out.jsonl: cannot be written: no such file or folder", "data --data T/good.tsv --out T/no/out.jsonl"))
                 .map(c -> Arguments.of(c.command(), c.code(), c.message()));

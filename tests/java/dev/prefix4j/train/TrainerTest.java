@@ -68,6 +68,11 @@ class TrainerTest {
     }
 
     private TrainResult train(RunDirectory run, TrainConfig config, BooleanSupplier stop) {
+        return train(run, config, 8, new TrainListener() {}, stop);
+    }
+
+    private TrainResult train(
+            RunDirectory run, TrainConfig config, int validation, TrainListener listener, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
             TorchRuntime.seed(3);
             PrefixEncoder encoder = PrefixEncoder.create(
@@ -77,10 +82,10 @@ class TrainerTest {
                             encoder,
                             config,
                             sequences(40, 1),
-                            sequences(8, 2),
+                            sequences(validation, 2),
                             run,
                             prefix -> PeftAdapter.save(prefix, run.adapter(), "m", Reparametrization.MLP, 16))
-                    .train(new TrainListener() {}, stop);
+                    .train(listener, stop);
         }
     }
 
@@ -102,6 +107,38 @@ class TrainerTest {
             double first = steps.getFirst().path("loss").doubleValue();
             double last = steps.getLast().path("loss").doubleValue();
             assertTrue(last < 0.8 * first, first + " to " + last);
+        }
+    }
+
+    @Test
+    void aValidationThatIsStoppedIsDoneOnResuming() {
+        List<String> expected;
+        try (RunDirectory whole = create(temporary.resolve("whole"))) {
+            train(whole, CONFIG, 50, new TrainListener() {}, () -> false);
+            expected = losses(whole);
+        }
+        Path folder = temporary.resolve("parts");
+        create(folder).close();
+        boolean finished = false;
+        for (int attempt = 0; attempt < 10 && !finished; attempt++) {
+            boolean[] validating = {false};
+            TrainListener listener = new TrainListener() {
+                private int validations;
+
+                @Override
+                public void validating(int sequences) {
+                    assertEquals(50, sequences);
+                    validating[0] = validations++ == 1; // the first goes through, the second is stopped
+                }
+            };
+            try (RunDirectory run = RunDirectory.open(folder)) {
+                TrainResult result = train(run, CONFIG, 50, listener, () -> validating[0]);
+                finished = result.finished();
+                assertEquals(attempt == 2, finished, "attempt " + attempt + " took " + result.steps() + " steps");
+            }
+        }
+        try (RunDirectory run = RunDirectory.open(folder)) {
+            assertEquals(expected, losses(run));
         }
     }
 

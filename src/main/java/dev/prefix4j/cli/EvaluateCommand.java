@@ -33,7 +33,7 @@ final class EvaluateCommand extends ConsoleCommand {
             names = "--refs",
             paramLabel = "FILE",
             description = "References, a line for each output; give it again for a second reference, and so on.")
-    List<Path> references = new ArrayList<>();
+    List<Path> references;
 
     @Option(
             names = "--data",
@@ -41,7 +41,7 @@ final class EvaluateCommand extends ConsoleCommand {
             description = "References from a data file: all targets of equal consecutive sources belong to one output.")
     Path data;
 
-    @Option(names = "--limit", paramLabel = "N", description = "Only the first N sources of --data.")
+    @Option(names = "--limit", paramLabel = "N", description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")
     Integer limit;
 
     @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "13a or none.")
@@ -59,7 +59,7 @@ final class EvaluateCommand extends ConsoleCommand {
 
     @Override
     public Integer call() {
-        if ((data == null) == references.isEmpty()) {
+        if ((data == null) == (references == null)) {
             throw new ParameterException(
                     spec.commandLine(), "expected --refs or --data, found " + (data == null ? "neither" : "both"));
         }
@@ -68,7 +68,7 @@ final class EvaluateCommand extends ConsoleCommand {
         List<String> outputs = lines(hypotheses);
         List<List<String>> expected = data != null ? fromData() : fromFiles(outputs.size());
         if (expected.size() != outputs.size()) {
-            throw new InputException("%s: expected %d lines, as %s has sources, found %d"
+            throw new InputException("%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
                     .formatted(hypotheses, expected.size(), data, outputs.size()));
         }
         BleuScore bleu = new Bleu(tokenizer, Bleu.Smoothing.EXP, lowercase).corpus(outputs, expected);

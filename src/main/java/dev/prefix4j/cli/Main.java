@@ -5,9 +5,11 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Entry point of {@code scripts/prefix4j}. */
 @Command(
@@ -72,19 +74,26 @@ public final class Main {
             line.usage(err);
             return WRONG_USAGE;
         }
+        if (!args[0].startsWith("-") && !line.getSubcommands().containsKey(args[0])) {
+            // Picocli would let "--help" behind it pass.
+            return wrongUsage(new UnmatchedArgumentException(line, List.of(args[0])), err);
+        }
         return line.execute(args);
     }
 
     private static void configureLogging(boolean verbose) {
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", verbose ? "info" : "error");
         System.setProperty("org.slf4j.simpleLogger.log.dev.prefix4j", verbose ? "debug" : "warn");
+        System.setProperty("org.slf4j.simpleLogger.log.ai.djl", "error"); // it looks for a GPU and tells of it
         System.setProperty("org.slf4j.simpleLogger.showThreadName", "false");
         System.setProperty("org.slf4j.simpleLogger.showShortLogName", "true");
     }
 
     private static int wrongUsage(ParameterException e, PrintStream err) {
         String command = e.getCommandLine().getCommandSpec().qualifiedName();
-        err.println("prefix4j: " + oneLine(e.getMessage()) + " (see " + command + " --help)");
+        List<String> similar = e instanceof UnmatchedArgumentException unmatched ? unmatched.getSuggestions() : List.of();
+        String suggestion = similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
+        err.println("prefix4j: " + oneLine(e.getMessage()) + suggestion + " (see " + command + " --help)");
         return WRONG_USAGE;
     }
 

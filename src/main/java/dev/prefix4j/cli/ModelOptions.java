@@ -111,8 +111,10 @@ final class ModelOptions {
         try {
             model.requireRoom(past, tokens, toGenerate);
         } catch (InputException e) {
+            boolean helps = past + toGenerate + 2 < model.config().positions();
             throw new InputException(
-                    example.location() + ": " + e.getMessage() + " (--max-source-tokens shortens sources)", e);
+                    example.location() + ": " + e.getMessage() + (helps ? " (--max-source-tokens shortens sources)" : ""),
+                    e);
         }
     }
 }

@@ -234,7 +234,7 @@ final class PretrainCommand extends ConsoleCommand {
                 int[] validation = valid == null ? new int[0] : encode(valid, tokenizer, eos, validBytes);
                 Pretrainer pretrainer = new Pretrainer(
                         model, config, rows, validation, validBytes[0], run, () -> Checkpoint.save(model, folder, type));
-                try (Interruption interruption = new Interruption()) {
+                try (Interruption interruption = new Interruption(console)) {
                     Pretrainer.Result result;
                     try (TrainProgress progress = new SamplingProgress(model, tokenizer)) {
                         result = pretrainer.train(progress, interruption);
@@ -328,7 +328,7 @@ final class PretrainCommand extends ConsoleCommand {
 
     private void report(Pretrainer.Result result, Path folder) {
         if (!result.finished()) {
-            console.say("stopped after step %,d; go on with: pretrain --resume --out %s", result.steps(), out);
+            console.say("stopped after step %,d; go on with: scripts/prefix4j pretrain --resume --out %s", result.steps(), out);
         }
         TextLikelihood validation = result.validation();
         if (json) {

@@ -237,13 +237,13 @@ final class TrainCommand extends ConsoleCommand {
         Trainer trainer = new Trainer(gpt2, encoder, config, training, validation, run, prefix ->
                 PeftAdapter.save(prefix, run.adapter(), base, reparametrization, hidden));
         console.say(
-                "%,d sequences, %,d steps; training %,d numbers, keeping %,d of them; the model has %,d",
+                "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d of them; the model has %,d",
                 training.size(),
                 trainer.totalSteps(),
                 encoder.parameterCount(),
                 (long) encoder.shape().length() * encoder.shape().rowWidth(),
                 gpt2.parameterCount());
-        try (Interruption interruption = new Interruption()) {
+        try (Interruption interruption = new Interruption(console)) {
             TrainResult result;
             try (TrainProgress progress = new TrainProgress(console)) {
                 result = trainer.train(progress, interruption);
@@ -255,7 +255,7 @@ final class TrainCommand extends ConsoleCommand {
 
     private void report(TrainResult result) {
         if (!result.finished()) {
-            console.say("stopped after step %,d; go on with: train --resume --out %s", result.steps(), out);
+            console.say("stopped after step %,d; go on with: scripts/prefix4j train --resume --out %s", result.steps(), out);
         }
         if (json) {
             ObjectNode node = JSON.createObjectNode();
@@ -298,7 +298,7 @@ final class TrainCommand extends ConsoleCommand {
     private void startFromWords(PrefixEncoder encoder, Gpt2 gpt2, Tokenizer tokenizer) {
         try (Prefix words = Prefix.ofWords(gpt2, tokenizer.encode(initWords), prefixLength)) {
             double difference = encoder.fit(words.vectors());
-            console.say("prefix starts from \"%s\", at most %.1e off", initWords, difference);
+            console.say("prefix starts from \"%s\" (largest difference %.1e)", initWords, difference);
         }
     }
 
