@@ -16,19 +16,17 @@ import dev.prefix4j.pretrain.Pretrainer;
 import dev.prefix4j.pretrain.TokenCorpus;
 import dev.prefix4j.text.BpeTrainer;
 import dev.prefix4j.text.Documents;
+import dev.prefix4j.text.RunningText;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import dev.prefix4j.train.RunDirectory;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
@@ -109,6 +107,13 @@ final class PretrainCommand extends ConsoleCommand {
 
     @Option(names = "--lr", paramLabel = "X", defaultValue = "2e-3", description = "Learning rate after the warm-up.")
     double learningRate;
+
+    @Option(
+            names = "--muon-lr",
+            paramLabel = "X",
+            defaultValue = "0",
+            description = "Learning rate of Muon for the matrices of the blocks, such as 0.02; 0: AdamW for all.")
+    double muonLearningRate;
 
     @Option(
             names = "--final-lr",
@@ -230,10 +235,11 @@ final class PretrainCommand extends ConsoleCommand {
                         (double) corpus.bytes() / corpus.tokens(),
                         model.parameterCount(),
                         Mixture.format(config.mixture()));
-                long[] validBytes = {0};
-                int[] validation = valid == null ? new int[0] : encode(valid, tokenizer, eos, validBytes);
+                RunningText validation = valid == null
+                        ? new RunningText(new int[0], 0)
+                        : RunningText.encode(valid, tokenizer, eos);
                 Pretrainer pretrainer = new Pretrainer(
-                        model, config, rows, validation, validBytes[0], run, () -> Checkpoint.save(model, folder, type));
+                        model, config, rows, validation, run, () -> Checkpoint.save(model, folder, type));
                 try (Interruption interruption = new Interruption(console)) {
                     Pretrainer.Result result;
                     try (TrainProgress progress = new SamplingProgress(model, tokenizer)) {
@@ -270,16 +276,6 @@ final class PretrainCommand extends ConsoleCommand {
                 true, eos, eos);
     }
 
-    /** The documents of a file as one run of ids, each with its end token. */
-    static int[] encode(Path file, Tokenizer tokenizer, int eos, long[] bytes) {
-        List<String> documents = new ArrayList<>();
-        Documents.read(file, documents::add);
-        bytes[0] = documents.stream().mapToLong(d -> d.getBytes(StandardCharsets.UTF_8).length).sum();
-        return tokenizer.encode(documents).stream()
-                .flatMapToInt(ids -> IntStream.concat(Arrays.stream(ids), IntStream.of(eos)))
-                .toArray();
-    }
-
     private PretrainConfig config() {
         return new PretrainConfig(
                 steps == null ? 0 : steps,
@@ -287,6 +283,7 @@ final class PretrainCommand extends ConsoleCommand {
                 batchSize,
                 rowsAtOnce,
                 learningRate,
+                muonLearningRate,
                 finalLearningRate,
                 warmup,
                 weightDecay,
