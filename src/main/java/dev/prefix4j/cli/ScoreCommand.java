@@ -56,7 +56,7 @@ final class ScoreCommand extends ConsoleCommand {
         Device device = runtimeOptions.start();
         List<Example> examples = dataOptions.read(data, limit);
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device);
+            Gpt2 model = modelOptions.load(device, console);
             Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
             List<Sequence> sequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
