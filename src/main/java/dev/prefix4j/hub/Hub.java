@@ -8,8 +8,8 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * Gives models of the Hugging Face hub as folders. A model is downloaded once; afterwards the hub is only asked what the
- * revision stands for, and not even that if it is a commit.
+ * Gives models of the Hugging Face hub as folders. A model is downloaded once; afterwards the hub is only asked what
+ * the revision stands for, and not even that if it is a commit.
  */
 public final class Hub {
     private static final long MAX_CONFIG_BYTES = 4 << 20;
@@ -117,8 +117,8 @@ public final class Hub {
             if (!fetch(commit, HubCache.TOKENIZER, MAX_TOKENIZER_BYTES)
                     && !(fetch(commit, HubCache.VOCABULARY, MAX_TOKENIZER_BYTES)
                             && fetch(commit, HubCache.MERGES, MAX_TOKENIZER_BYTES))) {
-                throw new InputException(
-                        id + ": expected tokenizer.json, or vocab.json and merges.txt, found neither at " + client.host());
+                throw new InputException("%s: expected tokenizer.json, or vocab.json and merges.txt, found neither at %s"
+                        .formatted(id, client.host()));
             }
         }
 

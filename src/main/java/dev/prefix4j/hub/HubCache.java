@@ -106,9 +106,12 @@ final class HubCache {
 
     /** Remembers what a revision stands for. */
     void writeRef(HubId id, String commit) {
-        if (!id.revision().equals(commit) && !commit(id).equals(Optional.of(commit))) {
-            Path ref = ref(id.revision());
-            AtomicFile.createFolder(ref.getParent());
+        if (id.revision().equals(commit) || commit(id).equals(Optional.of(commit))) {
+            return; // the cache may be read-only
+        }
+        Path ref = ref(id.revision());
+        AtomicFile.createFolder(ref.getParent());
+        try (BlobLock _ = BlobLock.take(lock("refs"), () -> {})) {
             AtomicFile.write(ref, commit);
         }
     }
@@ -147,7 +150,8 @@ final class HubCache {
     static SortedSet<String> shards(Path index) {
         JsonNode weightMap = JsonFile.readObject(index, "an index of shards", MAX_INDEX_BYTES).path("weight_map");
         if (!weightMap.isObject() || weightMap.isEmpty()) {
-            throw new InputException(index + ": key 'weight_map': expected an object that names a file for each tensor");
+            throw new InputException(
+                    index + ": key 'weight_map': expected an object that names a file for each tensor");
         }
         SortedSet<String> shards = new TreeSet<>();
         for (JsonNode shard : weightMap) {

@@ -50,6 +50,10 @@ final class HubClient implements AutoCloseable {
      */
     record Patience(int tries, Duration pause, Duration silence) {
         static final Patience USUAL = new Patience(3, Duration.ofMillis(500), Duration.ofSeconds(30));
+
+        String seconds() {
+            return silence.toMillis() / 1000.0 + " s";
+        }
     }
 
     /** A request that may be made again. */
@@ -211,7 +215,7 @@ final class HubClient implements AutoCloseable {
                 try {
                     n = body.read(buffer);
                 } catch (IOException e) {
-                    throw guard.hasActed() ? new HttpTimeoutException("nothing arrived for " + patience.silence()) : e;
+                    throw guard.hasActed() ? new HttpTimeoutException("nothing arrived for " + patience.seconds()) : e;
                 }
                 guard.heard();
                 if (n < 0) {
@@ -329,7 +333,7 @@ final class HubClient implements AutoCloseable {
             reply = answer.get(patience.silence().toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             answer.cancel(true);
-            throw new HttpTimeoutException("no answer for " + patience.silence());
+            throw new HttpTimeoutException("no answer for " + patience.seconds());
         } catch (InterruptedException e) {
             answer.cancel(true);
             throw interrupted(e);
@@ -360,8 +364,8 @@ final class HubClient implements AutoCloseable {
         String host = reply.uri().getAuthority();
         // The hub does not tell strangers whether a private model exists.
         if (isEndpoint(reply.uri()) && (code.equals("RepoNotFound") || code.isEmpty() && status == 401)) {
-            throw new NotOnHubException("%s has no such model (HTTP %d), or %s"
-                    .formatted(host, status, token.isPresent() ? "HF_TOKEN does not open it" : "a private one, which needs HF_TOKEN"));
+            String other = token.isPresent() ? "HF_TOKEN does not open it" : "a private one, which needs HF_TOKEN";
+            throw new NotOnHubException("%s has no such model (HTTP %d), or %s".formatted(host, status, other));
         }
         if (code.equals("RevisionNotFound")) {
             return new InputException("%s: %s has no revision '%s' of this model".formatted(id, host, id.revision()));
@@ -371,8 +375,8 @@ final class HubClient implements AutoCloseable {
                     .formatted(id, endpoint, id.repository(), status));
         }
         if (status == 401 || status == 403) {
-            return new InputException("%s: %s denies access (HTTP %d): %s"
-                    .formatted(id, host, status, token.isPresent() ? "HF_TOKEN does not allow it" : "HF_TOKEN is not set"));
+            String why = token.isPresent() ? "HF_TOKEN does not allow it" : "HF_TOKEN is not set";
+            return new InputException("%s: %s denies access (HTTP %d): %s".formatted(id, host, status, why));
         }
         return new InputException("%s: expected a file from %s, found HTTP %d".formatted(id, host, status));
     }

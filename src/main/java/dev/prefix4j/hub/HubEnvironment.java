@@ -82,7 +82,8 @@ public record HubEnvironment(Map<String, String> variables) {
     }
 
     private Path path(String text) {
-        return text.equals("~") || text.startsWith("~/") ? userHome().resolve(text.substring(1).replaceFirst("^/", "")) : Path.of(text);
+        boolean ofUser = text.equals("~") || text.startsWith("~/");
+        return ofUser ? userHome().resolve(text.replaceFirst("^~/?", "")) : Path.of(text);
     }
 
     /**
@@ -109,7 +110,8 @@ public record HubEnvironment(Map<String, String> variables) {
 
     private static String requireVisible(String token, String where) {
         if (token.length() > MAX_TOKEN_BYTES || !token.matches("[!-~]+")) {
-            throw new InputException(where + ": expected an access token, a short word of letters and digits, found other text");
+            throw new InputException(
+                    where + ": expected an access token, a short word of letters and digits, found other text");
         }
         return token;
     }
