@@ -21,13 +21,14 @@ class RoomsTest {
     private static final Map<String, Set<String>> MAY_IMPORT = Map.of(
             "torch", Set.of(),
             "text", Set.of(),
+            "hub", Set.of(),
             "gpt2", Set.of("torch"),
             "prefix", Set.of("gpt2", "torch"),
             "eval", Set.of("text", "gpt2", "torch"),
             "train", Set.of("text", "prefix", "eval", "gpt2", "torch"),
             "generate", Set.of("text", "prefix", "gpt2", "torch"),
             "pretrain", Set.of("text", "gpt2", "eval", "train", "torch"),
-            "cli", Set.of("torch", "text", "gpt2", "prefix", "eval", "train", "generate", "pretrain"));
+            "cli", Set.of("torch", "text", "hub", "gpt2", "prefix", "eval", "train", "generate", "pretrain"));
 
     private static List<Path> sources() throws IOException {
         try (Stream<Path> files = Files.walk(SOURCES)) {

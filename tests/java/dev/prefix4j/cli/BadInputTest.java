@@ -93,7 +93,7 @@ class BadInputTest {
     static Stream<Arguments> cases() {
         String train = "train --model M --data T/good.tsv --out T/run";
         return Stream.of(
-                        new Case(2, "Missing required option: '--model=DIR'", "score --data T/good.tsv"),
+                        new Case(2, "Missing required option: '--model=MODEL'", "score --data T/good.tsv"),
                         new Case(2, "Unknown option: '--modle=9'", "score --modle=9 --model M --data T/good.tsv"),
                         new Case(2, "Unmatched argument", "frobnicate"),
                         new Case(2, "Unmatched argument at index 0: 'trian'; did you mean train or pretrain?", "trian --help"),

@@ -145,7 +145,7 @@ final class GenerateCommand extends ConsoleCommand {
         List<Example> sources = sources();
         StringBuilder lines = new StringBuilder();
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device);
+            Gpt2 model = modelOptions.load(device, console);
             Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 List<int[]> prompts = prompts(sources, tokenizer, model, loaded.map(Prefix::length).orElse(0));

@@ -6,6 +6,7 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
@@ -21,6 +22,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         subcommands = {
             TrainCommand.class,
             PretrainCommand.class,
+            DemoCommand.class,
             GenerateCommand.class,
             ScoreCommand.class,
             EvaluateCommand.class,
@@ -47,14 +49,25 @@ public final class Main {
     }
 
     /**
-     * Runs a command line.
+     * Runs a command line in the environment of the process.
      *
      * @return the exit code
      */
     public static int run(String[] args, InputStream in, PrintStream out, PrintStream err) {
+        return run(args, in, out, err, System.getenv());
+    }
+
+    /**
+     * Runs a command line.
+     *
+     * @param environment variables, which name the hub and its cache among others
+     * @return the exit code
+     */
+    public static int run(
+            String[] args, InputStream in, PrintStream out, PrintStream err, Map<String, String> environment) {
         boolean verbose = java.util.Arrays.asList(args).contains("--verbose");
         configureLogging(verbose);
-        Console console = new Console(in, out, err);
+        Console console = new Console(in, out, err, environment);
         CommandLine.IFactory factory = new CommandLine.IFactory() {
             @Override
             public <K> K create(Class<K> type) throws Exception {

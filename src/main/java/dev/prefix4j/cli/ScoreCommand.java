@@ -92,7 +92,7 @@ final class ScoreCommand extends ConsoleCommand {
 
     private int scoreText(Device device) {
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device);
+            Gpt2 model = modelOptions.load(device, console);
             TextLikelihood likelihood;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 RunningText text = RunningText.encode(subject.text, tokenizer, model.config().eos());
@@ -114,7 +114,7 @@ final class ScoreCommand extends ConsoleCommand {
 
     private int scoreCopying(Device device) {
         try (TensorScope _ = new TensorScope()) {
-            Induction induction = Induction.of(modelOptions.load(device), subject.induction, runtimeOptions.seed);
+            Induction induction = Induction.of(modelOptions.load(device, console), subject.induction, runtimeOptions.seed);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("first_loss", induction.first()).put("second_loss", induction.second());
@@ -131,7 +131,7 @@ final class ScoreCommand extends ConsoleCommand {
     private int scoreTargets(Device device) {
         List<Example> examples = dataOptions.read(subject.data, limit);
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device);
+            Gpt2 model = modelOptions.load(device, console);
             Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
             List<Sequence> sequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {

@@ -23,6 +23,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
@@ -42,9 +43,9 @@ final class TrainCommand extends ConsoleCommand {
 
     @Option(
             names = "--model",
-            paramLabel = "DIR",
-            description = "Hugging Face GPT-2 folder: config.json, model.safetensors, tokenizer.json.")
-    Path model;
+            paramLabel = "MODEL",
+            description = ModelOptions.DESCRIPTION)
+    String model;
 
     @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets to train on.")
     Path data;
@@ -174,6 +175,9 @@ final class TrainCommand extends ConsoleCommand {
     @Override
     public Integer call() {
         ConfigFile stored = null;
+        if (model != null) {
+            model = ModelName.anywhere(model); // as the run and its adapter keep it
+        }
         if (resume) {
             stored = RunDirectory.readConfig(out);
             RunOptions.restore(spec, stored, out);
@@ -199,9 +203,9 @@ final class TrainCommand extends ConsoleCommand {
         List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit);
         try (TensorScope _ = new TensorScope()) {
             ModelOptions modelOptions = new ModelOptions();
-            modelOptions.folder = model;
+            modelOptions.name = model;
             modelOptions.maxSourceTokens = maxSourceTokens;
-            Gpt2 gpt2 = modelOptions.load(device);
+            Gpt2 gpt2 = modelOptions.load(device, console);
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
             PrefixEncoder encoder = PrefixEncoder.create(reparametrization, shape, hidden, device);
             List<Sequence> trainingSequences;
@@ -233,9 +237,10 @@ final class TrainCommand extends ConsoleCommand {
             List<Sequence> validation,
             RunDirectory run,
             Reparametrization reparametrization) {
-        String base = model.toAbsolutePath().normalize().toString();
+        String base = ModelName.base(model);
+        Optional<String> revision = ModelName.revision(model);
         Trainer trainer = new Trainer(gpt2, encoder, config, training, validation, run, prefix ->
-                PeftAdapter.save(prefix, run.adapter(), base, reparametrization, hidden));
+                PeftAdapter.save(prefix, run.adapter(), base, revision, reparametrization, hidden));
         console.say(
                 "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d of them; the model has %,d",
                 training.size(),
