@@ -194,14 +194,22 @@ final class PretrainCommand extends ConsoleCommand {
             throw new ParameterException(spec.commandLine(), "expected --tokenizer or --vocab-size, found both");
         }
         PretrainConfig config = config();
+        modelConfig(1, 0); // refuses a geometry before anything is made
+        for (Path file : data) {
+            Documents.requireFile(file);
+        }
+        if (valid != null) {
+            Documents.requireFile(valid);
+        }
         torch.ScalarType type = switch (dtype) {
             case "float32" -> torch.ScalarType.Float;
             case "float16" -> torch.ScalarType.Half;
             case "bfloat16" -> torch.ScalarType.BFloat16;
             default -> throw new InputException("dtype: expected float32, float16 or bfloat16, found '" + dtype + "'");
         };
+        TorchRuntime.MatmulPrecision precision = TorchRuntime.MatmulPrecision.parse(matmulPrecision);
         Device device = runtimeOptions.start();
-        TorchRuntime.matmulPrecision(TorchRuntime.MatmulPrecision.parse(matmulPrecision));
+        TorchRuntime.matmulPrecision(precision);
         try (RunDirectory run = resume
                 ? RunDirectory.open(out)
                 : RunDirectory.create(out, RunOptions.describe(spec))) {
@@ -211,19 +219,18 @@ final class PretrainCommand extends ConsoleCommand {
 
     private int train(PretrainConfig config, torch.ScalarType type, Device device, RunDirectory run) {
         Path folder = out.resolve("model");
-        AtomicFile.createFolder(folder);
-        Path tokenizerFile = folder.resolve("tokenizer.json");
-        if (!Files.exists(tokenizerFile)) {
-            makeTokenizer(tokenizerFile);
+        Path tokens = out.resolve("tokens.safetensors");
+        try {
+            prepare(folder, tokens);
+        } catch (RuntimeException e) {
+            if (!resume) {
+                run.discard(folder.resolve("tokenizer.json"), folder, tokens);
+            }
+            throw e;
         }
         try (TensorScope _ = new TensorScope();
                 Tokenizer tokenizer = Tokenizer.load(folder)) {
             int eos = tokenizer.id(Documents.SEPARATOR);
-            Path tokens = out.resolve("tokens.safetensors");
-            if (!Files.exists(tokens)) {
-                console.say("encoding the text, once for this run");
-                TokenCorpus.encode(data, tokenizer, eos, tokens).close();
-            }
             try (TokenCorpus corpus = TokenCorpus.open(tokens)) {
                 TorchRuntime.seed(runtimeOptions.seed);
                 Gpt2 model = Checkpoint.initialize(modelConfig(tokenizer.vocabularySize(), eos), device);
@@ -250,6 +257,21 @@ final class PretrainCommand extends ConsoleCommand {
             }
         }
         return Main.OK;
+    }
+
+    /** Makes tokenizer and tokens where they are not there yet. */
+    private void prepare(Path folder, Path tokens) {
+        AtomicFile.createFolder(folder);
+        Path tokenizerFile = folder.resolve("tokenizer.json");
+        if (!Files.exists(tokenizerFile)) {
+            makeTokenizer(tokenizerFile);
+        }
+        if (!Files.exists(tokens)) {
+            console.say("encoding the text, once for this run");
+            try (Tokenizer tokenizer = Tokenizer.load(folder)) {
+                TokenCorpus.encode(data, tokenizer, tokenizer.id(Documents.SEPARATOR), tokens).close();
+            }
+        }
     }
 
     private void makeTokenizer(Path file) {

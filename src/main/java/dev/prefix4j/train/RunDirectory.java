@@ -157,6 +157,23 @@ public final class RunDirectory implements AutoCloseable {
         }
     }
 
+    /**
+     * Takes a run back that could not begin: removes the given files and folders, in their order, the configuration, and
+     * the folder if nothing else is in it.
+     */
+    public void discard(Path... made) {
+        close();
+        List<Path> all = new ArrayList<>(List.of(made));
+        all.addAll(List.of(folder.resolve(CONFIG), folder.resolve(LOCK), folder));
+        for (Path path : all) {
+            try {
+                Files.deleteIfExists(path);
+            } catch (IOException e) {
+                return; // somebody else's file is in it: it stays
+            }
+        }
+    }
+
     /** Where the prefix goes. */
     public Path adapter() {
         return folder.resolve("adapter");
