@@ -45,7 +45,7 @@ final class DemoCommand extends ConsoleCommand {
     private static final int BATCH = 20;
     private static final List<String> TRAINING = List.of(
             "--model", MODEL, "--data", "builtin:e2e/train", "--valid", "builtin:e2e/valid",
-            "--prefix-length", "20", "--steps", "400", "--batch-size", "16", "--lr", "2e-3", "--warmup", "40",
+            "--prefix-length", "20", "--batch-size", "16", "--lr", "2e-3", "--warmup", "40",
             "--valid-every", "100");
 
     @Option(
@@ -54,6 +54,9 @@ final class DemoCommand extends ConsoleCommand {
             defaultValue = "prefix4j-demo",
             description = "Folder for the run, new or empty.")
     Path out;
+
+    @Option(names = "--steps", paramLabel = "N", defaultValue = "400", description = "Steps of training.")
+    int steps;
 
     @Mixin
     RuntimeOptions runtimeOptions;
@@ -67,6 +70,9 @@ final class DemoCommand extends ConsoleCommand {
 
     @Override
     public Integer call() {
+        if (steps < 1) {
+            throw new InputException("steps must be at least 1, was " + steps);
+        }
         RunDirectory.requireNew(out);
         RunOptions.requireWritable(out);
         Device device = runtimeOptions.start();
@@ -85,7 +91,8 @@ final class DemoCommand extends ConsoleCommand {
         heading("A prefix is trained; the model stays as it is:");
         List<String> train = new ArrayList<>(List.of("train"));
         train.addAll(TRAINING);
-        train.addAll(List.of("--seed", Long.toString(runtimeOptions.seed), "--out", out.toString()));
+        train.addAll(List.of(
+                "--steps", Integer.toString(steps), "--seed", Long.toString(runtimeOptions.seed), "--out", out.toString()));
         console.say("  scripts/prefix4j %s%n", String.join(" ", train));
         if (!train(train)) {
             return Main.OK; // interrupted: the way to go on has been said
@@ -152,7 +159,7 @@ final class DemoCommand extends ConsoleCommand {
         }
         try {
             JsonNode json = JSON.readTree(result.toByteArray());
-            return json.path("steps").asInt() == Integer.parseInt(TRAINING.get(TRAINING.indexOf("--steps") + 1));
+            return json.path("steps").asInt() == steps;
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
         } catch (IOException e) {

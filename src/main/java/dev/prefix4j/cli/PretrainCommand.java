@@ -83,6 +83,13 @@ final class PretrainCommand extends ConsoleCommand {
     int positions;
 
     @Option(
+            names = "--init",
+            paramLabel = "I",
+            defaultValue = "copying",
+            description = "First weights. random: GPT-2's; copying: with attention heads that repeat what has been read.")
+    String init;
+
+    @Option(
             names = "--mixture",
             paramLabel = "M",
             defaultValue = "prose=1.0",
@@ -195,6 +202,9 @@ final class PretrainCommand extends ConsoleCommand {
         }
         PretrainConfig config = config();
         modelConfig(1, 0); // refuses a geometry before anything is made
+        if (!init.equals("copying") && !init.equals("random")) {
+            throw new InputException("init: expected copying or random, found '" + init + "'");
+        }
         for (Path file : data) {
             Documents.requireFile(file);
         }
@@ -234,6 +244,9 @@ final class PretrainCommand extends ConsoleCommand {
             try (TokenCorpus corpus = TokenCorpus.open(tokens)) {
                 TorchRuntime.seed(runtimeOptions.seed);
                 Gpt2 model = Checkpoint.initialize(modelConfig(tokenizer.vocabularySize(), eos), device);
+                if (init.equals("copying")) {
+                    Pretrainer.startCopying(model);
+                }
                 Mixture rows = new Mixture(corpus, tokenizer, eos, config.mixture(), positions, config.seed());
                 console.say(
                         "%,d documents, %,d tokens (%.2f bytes each); %,d weights; %s",

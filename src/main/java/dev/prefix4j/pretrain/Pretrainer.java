@@ -66,6 +66,15 @@ public final class Pretrainer {
     }
 
     /**
+     * Gives a new model first weights with which it copies from its context ({@link CopyingStart}).
+     *
+     * @throws InputException if it has less than two layers or four heads
+     */
+    public static void startCopying(Gpt2 model) {
+        CopyingStart.apply(model);
+    }
+
+    /**
      * @param steps that were taken
      * @param seconds of training in all
      * @param validation of the last validation; null: there was none

@@ -1,0 +1,141 @@
+package dev.prefix4j.pretrain;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.torch.TensorScope;
+import java.util.Map;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * First weights with which a GPT-2 can copy from its context before it has read a word: the two-layer circuit of Olsson
+ * et al. 2022 (arXiv:2209.11895) that models find by themselves after billions of tokens, far more than a small run has.
+ *
+ * <p>The stream of width E is divided: D numbers hold the position as sines and cosines, D the previous token, and the
+ * rest the token (D the width of a head). A head of the first block looks at the position before its own, a rotation of
+ * sines and cosines, and writes which token is there. Heads of the second block look where the previous token was the
+ * present one, and write the token that is there. The other residual projections start at zero; all of it is trained.
+ */
+final class CopyingStart {
+    private static final double LONGEST_WAVE = 100; // positions for one radian
+    private static final double SHORTEST_WAVE = 0.5;
+    private static final double QUIET = 0.1; // tokens in the part of the stream that is not theirs
+    private static final double POSITION_SHARPNESS = 1.8;
+    private static final double TOKEN_SHARPNESS = 1.5;
+    private static final double COPY_LOUDNESS = 3;
+
+    private CopyingStart() {}
+
+    /**
+     * Gives a new model these weights.
+     *
+     * @throws InputException if the model has not two blocks, or less than four heads
+     */
+    static void apply(Gpt2 model) {
+        int e = model.config().width();
+        int d = model.config().headWidth();
+        if (model.config().layers() < 2 || model.config().heads() < 4 || d % 2 != 0) {
+            throw new InputException("copying start: expected at least 2 layers and 4 heads of even width, found %d, %d, %d"
+                    .formatted(model.config().layers(), model.config().heads(), d));
+        }
+        try (TensorScope _ = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            Map<String, Tensor> w = model.weights();
+            // What other parts add to the stream begins at zero, or it would drown the circuit.
+            w.forEach((name, weight) -> {
+                if (name.endsWith("c_proj.weight")) {
+                    weight.zero_();
+                }
+            });
+            Tensor tokens = w.get("wte.weight");
+            double deviation = tokens.std().item_double();
+            tokens.narrow(1, 0, 2L * d).mul_(new Scalar(QUIET));
+            double[] frequencies = frequencies(d / 2);
+            positions(w.get("wpe.weight"), frequencies, deviation * Math.sqrt(2));
+
+            Tensor attention = w.get("h.0.attn.c_attn.weight"); // [E, 3E]
+            Tensor query = block(attention, 0, e, 0, d);
+            Tensor key = block(attention, 0, e, e, d);
+            Tensor value = block(attention, 0, e, 2L * e, d);
+            previous(query, key, frequencies);
+            Tensor half = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
+            value.zero_();
+            value.narrow(0, 2L * d, e - 2L * d).copy_(half);
+            Tensor out = block(w.get("h.0.attn.c_proj.weight"), 0, d, 0, e);
+            out.zero_();
+            out.narrow(1, d, d).copy_(torch.eye(d).mul(new Scalar(deviation)));
+
+            Tensor second = w.get("h.1.attn.c_attn.weight");
+            Tensor secondOut = w.get("h.1.attn.c_proj.weight");
+            Tensor basis = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0(); // [E - 2D, E - 2D]
+            int heads = (e - 2 * d) / d;
+            for (int h = 0; h < heads; h++) {
+                query = block(second, 0, e, (long) h * d, d);
+                query.zero_();
+                query.narrow(0, 2L * d, e - 2L * d).copy_(half.mul(new Scalar(TOKEN_SHARPNESS)));
+                key = block(second, 0, e, e + (long) h * d, d);
+                key.zero_();
+                key.narrow(0, d, d).copy_(torch.eye(d).mul(new Scalar(TOKEN_SHARPNESS)));
+                value = block(second, 0, e, 2L * e + (long) h * d, d);
+                value.zero_();
+                Tensor part = basis.narrow(1, (long) h * d, d); // [E - 2D, D]
+                value.narrow(0, 2L * d, e - 2L * d).copy_(part);
+                out = block(secondOut, (long) h * d, d, 0, e);
+                out.zero_();
+                out.narrow(1, 2L * d, e - 2L * d).copy_(part.t().mul(new Scalar(COPY_LOUDNESS * deviation)));
+            }
+        }
+    }
+
+    private static Tensor block(Tensor matrix, long row, long rows, long column, long columns) {
+        return matrix.narrow(0, row, rows).narrow(1, column, columns);
+    }
+
+    /** Radians a position, from short waves to long ones. */
+    private static double[] frequencies(int count) {
+        double[] frequencies = new double[count];
+        for (int i = 0; i < count; i++) {
+            double share = count == 1 ? 0 : (double) i / (count - 1);
+            frequencies[i] = 1 / (SHORTEST_WAVE * Math.pow(LONGEST_WAVE / SHORTEST_WAVE, share));
+        }
+        return frequencies;
+    }
+
+    /** Sines and cosines of the positions: [positions, E], of which the first columns are used. */
+    private static void positions(Tensor table, double[] frequencies, double amplitude) {
+        int rows = (int) table.size(0);
+        float[] values = new float[rows * 2 * frequencies.length];
+        for (int p = 0; p < rows; p++) {
+            for (int i = 0; i < frequencies.length; i++) {
+                int at = (p * frequencies.length + i) * 2;
+                values[at] = (float) (amplitude * Math.sin(frequencies[i] * p));
+                values[at + 1] = (float) (amplitude * Math.cos(frequencies[i] * p));
+            }
+        }
+        table.mul_(new Scalar(QUIET));
+        table.narrow(1, 0, 2L * frequencies.length)
+                .copy_(torch.tensor(values).view(rows, 2L * frequencies.length));
+    }
+
+    /** A query at a position is the key of the position before. */
+    private static void previous(Tensor query, Tensor key, double[] frequencies) {
+        int d = 2 * frequencies.length;
+        float[] turned = new float[d * d];
+        for (int i = 0; i < frequencies.length; i++) {
+            float cos = (float) (POSITION_SHARPNESS * Math.cos(frequencies[i]));
+            float sin = (float) (POSITION_SHARPNESS * Math.sin(frequencies[i]));
+            int s = 2 * i;
+            int c = s + 1;
+            turned[s * d + s] = cos; // sin(w(p-1)) = sin(wp) cos(w) - cos(wp) sin(w)
+            turned[c * d + s] = -sin;
+            turned[c * d + c] = cos; // cos(w(p-1)) = cos(wp) cos(w) + sin(wp) sin(w)
+            turned[s * d + c] = sin;
+        }
+        query.zero_();
+        query.narrow(0, 0, d).copy_(torch.tensor(turned).view(d, d));
+        key.zero_();
+        key.narrow(0, 0, d).copy_(torch.eye(d).mul(new Scalar(POSITION_SHARPNESS)));
+    }
+}
