@@ -27,7 +27,8 @@ class RoomsTest {
             "train", Set.of("text", "prefix", "eval", "gpt2", "torch"),
             "generate", Set.of("text", "prefix", "gpt2", "torch"),
             "pretrain", Set.of("text", "gpt2", "eval", "train", "torch"),
-            "cli", Set.of("torch", "text", "gpt2", "prefix", "eval", "train", "generate", "pretrain"));
+            "report", Set.of("train", "eval"),
+            "cli", Set.of("torch", "text", "gpt2", "prefix", "eval", "train", "generate", "pretrain", "report"));
 
     private static List<Path> sources() throws IOException {
         try (Stream<Path> files = Files.walk(SOURCES)) {

@@ -22,6 +22,7 @@ import picocli.CommandLine.ParameterException;
             GenerateCommand.class,
             ScoreCommand.class,
             EvaluateCommand.class,
+            ReportCommand.class,
             DataCommand.class,
             DoctorCommand.class
         })

@@ -93,7 +93,7 @@ public final class Pretrainer {
             model.weights().forEach((name, weight) -> state.put("model." + name, weight));
             optimizers.forEach(optimizer -> state.putAll(optimizer.state()));
             restore(run.loadState(state));
-            run.keepMetricsUpTo(step);
+            run.keepLinesUpTo(step);
             listener.started(step, total());
             boolean stopped = false;
             while (progress() < 1 && !stopped) {
