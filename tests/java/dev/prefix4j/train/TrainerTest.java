@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.Tensor;
@@ -67,7 +68,16 @@ class TrainerTest {
         return sequences;
     }
 
+    /** With the number of the step as what is written. */
     private TrainResult train(RunDirectory run, TrainConfig config, BooleanSupplier stop) {
+        int[] step = {0};
+        TrainListener counter = new TrainListener() {
+            @Override
+            public void stepped(Step taken) {
+                step[0] = taken.step();
+            }
+        };
+        Sampler sampler = _ -> List.of(new Sample("a", Integer.toString(step[0]), Optional.empty()));
         try (TensorScope _ = new TensorScope()) {
             TorchRuntime.seed(3);
             PrefixEncoder encoder = PrefixEncoder.create(
@@ -80,7 +90,7 @@ class TrainerTest {
                             sequences(8, 2),
                             run,
                             prefix -> PeftAdapter.save(prefix, run.adapter(), "m", Reparametrization.MLP, 16))
-                    .train(new TrainListener() {}, stop);
+                    .train(counter, sampler, stop);
         }
     }
 
@@ -145,6 +155,23 @@ class TrainerTest {
                     java.util.stream.IntStream.rangeClosed(1, 24).boxed().toList(),
                     run.metrics().stream().filter(l -> l.has("loss")).map(l -> l.path("step").intValue()).toList());
         }
+    }
+
+    @Test
+    void samplesNewerThanTheStateAreDroppedOnResuming() throws Exception {
+        Path folder = temporary.resolve("run");
+        try (RunDirectory run = create(folder)) {
+            int[] steps = {0};
+            train(run, CONFIG, () -> ++steps[0] == 8);
+        }
+        Path samples = folder.resolve("samples.jsonl");
+        String kept = "{\"step\":8,\"source\":\"a\",\"output\":\"8\",\"reference\":null}\n";
+        assertEquals(kept, Files.readString(samples));
+        Files.writeString(samples, kept + "{\"step\":9,\"source\":\"a\"}\n{\"step\":1");
+        try (RunDirectory run = RunDirectory.open(folder)) {
+            train(run, CONFIG, () -> false);
+        }
+        assertEquals(kept + kept.replace("8", "16") + kept.replace("8", "24"), Files.readString(samples));
     }
 
     @Test

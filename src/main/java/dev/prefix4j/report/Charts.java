@@ -26,6 +26,9 @@ final class Charts {
     /** Lines of few points show them. */
     private static final int FEW = 40;
 
+    /** Room beside the first and the last step, as a share of all; XChart leaves out a tick at the very edge. */
+    private static final double MARGIN = 0.02;
+
     static {
         System.setProperty("java.awt.headless", "true"); // read when AWT loads
     }
@@ -34,8 +37,8 @@ final class Charts {
 
     /** Colours; the page's style sheet has the same. */
     enum Palette {
-        LIGHT(0xffffff, 0x1f2328, 0x59636e, 0xe3e6ea, 0x2563eb, 0xd9480f, 55),
-        DARK(0x181d24, 0xe6e9ee, 0x9aa4b2, 0x2c343f, 0x6ea8fe, 0xffa94d, 75);
+        LIGHT(0xffffff, 0x1f2328, 0x59636e, 0xe3e6ea, 0x2563eb, 0xd9480f, 90),
+        DARK(0x181d24, 0xe6e9ee, 0x9aa4b2, 0x2c343f, 0x6ea8fe, 0xffa94d, 110);
 
         private final Color background;
         private final Color text;
@@ -67,20 +70,22 @@ final class Charts {
     /** Width and height of a chart in points. */
     enum Format {
         /** Across the page. */
-        LARGE(1040, 420, 13),
-        /** Two side by side. */
-        SMALL(500, 270, 12),
+        LARGE(1040, 420, 13, 12),
+        /** Several side by side. */
+        SMALL(340, 270, 11, 5),
         /** Across a phone. */
-        PHONE(380, 330, 12);
+        PHONE(380, 330, 12, 5);
 
         final int width;
         final int height;
         private final int fontSize;
+        private final int ticks;
 
-        Format(int width, int height, int fontSize) {
+        Format(int width, int height, int fontSize, int ticks) {
             this.width = width;
             this.height = height;
             this.fontSize = fontSize;
+            this.ticks = ticks;
         }
     }
 
@@ -93,7 +98,7 @@ final class Charts {
      */
     record Picture(byte[] png, double left, double right) {}
 
-    /** This machine cannot draw text: it has no fonts, or its JDK no AWT. */
+    /** This machine cannot draw text: it has no fonts, or not the libraries for them. */
     static final class CannotDrawException extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -185,18 +190,18 @@ final class Charts {
         styler.setAxisTickLabelsFont(font);
         styler.setChartTitleFont(font.deriveFont(Font.BOLD, format.fontSize + 2f));
         styler.setChartTitleBoxVisible(false);
-        styler.setChartPadding(8);
+        styler.setChartPadding(format == Format.LARGE ? 16 : 10);
         styler.setMarkerSize(7);
         styler.setLegendPosition(LegendPosition.OutsideS);
         styler.setLegendLayout(format == Format.PHONE ? LegendLayout.Vertical : LegendLayout.Horizontal);
-        styler.setLegendPadding(6);
+        styler.setLegendPadding(format == Format.LARGE ? 12 : 6);
         styler.setLocale(Locale.ROOT);
         styler.setXAxisDecimalPattern("#,##0");
         styler.setYAxisDecimalPattern(plot.pattern());
-        styler.setXAxisTickMarkSpacingHint(format == Format.LARGE ? 90 : 75);
+        styler.setXAxisMaxLabelCount(format.ticks);
         styler.setYAxisTickMarkSpacingHint(45);
-        styler.setXAxisMin(0.0);
-        styler.setXAxisMax((double) plot.lastStep());
+        styler.setXAxisMin(-MARGIN * plot.lastStep());
+        styler.setXAxisMax((1 + MARGIN) * plot.lastStep());
         styler.setYAxisMin(plot.least());
         styler.setYAxisMax(plot.most());
         styler.setPlotContentSize(1);

@@ -10,7 +10,7 @@ final class Curve {
     static final int MAX_POINTS = 2000;
 
     /** A smoothed value reaches back over this share of the points, but over some points at least. */
-    private static final double SMOOTHED_SHARE = 1.0 / 30;
+    private static final double SMOOTHED_SHARE = 0.01;
 
     private static final int SMOOTHED_POINTS = 8;
 

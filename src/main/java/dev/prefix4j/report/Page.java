@@ -87,14 +87,16 @@ final class Page {
             markup("<progress max=\"%d\" value=\"%d\"></progress>\n".formatted(total, run.steps()));
         }
         markup("</header>\n<dl class=\"cards\">\n");
-        card("Loss", number("%.4f", run.lastLoss()), "mean of the last %d steps".formatted(Math.min(run.steps(), TrainResult.LAST)));
+        card("Loss", number("%.4f", run.lastLoss()), run.steps() == 1
+                ? "of the one step"
+                : "mean of the last %d steps".formatted(Math.min(run.steps(), TrainResult.LAST)));
         run.best().ifPresent(best ->
                 card("Best validation loss", number("%.4f", best.loss()), number("at step %,d", best.step())));
         card(
                 "Steps",
                 number("%,d", run.steps()),
                 total > 0 ? number("of %,d (%.0f %%)", total, 100.0 * run.steps() / total) : "");
-        card("Speed", number("%,.0f tokens/s", run.tokens() / run.seconds()), number("%,.0f tokens in all", run.tokens()));
+        card("Tokens per second", number("%,.0f", run.tokens() / run.seconds()), number("%,.0f tokens in all", run.tokens()));
         card("Time in steps", duration(run.seconds()), number("%.3g s a step", run.seconds() / run.steps()));
         long bytes = run.savedBytes();
         if (bytes > 0) {
@@ -132,10 +134,14 @@ final class Page {
             markup("</dl>\n<table>\n<thead><tr><th>Step</th><th>Output</th></tr></thead>\n<tbody>\n");
             for (Map.Entry<Integer, Sample> entry : written) {
                 markup("<tr><th>").text(number("%,d", entry.getKey())).markup("</th><td dir=\"auto\">");
-                text(entry.getValue().output()).markup("</td></tr>\n");
+                text(oneParagraph(entry.getValue().output())).markup("</td></tr>\n");
             }
             markup("</tbody>\n</table>\n</section>\n");
         });
+    }
+
+    private static String oneParagraph(String text) {
+        return text.replaceAll("\\s*\\R\\s*", " ¶ ");
     }
 
     private void tables() {

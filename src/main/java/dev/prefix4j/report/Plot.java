@@ -30,21 +30,21 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
     record Line(String name, Role role, double[] steps, double[] values) {}
 
     private static final double RARE = 0.01;
-    private static final double MARGIN = 0.05;
+    private static final double MARGIN = 0.04;
 
     /** Training and validation loss. */
     static Plot loss(RunRecord run) {
-        List<Line> lines = smoothed(run.loss, "training loss");
+        List<Line> lines = smoothed(run.loss, "training loss (%s)");
         List<RunRecord.Validation> validations = run.validations();
         if (!validations.isEmpty()) {
             lines.add(new Line(
-                    "validation loss",
+                    "validation loss (measured)",
                     Role.VALIDATION,
                     validations.stream().mapToDouble(RunRecord.Validation::step).toArray(),
                     validations.stream().mapToDouble(RunRecord.Validation::loss).toArray()));
         }
         run.best().ifPresent(best -> lines.add(new Line(
-                "best validation loss",
+                "best validation loss (step %,d)".formatted(best.step()),
                 Role.BEST,
                 new double[] {best.step()},
                 new double[] {best.loss()})));
@@ -53,25 +53,25 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
 
     /** The learning rate of each step. */
     static Plot learningRate(RunRecord run) {
-        return of("learning rate", "0.0#E0", run, true, List.of(
+        return of("learning rate", "0.########", run, true, List.of(
                 new Line("learning rate", Role.MAIN, run.learningRate.steps(), run.learningRate.values())));
     }
 
     /** Tokens a second. */
     static Plot speed(RunRecord run) {
-        return of("tokens per second", "#,##0", run, true, smoothed(run.speed, "throughput"));
+        return of("tokens per second", "#,##0", run, true, smoothed(run.speed, "%s"));
     }
 
     /** The norm of the gradient before it is clipped. */
     static Plot gradientNorm(RunRecord run) {
-        return of("gradient norm before clipping", "#,##0.###", run, true, smoothed(run.gradientNorm, "gradient norm"));
+        return of("norm before clipping", "#,##0.###", run, true, smoothed(run.gradientNorm, "%s"));
     }
 
     private static List<Line> smoothed(Curve curve, String name) {
         List<Line> lines = new ArrayList<>();
         String raw = curve.perPoint() == 1 ? "each step" : "mean of %,d steps".formatted(curve.perPoint());
-        lines.add(new Line(name + ", " + raw, Role.RAW, curve.steps(), curve.values()));
-        lines.add(new Line(name + ", smoothed", Role.MAIN, curve.steps(), curve.smoothed()));
+        lines.add(new Line(name.formatted(raw), Role.RAW, curve.steps(), curve.values()));
+        lines.add(new Line(name.formatted("smoothed"), Role.MAIN, curve.steps(), curve.smoothed()));
         return lines;
     }
 
@@ -88,7 +88,6 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
         }
         least = fromZero ? Math.min(0, least) : least;
         double margin = most > least ? MARGIN * (most - least) : Math.max(MARGIN * Math.abs(most), 1e-9);
-        return new Plot(
-                quantity, pattern, Math.max(1, run.steps()), fromZero && least == 0 ? 0 : least - margin, most + margin, lines);
+        return new Plot(quantity, pattern, Math.max(1, run.steps()), least - margin, most + margin, lines);
     }
 }
