@@ -140,12 +140,12 @@ class ProcessTest {
         long afterWarmUp = 0;
         long last = 0;
         long bytes = 0;
-        while (process.isAlive()) {
+        while (process.isAlive() && !Files.exists(out.resolve("report.html"))) { // it loads what draws it
             long before = bytes;
             bytes = size(metrics);
             long steps = bytes / 100; // lines have a little more than 100 bytes
             long resident = Memory.residentBytes(process.pid());
-            if (resident > 0 && steps > 900 && bytes > before) { // not while the report is drawn at the end
+            if (resident > 0 && steps > 900 && bytes > before) { // while it takes steps
                 afterWarmUp = afterWarmUp == 0 ? resident : afterWarmUp;
                 last = resident;
             }

@@ -18,6 +18,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
@@ -245,6 +246,20 @@ class ReportTest {
         InputException e = assertThrows(InputException.class, () -> Report.write(run));
         assertTrue(e.getMessage().endsWith(message), e.getMessage());
         assertFalse(Files.exists(run.resolve("report.html")));
+    }
+
+    @Test
+    void aReportThatCannotBeWrittenDoesNotEndTheRun() throws IOException {
+        Path run = smallRun();
+        Files.createDirectories(run.resolve("report.html/in the way"));
+        List<String> remarks = new ArrayList<>();
+        RunReporter reporter = new RunReporter(run, "train", java.util.Map.of(), remarks::add);
+        reporter.close(); // no step was taken
+        assertEquals(List.of(), remarks);
+        reporter.started(60, 60);
+        reporter.close();
+        assertEquals(1, remarks.size());
+        assertTrue(remarks.getFirst().startsWith("report: " + run.resolve("report.html") + ": cannot be written"), remarks.getFirst());
     }
 
     private record Outcome(int code, String out, String err) {}

@@ -12,7 +12,7 @@ final class Curve {
     /** A smoothed value reaches back over this share of the points, but over some points at least. */
     private static final double SMOOTHED_SHARE = 0.01;
 
-    private static final int SMOOTHED_POINTS = 8;
+    private static final int SMOOTHED_POINTS = 5;
 
     private final double[] steps = new double[MAX_POINTS];
     private final double[] values = new double[MAX_POINTS];

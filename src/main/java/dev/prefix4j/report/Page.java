@@ -63,17 +63,16 @@ final class Page {
 
     private void head() {
         String script = resource("report.js");
-        String title = run.folder.toAbsolutePath().normalize().getFileName() + " – prefix4j";
         markup("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         markup("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
         markup("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; ")
                 .markup("style-src 'unsafe-inline'; script-src 'sha256-%s'\">\n".formatted(sha256(script)));
-        markup("<title>").text(title).markup("</title>\n");
+        markup("<title>").text(run.name() + " – prefix4j").markup("</title>\n");
         markup("<style>\n").markup(resource("report.css")).markup("</style>\n</head>\n<body>\n");
     }
 
     private void summary() {
-        markup("<header>\n<h1>").text(run.folder.toAbsolutePath().normalize().getFileName().toString()).markup("</h1>\n");
+        markup("<header>\n<h1>").text(run.name()).markup("</h1>\n");
         markup("<p>").text(run.isPretraining() ? "Pretraining of a GPT-2" : "Prefix-tuning of a GPT-2");
         for (String key : List.of("model", "data")) {
             if (run.config.containsKey(key)) {
@@ -96,8 +95,11 @@ final class Page {
                 "Steps",
                 number("%,d", run.steps()),
                 total > 0 ? number("of %,d (%.0f %%)", total, 100.0 * run.steps() / total) : "");
-        card("Tokens per second", number("%,.0f", run.tokens() / run.seconds()), number("%,.0f tokens in all", run.tokens()));
-        card("Time in steps", duration(run.seconds()), number("%.3g s a step", run.seconds() / run.steps()));
+        double seconds = run.seconds();
+        if (seconds > 0) {
+            card("Tokens per second", number("%,.0f", run.tokens() / seconds), number("%,.0f tokens in all", run.tokens()));
+            card("Time in steps", duration(seconds), number("%.3g s a step", seconds / run.steps()));
+        }
         long bytes = run.savedBytes();
         if (bytes > 0) {
             card(run.isPretraining() ? "Model" : "Adapter", size(bytes), "on disk");

@@ -3,6 +3,7 @@ package dev.prefix4j.report;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * What a chart shows, whatever it looks like.
@@ -44,7 +45,7 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
                     validations.stream().mapToDouble(RunRecord.Validation::loss).toArray()));
         }
         run.best().ifPresent(best -> lines.add(new Line(
-                "best validation loss (step %,d)".formatted(best.step()),
+                String.format(Locale.ROOT, "best validation loss (step %,d)", best.step()),
                 Role.BEST,
                 new double[] {best.step()},
                 new double[] {best.loss()})));
@@ -69,7 +70,7 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
 
     private static List<Line> smoothed(Curve curve, String name) {
         List<Line> lines = new ArrayList<>();
-        String raw = curve.perPoint() == 1 ? "each step" : "mean of %,d steps".formatted(curve.perPoint());
+        String raw = curve.perPoint() == 1 ? "each step" : String.format(Locale.ROOT, "mean of %,d steps", curve.perPoint());
         lines.add(new Line(name.formatted(raw), Role.RAW, curve.steps(), curve.values()));
         lines.add(new Line(name.formatted("smoothed"), Role.MAIN, curve.steps(), curve.smoothed()));
         return lines;

@@ -34,8 +34,7 @@ public final class Report {
         Optional<String> cannotDraw = Optional.empty();
         String figures;
         try {
-            String title = "Loss of " + folder.toAbsolutePath().normalize().getFileName();
-            byte[] png = Charts.draw(Plot.loss(run), title, Charts.Format.LARGE, Charts.Palette.LIGHT).png();
+            byte[] png = Charts.draw(Plot.loss(run), "Loss of " + run.name(), Charts.Format.LARGE, Charts.Palette.LIGHT).png();
             figures = Figures.of(run);
             AtomicFile.write(chart, out -> out.write(png));
         } catch (Charts.CannotDrawException e) {

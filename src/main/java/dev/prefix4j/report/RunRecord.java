@@ -201,6 +201,12 @@ final class RunRecord {
         }
     }
 
+    /** What the user calls the run: its folder. */
+    String name() {
+        Path last = folder.toAbsolutePath().normalize().getFileName();
+        return last == null ? folder.toString() : last.toString();
+    }
+
     /** Steps that were taken. */
     int steps() {
         return steps;
