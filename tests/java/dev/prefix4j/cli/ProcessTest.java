@@ -166,7 +166,7 @@ class ProcessTest {
         }
         process.destroy(); // SIGTERM, as Ctrl-C
         process.waitFor();
-        assertTrue(errors().contains("go on with: train --resume --out " + out), errors());
+        assertTrue(errors().contains("go on with: scripts/prefix4j train --resume --out " + out), errors());
         assertTrue(Files.exists(out.resolve("adapter/adapter_model.safetensors"))
                 || Files.exists(out.resolve("state/trainer.safetensors")));
         int steps = losses(out).size();

@@ -68,16 +68,15 @@ class TrainerTest {
         return sequences;
     }
 
-    /** With the number of the step as what is written. */
     private TrainResult train(RunDirectory run, TrainConfig config, BooleanSupplier stop) {
-        int[] step = {0};
-        TrainListener counter = new TrainListener() {
-            @Override
-            public void stepped(Step taken) {
-                step[0] = taken.step();
-            }
-        };
-        Sampler sampler = _ -> List.of(new Sample("a", Integer.toString(step[0]), Optional.empty()));
+        return train(run, config, 8, new TrainListener() {}, stop);
+    }
+
+    /** With the number of the step as what is written. */
+    private TrainResult train(
+            RunDirectory run, TrainConfig config, int validation, TrainListener listener, BooleanSupplier stop) {
+        Sampler sampler =
+                _ -> List.of(new Sample("a", run.metrics().getLast().path("step").toString(), Optional.empty()));
         try (TensorScope _ = new TensorScope()) {
             TorchRuntime.seed(3);
             PrefixEncoder encoder = PrefixEncoder.create(
@@ -87,10 +86,10 @@ class TrainerTest {
                             encoder,
                             config,
                             sequences(40, 1),
-                            sequences(8, 2),
+                            sequences(validation, 2),
                             run,
                             prefix -> PeftAdapter.save(prefix, run.adapter(), "m", Reparametrization.MLP, 16))
-                    .train(counter, sampler, stop);
+                    .train(listener, sampler, stop);
         }
     }
 
@@ -112,6 +111,38 @@ class TrainerTest {
             double first = steps.getFirst().path("loss").doubleValue();
             double last = steps.getLast().path("loss").doubleValue();
             assertTrue(last < 0.8 * first, first + " to " + last);
+        }
+    }
+
+    @Test
+    void aValidationThatIsStoppedIsDoneOnResuming() {
+        List<String> expected;
+        try (RunDirectory whole = create(temporary.resolve("whole"))) {
+            train(whole, CONFIG, 50, new TrainListener() {}, () -> false);
+            expected = losses(whole);
+        }
+        Path folder = temporary.resolve("parts");
+        create(folder).close();
+        boolean finished = false;
+        for (int attempt = 0; attempt < 10 && !finished; attempt++) {
+            boolean[] validating = {false};
+            TrainListener listener = new TrainListener() {
+                private int validations;
+
+                @Override
+                public void validating(int sequences) {
+                    assertEquals(50, sequences);
+                    validating[0] = validations++ == 1; // the first goes through, the second is stopped
+                }
+            };
+            try (RunDirectory run = RunDirectory.open(folder)) {
+                TrainResult result = train(run, CONFIG, 50, listener, () -> validating[0]);
+                finished = result.finished();
+                assertEquals(attempt == 2, finished, "attempt " + attempt + " took " + result.steps() + " steps");
+            }
+        }
+        try (RunDirectory run = RunDirectory.open(folder)) {
+            assertEquals(expected, losses(run));
         }
     }
 
@@ -161,8 +192,7 @@ class TrainerTest {
     void samplesNewerThanTheStateAreDroppedOnResuming() throws Exception {
         Path folder = temporary.resolve("run");
         try (RunDirectory run = create(folder)) {
-            int[] steps = {0};
-            train(run, CONFIG, () -> ++steps[0] == 8);
+            train(run, CONFIG, () -> run.metrics().getLast().has("valid_loss"));
         }
         Path samples = folder.resolve("samples.jsonl");
         String kept = "{\"step\":8,\"source\":\"a\",\"output\":\"8\",\"reference\":null}\n";

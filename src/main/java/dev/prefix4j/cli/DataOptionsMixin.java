@@ -43,7 +43,7 @@ final class DataOptionsMixin {
     List<Example> read(Path file, Integer limit) {
         requireLimit(limit);
         return DataFile.read(
-                file,
+                BuiltIns.data(file),
                 new DataOptions(
                         Optional.ofNullable(format).map(DataFormat::parse),
                         sourceField,

@@ -7,6 +7,7 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Bleu;
 import dev.prefix4j.eval.BleuScore;
 import dev.prefix4j.eval.BleuTokenizer;
+import dev.prefix4j.eval.SlotCoverage;
 import dev.prefix4j.text.Example;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
@@ -14,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -33,7 +35,7 @@ final class EvaluateCommand extends ConsoleCommand {
             names = "--refs",
             paramLabel = "FILE",
             description = "References, a line for each output; give it again for a second reference, and so on.")
-    List<Path> references = new ArrayList<>();
+    List<Path> references;
 
     @Option(
             names = "--data",
@@ -41,8 +43,13 @@ final class EvaluateCommand extends ConsoleCommand {
             description = "References from a data file: all targets of equal consecutive sources belong to one output.")
     Path data;
 
-    @Option(names = "--limit", paramLabel = "N", description = "Only the first N sources of --data.")
+    @Option(names = "--limit", paramLabel = "N", description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")
     Integer limit;
+
+    @Option(
+            names = "--slots",
+            description = "Also the share of slot values of the sources of --data that occur in the outputs.")
+    boolean slots;
 
     @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "13a or none.")
     String tokenize;
@@ -59,19 +66,28 @@ final class EvaluateCommand extends ConsoleCommand {
 
     @Override
     public Integer call() {
-        if ((data == null) == references.isEmpty()) {
+        if ((data == null) == (references == null)) {
             throw new ParameterException(
                     spec.commandLine(), "expected --refs or --data, found " + (data == null ? "neither" : "both"));
+        }
+        if (slots && data == null) {
+            throw new ParameterException(spec.commandLine(), "--slots: expected --data, which has the sources, found none");
         }
         DataOptionsMixin.requireLimit(limit);
         BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
         List<String> outputs = lines(hypotheses);
-        List<List<String>> expected = data != null ? fromData() : fromFiles(outputs.size());
+        List<Example> sources = data != null ? sources() : List.of();
+        List<List<String>> expected = data != null
+                ? sources.stream().map(Example::targets).toList()
+                : fromFiles(outputs.size());
         if (expected.size() != outputs.size()) {
-            throw new InputException("%s: expected %d lines, as %s has sources, found %d"
+            throw new InputException("%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
                     .formatted(hypotheses, expected.size(), data, outputs.size()));
         }
         BleuScore bleu = new Bleu(tokenizer, Bleu.Smoothing.EXP, lowercase).corpus(outputs, expected);
+        Optional<SlotCoverage> coverage = slots
+                ? Optional.of(SlotCoverage.of(sources.stream().map(Example::source).toList(), outputs))
+                : Optional.empty();
         if (json) {
             ObjectNode node = JSON.createObjectNode();
             node.put("bleu", bleu.score());
@@ -82,18 +98,21 @@ final class EvaluateCommand extends ConsoleCommand {
             node.put("ref_len", bleu.referenceLength());
             node.put("tokenize", tokenizer.toString());
             node.put("segments", outputs.size());
+            coverage.ifPresent(c -> node.put("slot_coverage", c.coverage())
+                    .put("slot_coverage_shuffled", c.shuffled())
+                    .put("slots", c.slots()));
             console.out().println(node);
         } else {
             console.out().println(bleu);
+            coverage.ifPresent(c -> console.out().printf(
+                    "slot coverage %.3f, with other sources %.3f (%,d slots)%n", c.coverage(), c.shuffled(), c.slots()));
         }
         return Main.OK;
     }
 
-    private List<List<String>> fromData() {
+    private List<Example> sources() {
         List<Example> sources = Example.distinct(dataOptions.read(data, null));
-        return sources.subList(0, limit == null ? sources.size() : Math.min(limit, sources.size())).stream()
-                .map(Example::targets)
-                .toList();
+        return sources.subList(0, limit == null ? sources.size() : Math.min(limit, sources.size()));
     }
 
     private List<List<String>> fromFiles(int count) {

@@ -145,21 +145,25 @@ final class GenerateCommand extends ConsoleCommand {
         List<Example> sources = sources();
         StringBuilder lines = new StringBuilder();
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device);
+            Gpt2 model = modelOptions.load(device, console);
             Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 List<int[]> prompts = prompts(sources, tokenizer, model, loaded.map(Prefix::length).orElse(0));
                 Generator generator = new Generator(model, loaded);
-                for (int from = 0; from < prompts.size(); from += batchSize) {
-                    int to = Math.min(from + batchSize, prompts.size());
-                    List<Generation> results = generator.generate(prompts.subList(from, to), decoding, maxNewTokens);
-                    for (int i = from; i < to; i++) {
-                        String line = line(sources.get(i), results.get(i - from), tokenizer);
-                        if (out == null) {
-                            console.out().println(line);
-                        } else {
-                            lines.append(line).append('\n');
+                try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
+                    for (int from = 0; from < prompts.size(); from += batchSize) {
+                        int to = Math.min(from + batchSize, prompts.size());
+                        List<Generation> results =
+                                generator.generate(prompts.subList(from, to), decoding, maxNewTokens);
+                        for (int i = from; i < to; i++) {
+                            String line = line(sources.get(i), results.get(i - from), tokenizer);
+                            if (out == null) {
+                                console.out().println(line);
+                            } else {
+                                lines.append(line).append('\n');
+                            }
                         }
+                        progress.to(to);
                     }
                 }
             }
@@ -217,7 +221,7 @@ final class GenerateCommand extends ConsoleCommand {
     private String line(Example source, Generation generation, Tokenizer tokenizer) {
         String text = tokenizer.decode(generation.ids());
         if (!json) {
-            return text.strip().replaceAll("\\R", " "); // a line for each source
+            return text.strip().replaceAll("\\p{Cntrl}+", " "); // a line for each source, safe on a terminal
         }
         ObjectNode node = JSON.createObjectNode();
         node.put("source", source.source());

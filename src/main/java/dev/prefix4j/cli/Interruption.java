@@ -8,16 +8,21 @@ import java.util.function.BooleanSupplier;
 final class Interruption implements BooleanSupplier, AutoCloseable {
     private static final int PATIENCE_SECONDS = 120;
 
+    private final Console console;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Thread hook = new Thread(this::askAndWait, "interruption");
     private volatile boolean asked;
 
-    Interruption() {
+    Interruption(Console console) {
+        this.console = console;
         Runtime.getRuntime().addShutdownHook(hook);
     }
 
     private void askAndWait() {
         asked = true;
+        if (ended.getCount() > 0) {
+            console.say("stopping after this step");
+        }
         try {
             if (!ended.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
                 return; // the state of the last save is still there

@@ -5,9 +5,12 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Entry point of {@code scripts/prefix4j}. */
 @Command(
@@ -19,6 +22,7 @@ import picocli.CommandLine.ParameterException;
         subcommands = {
             TrainCommand.class,
             PretrainCommand.class,
+            DemoCommand.class,
             GenerateCommand.class,
             ScoreCommand.class,
             EvaluateCommand.class,
@@ -46,14 +50,25 @@ public final class Main {
     }
 
     /**
-     * Runs a command line.
+     * Runs a command line in the environment of the process.
      *
      * @return the exit code
      */
     public static int run(String[] args, InputStream in, PrintStream out, PrintStream err) {
+        return run(args, in, out, err, System.getenv());
+    }
+
+    /**
+     * Runs a command line.
+     *
+     * @param environment variables, which name the hub and its cache among others
+     * @return the exit code
+     */
+    public static int run(
+            String[] args, InputStream in, PrintStream out, PrintStream err, Map<String, String> environment) {
         boolean verbose = java.util.Arrays.asList(args).contains("--verbose");
         configureLogging(verbose);
-        Console console = new Console(in, out, err);
+        Console console = new Console(in, out, err, environment);
         CommandLine.IFactory factory = new CommandLine.IFactory() {
             @Override
             public <K> K create(Class<K> type) throws Exception {
@@ -73,19 +88,26 @@ public final class Main {
             line.usage(err);
             return WRONG_USAGE;
         }
+        if (!args[0].startsWith("-") && !line.getSubcommands().containsKey(args[0])) {
+            // Picocli would let "--help" behind it pass.
+            return wrongUsage(new UnmatchedArgumentException(line, List.of(args[0])), err);
+        }
         return line.execute(args);
     }
 
     private static void configureLogging(boolean verbose) {
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", verbose ? "info" : "error");
         System.setProperty("org.slf4j.simpleLogger.log.dev.prefix4j", verbose ? "debug" : "warn");
+        System.setProperty("org.slf4j.simpleLogger.log.ai.djl", "error"); // it looks for a GPU and tells of it
         System.setProperty("org.slf4j.simpleLogger.showThreadName", "false");
         System.setProperty("org.slf4j.simpleLogger.showShortLogName", "true");
     }
 
     private static int wrongUsage(ParameterException e, PrintStream err) {
         String command = e.getCommandLine().getCommandSpec().qualifiedName();
-        err.println("prefix4j: " + oneLine(e.getMessage()) + " (see " + command + " --help)");
+        List<String> similar = e instanceof UnmatchedArgumentException unmatched ? unmatched.getSuggestions() : List.of();
+        String suggestion = similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
+        err.println("prefix4j: " + oneLine(e.getMessage()) + suggestion + " (see " + command + " --help)");
         return WRONG_USAGE;
     }
 

@@ -17,14 +17,17 @@ import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Option;
 
-/** The model folder, and sources cut to fit it. */
+/** The model, and sources cut to fit it. */
 final class ModelOptions {
+    static final String DESCRIPTION = "A Hugging Face GPT-2: a folder (config.json, model.safetensors, tokenizer.json),"
+            + " or a name on the hub: gpt2, owner/name, owner/name@revision.";
+
     @Option(
             names = "--model",
-            paramLabel = "DIR",
+            paramLabel = "MODEL",
             required = true,
-            description = "Hugging Face GPT-2 folder: config.json, model.safetensors, tokenizer.json.")
-    Path folder;
+            description = DESCRIPTION)
+    String name;
 
     @Option(
             names = "--max-source-tokens",
@@ -32,11 +35,15 @@ final class ModelOptions {
             description = "Keep only the first N tokens of each source.")
     Integer maxSourceTokens;
 
-    /** @return a model that belongs to the open scope */
-    Gpt2 load(Device device) {
+    /** Where the loaded model is. */
+    private Path folder;
+
+    /** @return a model that belongs to the open scope; it is downloaded where that is needed */
+    Gpt2 load(Device device, Console console) {
         if (maxSourceTokens != null && maxSourceTokens < 1) {
             throw new InputException("max-source-tokens must be at least 1, was " + maxSourceTokens);
         }
+        folder = ModelName.resolve(name, console);
         return Checkpoint.load(folder, device);
     }
 
@@ -111,8 +118,10 @@ final class ModelOptions {
         try {
             model.requireRoom(past, tokens, toGenerate);
         } catch (InputException e) {
+            boolean helps = past + toGenerate + 2 < model.config().positions();
             throw new InputException(
-                    example.location() + ": " + e.getMessage() + " (--max-source-tokens shortens sources)", e);
+                    example.location() + ": " + e.getMessage() + (helps ? " (--max-source-tokens shortens sources)" : ""),
+                    e);
         }
     }
 }

@@ -16,20 +16,18 @@ import dev.prefix4j.pretrain.Pretrainer;
 import dev.prefix4j.pretrain.TokenCorpus;
 import dev.prefix4j.text.BpeTrainer;
 import dev.prefix4j.text.Documents;
+import dev.prefix4j.text.RunningText;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import dev.prefix4j.train.RunDirectory;
 import dev.prefix4j.train.Sample;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
@@ -110,6 +108,13 @@ final class PretrainCommand extends ConsoleCommand {
 
     @Option(names = "--lr", paramLabel = "X", defaultValue = "2e-3", description = "Learning rate after the warm-up.")
     double learningRate;
+
+    @Option(
+            names = "--muon-lr",
+            paramLabel = "X",
+            defaultValue = "0",
+            description = "Learning rate of Muon for the matrices of the blocks, such as 0.02; 0: AdamW for all.")
+    double muonLearningRate;
 
     @Option(
             names = "--final-lr",
@@ -195,14 +200,22 @@ final class PretrainCommand extends ConsoleCommand {
             throw new ParameterException(spec.commandLine(), "expected --tokenizer or --vocab-size, found both");
         }
         PretrainConfig config = config();
+        modelConfig(1, 0); // refuses a geometry before anything is made
+        for (Path file : data) {
+            Documents.requireFile(file);
+        }
+        if (valid != null) {
+            Documents.requireFile(valid);
+        }
         torch.ScalarType type = switch (dtype) {
             case "float32" -> torch.ScalarType.Float;
             case "float16" -> torch.ScalarType.Half;
             case "bfloat16" -> torch.ScalarType.BFloat16;
             default -> throw new InputException("dtype: expected float32, float16 or bfloat16, found '" + dtype + "'");
         };
+        TorchRuntime.MatmulPrecision precision = TorchRuntime.MatmulPrecision.parse(matmulPrecision);
         Device device = runtimeOptions.start();
-        TorchRuntime.matmulPrecision(TorchRuntime.MatmulPrecision.parse(matmulPrecision));
+        TorchRuntime.matmulPrecision(precision);
         try (RunDirectory run = resume
                 ? RunDirectory.open(out)
                 : RunDirectory.create(out, RunOptions.describe(spec))) {
@@ -212,19 +225,18 @@ final class PretrainCommand extends ConsoleCommand {
 
     private int train(PretrainConfig config, torch.ScalarType type, Device device, RunDirectory run) {
         Path folder = out.resolve("model");
-        AtomicFile.createFolder(folder);
-        Path tokenizerFile = folder.resolve("tokenizer.json");
-        if (!Files.exists(tokenizerFile)) {
-            makeTokenizer(tokenizerFile);
+        Path tokens = out.resolve("tokens.safetensors");
+        try {
+            prepare(folder, tokens);
+        } catch (RuntimeException e) {
+            if (!resume) {
+                run.discard(folder.resolve("tokenizer.json"), folder, tokens);
+            }
+            throw e;
         }
         try (TensorScope _ = new TensorScope();
                 Tokenizer tokenizer = Tokenizer.load(folder)) {
             int eos = tokenizer.id(Documents.SEPARATOR);
-            Path tokens = out.resolve("tokens.safetensors");
-            if (!Files.exists(tokens)) {
-                console.say("encoding the text, once for this run");
-                TokenCorpus.encode(data, tokenizer, eos, tokens).close();
-            }
             try (TokenCorpus corpus = TokenCorpus.open(tokens)) {
                 TorchRuntime.seed(runtimeOptions.seed);
                 Gpt2 model = Checkpoint.initialize(modelConfig(tokenizer.vocabularySize(), eos), device);
@@ -236,11 +248,12 @@ final class PretrainCommand extends ConsoleCommand {
                         (double) corpus.bytes() / corpus.tokens(),
                         model.parameterCount(),
                         Mixture.format(config.mixture()));
-                long[] validBytes = {0};
-                int[] validation = valid == null ? new int[0] : encode(valid, tokenizer, eos, validBytes);
+                RunningText validation = valid == null
+                        ? new RunningText(new int[0], 0)
+                        : RunningText.encode(valid, tokenizer, eos);
                 Pretrainer pretrainer = new Pretrainer(
-                        model, config, rows, validation, validBytes[0], run, () -> Checkpoint.save(model, folder, type));
-                try (Interruption interruption = new Interruption()) {
+                        model, config, rows, validation, run, () -> Checkpoint.save(model, folder, type));
+                try (Interruption interruption = new Interruption(console)) {
                     Pretrainer.Result result;
                     try (RunWatch watch = new RunWatch(
                             new SamplingProgress(model, tokenizer, run), out, "pretrain", runtimeOptions.device,
@@ -252,6 +265,21 @@ final class PretrainCommand extends ConsoleCommand {
             }
         }
         return Main.OK;
+    }
+
+    /** Makes tokenizer and tokens where they are not there yet. */
+    private void prepare(Path folder, Path tokens) {
+        AtomicFile.createFolder(folder);
+        Path tokenizerFile = folder.resolve("tokenizer.json");
+        if (!Files.exists(tokenizerFile)) {
+            makeTokenizer(tokenizerFile);
+        }
+        if (!Files.exists(tokens)) {
+            console.say("encoding the text, once for this run");
+            try (Tokenizer tokenizer = Tokenizer.load(folder)) {
+                TokenCorpus.encode(data, tokenizer, tokenizer.id(Documents.SEPARATOR), tokens).close();
+            }
+        }
     }
 
     private void makeTokenizer(Path file) {
@@ -278,16 +306,6 @@ final class PretrainCommand extends ConsoleCommand {
                 true, eos, eos);
     }
 
-    /** The documents of a file as one run of ids, each with its end token. */
-    static int[] encode(Path file, Tokenizer tokenizer, int eos, long[] bytes) {
-        List<String> documents = new ArrayList<>();
-        Documents.read(file, documents::add);
-        bytes[0] = documents.stream().mapToLong(d -> d.getBytes(StandardCharsets.UTF_8).length).sum();
-        return tokenizer.encode(documents).stream()
-                .flatMapToInt(ids -> IntStream.concat(Arrays.stream(ids), IntStream.of(eos)))
-                .toArray();
-    }
-
     private PretrainConfig config() {
         return new PretrainConfig(
                 steps == null ? 0 : steps,
@@ -295,6 +313,7 @@ final class PretrainCommand extends ConsoleCommand {
                 batchSize,
                 rowsAtOnce,
                 learningRate,
+                muonLearningRate,
                 finalLearningRate,
                 warmup,
                 weightDecay,
@@ -342,7 +361,7 @@ final class PretrainCommand extends ConsoleCommand {
 
     private void report(Pretrainer.Result result, Path folder) {
         if (!result.finished()) {
-            console.say("stopped after step %,d; go on with: pretrain --resume --out %s", result.steps(), out);
+            console.say("stopped after step %,d; go on with: scripts/prefix4j pretrain --resume --out %s", result.steps(), out);
         }
         TextLikelihood validation = result.validation();
         if (json) {

@@ -93,7 +93,7 @@ final class RunOptions {
     }
 
     private static Path absolute(Path path) {
-        return path.toAbsolutePath().normalize();
+        return path.toString().startsWith(ModelName.BUILT_IN) ? path : path.toAbsolutePath().normalize();
     }
 
     private static Object comparable(Object given) {

@@ -44,6 +44,11 @@ final class RunWatch implements TrainListener, AutoCloseable {
     }
 
     @Override
+    public void validating(int sequences) {
+        all.forEach(listener -> listener.validating(sequences));
+    }
+
+    @Override
     public void validated(int step, Likelihood likelihood, boolean best) {
         all.forEach(listener -> listener.validated(step, likelihood, best));
     }

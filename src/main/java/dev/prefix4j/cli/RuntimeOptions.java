@@ -24,7 +24,7 @@ final class RuntimeOptions {
 
     /** Starts libtorch. */
     Device start() {
-        TorchRuntime.Options options = TorchRuntime.Options.DEFAULTS;
+        TorchRuntime.Options options = TorchRuntime.Options.defaults();
         TorchRuntime.start(threads == null ? options : options.withThreads(threads));
         TorchRuntime.seed(seed);
         return TorchRuntime.device(device);

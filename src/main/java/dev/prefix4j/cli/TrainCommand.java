@@ -24,6 +24,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Device;
@@ -44,9 +45,9 @@ final class TrainCommand extends ConsoleCommand {
 
     @Option(
             names = "--model",
-            paramLabel = "DIR",
-            description = "Hugging Face GPT-2 folder: config.json, model.safetensors, tokenizer.json.")
-    Path model;
+            paramLabel = "MODEL",
+            description = ModelOptions.DESCRIPTION)
+    String model;
 
     @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets to train on.")
     Path data;
@@ -181,6 +182,9 @@ final class TrainCommand extends ConsoleCommand {
     @Override
     public Integer call() {
         ConfigFile stored = null;
+        if (model != null) {
+            model = ModelName.anywhere(model); // as the run and its adapter keep it
+        }
         if (resume) {
             stored = RunDirectory.readConfig(out);
             RunOptions.restore(spec, stored, out);
@@ -206,9 +210,9 @@ final class TrainCommand extends ConsoleCommand {
         List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit);
         try (TensorScope _ = new TensorScope()) {
             ModelOptions modelOptions = new ModelOptions();
-            modelOptions.folder = model;
+            modelOptions.name = model;
             modelOptions.maxSourceTokens = maxSourceTokens;
-            Gpt2 gpt2 = modelOptions.load(device);
+            Gpt2 gpt2 = modelOptions.load(device, console);
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
             PrefixEncoder encoder = PrefixEncoder.create(reparametrization, shape, hidden, device);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
@@ -236,19 +240,20 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     private Consumer<Prefix> saver(RunDirectory run, Reparametrization reparametrization) {
-        String base = model.toAbsolutePath().normalize().toString();
-        return prefix -> PeftAdapter.save(prefix, run.adapter(), base, reparametrization, hidden);
+        String base = ModelName.base(model);
+        Optional<String> revision = ModelName.revision(model);
+        return prefix -> PeftAdapter.save(prefix, run.adapter(), base, revision, reparametrization, hidden);
     }
 
     private int train(Trainer trainer, Sampler sampler, Gpt2 gpt2, PrefixEncoder encoder, int sequences) {
         console.say(
-                "%,d sequences, %,d steps; training %,d numbers, keeping %,d of them; the model has %,d",
+                "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d of them; the model has %,d",
                 sequences,
                 trainer.totalSteps(),
                 encoder.parameterCount(),
                 (long) encoder.shape().length() * encoder.shape().rowWidth(),
                 gpt2.parameterCount());
-        try (Interruption interruption = new Interruption()) {
+        try (Interruption interruption = new Interruption(console)) {
             TrainResult result;
             try (RunWatch watch = new RunWatch(
                     new TrainProgress(console), out, "train", runtimeOptions.device, tensorBoard, console)) {
@@ -261,7 +266,7 @@ final class TrainCommand extends ConsoleCommand {
 
     private void report(TrainResult result) {
         if (!result.finished()) {
-            console.say("stopped after step %,d; go on with: train --resume --out %s", result.steps(), out);
+            console.say("stopped after step %,d; go on with: scripts/prefix4j train --resume --out %s", result.steps(), out);
         }
         if (json) {
             ObjectNode node = JSON.createObjectNode();
@@ -305,7 +310,7 @@ final class TrainCommand extends ConsoleCommand {
     private void startFromWords(PrefixEncoder encoder, Gpt2 gpt2, Tokenizer tokenizer) {
         try (Prefix words = Prefix.ofWords(gpt2, tokenizer.encode(initWords), prefixLength)) {
             double difference = encoder.fit(words.vectors());
-            console.say("prefix starts from \"%s\", at most %.1e off", initWords, difference);
+            console.say("prefix starts from \"%s\" (largest difference %.1e)", initWords, difference);
         }
     }
 

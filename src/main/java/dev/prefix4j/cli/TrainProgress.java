@@ -5,10 +5,7 @@ import dev.prefix4j.train.TrainListener;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 
 /** Shows a run: a progress bar on a terminal, a line now and then elsewhere. */
 class TrainProgress implements TrainListener, AutoCloseable {
@@ -34,13 +31,9 @@ class TrainProgress implements TrainListener, AutoCloseable {
             console.say(stepsDone == total ? "all %2$,d steps are done" : "going on after step %,d of %,d", stepsDone, total);
         }
         if (console.isWatched() && stepsDone < total) {
-            bar = new ProgressBarBuilder()
-                    .setTaskName("train")
+            bar = Progress.builder(console, "train")
                     .setInitialMax(total)
                     .startsFrom(stepsDone, Duration.ZERO)
-                    .setStyle(ProgressBarStyle.ASCII)
-                    .setUpdateIntervalMillis(250)
-                    .setConsumer(new ConsoleProgressBarConsumer(console.err()))
                     .build();
         }
     }
@@ -70,6 +63,14 @@ class TrainProgress implements TrainListener, AutoCloseable {
     private static String duration(double seconds) {
         long s = Math.round(seconds);
         return s >= 3600 ? "%d h %d min".formatted(s / 3600, s % 3600 / 60) : "%d min %d s".formatted(s / 60, s % 60);
+    }
+
+    @Override
+    public void validating(int sequences) {
+        if (bar != null) {
+            bar.setExtraMessage("validating on %,d sequences".formatted(sequences));
+            bar.refresh();
+        }
     }
 
     @Override

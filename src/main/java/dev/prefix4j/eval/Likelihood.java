@@ -9,6 +9,8 @@ import dev.prefix4j.text.TokenBatch;
 import dev.prefix4j.torch.TensorScope;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
@@ -31,6 +33,17 @@ public record Likelihood(double loss, long tokens) {
      * @param sequences at least one
      */
     public static Likelihood of(Gpt2 model, List<KeyValue> prefix, List<Sequence> sequences, int batchSize) {
+        return of(model, prefix, sequences, batchSize, () -> false).orElseThrow();
+    }
+
+    /**
+     * As {@link #of(Gpt2, List, List, int)}, unless it is stopped.
+     *
+     * @param stop asked after each batch
+     * @return nothing if it was stopped
+     */
+    public static Optional<Likelihood> of(
+            Gpt2 model, List<KeyValue> prefix, List<Sequence> sequences, int batchSize, BooleanSupplier stop) {
         List<Sequence> byLength = sequences.stream()
                 .sorted(Comparator.comparingInt(s -> s.ids().length))
                 .toList();
@@ -50,7 +63,10 @@ public record Likelihood(double loss, long tokens) {
                 sum += loss.item_double();
                 tokens += batch.targets().length;
             }
+            if (stop.getAsBoolean() && from + batchSize < byLength.size()) {
+                return Optional.empty();
+            }
         }
-        return new Likelihood(sum / tokens, tokens);
+        return Optional.of(new Likelihood(sum / tokens, tokens));
     }
 }

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
@@ -45,6 +46,21 @@ public final class PeftAdapter {
             String baseModel,
             PrefixEncoder.Reparametrization reparametrization,
             int hidden) {
+        save(prefix, folder, baseModel, Optional.empty(), reparametrization, hidden);
+    }
+
+    /**
+     * As above, for a model of the Hugging Face hub.
+     *
+     * @param revision of the base model; none: whatever the hub gives by default
+     */
+    public static void save(
+            Prefix prefix,
+            Path folder,
+            String baseModel,
+            Optional<String> revision,
+            PrefixEncoder.Reparametrization reparametrization,
+            int hidden) {
         PrefixShape shape = prefix.shape();
         boolean mlp = reparametrization == PrefixEncoder.Reparametrization.MLP;
         ObjectNode config = JSON.createObjectNode();
@@ -58,7 +74,7 @@ public final class PeftAdapter {
         config.put("num_virtual_tokens", shape.length());
         config.put("peft_type", "PREFIX_TUNING");
         config.put("prefix_projection", mlp);
-        config.putNull("revision");
+        config.put("revision", revision.orElse(null));
         config.put("task_type", "CAUSAL_LM");
         config.put("token_dim", shape.width());
         AtomicFile.createFolder(folder);

@@ -12,6 +12,7 @@ import java.util.Map;
  * @param rows in a step
  * @param rowsAtOnce rows that go through the model side by side: fewer stay in the processor's cache
  * @param learningRate at the end of the warm-up
+ * @param muonLearningRate of {@link Muon} for the matrices of the blocks; 0: they are AdamW's too
  * @param finalLearningRate as a share of it, at the end of the cosine
  * @param warmup steps over which the learning rate rises from 0
  * @param weightDecay of matrices, decoupled; biases and gains have none
@@ -28,6 +29,7 @@ public record PretrainConfig(
         int rows,
         int rowsAtOnce,
         double learningRate,
+        double muonLearningRate,
         double finalLearningRate,
         int warmup,
         double weightDecay,
@@ -48,6 +50,7 @@ public record PretrainConfig(
         within("batch-size", rows, 1, 1 << 20);
         within("rows-at-once", rowsAtOnce, 1, 1 << 20);
         within("lr", learningRate, 0, 10);
+        within("muon-lr", muonLearningRate, 0, 10);
         within("final-lr", finalLearningRate, 0, 1);
         within("warmup", warmup, 0, Integer.MAX_VALUE);
         within("weight-decay", weightDecay, 0, 10);
@@ -64,14 +67,14 @@ public record PretrainConfig(
     }
 
     /**
-     * The learning rate of a step: linear warm-up, then half a cosine.
+     * What the learning rates are multiplied with in a step: linear warm-up, then half a cosine.
      *
      * @param step from 0
      * @param progress share of the run that is over, in [0, 1]
      */
-    double learningRate(int step, double progress) {
+    double schedule(int step, double progress) {
         double rise = warmup == 0 ? 1 : Math.min(1, (step + 1.0) / warmup);
         double cosine = 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress)));
-        return learningRate * rise * (finalLearningRate + (1 - finalLearningRate) * cosine);
+        return rise * (finalLearningRate + (1 - finalLearningRate) * cosine);
     }
 }

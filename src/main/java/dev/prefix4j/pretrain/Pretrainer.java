@@ -8,6 +8,7 @@ import dev.prefix4j.eval.TextLikelihood;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.gpt2.LmLoss;
+import dev.prefix4j.text.RunningText;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.AdamW;
 import dev.prefix4j.train.RunDirectory;
@@ -36,8 +37,7 @@ public final class Pretrainer {
     private final Gpt2 model;
     private final PretrainConfig config;
     private final Mixture mixture;
-    private final int[] validation;
-    private final long validationBytes;
+    private final RunningText validation;
     private final RunDirectory run;
     private final Runnable saver;
 
@@ -47,22 +47,20 @@ public final class Pretrainer {
 
     /**
      * @param model with weights that require gradients
-     * @param validation running text as {@link TextLikelihood#of} takes it; empty: none
+     * @param validation no ids: none
      * @param saver writes the model to the run's folder
      */
     public Pretrainer(
             Gpt2 model,
             PretrainConfig config,
             Mixture mixture,
-            int[] validation,
-            long validationBytes,
+            RunningText validation,
             RunDirectory run,
             Runnable saver) {
         this.model = model;
         this.config = config;
         this.mixture = mixture;
         this.validation = validation;
-        this.validationBytes = validationBytes;
         this.run = run;
         this.saver = saver;
     }
@@ -85,21 +83,27 @@ public final class Pretrainer {
         try (TensorScope _ = new TensorScope()) {
             Map<String, Tensor> matrices = new LinkedHashMap<>();
             Map<String, Tensor> vectors = new LinkedHashMap<>();
-            model.weights().forEach((name, weight) -> (weight.dim() > 1 ? matrices : vectors).put(name, weight));
+            Map<String, Tensor> orthogonal = new LinkedHashMap<>();
+            model.weights().forEach((name, weight) -> {
+                boolean muon = config.muonLearningRate() > 0 && name.startsWith("h.");
+                (weight.dim() < 2 ? vectors : muon ? orthogonal : matrices).put(name, weight);
+            });
             List<AdamW> optimizers = List.of(
                     new AdamW(matrices, config.beta2(), config.weightDecay()),
                     new AdamW(vectors, config.beta2(), 0));
+            Muon muon = new Muon(orthogonal, config.weightDecay());
             Map<String, Tensor> state = new LinkedHashMap<>();
             model.weights().forEach((name, weight) -> state.put("model." + name, weight));
             optimizers.forEach(optimizer -> state.putAll(optimizer.state()));
+            state.putAll(muon.state());
             restore(run.loadState(state));
             run.keepLinesUpTo(step);
             listener.started(step, total());
             boolean stopped = false;
             while (progress() < 1 && !stopped) {
-                takeStep(optimizers, listener);
+                takeStep(optimizers, muon, listener);
                 boolean end = progress() >= 1;
-                if (validation.length > 1 && (end || step % config.validateEvery() == 0)) {
+                if (validation.ids().length > 1 && (end || step % config.validateEvery() == 0)) {
                     validate(listener);
                 }
                 stopped = stop.getAsBoolean();
@@ -124,7 +128,7 @@ public final class Pretrainer {
         return step == 0 ? 1 : (int) Math.max(step, Math.min(Integer.MAX_VALUE, step / Math.min(1, progress())));
     }
 
-    private void takeStep(List<AdamW> optimizers, TrainListener listener) {
+    private void takeStep(List<AdamW> optimizers, Muon muon, TrainListener listener) {
         long start = System.nanoTime();
         List<Row> rows = new ArrayList<>();
         for (int i = 0; i < config.rows(); i++) {
@@ -133,7 +137,8 @@ public final class Pretrainer {
         long scored = rows.stream()
                 .mapToLong(row -> IntStream.range(0, row.scored().length).filter(t -> row.scored()[t]).count())
                 .sum();
-        double learningRate = config.learningRate(step, progress());
+        double factor = config.schedule(step, progress());
+        double learningRate = config.learningRate() * factor;
         double loss = 0;
         double norm;
         int tokens = 0;
@@ -155,6 +160,7 @@ public final class Pretrainer {
             TensorVector weights = new TensorVector(model.weights().values().toArray(Tensor[]::new));
             norm = torch.clip_grad_norm_(weights, config.clip() > 0 ? config.clip() : Double.MAX_VALUE);
             optimizers.forEach(optimizer -> optimizer.step(learningRate));
+            muon.step(config.muonLearningRate() * factor, learningRate);
         }
         step++;
         double took = (System.nanoTime() - start) * 1e-9;
@@ -185,7 +191,7 @@ public final class Pretrainer {
     }
 
     private void validate(TrainListener listener) {
-        last = TextLikelihood.of(model, validation, validationBytes);
+        last = TextLikelihood.of(model, validation.ids(), validation.bytes());
         ObjectNode line = JSON.createObjectNode();
         line.put("step", step).put("valid_loss", last.loss()).put("valid_bits_per_byte", last.bitsPerByte());
         line.put("valid_tokens", last.tokens()).put("epochs", mixture.epochs((long) step * config.rows()));

@@ -26,16 +26,21 @@ public final class Documents {
 
     private Documents() {}
 
+    /** @throws InputException if there is no such file */
+    public static void requireFile(Path file) {
+        if (!Files.isRegularFile(file)) {
+            throw new InputException(file + ": expected a text file, found "
+                    + (Files.exists(file) ? "something that is no regular file" : "no such file"));
+        }
+    }
+
     /**
      * Reads a file, one document after the other, without line ends at either end; empty ones are left out.
      *
      * @throws InputException if the file is missing, damaged, not UTF-8, or has no text
      */
     public static void read(Path file, Consumer<String> reader) {
-        if (!Files.isRegularFile(file)) {
-            throw new InputException(file + ": expected a text file, found "
-                    + (Files.exists(file) ? "something that is no regular file" : "no such file"));
-        }
+        requireFile(file);
         try (InputStream in = TextStream.open(file, MAX_FILE_BYTES)) {
             if (!read(new LineSource(file, in), reader)) {
                 throw new InputException(file + ": expected text, found none");

@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Some settings are read while native libraries load and cannot change later: which BLAS libtorch calls, how OpenMP
  * threads wait, how the C allocator treats large blocks. {@link #start} makes them first and then loads libtorch;
- * everything else in this package calls it with {@link Options#DEFAULTS} when nobody has. An environment variable that
+ * everything else in this package calls it with {@link Options#defaults} when nobody has. An environment variable that
  * the user has set always wins.
  */
 public final class TorchRuntime {
@@ -28,6 +28,8 @@ public final class TorchRuntime {
     private static final int MMAP_THRESHOLD_BYTES = 32 << 20;
 
     private static final int TRIM_THRESHOLD_BYTES = 1 << 30;
+
+    private static final String BLAS_VARIABLE = "PREFIX4J_BLAS";
 
     private static TorchRuntime instance;
 
@@ -62,9 +64,19 @@ public final class TorchRuntime {
      * @param blas has no effect after the first start
      */
     public record Options(OptionalInt threads, Blas blas) {
-        /** All threads; the BLAS from the environment variable {@code PREFIX4J_BLAS}, if set. */
-        public static final Options DEFAULTS = new Options(
-                OptionalInt.empty(), Blas.parse(System.getenv().getOrDefault("PREFIX4J_BLAS", "auto")));
+        /**
+         * All threads; the BLAS from the environment variable {@code PREFIX4J_BLAS}, if set.
+         *
+         * @throws InputException if the variable names no BLAS
+         */
+        public static Options defaults() {
+            String name = System.getenv().getOrDefault(BLAS_VARIABLE, "auto");
+            try {
+                return new Options(OptionalInt.empty(), Blas.parse(name));
+            } catch (InputException e) {
+                throw new InputException("environment variable " + BLAS_VARIABLE + ": " + e.getMessage(), e);
+            }
+        }
 
         public Options {
             if (threads.isPresent() && threads.getAsInt() < 1) {
@@ -125,9 +137,9 @@ public final class TorchRuntime {
         return instance;
     }
 
-    /** Starts with {@link Options#DEFAULTS} unless it has been started. */
+    /** Starts with {@link Options#defaults} unless it has been started. */
     public static synchronized TorchRuntime require() {
-        return instance != null ? instance : start(Options.DEFAULTS);
+        return instance != null ? instance : start(Options.defaults());
     }
 
     private static Blas choose(Blas wanted) {

@@ -16,6 +16,7 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -160,6 +161,23 @@ public final class RunDirectory implements AutoCloseable {
                         Files.deleteIfExists(file);
                     }
                 }
+            }
+        }
+    }
+
+    /**
+     * Takes a run back that could not begin: removes the given files and folders, in their order, the configuration, and
+     * the folder if nothing else is in it.
+     */
+    public void discard(Path... made) {
+        close();
+        List<Path> all = new ArrayList<>(List.of(made));
+        all.addAll(List.of(folder.resolve(CONFIG), folder.resolve(LOCK), folder));
+        for (Path path : all) {
+            try {
+                Files.deleteIfExists(path);
+            } catch (IOException e) {
+                return; // somebody else's file is in it: it stays
             }
         }
     }

@@ -24,6 +24,9 @@ public interface TrainListener {
     /** A step was taken. */
     default void stepped(Step step) {}
 
+    /** The validation data is about to be scored. */
+    default void validating(int sequences) {}
+
     /** The validation data was scored after a step; {@code best} if no earlier loss was as low. */
     default void validated(int step, Likelihood likelihood, boolean best) {}
 }

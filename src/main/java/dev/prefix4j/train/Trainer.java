@@ -17,6 +17,7 @@ import dev.prefix4j.torch.TorchRuntime;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -53,6 +54,7 @@ public final class Trainer {
     private OptionalDouble bestLoss = OptionalDouble.empty();
     private int withoutImprovement;
     private boolean stoppedEarly;
+    private boolean toValidate; // a validation was stopped before its end
 
     /**
      * @param encoder on the model's device
@@ -141,11 +143,16 @@ public final class Trainer {
             run.keepLinesUpTo(step);
             listener.started(step, total);
             boolean stopped = false;
+            if (toValidate) { // the run was stopped there
+                look(listener, sampler, stop);
+                stopped = stop.getAsBoolean();
+                save(state);
+            }
             while (step < total && !stoppedEarly && !stopped) {
                 takeStep(optimizer, listener);
                 boolean last = step == total;
                 if (last || step % validateEvery() == 0) {
-                    look(listener, sampler);
+                    look(listener, sampler, stop);
                 }
                 stopped = stop.getAsBoolean();
                 if (last || stoppedEarly || stopped || step % config.saveEvery() == 0) {
@@ -226,18 +233,26 @@ public final class Trainer {
     }
 
     /** Scores the validation data, if there is any, and writes samples. */
-    private void look(TrainListener listener, Sampler sampler) {
+    private void look(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
         try (Prefix prefix = Prefix.of(encoder, model.device());
                 TensorScope _ = new TensorScope()) {
             if (!validation.isEmpty()) {
-                validate(prefix, listener);
+                validate(prefix, listener, stop);
             }
-            run.log(step, sampler.sample(prefix));
+            if (!toValidate) {
+                run.log(step, sampler.sample(prefix));
+            }
         }
     }
 
-    private void validate(Prefix prefix, TrainListener listener) {
-        Likelihood likelihood = Likelihood.of(model, prefix.entries(), validation, VALIDATION_BATCH);
+    private void validate(Prefix prefix, TrainListener listener, BooleanSupplier stop) {
+        listener.validating(validation.size());
+        Optional<Likelihood> scored = Likelihood.of(model, prefix.entries(), validation, VALIDATION_BATCH, stop);
+        toValidate = scored.isEmpty();
+        if (toValidate) {
+            return;
+        }
+        Likelihood likelihood = scored.get();
         boolean best = bestLoss.isEmpty() || likelihood.loss() < bestLoss.getAsDouble();
         if (best) {
             bestLoss = OptionalDouble.of(likelihood.loss());
@@ -266,6 +281,7 @@ public final class Trainer {
         progress.put("step", Integer.toString(step));
         bestLoss.ifPresent(loss -> progress.put("best_valid_loss", Double.toString(loss)));
         progress.put("without_improvement", Integer.toString(withoutImprovement));
+        progress.put("to_validate", Boolean.toString(toValidate));
         progress.put("stopped_early", Boolean.toString(stoppedEarly));
         run.saveState(state, progress);
     }
@@ -279,6 +295,7 @@ public final class Trainer {
             bestLoss = OptionalDouble.of(Double.parseDouble(progress.get("best_valid_loss")));
         }
         withoutImprovement = Integer.parseInt(progress.getOrDefault("without_improvement", "0"));
+        toValidate = Boolean.parseBoolean(progress.get("to_validate"));
         stoppedEarly = Boolean.parseBoolean(progress.get("stopped_early"));
     }
 
@@ -293,6 +310,6 @@ public final class Trainer {
         double seconds = steps.stream().mapToDouble(line -> line.path("seconds").asDouble()).sum();
         OptionalDouble speed = seconds > 0 ? OptionalDouble.of(tokens / seconds) : OptionalDouble.empty();
         return new TrainResult(
-                step, loss, bestLoss, speed, run.adapter(), step == total || stoppedEarly);
+                step, loss, bestLoss, speed, run.adapter(), (step == total || stoppedEarly) && !toValidate);
     }
 }

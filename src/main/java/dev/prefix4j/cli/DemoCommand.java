@@ -1,0 +1,196 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import dev.prefix4j.eval.Bleu;
+import dev.prefix4j.eval.BleuTokenizer;
+import dev.prefix4j.generate.Decoding;
+import dev.prefix4j.generate.Generation;
+import dev.prefix4j.generate.Generator;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.text.DataFile;
+import dev.prefix4j.text.DataOptions;
+import dev.prefix4j.text.Example;
+import dev.prefix4j.text.Sequences;
+import dev.prefix4j.text.Tokenizer;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.train.RunDirectory;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.Device;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "demo",
+        description = "Shows prefix-tuning from end to end in a few minutes: what the built-in model writes for tables of"
+                + " restaurants before and after a prefix is trained.")
+final class DemoCommand extends ConsoleCommand {
+    private static final String MODEL = "builtin:tiny";
+    private static final Path TEST = Path.of("builtin:e2e/test");
+    private static final int SHOWN = 3;
+    private static final int NEW_TOKENS = 60;
+    private static final int BATCH = 20;
+    private static final List<String> TRAINING = List.of(
+            "--model", MODEL, "--data", "builtin:e2e/train", "--valid", "builtin:e2e/valid",
+            "--prefix-length", "20", "--steps", "400", "--batch-size", "16", "--lr", "2e-3", "--warmup", "40",
+            "--valid-every", "100");
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            defaultValue = "prefix4j-demo",
+            description = "Folder for the run, new or empty.")
+    Path out;
+
+    @Mixin
+    RuntimeOptions runtimeOptions;
+
+    DemoCommand(Console console) {
+        super(console);
+    }
+
+    /** What was written for the test sources. */
+    private record Outputs(List<String> texts, double bleu) {}
+
+    @Override
+    public Integer call() {
+        RunDirectory.requireNew(out);
+        RunOptions.requireWritable(out);
+        Device device = runtimeOptions.start();
+        List<Example> test = Example.distinct(DataFile.read(BuiltIns.data(TEST), DataOptions.DEFAULTS));
+        long weights;
+        Outputs before;
+        try (TensorScope _ = new TensorScope()) {
+            ModelOptions model = modelOptions();
+            Gpt2 gpt2 = model.load(device, console);
+            weights = gpt2.parameterCount();
+            heading("The base model, %s, has %,d weights. What it writes for tables of restaurants:", MODEL, weights);
+            before = write(gpt2, model, Optional.empty(), test);
+        }
+        show(test, before);
+
+        heading("A prefix is trained; the model stays as it is:");
+        List<String> train = new ArrayList<>(List.of("train"));
+        train.addAll(TRAINING);
+        train.addAll(List.of("--seed", Long.toString(runtimeOptions.seed), "--out", out.toString()));
+        console.say("  scripts/prefix4j %s%n", String.join(" ", train));
+        if (!train(train)) {
+            return Main.OK; // interrupted: the way to go on has been said
+        }
+
+        heading("The same tables with the prefix before them:");
+        Outputs after;
+        long kept;
+        try (TensorScope _ = new TensorScope()) {
+            ModelOptions model = modelOptions();
+            Gpt2 gpt2 = model.load(device, console);
+            Optional<Prefix> prefix = ModelOptions.prefix(out.resolve("adapter"), gpt2);
+            kept = prefix.orElseThrow().vectors().numel();
+            after = write(gpt2, model, prefix, test);
+        }
+        show(test, after);
+        report(test.size(), before, after, weights, kept);
+        return Main.OK;
+    }
+
+    private static ModelOptions modelOptions() {
+        ModelOptions options = new ModelOptions();
+        options.name = MODEL;
+        return options;
+    }
+
+    private Outputs write(Gpt2 gpt2, ModelOptions model, Optional<Prefix> prefix, List<Example> test) {
+        List<String> texts = new ArrayList<>();
+        try (Tokenizer tokenizer = model.tokenizer(gpt2);
+                Progress progress = new Progress(console, "write", test.size())) {
+            Generator generator = new Generator(gpt2, prefix);
+            for (int from = 0; from < test.size(); from += BATCH) {
+                List<int[]> prompts = test.subList(from, Math.min(from + BATCH, test.size())).stream()
+                        .map(example -> Sequences.prompt(example.source(), tokenizer, gpt2.config().bos()))
+                        .toList();
+                for (Generation one : generator.generate(prompts, new Decoding.Greedy(), NEW_TOKENS)) {
+                    texts.add(tokenizer.decode(one.ids()).strip().replaceAll("\\p{Cntrl}+", " "));
+                }
+                progress.to(texts.size());
+            }
+        }
+        List<List<String>> references = test.stream().map(Example::targets).toList();
+        double bleu = new Bleu(BleuTokenizer.parse("13a"), Bleu.Smoothing.EXP, false).corpus(texts, references).score();
+        return new Outputs(texts, bleu);
+    }
+
+    /** @return whether the run got to its end */
+    private boolean train(List<String> arguments) {
+        ByteArrayOutputStream result = new ByteArrayOutputStream();
+        List<String> line = new ArrayList<>(arguments);
+        line.add("--json");
+        if (runtimeOptions.threads != null) {
+            line.addAll(List.of("--threads", runtimeOptions.threads.toString()));
+        }
+        line.addAll(List.of("--device", runtimeOptions.device));
+        int code = Main.run(
+                line.toArray(String[]::new),
+                console.in(),
+                new PrintStream(result, true, StandardCharsets.UTF_8),
+                console.err(),
+                console.environment());
+        if (code != Main.OK) {
+            throw new InputException("the training did not succeed");
+        }
+        try {
+            JsonNode json = JSON.readTree(result.toByteArray());
+            return json.path("steps").asInt() == Integer.parseInt(TRAINING.get(TRAINING.indexOf("--steps") + 1));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(out, e);
+        }
+    }
+
+    private void heading(String format, Object... arguments) {
+        console.say("%n" + format + "%n", arguments);
+    }
+
+    private void show(List<Example> test, Outputs outputs) {
+        for (int i = 0; i < SHOWN; i++) {
+            int row = i * test.size() / SHOWN;
+            console.say("  %s%n    → %s%n", test.get(row).source(), outputs.texts().get(row));
+        }
+    }
+
+    private void report(int sources, Outputs before, Outputs after, long weights, long kept) {
+        long bytes;
+        try {
+            bytes = Files.size(out.resolve("adapter/adapter_model.safetensors"));
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(out, e);
+        }
+        if (json) {
+            ObjectNode node = JSON.createObjectNode();
+            node.put("bleu_before", before.bleu()).put("bleu_after", after.bleu());
+            node.put("weights", weights).put("prefix_numbers", kept).put("adapter_bytes", bytes);
+            console.out().println(node.put("run", out.toString()));
+            return;
+        }
+        console.out().printf("BLEU       %.1f before, %.1f after (%d test sources)%n", before.bleu(), after.bleu(), sources);
+        console.out().printf("prefix     %,d numbers, %.2f %% of the model's %,d%n", kept, 100.0 * kept / weights, weights);
+        console.out().printf("adapter    %s, %,d bytes%n", out.resolve("adapter"), bytes);
+        console.out().printf("run        %s: report.html, metrics.jsonl, config.json%n", out);
+        console.out().printf(
+                "try it     scripts/prefix4j generate --model %s --prefix %s --prompt \"name : The Mill | food : Italian\"%n",
+                MODEL, out.resolve("adapter"));
+    }
+}

@@ -1,0 +1,41 @@
+package dev.prefix4j.cli;
+
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+
+/** A bar for work that is counted: on a terminal, where there is enough to do. */
+final class Progress implements AutoCloseable {
+    private static final int FEW = 8;
+
+    private final ProgressBar bar;
+
+    /** @param total of what is counted; a few, or none: no bar */
+    Progress(Console console, String name, int total) {
+        this.bar = console.isWatched() && total > FEW ? builder(console, name).setInitialMax(total).build() : null;
+    }
+
+    /** How every bar looks. */
+    static ProgressBarBuilder builder(Console console, String name) {
+        return new ProgressBarBuilder()
+                .setTaskName(name)
+                .setStyle(ProgressBarStyle.ASCII)
+                .setUpdateIntervalMillis(250)
+                .setConsumer(new ConsoleProgressBarConsumer(console.err()));
+    }
+
+    /** So many are done. */
+    void to(int done) {
+        if (bar != null) {
+            bar.stepTo(done);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (bar != null) {
+            bar.close();
+        }
+    }
+}

@@ -1,0 +1,174 @@
+package dev.prefix4j.hub;
+
+import dev.prefix4j.InputException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * Gives models of the Hugging Face hub as folders. A model is downloaded once; afterwards the hub is only asked what
+ * the revision stands for, and not even that if it is a commit.
+ */
+public final class Hub {
+    private static final long MAX_CONFIG_BYTES = 4 << 20;
+    private static final long MAX_TOKENIZER_BYTES = 256L << 20;
+
+    private final HubEnvironment environment;
+    private final DownloadListener listener;
+    private final HubClient.Patience patience;
+
+    public Hub(HubEnvironment environment, DownloadListener listener) {
+        this(environment, listener, HubClient.Patience.USUAL);
+    }
+
+    Hub(HubEnvironment environment, DownloadListener listener, HubClient.Patience patience) {
+        this.environment = environment;
+        this.listener = listener;
+        this.patience = patience;
+    }
+
+    /**
+     * The folder of a model, with {@code config.json}; {@code model.safetensors}, or its index and its shards;
+     * {@code tokenizer.json}, or {@code vocab.json} and {@code merges.txt}; {@code generation_config.json} where the
+     * model has one. Without a network, or with {@code HF_HUB_OFFLINE}, it is what the cache has of the revision.
+     *
+     * @param check is given the folder as soon as {@code config.json} is in it; what it throws ends the download
+     * @throws NotOnHubException if there is no such model, or neither the hub nor the cache can give it
+     * @throws InputException if the hub refuses, or gives what is no model or not what it should be
+     */
+    public Path model(HubId id, Consumer<Path> check) throws NotOnHubException {
+        HubCache cache = new HubCache(environment.cache(), id.repository());
+        boolean offline = environment.isOffline();
+        if (offline || id.isCommit()) {
+            Optional<Path> cached = cache.complete(id);
+            if (cached.isPresent()) {
+                return cached.get();
+            }
+        }
+        if (offline) {
+            throw new NotOnHubException("not all of it is in " + environment.cache() + ", and HF_HUB_OFFLINE is set");
+        }
+        try (HubClient client = new HubClient(environment.endpoint(), environment.token(), patience)) {
+            Download download = new Download(id, cache, client);
+            try {
+                return download.run(check);
+            } catch (IOException e) {
+                return fallBack(download, e);
+            }
+        }
+    }
+
+    private Path fallBack(Download download, IOException e) throws NotOnHubException {
+        String reason = HubClient.reason(e);
+        String host = download.client.host();
+        Optional<Path> cached = download.cache.complete(download.id);
+        if (cached.isPresent()) {
+            listener.remark("%s: %s cannot be reached (%s); using the copy in the cache"
+                    .formatted(download.id, host, reason));
+            return cached.get();
+        }
+        if (download.found) {
+            throw new InputException("%s: the download from %s broke off: %s (the next one goes on from there)"
+                    .formatted(download.id, host, reason), e);
+        }
+        throw new NotOnHubException(host + " cannot be reached: " + reason, e);
+    }
+
+    /** One model on its way. */
+    private final class Download {
+        private final HubId id;
+        private final HubCache cache;
+        private final HubClient client;
+
+        /** Whether the hub has the model. */
+        private boolean found;
+
+        Download(HubId id, HubCache cache, HubClient client) {
+            this.id = id;
+            this.cache = cache;
+            this.client = client;
+        }
+
+        Path run(Consumer<Path> check) throws IOException, NotOnHubException {
+            RemoteFile config = client.find(id, id.revision(), HubCache.CONFIG)
+                    .orElseThrow(() -> new NotOnHubException("%s has no %s at revision %s of it"
+                            .formatted(client.host(), HubCache.CONFIG, id.revision())));
+            found = true;
+            String commit = config.commit();
+            if (id.isCommit() && !commit.equals(id.revision())) {
+                throw new InputException("%s: expected files of that commit, found those of %s".formatted(id, commit));
+            }
+            Path folder = cache.snapshot(commit);
+            if (cache.complete(commit).isEmpty()) {
+                // All else is asked of the commit, for the revision may move on meanwhile. The largest comes last.
+                fetch(config, MAX_CONFIG_BYTES);
+                check.accept(folder);
+                fetch(commit, HubCache.GENERATION_CONFIG, MAX_CONFIG_BYTES);
+                fetchTokenizer(commit);
+                fetchWeights(commit, folder);
+            }
+            cache.writeRef(id, commit);
+            return folder;
+        }
+
+        private void fetchTokenizer(String commit) throws IOException, NotOnHubException {
+            if (!fetch(commit, HubCache.TOKENIZER, MAX_TOKENIZER_BYTES)
+                    && !(fetch(commit, HubCache.VOCABULARY, MAX_TOKENIZER_BYTES)
+                            && fetch(commit, HubCache.MERGES, MAX_TOKENIZER_BYTES))) {
+                throw new InputException("%s: expected tokenizer.json, or vocab.json and merges.txt, found neither at %s"
+                        .formatted(id, client.host()));
+            }
+        }
+
+        private void fetchWeights(String commit, Path folder) throws IOException, NotOnHubException {
+            if (fetch(commit, HubCache.WEIGHTS, Long.MAX_VALUE)) {
+                return;
+            }
+            if (!fetch(commit, HubCache.INDEX, HubCache.MAX_INDEX_BYTES)) {
+                throw new InputException("%s: expected model.safetensors, found none at %s: save the model again with"
+                                .formatted(id, client.host())
+                        + " Transformers' save_pretrained, or name a revision that has it");
+            }
+            for (String shard : HubCache.shards(folder.resolve(HubCache.INDEX))) {
+                if (!fetch(commit, shard, Long.MAX_VALUE)) {
+                    throw new InputException("%s: expected %s, which %s names, found none at %s"
+                            .formatted(id, shard, HubCache.INDEX, client.host()));
+                }
+            }
+        }
+
+        /** @return whether the model has this file */
+        private boolean fetch(String commit, String file, long maxBytes) throws IOException, NotOnHubException {
+            Optional<RemoteFile> remote = client.find(id, commit, file);
+            if (remote.isEmpty()) {
+                return false;
+            }
+            if (!remote.get().commit().equals(commit)) {
+                throw new InputException("%s: %s: expected it of commit %s, found %s"
+                        .formatted(id, file, commit, remote.get().commit()));
+            }
+            fetch(remote.get(), maxBytes);
+            return true;
+        }
+
+        private void fetch(RemoteFile file, long maxBytes) throws IOException, NotOnHubException {
+            if (file.size() > maxBytes) {
+                throw new InputException("%s: %s: expected at most %,d bytes, found %,d"
+                        .formatted(id, file.name(), maxBytes, file.size()));
+            }
+            if (cache.has(file)) {
+                return;
+            }
+            try (BlobLock _ = BlobLock.take(cache.lock(file.etag()), () -> listener.remark(
+                    "waiting for another download of " + file.name()))) {
+                if (!cache.hasBlob(file)) {
+                    client.download(file, cache.incomplete(file.etag()), listener);
+                    cache.accept(file);
+                }
+                cache.place(file);
+            }
+        }
+    }
+}

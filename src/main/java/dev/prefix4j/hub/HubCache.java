@@ -1,0 +1,242 @@
+package dev.prefix4j.hub;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import dev.prefix4j.JsonFile;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
+
+/**
+ * A model in Hugging Face's cache, as every client of the hub lays it out:
+ *
+ * <pre>
+ * models--owner--name/
+ *     refs/main                  the commit that a revision stood for when it was last asked
+ *     blobs/ETAG                 contents, each once
+ *     snapshots/COMMIT/FILE      links to ../../blobs/ETAG: a folder as save_pretrained writes it
+ * .locks/models--owner--name/ETAG.lock
+ * </pre>
+ *
+ * <p>Everything is complete or not there: blobs are moved into place when they are checked, links made when the blob is
+ * there, the ref written when the snapshot is whole. What is half done is {@code blobs/ETAG.incomplete}.
+ */
+final class HubCache {
+    static final String CONFIG = "config.json";
+    static final String GENERATION_CONFIG = "generation_config.json";
+    static final String WEIGHTS = "model.safetensors";
+    static final String INDEX = "model.safetensors.index.json";
+    static final String TOKENIZER = "tokenizer.json";
+    static final String VOCABULARY = "vocab.json";
+    static final String MERGES = "merges.txt";
+
+    static final long MAX_INDEX_BYTES = 100_000_000;
+
+    private static final int MAX_REF_BYTES = 256;
+    private static final int BUFFER_BYTES = 1 << 16;
+
+    private final Path folder;
+    private final Path locks;
+
+    /**
+     * @param hub folder of all models; need not exist
+     * @param repository as {@link HubId} has it
+     */
+    HubCache(Path hub, String repository) {
+        String name = "models--" + repository.replace("/", "--");
+        this.folder = hub.resolve(name);
+        this.locks = hub.resolve(".locks").resolve(name);
+    }
+
+    Path snapshot(String commit) {
+        return folder.resolve("snapshots").resolve(PlainName.require(commit, folder + ": commit"));
+    }
+
+    Path lock(String etag) {
+        return locks.resolve(PlainName.require(etag, folder + ": etag") + ".lock");
+    }
+
+    private Path blob(String etag) {
+        return folder.resolve("blobs").resolve(PlainName.require(etag, folder + ": etag"));
+    }
+
+    /** Where a blob grows; its folder is there. */
+    Path incomplete(String etag) {
+        Path blob = blob(etag);
+        AtomicFile.createFolder(blob.getParent());
+        return blob.resolveSibling(blob.getFileName() + ".incomplete");
+    }
+
+    /**
+     * What a revision stands for, as far as the cache knows.
+     *
+     * @throws InputException if the ref says something that is no commit
+     */
+    Optional<String> commit(HubId id) {
+        if (id.isCommit()) {
+            return Optional.of(id.revision());
+        }
+        Path ref = ref(id.revision());
+        if (!Files.isRegularFile(ref)) {
+            return Optional.empty();
+        }
+        try (InputStream in = Files.newInputStream(ref)) {
+            String text = new String(in.readNBytes(MAX_REF_BYTES), StandardCharsets.UTF_8).strip();
+            return Optional.of(PlainName.require(text, ref + ": commit"));
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(ref, e);
+        }
+    }
+
+    private Path ref(String revision) {
+        return folder.resolve("refs").resolve(revision);
+    }
+
+    /** Remembers what a revision stands for. */
+    void writeRef(HubId id, String commit) {
+        if (id.revision().equals(commit) || commit(id).equals(Optional.of(commit))) {
+            return; // the cache may be read-only
+        }
+        Path ref = ref(id.revision());
+        AtomicFile.createFolder(ref.getParent());
+        try (BlobLock _ = BlobLock.take(lock("refs"), () -> {})) {
+            AtomicFile.write(ref, commit);
+        }
+    }
+
+    /**
+     * The folder of a model, if everything that is needed is there.
+     *
+     * @throws InputException if its index of shards is malformed
+     */
+    Optional<Path> complete(HubId id) {
+        return commit(id).flatMap(this::complete);
+    }
+
+    /** @see #complete(HubId) */
+    Optional<Path> complete(String commit) {
+        Path snapshot = snapshot(commit);
+        boolean tokenizer = has(snapshot, TOKENIZER) || has(snapshot, VOCABULARY) && has(snapshot, MERGES);
+        boolean whole = has(snapshot, CONFIG) && tokenizer && (has(snapshot, WEIGHTS) || hasShards(snapshot));
+        return whole ? Optional.of(snapshot) : Optional.empty();
+    }
+
+    private static boolean has(Path snapshot, String file) {
+        return Files.isRegularFile(snapshot.resolve(file));
+    }
+
+    private static boolean hasShards(Path snapshot) {
+        return has(snapshot, INDEX)
+                && shards(snapshot.resolve(INDEX)).stream().allMatch(shard -> has(snapshot, shard));
+    }
+
+    /**
+     * The files that an index names.
+     *
+     * @throws InputException if it is malformed, or names anything but plain safetensors files
+     */
+    static SortedSet<String> shards(Path index) {
+        JsonNode weightMap = JsonFile.readObject(index, "an index of shards", MAX_INDEX_BYTES).path("weight_map");
+        if (!weightMap.isObject() || weightMap.isEmpty()) {
+            throw new InputException(
+                    index + ": key 'weight_map': expected an object that names a file for each tensor");
+        }
+        SortedSet<String> shards = new TreeSet<>();
+        for (JsonNode shard : weightMap) {
+            String name = shard.asText("");
+            if (!PlainName.matches(name) || !name.endsWith(".safetensors")) {
+                throw new InputException("%s: key 'weight_map': expected plain names of safetensors files, found '%s'"
+                        .formatted(index, PlainName.excerpt(name)));
+            }
+            shards.add(name);
+        }
+        return shards;
+    }
+
+    /** Whether a snapshot has a file, whoever put it there. */
+    boolean has(RemoteFile file) {
+        return isOfSize(snapshot(file.commit()).resolve(file.name()), file.size());
+    }
+
+    /** Whether the content of a file is there. */
+    boolean hasBlob(RemoteFile file) {
+        return isOfSize(blob(file.etag()), file.size());
+    }
+
+    private static boolean isOfSize(Path path, long size) {
+        try {
+            return Files.isRegularFile(path) && Files.size(path) == size;
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(path, e);
+        }
+    }
+
+    /**
+     * Makes a blob of a download that has all its bytes.
+     *
+     * @throws InputException if the bytes are not those of the file; they are deleted
+     */
+    void accept(RemoteFile file) {
+        Path incomplete = incomplete(file.etag());
+        try {
+            String expected = file.etag().toLowerCase(Locale.ROOT);
+            String found = expected; // of a tag that is no hash: the size has to do
+            if (expected.matches("[0-9a-f]{64}")) {
+                found = hash(incomplete, "SHA-256", "");
+            } else if (expected.matches("[0-9a-f]{40}")) {
+                found = hash(incomplete, "SHA-1", "blob " + file.size() + "\0");
+            }
+            if (!found.equals(expected)) {
+                Files.delete(incomplete);
+                throw new InputException("%s: %s: expected content of hash %s, found %s; the download is deleted"
+                        .formatted(file.id(), file.name(), expected, found));
+            }
+            Files.move(incomplete, blob(file.etag()), StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(blob(file.etag()), e);
+        }
+    }
+
+    private static String hash(Path file, String algorithm, String before) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            MessageDigest digest = MessageDigest.getInstance(algorithm);
+            digest.update(before.getBytes(StandardCharsets.US_ASCII));
+            byte[] buffer = new byte[BUFFER_BYTES];
+            for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+                digest.update(buffer, 0, n);
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Puts a file whose blob is there into its snapshot: a link, or a copy where there are no links. */
+    void place(RemoteFile file) {
+        Path blob = blob(file.etag());
+        Path link = snapshot(file.commit()).resolve(file.name());
+        AtomicFile.createFolder(link.getParent());
+        try {
+            if (!has(file)) {
+                Files.deleteIfExists(link); // one that leads nowhere
+            }
+            Files.createSymbolicLink(link, link.getParent().relativize(blob));
+        } catch (FileAlreadyExistsException e) {
+            // Somebody was faster.
+        } catch (UnsupportedOperationException | IOException e) {
+            AtomicFile.write(link, out -> Files.copy(blob, out));
+        }
+    }
+}

@@ -1,0 +1,17 @@
+package dev.prefix4j.hub;
+
+/**
+ * The hub has no such model, or cannot be asked, and the cache has none. The caller knows what else the name could have
+ * been; the message is a clause about the hub: {@code huggingface.co has no such model}.
+ */
+public final class NotOnHubException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    NotOnHubException(String message) {
+        super(message);
+    }
+
+    NotOnHubException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

@@ -1,0 +1,73 @@
+package dev.prefix4j.pretrain;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.prefix4j.cli.Main;
+import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.text.Tokenizer;
+import dev.prefix4j.torch.Safetensors;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What {@code pretrain} writes is what Transformers reads. */
+@Tag("parity")
+class TransformersParityTest {
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"float32", "float16"})
+    void transformersLoadsThePretrainedFolderAndGivesTheSameLogits(String dtype) throws Exception {
+        Path text = MixtureTest.text(folder);
+        Path run = folder.resolve("run");
+        assertEquals(
+                Main.OK,
+                Main.run(
+                        new String[] {
+                            "pretrain", "--data", text.toString(), "--out", run.toString(), "--vocab-size", "320",
+                            "--layers", "3", "--heads", "2", "--width", "24", "--positions", "48", "--steps", "30",
+                            "--lr", "1e-2", "--warmup", "5", "--dtype", dtype
+                        },
+                        InputStream.nullInputStream(),
+                        new PrintStream(PrintStream.nullOutputStream()),
+                        System.err));
+        Path expected = folder.resolve("logits.safetensors");
+        Process process = new ProcessBuilder(
+                        System.getProperty("parity.python"),
+                        "scripts/fixtures/logits.py",
+                        run.resolve("model").toString(),
+                        text.toString(),
+                        expected.toString())
+                .inheritIO()
+                .start();
+        assertEquals(0, process.waitFor());
+        try (TensorScope _ = new TensorScope();
+                NoGradGuard _ = new NoGradGuard();
+                Tokenizer tokenizer = Tokenizer.load(run.resolve("model"));
+                Safetensors file = Safetensors.open(expected)) {
+            Gpt2 model = Checkpoint.load(run.resolve("model"), TorchRuntime.device("cpu"));
+            long[] ids = new long[48];
+            file.tensor("ids").data_ptr_long().get(ids);
+            int[] ours = Arrays.copyOf(tokenizer.encode(Files.readString(text)), ids.length);
+            assertArrayEquals(ids, Arrays.stream(ours).asLongStream().toArray());
+            Tensor logits = model.logits(model.forward(model.ids(ids, 1), KvCache.empty(3)));
+            double difference = logits.sub(file.tensor("logits")).abs().max().item_double();
+            assertTrue(difference < 1e-4, "differs by " + difference);
+        }
+    }
+}
