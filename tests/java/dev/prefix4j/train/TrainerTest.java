@@ -163,6 +163,8 @@ class TrainerTest {
                 train(run, CONFIG, () -> ++steps[0] == stopAfter);
             }
         }
+        assertEquals(
+                Files.readString(temporary.resolve("whole/samples.jsonl")), Files.readString(folder.resolve("samples.jsonl")));
         // As if killed between two saves: the newest lines belong to steps that are done again.
         try (RunDirectory run = RunDirectory.open(folder)) {
             assertEquals(expected, losses(run));
