@@ -149,6 +149,7 @@ class BadInputTest {
                         new Case(1, "/proc/run: the folder cannot be made", train.replace("T/run", "/proc/run")),
                         new Case(1, "T/run: expected the folder of a run to resume, found nothing", "train --resume --out T/run"),
                         new Case(1, "T/folder/config.json: expected the configuration of a run to resume", "train --resume --out T/folder"),
+                        new Case(1, "T/folder/config.json: expected the configuration of a run, found no such file", "report --run T/folder"),
                         new Case(1, "device: expected cpu, cuda or cuda:N, found 'tpu'", train + " --device tpu"),
                         new Case(1, "device 'cuda': this libtorch is built for CPUs", train + " --device cuda"),
                         new Case(1, "threads must be at least 1, was 0", train + " --threads 0"),
@@ -218,7 +219,7 @@ class BadInputTest {
 
     @Test
     void helpIsThereForEveryCommand() {
-        for (String command : List.of("train", "generate", "score", "evaluate", "data", "doctor")) {
+        for (String command : List.of("train", "generate", "score", "evaluate", "report", "data", "doctor")) {
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             int code = Main.run(
                     new String[] {command, "--help"},

@@ -139,10 +139,13 @@ class ProcessTest {
         Path metrics = out.resolve("metrics.jsonl");
         long afterWarmUp = 0;
         long last = 0;
-        while (process.isAlive()) {
-            long steps = size(metrics) / 100; // lines have a little more than 100 bytes
+        long bytes = 0;
+        while (process.isAlive() && !Files.exists(out.resolve("report.html"))) { // it loads what draws it
+            long before = bytes;
+            bytes = size(metrics);
+            long steps = bytes / 100; // lines have a little more than 100 bytes
             long resident = Memory.residentBytes(process.pid());
-            if (resident > 0 && steps > 900) {
+            if (resident > 0 && steps > 900 && bytes > before) { // while it takes steps
                 afterWarmUp = afterWarmUp == 0 ? resident : afterWarmUp;
                 last = resident;
             }

@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.Tensor;
@@ -71,8 +72,11 @@ class TrainerTest {
         return train(run, config, 8, new TrainListener() {}, stop);
     }
 
+    /** With the number of the step as what is written. */
     private TrainResult train(
             RunDirectory run, TrainConfig config, int validation, TrainListener listener, BooleanSupplier stop) {
+        Sampler sampler =
+                _ -> List.of(new Sample("a", run.metrics().getLast().path("step").toString(), Optional.empty()));
         try (TensorScope _ = new TensorScope()) {
             TorchRuntime.seed(3);
             PrefixEncoder encoder = PrefixEncoder.create(
@@ -85,7 +89,7 @@ class TrainerTest {
                             sequences(validation, 2),
                             run,
                             prefix -> PeftAdapter.save(prefix, run.adapter(), "m", Reparametrization.MLP, 16))
-                    .train(listener, stop);
+                    .train(listener, sampler, stop);
         }
     }
 
@@ -159,6 +163,8 @@ class TrainerTest {
                 train(run, CONFIG, () -> ++steps[0] == stopAfter);
             }
         }
+        assertEquals(
+                Files.readString(temporary.resolve("whole/samples.jsonl")), Files.readString(folder.resolve("samples.jsonl")));
         // As if killed between two saves: the newest lines belong to steps that are done again.
         try (RunDirectory run = RunDirectory.open(folder)) {
             assertEquals(expected, losses(run));
@@ -182,6 +188,22 @@ class TrainerTest {
                     java.util.stream.IntStream.rangeClosed(1, 24).boxed().toList(),
                     run.metrics().stream().filter(l -> l.has("loss")).map(l -> l.path("step").intValue()).toList());
         }
+    }
+
+    @Test
+    void samplesNewerThanTheStateAreDroppedOnResuming() throws Exception {
+        Path folder = temporary.resolve("run");
+        try (RunDirectory run = create(folder)) {
+            train(run, CONFIG, () -> run.metrics().getLast().has("valid_loss"));
+        }
+        Path samples = folder.resolve("samples.jsonl");
+        String kept = "{\"step\":8,\"source\":\"a\",\"output\":\"8\",\"reference\":null}\n";
+        assertEquals(kept, Files.readString(samples));
+        Files.writeString(samples, kept + "{\"step\":9,\"source\":\"a\"}\n{\"step\":1");
+        try (RunDirectory run = RunDirectory.open(folder)) {
+            train(run, CONFIG, () -> false);
+        }
+        assertEquals(kept + kept.replace("8", "16") + kept.replace("8", "24"), Files.readString(samples));
     }
 
     @Test

@@ -195,7 +195,7 @@ final class DemoCommand extends ConsoleCommand {
         console.out().printf("BLEU       %.1f before, %.1f after (%d test sources)%n", before.bleu(), after.bleu(), sources);
         console.out().printf("prefix     %,d numbers, %.2f %% of the model's %,d%n", kept, 100.0 * kept / weights, weights);
         console.out().printf("adapter    %s, %,d bytes%n", out.resolve("adapter"), bytes);
-        console.out().printf("run        %s: metrics.jsonl, config.json%n", out);
+        console.out().printf("run        %s: report.html, metrics.jsonl, config.json%n", out);
         console.out().printf(
                 "try it     scripts/prefix4j generate --model %s --prefix %s --prompt \"name : The Mill | food : Italian\"%n",
                 MODEL, out.resolve("adapter"));

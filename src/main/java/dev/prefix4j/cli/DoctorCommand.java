@@ -19,12 +19,7 @@ final class DoctorCommand extends ConsoleCommand {
     @Override
     public Integer call() {
         runtimeOptions.start();
-        TorchRuntime runtime = TorchRuntime.require();
-        Map<String, String> facts = new LinkedHashMap<>();
-        facts.put("java", Runtime.version() + " (" + System.getProperty("java.home") + ")");
-        facts.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
-                + System.getProperty("os.arch") + ", " + Runtime.getRuntime().availableProcessors() + " processors");
-        facts.putAll(runtime.describe());
+        Map<String, String> facts = facts();
         facts.put("devices", String.join(", ", TorchRuntime.devices()));
         if (json) {
             ObjectNode node = JSON.createObjectNode();
@@ -34,5 +29,15 @@ final class DoctorCommand extends ConsoleCommand {
             facts.forEach((name, value) -> console.out().printf("%-12s%s%n", name, value));
         }
         return Main.OK;
+    }
+
+    /** What this process runs on, by topic; libtorch has been started. */
+    static Map<String, String> facts() {
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("java", Runtime.version() + " (" + System.getProperty("java.home") + ")");
+        facts.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
+                + System.getProperty("os.arch") + ", " + Runtime.getRuntime().availableProcessors() + " processors");
+        facts.putAll(TorchRuntime.require().describe());
+        return facts;
     }
 }

@@ -26,6 +26,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             GenerateCommand.class,
             ScoreCommand.class,
             EvaluateCommand.class,
+            ReportCommand.class,
             DataCommand.class,
             DoctorCommand.class
         })

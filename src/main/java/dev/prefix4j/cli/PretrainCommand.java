@@ -21,6 +21,7 @@ import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import dev.prefix4j.train.RunDirectory;
+import dev.prefix4j.train.Sample;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -176,6 +177,11 @@ final class PretrainCommand extends ConsoleCommand {
             description = "Begin the samples that are shown after each validation with this.")
     List<String> prompts;
 
+    @Option(
+            names = "--tensorboard",
+            description = "Write event files for TensorBoard to the folder tensorboard of the run.")
+    boolean tensorBoard;
+
     @Option(names = "--resume", description = "Go on with the run in --out, with its options.")
     boolean resume;
 
@@ -262,8 +268,10 @@ final class PretrainCommand extends ConsoleCommand {
                         model, config, rows, validation, run, () -> Checkpoint.save(model, folder, type));
                 try (Interruption interruption = new Interruption(console)) {
                     Pretrainer.Result result;
-                    try (TrainProgress progress = new SamplingProgress(model, tokenizer)) {
-                        result = pretrainer.train(progress, interruption);
+                    try (RunWatch watch = new RunWatch(
+                            new SamplingProgress(model, tokenizer, run), out, "pretrain", runtimeOptions.device,
+                            tensorBoard, console)) {
+                        result = pretrainer.train(watch, interruption);
                     }
                     report(result, folder);
                 }
@@ -330,30 +338,36 @@ final class PretrainCommand extends ConsoleCommand {
                 runtimeOptions.seed);
     }
 
-    /** Shows what the model writes after each validation. */
+    /** Shows and logs what the model writes after each validation. */
     private final class SamplingProgress extends TrainProgress {
         private final Gpt2 model;
         private final Tokenizer tokenizer;
+        private final RunDirectory run;
 
-        SamplingProgress(Gpt2 model, Tokenizer tokenizer) {
+        SamplingProgress(Gpt2 model, Tokenizer tokenizer, RunDirectory run) {
             super(PretrainCommand.this.console);
             this.model = model;
             this.tokenizer = tokenizer;
+            this.run = run;
         }
 
         @Override
-        List<String> remarks() {
+        List<String> remarks(int step) {
             List<String> begins = prompts == null ? List.of("") : prompts;
             int eos = model.config().eos();
             List<int[]> ids = begins.stream()
                     .map(text -> text.isEmpty() ? new int[] {eos} : tokenizer.encode(text))
                     .toList();
             Decoding decoding = new Decoding.Sampling(SAMPLE_TEMPERATURE, SAMPLE_TOP_K, 1.0);
-            List<Generation> samples = new Generator(model, Optional.empty()).generate(ids, decoding, SAMPLE_TOKENS);
+            List<Generation> outputs = new Generator(model, Optional.empty()).generate(ids, decoding, SAMPLE_TOKENS);
+            List<Sample> samples = new ArrayList<>();
             List<String> lines = new ArrayList<>();
-            for (int i = 0; i < samples.size(); i++) {
-                lines.add("  » " + (begins.get(i) + tokenizer.decode(samples.get(i).ids())).replaceAll("\\s*\n\\s*", " ¶ "));
+            for (int i = 0; i < outputs.size(); i++) {
+                String output = tokenizer.decode(outputs.get(i).ids());
+                samples.add(new Sample(begins.get(i), output, Optional.empty()));
+                lines.add("  » " + (begins.get(i) + output).replaceAll("\\s*\n\\s*", " ¶ "));
             }
+            run.log(step, samples);
             return lines;
         }
     }
@@ -378,5 +392,6 @@ final class PretrainCommand extends ConsoleCommand {
                     "validation   %.4f nats a token, %.4f bits per byte%n", validation.loss(), validation.bitsPerByte());
         }
         console.out().printf("model        %s%n", folder);
+        console.out().printf("report       %s%n", out.resolve("report.html"));
     }
 }

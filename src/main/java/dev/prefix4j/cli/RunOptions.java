@@ -17,7 +17,9 @@ import picocli.CommandLine.Model.OptionSpec;
 final class RunOptions {
     /** Options that say how to run, not what: they may differ when a run is resumed. */
     private static final Set<String> NOT_OF_THE_RUN =
-            Set.of("--out", "--resume", "--json", "--verbose", "--help", "--version", "--threads", "--device");
+            Set.of(
+                    "--out", "--resume", "--json", "--verbose", "--help", "--version", "--threads", "--device",
+                    "--tensorboard");
 
     private RunOptions() {}
 

@@ -14,6 +14,7 @@ import dev.prefix4j.text.Sequence;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.RunDirectory;
+import dev.prefix4j.train.Sampler;
 import dev.prefix4j.train.TrainConfig;
 import dev.prefix4j.train.TrainResult;
 import dev.prefix4j.train.Trainer;
@@ -25,6 +26,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -159,6 +161,11 @@ final class TrainCommand extends ConsoleCommand {
             description = "Steps between saves of the state to resume from.")
     int saveEvery;
 
+    @Option(
+            names = "--tensorboard",
+            description = "Write event files for TensorBoard to the folder tensorboard of the run.")
+    boolean tensorBoard;
+
     @Option(names = "--resume", description = "Go on with the run in --out, with its options.")
     boolean resume;
 
@@ -208,50 +215,49 @@ final class TrainCommand extends ConsoleCommand {
             Gpt2 gpt2 = modelOptions.load(device, console);
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
             PrefixEncoder encoder = PrefixEncoder.create(reparametrization, shape, hidden, device);
-            List<Sequence> trainingSequences;
-            List<Sequence> validationSequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
-                trainingSequences = modelOptions.encode(training, tokenizer, gpt2, prefixLength);
-                validationSequences = modelOptions.encode(validation, tokenizer, gpt2, prefixLength);
+                List<Sequence> trainingSequences = modelOptions.encode(training, tokenizer, gpt2, prefixLength);
+                List<Sequence> validationSequences = modelOptions.encode(validation, tokenizer, gpt2, prefixLength);
                 if (fromWords && !resume) {
                     startFromWords(encoder, gpt2, tokenizer);
                 }
-            }
-            String fingerprint = fingerprint(trainingSequences);
-            if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
-                throw new InputException(data + ": the training data has changed since the run in " + out + " began");
-            }
-            try (RunDirectory run = resume
-                    ? RunDirectory.open(out)
-                    : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
-                return train(gpt2, encoder, config, trainingSequences, validationSequences, run, reparametrization);
+                String fingerprint = fingerprint(trainingSequences);
+                if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
+                    throw new InputException(
+                            data + ": the training data has changed since the run in " + out + " began");
+                }
+                Sampler sampler = new GreedySampler(
+                        gpt2, tokenizer, validation.isEmpty() ? training : validation, modelOptions, prefixLength);
+                try (RunDirectory run = resume
+                        ? RunDirectory.open(out)
+                        : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
+                    Trainer trainer = new Trainer(
+                            gpt2, encoder, config, trainingSequences, validationSequences, run, saver(run, reparametrization));
+                    return train(trainer, sampler, gpt2, encoder, trainingSequences.size());
+                }
             }
         }
     }
 
-    private int train(
-            Gpt2 gpt2,
-            PrefixEncoder encoder,
-            TrainConfig config,
-            List<Sequence> training,
-            List<Sequence> validation,
-            RunDirectory run,
-            Reparametrization reparametrization) {
+    private Consumer<Prefix> saver(RunDirectory run, Reparametrization reparametrization) {
         String base = ModelName.base(model);
         Optional<String> revision = ModelName.revision(model);
-        Trainer trainer = new Trainer(gpt2, encoder, config, training, validation, run, prefix ->
-                PeftAdapter.save(prefix, run.adapter(), base, revision, reparametrization, hidden));
+        return prefix -> PeftAdapter.save(prefix, run.adapter(), base, revision, reparametrization, hidden);
+    }
+
+    private int train(Trainer trainer, Sampler sampler, Gpt2 gpt2, PrefixEncoder encoder, int sequences) {
         console.say(
                 "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d of them; the model has %,d",
-                training.size(),
+                sequences,
                 trainer.totalSteps(),
                 encoder.parameterCount(),
                 (long) encoder.shape().length() * encoder.shape().rowWidth(),
                 gpt2.parameterCount());
         try (Interruption interruption = new Interruption(console)) {
             TrainResult result;
-            try (TrainProgress progress = new TrainProgress(console)) {
-                result = trainer.train(progress, interruption);
+            try (RunWatch watch = new RunWatch(
+                    new TrainProgress(console), out, "train", runtimeOptions.device, tensorBoard, console)) {
+                result = trainer.train(watch, sampler, interruption);
             }
             report(result);
         }
@@ -277,6 +283,7 @@ final class TrainCommand extends ConsoleCommand {
         result.validationLoss().ifPresent(loss -> console.out().printf("validation   %.4f (best)%n", loss));
         result.tokensPerSecond().ifPresent(speed -> console.out().printf("speed        %,.0f tokens/s%n", speed));
         console.out().printf("adapter      %s%n", result.adapter());
+        console.out().printf("report       %s%n", out.resolve("report.html"));
     }
 
     private static void put(ObjectNode node, String key, OptionalDouble value) {

@@ -77,7 +77,7 @@ class TrainProgress implements TrainListener, AutoCloseable {
     public void validated(int step, Likelihood likelihood, boolean best) {
         List<String> lines = new ArrayList<>();
         lines.add("step %,d: validation loss %.4f%s".formatted(step, likelihood.loss(), best ? ", the best so far" : ""));
-        lines.addAll(remarks());
+        lines.addAll(remarks(step));
         if (bar != null) {
             bar.pause();
             console.err().print("\r\033[K"); // over the bar, which draws itself again below
@@ -89,7 +89,7 @@ class TrainProgress implements TrainListener, AutoCloseable {
     }
 
     /** More to show after a validation. */
-    List<String> remarks() {
+    List<String> remarks(int step) {
         return List.of();
     }
 

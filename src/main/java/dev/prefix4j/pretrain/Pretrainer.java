@@ -106,7 +106,7 @@ public final class Pretrainer {
             optimizers.forEach(optimizer -> state.putAll(optimizer.state()));
             state.putAll(muon.state());
             restore(run.loadState(state));
-            run.keepMetricsUpTo(step);
+            run.keepLinesUpTo(step);
             listener.started(step, total());
             boolean stopped = false;
             while (progress() < 1 && !stopped) {

@@ -1,6 +1,5 @@
 package dev.prefix4j.train;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -10,12 +9,10 @@ import dev.prefix4j.gpt2.ConfigFile;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.SafetensorsWriter;
 import dev.prefix4j.torch.TensorScope;
-import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -33,27 +30,38 @@ import org.bytedeco.pytorch.Tensor;
  * <pre>
  * config.json      what was asked for, written once
  * metrics.jsonl    a line for each step and each validation
+ * samples.jsonl    what the prefix makes of a few sources, after each validation
  * adapter/         the prefix, in PEFT's format: the best by validation loss, else the last
  * state/           one file to resume from, replaced in one move
  * </pre>
  *
- * <p>A run may be killed at any moment: every file is replaced whole, and lines in {@code metrics.jsonl} that are newer
- * than the state are dropped on resuming, for their steps are done again. One process at a time works in the folder.
+ * <p>A run may be killed at any moment: every file is replaced whole, and lines of the two logs that are newer than
+ * the state are dropped on resuming, for their steps are done again. One process at a time works in the folder.
  */
 public final class RunDirectory implements AutoCloseable {
-    private static final String CONFIG = "config.json";
-    private static final String METRICS = "metrics.jsonl";
+    /** What was asked for. */
+    public static final String CONFIG = "config.json";
+
+    /** A line for each step and each validation. */
+    public static final String METRICS = "metrics.jsonl";
+
+    /** A line for each text that was written on the way, to look at. */
+    public static final String SAMPLES = "samples.jsonl";
+
     private static final String STATE = "state/trainer.safetensors";
     private static final String LOCK = ".lock";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path folder;
     private final FileChannel lockFile;
-    private BufferedWriter metrics;
+    private final StepLog metrics;
+    private final StepLog samples;
 
     private RunDirectory(Path folder, FileChannel lockFile) {
         this.folder = folder;
         this.lockFile = lockFile;
+        this.metrics = new StepLog(folder.resolve(METRICS));
+        this.samples = new StepLog(folder.resolve(SAMPLES));
     }
 
     /**
@@ -230,75 +238,41 @@ public final class RunDirectory implements AutoCloseable {
     }
 
     /**
-     * Opens {@code metrics.jsonl} and drops what is newer than a step: those steps will be done again. A last line that
-     * was cut off goes too.
+     * Drops the lines of {@code metrics.jsonl} and {@code samples.jsonl} that are newer than a step: it will be done
+     * again. A last line that was cut off goes too.
      *
-     * @throws InputException if another line is no JSON; the file stays as it was
+     * @throws InputException if another line is no JSON; its file stays as it was
      */
-    public void keepMetricsUpTo(int step) {
-        Path file = folder.resolve(METRICS);
-        try {
-            if (Files.exists(file)) {
-                String text = Files.readString(file);
-                // What follows the last line end was being written when the process died.
-                List<String> lines = text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
-                List<String> kept = new ArrayList<>();
-                for (int i = 0; i < lines.size(); i++) {
-                    if (stepOf(lines.get(i), file + ":" + (i + 1)) <= step) {
-                        kept.add(lines.get(i));
-                    }
-                }
-                AtomicFile.write(file, kept.isEmpty() ? "" : String.join("\n", kept) + "\n");
-            }
-            metrics = Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-        } catch (IOException e) {
-            throw AtomicFile.cannotWrite(file, e);
-        }
-    }
-
-    private static int stepOf(String line, String location) {
-        try {
-            JsonNode step = JSON.readTree(line).path("step");
-            if (step.isInt()) {
-                return step.intValue();
-            }
-        } catch (JsonProcessingException e) {
-            // Said below.
-        }
-        throw new InputException(location + ": expected a JSON object with a 'step', found other text");
+    public void keepLinesUpTo(int step) {
+        metrics.keepUpTo(step);
+        samples.keepUpTo(step);
     }
 
     /** Adds a line to {@code metrics.jsonl}. */
     public void log(ObjectNode line) {
-        try {
-            metrics.write(line.toString());
-            metrics.write('\n');
-            metrics.flush();
-        } catch (IOException e) {
-            throw AtomicFile.cannotWrite(folder.resolve(METRICS), e);
+        metrics.add(line);
+    }
+
+    /** Adds lines to {@code samples.jsonl}. */
+    public void log(int step, List<Sample> written) {
+        for (Sample sample : written) {
+            ObjectNode line = JSON.createObjectNode();
+            line.put("step", step).put("source", sample.source()).put("output", sample.output());
+            line.put("reference", sample.reference().orElse(null));
+            samples.add(line);
         }
     }
 
     /** The lines of {@code metrics.jsonl}. */
     public List<JsonNode> metrics() {
-        Path file = folder.resolve(METRICS);
-        try {
-            List<JsonNode> lines = new ArrayList<>();
-            for (String line : Files.readAllLines(file, StandardCharsets.UTF_8)) {
-                lines.add(JSON.readTree(line));
-            }
-            return lines;
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(file, e);
-        }
+        return metrics.lines();
     }
 
     @Override
     public void close() {
         try {
-            if (metrics != null) {
-                metrics.close();
-            }
+            metrics.close();
+            samples.close();
             lockFile.close(); // the file stays: to delete it would let two others lock two files
         } catch (IOException e) {
             throw AtomicFile.cannotWrite(folder, e);

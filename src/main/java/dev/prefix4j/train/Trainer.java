@@ -120,13 +120,19 @@ public final class Trainer {
         return total;
     }
 
+    /** Trains from where the run is to its end, without samples. */
+    public TrainResult train(TrainListener listener, BooleanSupplier stop) {
+        return train(listener, Sampler.NONE, stop);
+    }
+
     /**
      * Trains from where the run is to its end.
      *
+     * @param sampler asked after each validation; without validation data, where one would be
      * @param stop asked after each step; the run is then saved and can be resumed
      * @throws InputException if the loss is no longer a number, or the run directory cannot be written
      */
-    public TrainResult train(TrainListener listener, BooleanSupplier stop) {
+    public TrainResult train(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
             Map<String, Tensor> parameters = encoder.state();
             AdamW optimizer = new AdamW(parameters, config.weightDecay());
@@ -134,19 +140,19 @@ public final class Trainer {
             parameters.forEach((name, tensor) -> state.put("encoder." + name, tensor));
             state.putAll(optimizer.state());
             restore(run.loadState(state));
-            run.keepMetricsUpTo(step);
+            run.keepLinesUpTo(step);
             listener.started(step, total);
             boolean stopped = false;
             if (toValidate) { // the run was stopped there
-                validate(listener, stop);
+                look(listener, sampler, stop);
                 stopped = stop.getAsBoolean();
                 save(state);
             }
             while (step < total && !stoppedEarly && !stopped) {
                 takeStep(optimizer, listener);
                 boolean last = step == total;
-                if (!validation.isEmpty() && (last || step % validateEvery() == 0)) {
-                    validate(listener, stop);
+                if (last || step % validateEvery() == 0) {
+                    look(listener, sampler, stop);
                 }
                 stopped = stop.getAsBoolean();
                 if (last || stoppedEarly || stopped || step % config.saveEvery() == 0) {
@@ -226,34 +232,43 @@ public final class Trainer {
         return LmLoss.mean(model, hidden, model.ids(batch.positions()), model.ids(batch.targets()));
     }
 
-    private void validate(TrainListener listener, BooleanSupplier stop) {
-        listener.validating(validation.size());
+    /** Scores the validation data, if there is any, and writes samples. */
+    private void look(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
         try (Prefix prefix = Prefix.of(encoder, model.device());
                 TensorScope _ = new TensorScope()) {
-            Optional<Likelihood> scored =
-                    Likelihood.of(model, prefix.entries(), validation, VALIDATION_BATCH, stop);
-            toValidate = scored.isEmpty();
-            if (toValidate) {
-                return;
+            if (!validation.isEmpty()) {
+                validate(prefix, listener, stop);
             }
-            Likelihood likelihood = scored.get();
-            boolean best = bestLoss.isEmpty() || likelihood.loss() < bestLoss.getAsDouble();
-            if (best) {
-                bestLoss = OptionalDouble.of(likelihood.loss());
-                withoutImprovement = 0;
-                saver.accept(prefix);
-            } else {
-                withoutImprovement++;
-                stoppedEarly = config.patience() > 0 && withoutImprovement >= config.patience();
+            if (!toValidate) {
+                run.log(step, sampler.sample(prefix));
             }
-            ObjectNode line = JSON.createObjectNode();
-            line.put("step", step);
-            line.put("valid_loss", likelihood.loss());
-            line.put("valid_tokens", likelihood.tokens());
-            line.put("best", best);
-            run.log(line);
-            listener.validated(step, likelihood, best);
         }
+    }
+
+    private void validate(Prefix prefix, TrainListener listener, BooleanSupplier stop) {
+        listener.validating(validation.size());
+        Optional<Likelihood> scored = Likelihood.of(model, prefix.entries(), validation, VALIDATION_BATCH, stop);
+        toValidate = scored.isEmpty();
+        if (toValidate) {
+            return;
+        }
+        Likelihood likelihood = scored.get();
+        boolean best = bestLoss.isEmpty() || likelihood.loss() < bestLoss.getAsDouble();
+        if (best) {
+            bestLoss = OptionalDouble.of(likelihood.loss());
+            withoutImprovement = 0;
+            saver.accept(prefix);
+        } else {
+            withoutImprovement++;
+            stoppedEarly = config.patience() > 0 && withoutImprovement >= config.patience();
+        }
+        ObjectNode line = JSON.createObjectNode();
+        line.put("step", step);
+        line.put("valid_loss", likelihood.loss());
+        line.put("valid_tokens", likelihood.tokens());
+        line.put("best", best);
+        run.log(line);
+        listener.validated(step, likelihood, best);
     }
 
     private void save(Map<String, Tensor> state) {

@@ -1,0 +1,75 @@
+package dev.prefix4j.report;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.train.TrainListener;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/** Writes the report of a run every few minutes while it goes on, and when it ends, however that comes. */
+public final class RunReporter implements TrainListener, AutoCloseable {
+    private static final Duration INTERVAL = Duration.ofMinutes(2);
+
+    private final Path run;
+    private final String command;
+    private final Map<String, String> environment;
+    private final Consumer<String> remarks;
+    private int steps;
+    private int total;
+    private long written = System.nanoTime();
+    private String lastRemark = "";
+
+    /**
+     * @param run folder of the run
+     * @param environment what the run runs on, by topic
+     * @param remarks takes what kept a report from being written: it does not end a run
+     */
+    public RunReporter(Path run, String command, Map<String, String> environment, Consumer<String> remarks) {
+        this.run = run;
+        this.command = command;
+        this.environment = environment;
+        this.remarks = remarks;
+    }
+
+    @Override
+    public void started(int stepsDone, int totalSteps) {
+        steps = stepsDone;
+        total = totalSteps;
+    }
+
+    @Override
+    public void stepped(Step step) {
+        steps = step.step();
+        total = step.total();
+        if (System.nanoTime() - written > INTERVAL.toNanos()) {
+            write();
+        }
+    }
+
+    private void write() {
+        try {
+            new Session(command, total, environment).write(run);
+            Report.write(run).cannotDraw().ifPresent(this::remark);
+        } catch (InputException e) {
+            remark(e.getMessage());
+        }
+        written = System.nanoTime();
+    }
+
+    /** Once, where it is the same each time. */
+    private void remark(String text) {
+        if (!text.equals(lastRemark)) {
+            lastRemark = text;
+            remarks.accept("report: " + text);
+        }
+    }
+
+    /** Writes the last report, if there is a step to report. */
+    @Override
+    public void close() {
+        if (steps > 0) {
+            write();
+        }
+    }
+}

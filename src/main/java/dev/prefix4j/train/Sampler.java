@@ -1,0 +1,14 @@
+package dev.prefix4j.train;
+
+import dev.prefix4j.prefix.Prefix;
+import java.util.List;
+
+/** Writes a few texts with what has been learned so far, always for the same sources. */
+@FunctionalInterface
+public interface Sampler {
+    /** Writes nothing. */
+    Sampler NONE = _ -> List.of();
+
+    /** @param prefix is freed after the call */
+    List<Sample> sample(Prefix prefix);
+}
