@@ -41,7 +41,7 @@ class TransformersParityTest {
                         new String[] {
                             "pretrain", "--data", text.toString(), "--out", run.toString(), "--vocab-size", "320",
                             "--layers", "3", "--heads", "2", "--width", "24", "--positions", "48", "--steps", "30",
-                            "--lr", "1e-2", "--warmup", "5", "--dtype", dtype
+                            "--lr", "1e-2", "--warmup", "5", "--init", "random", "--dtype", dtype
                         },
                         InputStream.nullInputStream(),
                         new PrintStream(PrintStream.nullOutputStream()),

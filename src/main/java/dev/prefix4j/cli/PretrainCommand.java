@@ -251,7 +251,7 @@ final class PretrainCommand extends ConsoleCommand {
                 TorchRuntime.seed(runtimeOptions.seed);
                 Gpt2 model = Checkpoint.initialize(modelConfig(tokenizer.vocabularySize(), eos), device);
                 if (init.equals("copying")) {
-                    Pretrainer.startCopying(model);
+                    Pretrainer.startCopying(model, corpus);
                 }
                 Mixture rows = new Mixture(corpus, tokenizer, eos, config.mixture(), positions, config.seed());
                 console.say(

@@ -14,26 +14,31 @@ import org.bytedeco.pytorch.global.torch;
  * et al. 2022 (arXiv:2209.11895) that models find by themselves after billions of tokens, far more than a small run has.
  *
  * <p>The stream of width E is divided: D numbers hold the position as sines and cosines, D the previous token, and the
- * rest the token (D the width of a head). A head of the first block looks at the position before its own, a rotation of
+ * rest the token (D the width of a head), the last one its frequency. A head of the first block looks at the position before its own, a rotation of
  * sines and cosines, and writes which token is there. Heads of the second block look where the previous token was the
  * present one, and write the token that is there. The other residual projections start at zero; all of it is trained.
  */
 final class CopyingStart {
     private static final double LONGEST_WAVE = 100; // positions for one radian
     private static final double SHORTEST_WAVE = 0.5;
+    private static final double TOKEN_LOUDNESS = 2.5; // as much larger than usual
     private static final double QUIET = 0.1; // tokens in the part of the stream that is not theirs
     private static final double POSITION_SHARPNESS = 1.8;
     private static final double TOKEN_SHARPNESS = 1.5;
     private static final double COPY_LOUDNESS = 3;
+
+    /** Of the bias behind the last normalization that turns a number of each token into its first logit. */
+    private static final double FREQUENCY_BIAS = 30;
 
     private CopyingStart() {}
 
     /**
      * Gives a new model these weights.
      *
+     * @param corpus whose frequencies its predictions begin with
      * @throws InputException if the model has not two blocks, or less than four heads
      */
-    static void apply(Gpt2 model) {
+    static void apply(Gpt2 model, TokenCorpus corpus) {
         int e = model.config().width();
         int d = model.config().headWidth();
         if (model.config().layers() < 2 || model.config().heads() < 4 || d % 2 != 0) {
@@ -50,10 +55,13 @@ final class CopyingStart {
                 }
             });
             Tensor tokens = w.get("wte.weight");
+            tokens.mul_(new Scalar(TOKEN_LOUDNESS));
             double deviation = tokens.std().item_double();
             tokens.narrow(1, 0, 2L * d).mul_(new Scalar(QUIET));
             double[] frequencies = frequencies(d / 2);
             positions(w.get("wpe.weight"), frequencies, deviation * Math.sqrt(2));
+
+            frequencies(w, corpus, e - 1);
 
             Tensor attention = w.get("h.0.attn.c_attn.weight"); // [E, 3E]
             Tensor query = block(attention, 0, e, 0, d);
@@ -87,6 +95,29 @@ final class CopyingStart {
                 out.narrow(1, 2L * d, e - 2L * d).copy_(part.t().mul(new Scalar(COPY_LOUDNESS * deviation)));
             }
         }
+    }
+
+    /**
+     * One number of each token is its log frequency: predictions begin with it. Otherwise the first hundred steps would
+     * move all rare tokens the same way, and drown what tells them apart.
+     */
+    private static void frequencies(Map<String, Tensor> weights, TokenCorpus corpus, long column) {
+        Tensor tokens = weights.get("wte.weight");
+        long[] counts = corpus.counts((int) tokens.size(0));
+        double[] logs = new double[counts.length];
+        double mean = 0;
+        for (int i = 0; i < counts.length; i++) {
+            logs[i] = Math.log(counts[i] + 0.5);
+            mean += logs[i] / counts.length;
+        }
+        float[] values = new float[counts.length];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) ((logs[i] - mean) / FREQUENCY_BIAS);
+        }
+        tokens.narrow(1, column, 1).copy_(torch.tensor(values).unsqueeze(1));
+        weights.get("wpe.weight").narrow(1, column, 1).zero_();
+        weights.get("ln_f.bias").narrow(0, column, 1).fill_(new Scalar(FREQUENCY_BIAS));
+        weights.get("ln_f.weight").narrow(0, column, 1).zero_();
     }
 
     private static Tensor block(Tensor matrix, long row, long rows, long column, long columns) {

@@ -70,8 +70,8 @@ public final class Pretrainer {
      *
      * @throws InputException if it has less than two layers or four heads
      */
-    public static void startCopying(Gpt2 model) {
-        CopyingStart.apply(model);
+    public static void startCopying(Gpt2 model, TokenCorpus corpus) {
+        CopyingStart.apply(model, corpus);
     }
 
     /**

@@ -22,6 +22,8 @@ import org.bytedeco.pytorch.global.torch;
 public final class TokenCorpus implements AutoCloseable {
     private static final int BATCH_CHARACTERS = 4 << 20;
 
+    private static final int COUNTED_AT_ONCE = 1 << 20;
+
     private final Safetensors file;
     private final IntPointer ids;
     private final long[] ends; // of each document, behind its end token
@@ -152,6 +154,17 @@ public final class TokenCorpus implements AutoCloseable {
         int[] slice = new int[(int) Math.min(count, tokens() - from)];
         copy(from, slice, 0, slice.length);
         return slice;
+    }
+
+    /** How often each token occurs. */
+    long[] counts(int vocabulary) {
+        long[] counts = new long[vocabulary];
+        for (long from = 0; from < tokens(); from += COUNTED_AT_ONCE) {
+            for (int id : slice(from, COUNTED_AT_ONCE)) {
+                counts[id]++;
+            }
+        }
+        return counts;
     }
 
     @Override
