@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Writes targets for the first sources of the data, greedily. */
+/** Writes targets for a few sources from all over the data, greedily. */
 final class GreedySampler implements Sampler {
     private static final int SOURCES = 3;
     private static final int MAX_NEW_TOKENS = 60;
@@ -31,10 +31,12 @@ final class GreedySampler implements Sampler {
     GreedySampler(Gpt2 model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int prefixLength) {
         this.model = model;
         this.tokenizer = tokenizer;
-        for (Example example : examples) {
-            if (references.size() < SOURCES) {
-                references.putIfAbsent(example.source(), example.targets().getFirst());
-            }
+        Map<String, String> all = new LinkedHashMap<>();
+        examples.forEach(example -> all.putIfAbsent(example.source(), example.targets().getFirst()));
+        List<String> sources = List.copyOf(all.keySet());
+        for (int i = 0; i < Math.min(SOURCES, sources.size()); i++) {
+            String source = sources.get(i * sources.size() / Math.min(SOURCES, sources.size())); // neighbours are often alike
+            references.put(source, all.get(source));
         }
         prompts = references.keySet().stream()
                 .map(source -> options.cutPrompt(Sequences.prompt(source, tokenizer, model.config().bos()), true))

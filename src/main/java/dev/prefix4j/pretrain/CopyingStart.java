@@ -21,7 +21,8 @@ import org.bytedeco.pytorch.global.torch;
 final class CopyingStart {
     private static final double LONGEST_WAVE = 100; // positions for one radian
     private static final double SHORTEST_WAVE = 0.5;
-    private static final double TOKEN_LOUDNESS = 2.5; // as much larger than usual
+    private static final double TOKEN_LOUDNESS = 10; // as much larger than usual, so that early steps do not drown them
+    private static final double READING_LOUDNESS = 0.25; // of the last normalization, to make up for it
     private static final double QUIET = 0.1; // tokens in the part of the stream that is not theirs
     private static final double POSITION_SHARPNESS = 1.8;
     private static final double TOKEN_SHARPNESS = 1.5;
@@ -58,6 +59,7 @@ final class CopyingStart {
             tokens.mul_(new Scalar(TOKEN_LOUDNESS));
             double deviation = tokens.std().item_double();
             tokens.narrow(1, 0, 2L * d).mul_(new Scalar(QUIET));
+            w.get("ln_f.weight").fill_(new Scalar(READING_LOUDNESS));
             double[] frequencies = frequencies(d / 2);
             positions(w.get("wpe.weight"), frequencies, deviation * Math.sqrt(2));
 
