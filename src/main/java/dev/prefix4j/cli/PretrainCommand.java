@@ -74,7 +74,7 @@ final class PretrainCommand extends ConsoleCommand {
     @Option(names = "--layers", paramLabel = "N", defaultValue = "6", description = "Blocks.")
     int layers;
 
-    @Option(names = "--heads", paramLabel = "N", defaultValue = "8", description = "Attention heads.")
+    @Option(names = "--heads", paramLabel = "N", defaultValue = "4", description = "Attention heads.")
     int heads;
 
     @Option(names = "--width", paramLabel = "N", defaultValue = "256", description = "Width of the model.")
