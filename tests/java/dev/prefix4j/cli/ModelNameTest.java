@@ -182,6 +182,6 @@ class ModelNameTest {
     @Test
     void builtInModelsHaveAPlace() {
         assertInstanceOf(ModelName.BuiltIn.class, ModelName.of("builtin:tiny"));
-        assertTrue(refused(hub.environment(temporary), "builtin:none").contains("builtin:none: expected a model that is built in"));
+        assertTrue(refused(hub.environment(temporary), "builtin:none").contains("builtin:none: expected builtin:tiny, the only model that is built in"));
     }
 }
