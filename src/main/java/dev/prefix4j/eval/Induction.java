@@ -25,7 +25,8 @@ public record Induction(double first, double second, double accuracy) {
     /**
      * Measures on uniformly random tokens.
      *
-     * @param length of what is repeated; twice that and one token must fit the model
+     * @param length N of what is repeated; twice that and one token must fit the model
+     * @throws InputException if it is below 2, or does not fit
      */
     public static Induction of(Gpt2 model, int length, long seed) {
         if (length < 2) {
@@ -45,7 +46,7 @@ public record Induction(double first, double second, double accuracy) {
                     .toArray();
             try (TensorScope _ = new TensorScope();
                     NoGradGuard _ = new NoGradGuard()) {
-                Tensor hidden = model.forward(model.ids(ids, 1), KvCache.empty(model.config().layers()));
+                Tensor hidden = model.forward(model.ids(ids, 1), KvCache.empty(model.config().layers())); // [1, 2N + 1, E]
                 Tensor logits = model.logits(hidden.narrow(1, 0, 2L * length)).squeeze(0); // [2N, V]
                 Tensor targets = model.ids(java.util.Arrays.copyOfRange(ids, 1, ids.length)); // [2N]
                 Tensor losses = torch.nll_loss_nd(torch.log_softmax(logits, 1), targets,

@@ -27,7 +27,7 @@ final class Lexicon {
         "House", "Hall", "Bridge", "Court", "Gardens", "Works", "Corner", "Lodge", "Square", "Tower", "Street", "Wood", "Cross"
     };
 
-    /** Capitalised in the middle of a sentence more often than not: names. */
+    /** Different words of the text that are written in lower case. */
     private final List<String> words;
 
     Lexicon(TokenCorpus corpus, Tokenizer tokenizer, long seed) {

@@ -31,6 +31,11 @@ public final class Mixture {
     private final int length;
     private final long seed;
 
+    // The epoch that was read last.
+    private long epoch = -1;
+    private int[] epochOrder; // its documents
+    private long[] epochStarts; // where each of them begins in it
+
     /** Fills rows of one kind. */
     interface RowSource {
         void fill(RowBuilder row, SplittableRandom random);
@@ -120,10 +125,6 @@ public final class Mixture {
     public double epochs(long rows) {
         return rows * shares.getOrDefault(Part.PROSE, 0.0) * length / corpus.tokens();
     }
-
-    private long[] epochStarts; // in the order of the epoch, where each document begins; the end behind them
-    private int[] epochOrder;
-    private long epoch = -1;
 
     private void prose(RowBuilder row, long number) {
         long from = number * length;

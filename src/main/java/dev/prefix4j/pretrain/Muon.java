@@ -51,10 +51,10 @@ final class Muon {
                 NoGradGuard _ = new NoGradGuard()) {
             matrices.forEach((name, matrix) -> {
                 try (TensorScope _ = new TensorScope()) {
-                    Tensor gradient = matrix.grad();
-                    Tensor momentum = momenta.get(name);
+                    Tensor gradient = matrix.grad(); // [in, out]
+                    Tensor momentum = momenta.get(name); // [in, out]
                     momentum.lerp_(gradient, new Scalar(1 - MOMENTUM));
-                    Tensor nesterov = gradient.lerp(momentum, new Scalar(MOMENTUM));
+                    Tensor nesterov = gradient.lerp(momentum, new Scalar(MOMENTUM)); // [in, out]
                     Tensor update = name.endsWith("c_attn.weight")
                             ? torch.cat(parts(nesterov), 1)
                             : orthogonalize(nesterov);
@@ -80,10 +80,10 @@ final class Muon {
      */
     static Tensor orthogonalize(Tensor matrix) {
         boolean tall = matrix.size(0) > matrix.size(1);
-        Tensor x = tall ? matrix.t() : matrix;
+        Tensor x = tall ? matrix.t() : matrix; // [m, n], m ≤ n
         x = x.div(x.norm().add(new Scalar(1e-7)));
         for (int i = 0; i < ITERATIONS; i++) {
-            Tensor gram = x.matmul(x.t());
+            Tensor gram = x.matmul(x.t()); // [m, m]
             Tensor odd = gram.mul(new Scalar(B)).add(gram.matmul(gram), new Scalar(C));
             x = x.mul(new Scalar(A)).add(odd.matmul(x));
         }
