@@ -108,6 +108,8 @@ class BadInputTest {
                         new Case(2, "--slots: expected --data", "evaluate --hyps T/one.txt --refs T/one.txt --slots"),
                         new Case(2, "Missing required option: '--data'", "pretrain --out T/run --steps 1"),
                         new Case(2, "expected --tokenizer or --vocab-size, found both", "pretrain --data T/good.tsv --out T/run --steps 1 --tokenizer M --vocab-size 300"),
+                        new Case(2, "expected no --layers beside --from, which decides it", "pretrain --data T/good.tsv --out T/run --steps 1 --from M --layers 2"),
+                        new Case(1, "T/nowhere: expected a model folder, found nothing", "pretrain --data T/good.tsv --out T/run --steps 1 --from T/nowhere"),
                         new Case(1, "expected steps or minutes, found neither", "pretrain --data T/good.tsv --out T/run"),
                         new Case(1, "T/nowhere: expected a text file, found no such file", "pretrain --data T/nowhere --out T/run --steps 1 --tokenizer M"),
                         new Case(1, "T/nowhere: expected a text file, found no such file", "score --model M --text T/nowhere"),

@@ -38,11 +38,13 @@ class DemoTest {
         String shown = err.toString(StandardCharsets.UTF_8);
         assertEquals(Main.OK, code, shown);
         JsonNode result = new ObjectMapper().readTree(out.toByteArray());
-        assertTrue(result.path("bleu_before").isNumber() && result.path("bleu_after").isNumber());
+        for (String bleu : List.of("bleu_before", "bleu_asked", "bleu_after")) {
+            assertTrue(result.path(bleu).isNumber(), bleu);
+        }
         long bytes = Files.size(run.resolve("adapter/adapter_model.safetensors"));
         assertEquals(bytes, result.path("adapter_bytes").asLong());
         assertTrue(bytes > 4 * result.path("prefix_numbers").asLong());
-        assertEquals(6, shown.lines().filter(line -> line.startsWith("    → ")).count(), shown);
+        assertEquals(9, shown.lines().filter(line -> line.startsWith("    → ")).count(), shown);
         assertTrue(shown.contains("scripts/prefix4j train --model builtin:tiny"), shown);
     }
 

@@ -48,6 +48,9 @@ final class DemoCommand extends ConsoleCommand {
             "--prefix-length", "20", "--batch-size", "16", "--lr", "2e-3", "--warmup", "40",
             "--valid-every", "100");
 
+    private static final Prompt CONTINUED = (source, tokenizer, _) -> tokenizer.encode(source);
+    private static final Prompt ASKED = Sequences::prompt;
+
     @Option(
             names = "--out",
             paramLabel = "DIR",
@@ -65,6 +68,11 @@ final class DemoCommand extends ConsoleCommand {
         super(console);
     }
 
+    /** What comes before a text: its source, in ids. */
+    private interface Prompt {
+        int[] of(String source, Tokenizer tokenizer, int bos);
+    }
+
     /** What was written for the test sources. */
     private record Outputs(List<String> texts, double bleu) {}
 
@@ -78,15 +86,20 @@ final class DemoCommand extends ConsoleCommand {
         Device device = runtimeOptions.start();
         List<Example> test = Example.distinct(DataFile.read(BuiltIns.data(TEST), DataOptions.DEFAULTS));
         long weights;
-        Outputs before;
+        Outputs continued;
+        Outputs asked;
         try (TensorScope _ = new TensorScope()) {
             ModelOptions model = modelOptions();
             Gpt2 gpt2 = model.load(device, console);
             weights = gpt2.parameterCount();
-            heading("The base model, %s, has %,d weights. What it writes for tables of restaurants:", MODEL, weights);
-            before = write(gpt2, model, Optional.empty(), test);
+            heading("The base model, %s, has %,d weights. It goes on with tables of restaurants:", MODEL, weights);
+            continued = write(gpt2, model, Optional.empty(), test, CONTINUED);
+            show(test, continued);
+            heading("Asked for a text, by the token that ends a document, it is better: it has read tables of ships and"
+                    + " towns");
+            asked = write(gpt2, model, Optional.empty(), test, ASKED);
+            show(test, asked);
         }
-        show(test, before);
 
         heading("A prefix is trained; the model stays as it is:");
         List<String> train = new ArrayList<>(List.of("train"));
@@ -106,10 +119,10 @@ final class DemoCommand extends ConsoleCommand {
             Gpt2 gpt2 = model.load(device, console);
             Optional<Prefix> prefix = ModelOptions.prefix(out.resolve("adapter"), gpt2);
             kept = prefix.orElseThrow().vectors().numel();
-            after = write(gpt2, model, prefix, test);
+            after = write(gpt2, model, prefix, test, ASKED);
         }
         show(test, after);
-        report(test.size(), before, after, weights, kept);
+        report(test.size(), continued, asked, after, weights, kept);
         return Main.OK;
     }
 
@@ -119,14 +132,15 @@ final class DemoCommand extends ConsoleCommand {
         return options;
     }
 
-    private Outputs write(Gpt2 gpt2, ModelOptions model, Optional<Prefix> prefix, List<Example> test) {
+    private Outputs write(
+            Gpt2 gpt2, ModelOptions model, Optional<Prefix> prefix, List<Example> test, Prompt prompt) {
         List<String> texts = new ArrayList<>();
         try (Tokenizer tokenizer = model.tokenizer(gpt2);
                 Progress progress = new Progress(console, "write", test.size())) {
             Generator generator = new Generator(gpt2, prefix);
             for (int from = 0; from < test.size(); from += BATCH) {
                 List<int[]> prompts = test.subList(from, Math.min(from + BATCH, test.size())).stream()
-                        .map(example -> Sequences.prompt(example.source(), tokenizer, gpt2.config().bos()))
+                        .map(example -> prompt.of(example.source(), tokenizer, gpt2.config().bos()))
                         .toList();
                 for (Generation one : generator.generate(prompts, new Decoding.Greedy(), NEW_TOKENS)) {
                     texts.add(tokenizer.decode(one.ids()).strip().replaceAll("\\p{Cntrl}+", " "));
@@ -178,7 +192,8 @@ final class DemoCommand extends ConsoleCommand {
         }
     }
 
-    private void report(int sources, Outputs before, Outputs after, long weights, long kept) {
+    private void report(
+            int sources, Outputs continued, Outputs asked, Outputs after, long weights, long kept) {
         long bytes;
         try {
             bytes = Files.size(out.resolve("adapter/adapter_model.safetensors"));
@@ -187,12 +202,14 @@ final class DemoCommand extends ConsoleCommand {
         }
         if (json) {
             ObjectNode node = JSON.createObjectNode();
-            node.put("bleu_before", before.bleu()).put("bleu_after", after.bleu());
+            node.put("bleu_before", continued.bleu()).put("bleu_asked", asked.bleu()).put("bleu_after", after.bleu());
             node.put("weights", weights).put("prefix_numbers", kept).put("adapter_bytes", bytes);
             console.out().println(node.put("run", out.toString()));
             return;
         }
-        console.out().printf("BLEU       %.1f before, %.1f after (%d test sources)%n", before.bleu(), after.bleu(), sources);
+        console.out().printf(
+                "BLEU       %.1f going on with the table, %.1f asked for a text, %.1f with the prefix (%d test sources)%n",
+                continued.bleu(), asked.bleu(), after.bleu(), sources);
         console.out().printf("prefix     %,d numbers, %.2f %% of the model's %,d%n", kept, 100.0 * kept / weights, weights);
         console.out().printf("adapter    %s, %,d bytes%n", out.resolve("adapter"), bytes);
         console.out().printf("run        %s: report.html, metrics.jsonl, config.json%n", out);

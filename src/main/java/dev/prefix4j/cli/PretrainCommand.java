@@ -26,6 +26,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.bytedeco.pytorch.Device;
@@ -37,7 +38,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "pretrain", description = "Trains a small GPT-2 from scratch on plain text.")
+@Command(name = "pretrain", description = "Trains a small GPT-2 on plain text, from scratch or from a model.")
 final class PretrainCommand extends ConsoleCommand {
     private static final int SAMPLE_TOKENS = 60;
     private static final double SAMPLE_TEMPERATURE = 0.8;
@@ -58,6 +59,13 @@ final class PretrainCommand extends ConsoleCommand {
 
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the run, new or empty.")
     Path out;
+
+    @Option(
+            names = "--from",
+            paramLabel = "MODEL",
+            description = "Go on from this model, with its geometry and tokenizer: a folder, builtin:tiny or a name of"
+                    + " the hub.")
+    String from;
 
     @Option(
             names = "--tokenizer",
@@ -188,6 +196,9 @@ final class PretrainCommand extends ConsoleCommand {
     @Mixin
     RuntimeOptions runtimeOptions;
 
+    /** Folder of {@link #from}; null: from scratch. */
+    private Path source;
+
     PretrainCommand(Console console) {
         super(console);
     }
@@ -205,6 +216,12 @@ final class PretrainCommand extends ConsoleCommand {
         }
         if (tokenizerFolder != null && vocabularySize != null && !resume) {
             throw new ParameterException(spec.commandLine(), "expected --tokenizer or --vocab-size, found both");
+        }
+        if (from != null) {
+            if (!resume) {
+                requireNoGeometry();
+            }
+            from = ModelName.anywhere(from);
         }
         PretrainConfig config = config();
         modelConfig(1, 0); // refuses a geometry before anything is made
@@ -224,6 +241,11 @@ final class PretrainCommand extends ConsoleCommand {
             default -> throw new InputException("dtype: expected float32, float16 or bfloat16, found '" + dtype + "'");
         };
         TorchRuntime.MatmulPrecision precision = TorchRuntime.MatmulPrecision.parse(matmulPrecision);
+        if (from != null) {
+            source = ModelName.resolve(from, console);
+            tokenizerFolder = source;
+            positions = Gpt2Config.read(source).positions();
+        }
         Device device = runtimeOptions.start();
         TorchRuntime.matmulPrecision(precision);
         try (RunDirectory run = resume
@@ -249,10 +271,7 @@ final class PretrainCommand extends ConsoleCommand {
             int eos = tokenizer.id(Documents.SEPARATOR);
             try (TokenCorpus corpus = TokenCorpus.open(tokens)) {
                 TorchRuntime.seed(runtimeOptions.seed);
-                Gpt2 model = Checkpoint.initialize(modelConfig(tokenizer.vocabularySize(), eos), device);
-                if (init.equals("copying")) {
-                    Pretrainer.startCopying(model, corpus);
-                }
+                Gpt2 model = firstModel(tokenizer, corpus, device);
                 Mixture rows = new Mixture(corpus, tokenizer, eos, config.mixture(), positions, config.seed());
                 console.say(
                         "%,d documents, %,d tokens (%.2f bytes each); %,d weights; %s",
@@ -278,6 +297,28 @@ final class PretrainCommand extends ConsoleCommand {
             }
         }
         return Main.OK;
+    }
+
+    private Gpt2 firstModel(Tokenizer tokenizer, TokenCorpus corpus, Device device) {
+        if (source != null) {
+            return Checkpoint.loadTrainable(source, device);
+        }
+        Gpt2 model = Checkpoint.initialize(
+                modelConfig(tokenizer.vocabularySize(), tokenizer.id(Documents.SEPARATOR)), device);
+        if (init.equals("copying")) {
+            Pretrainer.startCopying(model, corpus);
+        }
+        return model;
+    }
+
+    /** Refuses what {@code --from} decides. */
+    private void requireNoGeometry() {
+        for (String name : List.of("--tokenizer", "--vocab-size", "--layers", "--heads", "--width", "--positions", "--init")) {
+            if (spec.commandLine().getParseResult().hasMatchedOption(name)) {
+                throw new ParameterException(
+                        spec.commandLine(), "expected no " + name + " beside --from, which decides it");
+            }
+        }
     }
 
     /** Makes tokenizer and tokens where they are not there yet. */
@@ -357,9 +398,12 @@ final class PretrainCommand extends ConsoleCommand {
             int eos = model.config().eos();
             List<int[]> ids = begins.stream()
                     .map(text -> text.isEmpty() ? new int[] {eos} : tokenizer.encode(text))
+                    .map(all -> Arrays.copyOf(all, Math.min(all.length, model.config().positions() - 1)))
                     .toList();
+            int longest = ids.stream().mapToInt(prompt -> prompt.length).max().orElseThrow();
+            int tokens = Math.min(SAMPLE_TOKENS, model.config().positions() - longest);
             Decoding decoding = new Decoding.Sampling(SAMPLE_TEMPERATURE, SAMPLE_TOP_K, 1.0);
-            List<Generation> outputs = new Generator(model, Optional.empty()).generate(ids, decoding, SAMPLE_TOKENS);
+            List<Generation> outputs = new Generator(model, Optional.empty()).generate(ids, decoding, tokens);
             List<Sample> samples = new ArrayList<>();
             List<String> lines = new ArrayList<>();
             for (int i = 0; i < outputs.size(); i++) {

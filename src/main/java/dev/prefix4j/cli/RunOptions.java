@@ -117,10 +117,11 @@ final class RunOptions {
         if (type == Path.class && node.isTextual()) {
             return Path.of(node.textValue());
         }
-        if (type == List.class && node.isArray()) { // of paths
-            List<Path> paths = new ArrayList<>();
-            node.forEach(item -> paths.add(Path.of(item.asText())));
-            return paths;
+        if (type == List.class && node.isArray()) { // of paths or of texts
+            boolean paths = option.auxiliaryTypes()[0] == Path.class;
+            List<Object> items = new ArrayList<>();
+            node.forEach(item -> items.add(paths ? Path.of(item.asText()) : item.asText()));
+            return items;
         }
         if (type == String.class && node.isTextual()) {
             return node.textValue();

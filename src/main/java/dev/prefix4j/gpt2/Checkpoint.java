@@ -92,6 +92,22 @@ public final class Checkpoint {
     }
 
     /**
+     * Loads a model to go on training all of it: as {@link #load}, with float32 weights of its own that require
+     * gradients.
+     *
+     * @return a module whose tensors belong to the open {@link TensorScope}, or to the caller
+     * @throws InputException as {@link #load}
+     */
+    public static Gpt2 loadTrainable(Path folder, Device device) {
+        Gpt2 model = initialize(Gpt2Config.read(folder), device);
+        try (TensorScope _ = new TensorScope()) {
+            Map<String, Tensor> stored = load(folder, device).weights();
+            model.weights().forEach((name, weight) -> weight.detach().copy_(stored.get(name)));
+        }
+        return model;
+    }
+
+    /**
      * Writes {@code config.json}, {@code generation_config.json} and {@code model.safetensors}, as Transformers does;
      * the tokenizer's file is the caller's.
      *
