@@ -49,7 +49,7 @@ expect "says in one line that there is none" \
 
 # The launcher itself, called through a link from elsewhere, on a copy that counts as built.
 copy=$work/checkout
-mkdir -p "$copy/scripts" "$copy/target/classes" "$copy/src"
+mkdir -p "$copy/scripts" "$copy/target/classes" "$copy/src" "$copy/native"
 cp "$root/scripts/prefix4j" "$root/scripts/jdk.sh" "$copy/scripts/"
 touch "$copy/pom.xml"
 echo libs >"$copy/target/classpath"

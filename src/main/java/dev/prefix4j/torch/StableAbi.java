@@ -80,6 +80,13 @@ final class StableAbi {
         return Linker.nativeLinker().downcallHandle(address, type);
     }
 
+    /** Address of {@code torch_parallel_for}, for native code that is to run on libtorch's threads. */
+    static long parallelFor() {
+        return LIBTORCH.find("torch_parallel_for")
+                .orElseThrow(() -> new IllegalStateException("the loaded libtorch has no function torch_parallel_for"))
+                .address();
+    }
+
     /** The version of the loaded libtorch, such as {@code 2.10.0}. */
     static String libtorchVersion() {
         try {

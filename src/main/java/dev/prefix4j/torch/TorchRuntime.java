@@ -194,7 +194,7 @@ public final class TorchRuntime {
         });
         facts.put("threads", Integer.toString(threads()));
         facts.put("allocator", keepsFreedMemory ? "keeps freed memory" : "as the C library has it");
-        facts.put("kernels", "libtorch's");
+        facts.put("kernels", Kernels.describe());
         if (loadedByOthers) {
             facts.put("warning", "libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");
         }

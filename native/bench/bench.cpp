@@ -1,0 +1,244 @@
+// Times the kernels with the shapes of GPT-2 small.
+// prefix4j_bench [threads [instruction set [part of a kernel's name]]]
+//
+// Two times: the wall clock's, and the processor time that was spent, which other work on the machine disturbs less.
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "prefix4j.h"
+
+namespace {
+
+using Floats = std::vector<float>;
+
+size_t at(int64_t i) { return static_cast<size_t>(i); }
+
+Floats numbers(int64_t n) {
+  static uint32_t s = 1;
+  Floats x(at(n));
+  for (float& v : x) {
+    s = s * 1664525u + 1013904223u;
+    v = static_cast<float>(s >> 8) / 8388608.0f - 1.0f;
+  }
+  return x;
+}
+
+// Threads that wait for work, and the caller.
+class Pool {
+ public:
+  explicit Pool(int threads) {
+    for (int t = 1; t < threads; ++t) others_.emplace_back([this, t] { wait(t); });
+  }
+  ~Pool() {
+    run(nullptr, nullptr);
+    for (std::thread& other : others_) other.join();
+  }
+  void run(p4j_body body, void* context) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      body_ = body;
+      context_ = context;
+      left_ = static_cast<int>(others_.size());
+      ++round_;
+    }
+    start_.notify_all();
+    if (body == nullptr) return;
+    body(0, 1, context);
+    std::unique_lock<std::mutex> lock(mutex_);
+    end_.wait(lock, [this] { return left_ == 0; });
+  }
+
+ private:
+  void wait(int t) {
+    for (int64_t seen = 0;;) {
+      p4j_body body;
+      void* context;
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        start_.wait(lock, [&] { return round_ != seen; });
+        seen = round_;
+        body = body_;
+        context = context_;
+      }
+      if (body == nullptr) return;
+      body(t, t + 1, context);
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (--left_ == 0) end_.notify_one();
+    }
+  }
+
+  std::vector<std::thread> others_;
+  std::mutex mutex_;
+  std::condition_variable start_, end_;
+  p4j_body body_ = nullptr;
+  void* context_ = nullptr;
+  int left_ = 0;
+  int64_t round_ = 0;
+};
+Pool* pool;
+
+int32_t parallel(int64_t, int64_t, int64_t, p4j_body body, void* context) {
+  pool->run(body, context);  // each thread once: the kernels fetch their parts from a counter
+  return 0;
+}
+
+double processor_seconds() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_utime.tv_sec) + static_cast<double>(usage.ru_utime.tv_usec) * 1e-6;
+}
+
+const char* only = "";
+
+// Prints the best of a few runs of work, and its rate if it is operations or bytes.
+void measure(const std::string& name, double amount, const char* unit, const std::function<void()>& work) {
+  if (name.find(only) == std::string::npos) return;
+  work();
+  double best_wall = 1e9, best_processor = 1e9, spent = 0;
+  for (int run = 0; run < 40 && (run < 3 || spent < 0.4); ++run) {
+    int64_t times = 0;
+    const double p0 = processor_seconds();
+    const auto start = std::chrono::steady_clock::now();
+    double wall = 0;
+    do {
+      work();
+      ++times;
+      wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    } while (wall < 0.01);
+    const double processor = processor_seconds() - p0;
+    spent += processor;
+    best_wall = std::min(best_wall, wall / static_cast<double>(times));
+    if (processor > 0) best_processor = std::min(best_processor, processor / static_cast<double>(times));
+  }
+  printf("%-38s %10.1f us  %10.1f us of processors", name.c_str(), best_wall * 1e6, best_processor * 1e6);
+  if (amount > 0) printf("  %8.1f %s", amount / best_wall * 1e-9, unit);
+  printf("\n");
+  fflush(stdout);
+}
+
+struct Q8 {
+  std::vector<int8_t> q;
+  Floats scale;
+  std::vector<int32_t> sum;
+  int64_t ld;
+  Q8(int64_t n, int64_t columns) : q(at(n * (columns + 3))), scale(at(n)), sum(at(n)), ld((columns + 3) / 4 * 4) {}
+  p4j_q8_rows rows() { return {q.data(), ld, scale.data(), sum.data()}; }
+};
+
+void matmul(int64_t k, int64_t m) {
+  const Floats w = numbers(k * m), bias = numbers(m);
+  char* packed = static_cast<char*>(aligned_alloc(64, at((p4j_packed_bytes(k, m) + 63) / 64 * 64)));
+  measure("pack " + std::to_string(k) + " x " + std::to_string(m), 0, "", [&] { p4j_pack(w.data(), m, 1, k, m, packed); });
+  for (int64_t n : {1, 8, 20, 600}) {
+    const Floats x = numbers(n * k);
+    Floats y(at(n * m));
+    Q8 a(n, k);
+    p4j_quantize(x.data(), k, n, k, a.rows());
+    measure("matmul " + std::to_string(n) + " x " + std::to_string(k) + " x " + std::to_string(m),
+            2.0 * static_cast<double>(n * k * m), "GOP/s",
+            [&] { p4j_matmul(a.rows(), n, packed, k, m, bias.data(), nullptr, 0, y.data(), m); });
+  }
+  free(packed);
+}
+
+void rows() {
+  const int64_t n = 600, e = 768, f = 3072;
+  const Floats x = numbers(n * f), dy = numbers(n * f), weight = numbers(e), bias = numbers(e);
+  Floats y(at(n * f)), mean(at(n)), rstd(at(n));
+  Q8 q8(n, f), narrow(n, e);
+  measure("quantize 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_quantize(x.data(), f, n, f, q8.rows()); });
+  measure("layer_norm 600 x 768", static_cast<double>(n * e * 4), "GB/s", [&] {
+    p4j_layer_norm(x.data(), e, weight.data(), bias.data(), 1e-5f, n, e, nullptr, narrow.rows(), mean.data(), rstd.data());
+  });
+  measure("layer_norm_backward 600 x 768", static_cast<double>(n * e * 4), "GB/s", [&] {
+    p4j_layer_norm_backward(dy.data(), x.data(), e, weight.data(), mean.data(), rstd.data(), n, e, y.data());
+  });
+  measure("gelu 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_gelu(x.data(), n, f, nullptr, q8.rows()); });
+  measure("gelu_backward 600 x 3072", static_cast<double>(n * f * 4), "GB/s",
+          [&] { p4j_gelu_backward(dy.data(), x.data(), n, f, nullptr, q8.rows()); });
+}
+
+void attention() {
+  const int64_t H = 12, D = 64, E = H * D, P = 100, T = 60, B = 10, n = B * T;
+  std::vector<int64_t> offsets;
+  for (int64_t b = 0; b <= B; ++b) offsets.push_back(b * T);
+  const p4j_attention how = {B, H, D, P, offsets.data(), nullptr, nullptr, 0.125f};
+  const Floats qkv = numbers(n * 3 * E), pk = numbers(P * E), pv = numbers(P * E), dy = numbers(n * E);
+  Floats y(at(n * E)), lse(at(n * H)), d(at(n * 3 * E)), dpk(at(P * E)), dpv(at(P * E));
+  const float *q = qkv.data(), *k = q + E, *v = k + E;
+  const double forward = 4.0 * static_cast<double>(n * E * (P + T / 2));
+  measure("attention_forward 10 x 60, P 100", forward, "GOP/s", [&] {
+    p4j_attention_forward(&how, q, 3 * E, k, v, 3 * E, pk.data(), pv.data(), E, y.data(), E, lse.data());
+  });
+  const auto backward = [&](float* dq, float* dk, float* dv) {
+    p4j_attention_backward(&how, dy.data(), y.data(), E, lse.data(), q, 3 * E, k, v, 3 * E, pk.data(), pv.data(), E, dq, 3 * E,
+                           dk, dv, 3 * E, dpk.data(), dpv.data());
+  };
+  measure("attention_backward 10 x 60, P 100", 2.5 * forward, "GOP/s",
+          [&] { backward(d.data(), d.data() + E, d.data() + 2 * E); });
+  measure("attention_backward of the prefix", 0, "", [&] { backward(nullptr, nullptr, nullptr); });
+}
+
+void decode() {
+  const int64_t inputs = 4, beams = 5, R = inputs * beams, H = 12, D = 64, E = H * D, P = 100, T = 40, G = 20;
+  std::vector<int64_t> offsets;
+  for (int64_t i = 0; i <= inputs; ++i) offsets.push_back(i * T);
+  std::vector<int32_t> input, beam;
+  for (int64_t r = 0; r < R; ++r) {
+    input.push_back(static_cast<int32_t>(r / beams));
+    for (int64_t t = 0; t < G; ++t) beam.push_back(static_cast<int32_t>(r / beams * beams + (r + t) % beams));
+  }
+  const p4j_decode how = {R, H, D, P, G, offsets.data(), input.data(), beam.data(), G, R * E, 0.125f};
+  const Floats q = numbers(R * E), pk = numbers(P * E), pv = numbers(P * E), ik = numbers(inputs * T * E),
+               iv = numbers(inputs * T * E), k = numbers(G * R * E), v = numbers(G * R * E);
+  Floats y(at(R * E));
+  measure("attention_decode 4 x 5, P 100", 4.0 * static_cast<double>(R * E * (P + T + G)), "GOP/s", [&] {
+    p4j_attention_decode(&how, q.data(), E, pk.data(), pv.data(), E, ik.data(), iv.data(), E, k.data(), v.data(), E, y.data(),
+                         E);
+  });
+}
+
+void vocabulary() {
+  const int64_t n = 20, v = 50257, k = 10;
+  const Floats x = numbers(n * v);
+  Floats logits = x, loss(at(n)), values(at(n * k));
+  std::vector<int64_t> targets(at(n), 1000), indices(at(n * k));
+  measure("cross_entropy 20 x 50257", static_cast<double>(n * v * 4), "GB/s", [&] {
+    p4j_cross_entropy(logits.data(), v, n, v, targets.data(), loss.data());
+  });
+  measure("top_k 20 x 50257", static_cast<double>(n * v * 4), "GB/s",
+          [&] { p4j_top_k(x.data(), v, n, v, k, values.data(), indices.data()); });
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const int threads = count > 1 ? atoi(words[1]) : 1;
+  if (count > 3) only = words[3];
+  Pool the_pool(threads);
+  pool = &the_pool;
+  if (p4j_start(count > 2 ? words[2] : nullptr, threads > 1 ? parallel : nullptr) != 0) {
+    printf("not on this processor\n");
+    return 1;
+  }
+  printf("%s, %d thread(s)\n", p4j_isa(), threads);
+  const int64_t shapes[][2] = {{768, 2304}, {768, 768}, {768, 3072}, {3072, 768}, {768, 50257}};
+  for (const auto& shape : shapes) matmul(shape[0], shape[1]);
+  rows();
+  attention();
+  decode();
+  vocabulary();
+  return 0;
+}

@@ -1,0 +1,141 @@
+// Kernels of prefix4j: what a frozen GPT-2 and its prefix need and libtorch has not.
+//
+// Plain C functions over raw pointers, for one process and one caller at a time; inside they are parallel. All tensors are
+// row-major; "ld" is the distance of two rows in elements. float is float32. No function allocates what it returns, keeps a
+// pointer after its return (p4j_start's excepted) or checks its arguments: the Java side does, before the call.
+//
+// Letters: N rows (tokens end to end), E width, H heads, D = E / H head width, P prefix length, V vocabulary,
+// B sequences, K inputs and M outputs of a matrix.
+#ifndef PREFIX4J_H
+#define PREFIX4J_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define P4J_API __attribute__((visibility("default")))
+
+// Version of this interface; the Java side refuses another.
+P4J_API int32_t p4j_version(void);
+
+// Runs body(from, to, context) over parts of [begin, end), each at least grain long, in parallel. libtorch's
+// torch_parallel_for has this form.
+typedef void (*p4j_body)(int64_t from, int64_t to, void* context);
+typedef int32_t (*p4j_parallel_for)(int64_t begin, int64_t end, int64_t grain, p4j_body body, void* context);
+
+// Chooses the instruction set and the thread pool, before anything else is called.
+// isa: NULL or "" for the best that the processor has, or "avx512vnni", "avx512", "avx2", "portable".
+// parallel: NULL for one thread.
+// Returns 0, or 1 if the processor has not what was asked for.
+P4J_API int32_t p4j_start(const char* isa, p4j_parallel_for parallel);
+
+// The instruction set in use: one of the names above.
+P4J_API const char* p4j_isa(void);
+
+// ---- rows -------------------------------------------------------------------------------------------------------------
+
+// A row x quantized symmetrically to 8 bits: scale = max|x| / 127, q = round(x / scale) in [-127, 127], ties to even;
+// scale = 0 and q = 0 for a row of zeros. sum is the sum of q over the row. (Row-wise quantization of LLM.int8(),
+// arXiv:2208.07339, section 2.) Scales below the smallest normal float count as 0; a row that is not finite gets the scale
+// NaN and q = 0, so that everything computed from it is NaN.
+typedef struct {
+  int8_t* q;      // [N, ld]
+  int64_t ld;     // at least the number of columns, a multiple of 4; columns up to it are set to 0
+  float* scale;   // [N]
+  int32_t* sum;   // [N]
+} p4j_q8_rows;
+
+P4J_API void p4j_quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out);
+
+// Layer normalization: y = (x - mean) * rstd * weight + bias, rstd = 1 / sqrt(variance + epsilon).
+// y [N, E] contiguous, or NULL; out.q NULL or the quantized y; mean and rstd [N], or NULL.
+P4J_API void p4j_layer_norm(const float* x, int64_t ldx, const float* weight, const float* bias, float epsilon, int64_t n,
+                            int64_t e, float* y, p4j_q8_rows out, float* mean, float* rstd);
+
+// Gradient of layer normalization with respect to its input, added to what dx holds:
+// dx += rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * weight, xhat = (x - mean) * rstd.
+P4J_API void p4j_layer_norm_backward(const float* dy, const float* x, int64_t ldx, const float* weight, const float* mean,
+                                     const float* rstd, int64_t n, int64_t e, float* dx);
+
+// GELU with the tanh approximation (GPT-2's "gelu_new"). y [N, columns] or NULL; out.q NULL or the quantized y.
+P4J_API void p4j_gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out);
+
+// dx = dy * gelu'(x). dx [N, columns] or NULL, may be dy; out.q NULL or the quantized dx.
+P4J_API void p4j_gelu_backward(const float* dy, const float* x, int64_t n, int64_t columns, float* dx, p4j_q8_rows out);
+
+// ---- 8-bit matrix products --------------------------------------------------------------------------------------------
+
+// Bytes that p4j_pack needs for a matrix of k inputs and m outputs, scales included.
+P4J_API int64_t p4j_packed_bytes(int64_t k, int64_t m);
+
+// Quantizes a weight matrix with one scale for each output and lays it out for p4j_matmul. packed is 64-byte aligned.
+// Input i and output j are at w[i * stride_k + j * stride_m]. Size and layout are those of the instruction set in use.
+P4J_API void p4j_pack(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m, void* packed);
+
+// y[n, j] = a.scale[n] * wscale[j] * sum_i a.q[n, i] * wq[i, j] + bias[j] (+ residual[n, j]), exact in the integers.
+// bias [M] or NULL; residual [N, ldr] or NULL, may be y. Fast for 1 row as for 1000.
+P4J_API void p4j_matmul(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t m, const float* bias,
+                        const float* residual, int64_t ldr, float* y, int64_t ldy);
+
+// ---- attention of packed sequences ------------------------------------------------------------------------------------
+
+// B sequences end to end: sequence b has the rows offsets[b] .. offsets[b + 1] of k and v, and the rows
+// qoffsets[b] .. qoffsets[b + 1] of q. Row r of q stands at position qpositions[r] of its sequence (NULL: q has every row).
+// A query sees the prefix, and the rows of its own sequence up to its own position. Heads lie side by side in a row.
+typedef struct {
+  int64_t sequences, heads, width, prefix;  // B, H, D, P (may be 0)
+  const int64_t* offsets;                   // [B + 1]
+  const int64_t* qoffsets;                  // [B + 1]; NULL: offsets
+  const int32_t* qpositions;                // [rows of q] or NULL
+  float scale;                              // of the scores, before the softmax
+} p4j_attention;
+
+// y [rows of q, ldy]; lse [rows of q, H], log of the sum of exponentials of the scores, for the backward pass (or NULL).
+P4J_API void p4j_attention_forward(const p4j_attention* how, const float* q, int64_t ldq, const float* k, const float* v,
+                                   int64_t ldkv, const float* prefix_k, const float* prefix_v, int64_t ldp, float* y,
+                                   int64_t ldy, float* lse);
+
+// dq, dk, dv are written (all rows; rows of k that nobody sees get 0), dprefix_k and dprefix_v [P, ldp] are added to.
+// dq, dk and dv may all be NULL: then only the prefix gets a gradient. The result does not depend on the threads.
+P4J_API void p4j_attention_backward(const p4j_attention* how, const float* dy, const float* y, int64_t ldy, const float* lse,
+                                    const float* q, int64_t ldq, const float* k, const float* v, int64_t ldkv,
+                                    const float* prefix_k, const float* prefix_v, int64_t ldp, float* dq, int64_t lddq,
+                                    float* dk, float* dv, int64_t lddkv, float* dprefix_k, float* dprefix_v);
+
+// ---- attention while decoding -----------------------------------------------------------------------------------------
+
+// R rows, one new token each. Row r belongs to input input[r]; it sees the prefix, the prompt of its input, and its own
+// generated tokens: token t of them is row beam[r * ldb + t] of generation t. Prompts lie end to end as above. The new
+// token's own key and value are the last generation.
+typedef struct {
+  int64_t rows, heads, width, prefix, generations;  // R, H, D, P, G
+  const int64_t* prompt_offsets;                    // [inputs + 1]
+  const int32_t* input;                             // [R]
+  const int32_t* beam;                              // [R, ldb]
+  int64_t ldb;
+  int64_t generation_stride;                        // elements between two generations of k (and of v)
+  float scale;
+} p4j_decode;
+
+// q [R, ldq]; prompt_k, prompt_v [rows of the prompts, ldprompt]; k, v: generation t has its rows at
+// k + t * generation_stride, ldkv apart; y [R, ldy].
+P4J_API void p4j_attention_decode(const p4j_decode* how, const float* q, int64_t ldq, const float* prefix_k,
+                                  const float* prefix_v, int64_t ldp, const float* prompt_k, const float* prompt_v,
+                                  int64_t ldprompt, const float* k, const float* v, int64_t ldkv, float* y, int64_t ldy);
+
+// ---- vocabulary -------------------------------------------------------------------------------------------------------
+
+// Cross-entropy of rows of logits [N, V] in nats, loss [N]. The softmax of the logits takes their place: less one at the
+// target it is the gradient.
+P4J_API void p4j_cross_entropy(float* logits, int64_t ld, int64_t n, int64_t v, const int64_t* targets, float* loss);
+
+// For each row of logits the k largest values, best first, less the log of the sum of the row's exponentials (their
+// log-probabilities); equal ones by index, NaNs like minus infinity. No sort of the row. values [N, k], indices [N, k].
+P4J_API void p4j_top_k(const float* logits, int64_t ld, int64_t n, int64_t v, int64_t k, float* values, int64_t* indices);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

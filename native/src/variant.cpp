@@ -1,0 +1,21 @@
+// All kernels for one instruction set. The build compiles this file once for each, with the flags of the set and
+// P4J_TABLE, the name of the table. What the headers below define lies in an unnamed namespace, and they use no
+// function templates of the standard library: so the linker cannot put the code of one set in the place of another's.
+#include "kernels.h"
+
+#include "rows.h"
+
+#include "attention.h"
+#include "decode.h"
+#include "gemm_q8.h"
+#include "vocabulary.h"
+
+namespace p4j {
+
+const Kernels P4J_TABLE = {
+    quantize,          layer_norm,         layer_norm_backward, gelu,          gelu_backward,
+    packed_bytes,      pack,               matmul,              // gemm_q8.h
+    attention_forward, attention_backward, attention_decode,    cross_entropy, top_k,
+};
+
+}  // namespace p4j

@@ -1,0 +1,106 @@
+// Kernels over rows as long as the vocabulary: cross-entropy with the softmax, and the best tokens of a row.
+#ifndef P4J_VOCABULARY_H
+#define P4J_VOCABULARY_H
+
+#include "rows.h"
+
+namespace p4j {
+namespace {
+
+// Sum of term(i, lanes) over a long row: blocks of it in double precision, so that no small term meets a large sum.
+template <class Term>
+P4J_INLINE double long_sum(int64_t n, const Term& term) {
+  constexpr int64_t block = 2048;
+  double total = 0;
+  for (int64_t start = 0; start < n; start += block)
+    total += row_sum(smaller(block, n - start), [&](int64_t i, auto lanes) { return term(start + i, lanes); });
+  return total;
+}
+
+void cross_entropy(float* logits, int64_t ld, int64_t n, int64_t v, const int64_t* targets, float* loss) {
+  parallel(n, 1, [&](int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; ++row) {
+      float* x = logits + row * ld;
+      const float of_target = x[targets[row]];
+      F top = all(-INFINITY);
+      each(v, [&](int64_t i, auto lanes) { top = max(top, load(x + i, lanes, -INFINITY)); });
+      const float shift = most(top);
+      const double total = long_sum(v, [&](int64_t i, auto lanes) {
+        const F e = exp(load(x + i, lanes, -INFINITY) - all(shift));
+        store(x + i, e, lanes);
+        return e;
+      });
+      loss[row] = static_cast<float>(log(total)) + (shift - of_target);
+      const F factor = all(static_cast<float>(1 / total));
+      each(v, [&](int64_t i, auto lanes) { store(x + i, load(x + i, lanes) * factor, lanes); });
+    }
+  });
+}
+
+// Whether a comes after b: a smaller value, or the same further right.
+struct Candidate {
+  float value;
+  int64_t index;
+};
+inline bool worse(const Candidate& a, const Candidate& b) {
+  return a.value < b.value || (a.value == b.value && a.index > b.index);
+}
+
+// Puts c where heap[i] was, in a heap whose root is its worst.
+inline void sift(Candidate* heap, int64_t size, int64_t i, Candidate c) {
+  for (int64_t child = 2 * i + 1; child < size; child = 2 * i + 1) {
+    if (child + 1 < size && worse(heap[child + 1], heap[child])) ++child;
+    if (!worse(heap[child], c)) break;
+    heap[i] = heap[child];
+    i = child;
+  }
+  heap[i] = c;
+}
+
+// The k best of x into heap, best first. The k best so far are a heap; all vectors are compared with its worst, and only
+// one that has something better is looked at. NaNs come after everything else, as minus infinity would.
+inline void best_of(const float* x, int64_t v, int64_t k, Candidate* heap) {
+  const auto candidate = [&](int64_t i) { return Candidate{x[i] == x[i] ? x[i] : -INFINITY, i}; };
+  for (int64_t i = 0; i < k; ++i) heap[i] = candidate(i);
+  for (int64_t i = k / 2 - 1; i >= 0; --i) sift(heap, k, i, heap[i]);
+  const auto offer = [&](int64_t i) {
+    if (x[i] > heap[0].value) sift(heap, k, 0, Candidate{x[i], i});
+  };
+  constexpr int at_once = 4;
+  int64_t i = k;
+  for (; i + at_once * W <= v; i += at_once * W) {
+    F m = all(-INFINITY);
+    for (int u = 0; u < at_once; ++u) m = max(load(x + i + u * W), m);  // passes over NaNs
+    if (any_greater(m, all(heap[0].value)))
+      for (int64_t j = i; j < i + at_once * W; ++j) offer(j);
+  }
+  for (; i < v; ++i) offer(i);
+  for (int64_t size = k - 1; size > 0; --size) {
+    const Candidate worst = heap[0];
+    sift(heap, size, 0, heap[size]);
+    heap[size] = worst;
+  }
+}
+
+void top_k(const float* logits, int64_t ld, int64_t n, int64_t v, int64_t k, float* values, int64_t* indices) {
+  if (k <= 0) return;
+  parallel(n, 1, [&](int64_t from, int64_t to) {
+    Candidate* best = reinterpret_cast<Candidate*>(scratch(work_slot, k * static_cast<int64_t>(sizeof(Candidate))));
+    for (int64_t row = from; row < to; ++row) {
+      const float* x = logits + row * ld;
+      best_of(x, v, k, best);
+      const float top = best[0].value;
+      const float shift = top > -INFINITY ? top : 0;
+      const double total = long_sum(v, [&](int64_t i, auto lanes) { return exp(load(x + i, lanes, -INFINITY) - all(shift)); });
+      const float log_total = top > -INFINITY ? static_cast<float>(log(total)) : 0;
+      for (int64_t i = 0; i < k; ++i) {
+        values[row * k + i] = best[i].value - shift - log_total;
+        indices[row * k + i] = best[i].index;
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace p4j
+#endif

@@ -1,0 +1,746 @@
+// Tests every kernel in every instruction set that the machine has: against plain double-precision code, gradients of tiny
+// shapes also against finite differences, and with three threads bit for bit against one. Prints a line for each
+// kernel and instruction set; exits with 1 if anything is wrong.
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "prefix4j.h"
+
+namespace {
+
+using Floats = std::vector<float>;
+using Doubles = std::vector<double>;
+
+// ---- bookkeeping ------------------------------------------------------------------------------------------------------
+
+struct State {
+  double worst = 0;       // largest error, as a share of what is tolerated
+  double largest = 0;     // largest absolute error
+  int64_t failures = 0;
+  uint64_t hash = 0;      // of all outputs
+} state;
+
+void fail(const char* what, double got, double want) {
+  if (++state.failures <= 5) printf("    %s: %.9g, should be %.9g\n", what, got, want);
+}
+
+void near(const char* what, double got, double want, double absolute, double relative) {
+  const double error = fabs(got - want), share = error / (absolute + relative * fabs(want));
+  if (!(share <= 1) && !(isnan(got) && isnan(want)) && got != want) fail(what, got, want);
+  if (error < 1e300) {
+    state.worst = std::max(state.worst, share);
+    state.largest = std::max(state.largest, error);
+  }
+}
+
+void same(const char* what, double got, double want) {
+  if (got != want && !(isnan(got) && isnan(want))) fail(what, got, want);
+}
+
+template <class T>
+void hash(const std::vector<T>& x) {
+  const unsigned char* p = reinterpret_cast<const unsigned char*>(x.data());
+  for (size_t i = 0; i < x.size() * sizeof(T); ++i) state.hash = (state.hash ^ p[i]) * 1099511628211u;
+}
+
+struct Random {
+  uint64_t s = 88172645463325252u;
+  uint64_t bits() {
+    s ^= s << 13;
+    s ^= s >> 7;
+    s ^= s << 17;
+    return s;
+  }
+  double uniform() { return static_cast<double>(bits() >> 11) / 9007199254740992.0; }
+  float normal() {
+    return static_cast<float>(sqrt(-2 * log(uniform() + 1e-300)) * cos(6.283185307179586 * uniform()));
+  }
+  int64_t below(int64_t n) { return static_cast<int64_t>(bits() % static_cast<uint64_t>(n)); }
+};
+Random random_numbers;
+
+Floats normals(int64_t n, float scale = 1) {
+  Floats x(static_cast<size_t>(n));
+  for (float& v : x) v = scale * random_numbers.normal();
+  return x;
+}
+
+size_t at(int64_t i) { return static_cast<size_t>(i); }
+
+constexpr float untouched = 12345.0f;  // what outputs hold before, and gaps between rows must hold after
+
+struct Q8 {
+  std::vector<int8_t> q;
+  Floats scale;
+  std::vector<int32_t> sum;
+  int64_t ld;
+
+  Q8(int64_t n, int64_t columns, int64_t extra = 0)
+      : q(at(n * ((columns + 3) / 4 * 4 + extra)), 99), scale(at(n), untouched), sum(at(n), 99),
+        ld((columns + 3) / 4 * 4 + extra) {}
+  p4j_q8_rows rows() { return {q.data(), ld, scale.data(), sum.data()}; }
+  void add_hash() const {
+    hash(q);
+    hash(scale);
+    hash(sum);
+  }
+};
+const p4j_q8_rows no_q8 = {nullptr, 0, nullptr, nullptr};
+
+// Whether q8 is x quantized, exactly.
+void check_q8(const char* what, const float* x, int64_t ldx, int64_t n, int64_t columns, const Q8& q8) {
+  for (int64_t r = 0; r < n; ++r) {
+    float most = 0;
+    bool finite = true;
+    for (int64_t i = 0; i < columns; ++i) {
+      finite = finite && isfinite(x[r * ldx + i]);
+      most = std::max(most, fabsf(x[r * ldx + i]));
+    }
+    float scale = most / 127.0f;
+    if (scale < std::numeric_limits<float>::min()) scale = 0;
+    if (!finite) scale = NAN;
+    same(what, q8.scale[at(r)], scale);
+    int32_t sum = 0;
+    for (int64_t i = 0; i < q8.ld; ++i) {
+      const int q = i < columns && scale > 0 ? static_cast<int>(nearbyintf(x[r * ldx + i] / scale)) : 0;
+      same(what, q8.q[at(r * q8.ld + i)], q);
+      sum += q;
+    }
+    same(what, q8.sum[at(r)], sum);
+  }
+  q8.add_hash();
+}
+
+// d(sum of weights * f) / dx[i] by central differences
+Doubles differences(const Floats& x, const Floats& weights, const std::function<Doubles(const Doubles&)>& f) {
+  Doubles in(x.begin(), x.end()), gradient(x.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    const double h = 1e-5, before = in[i];
+    double value[2];
+    for (int side = 0; side < 2; ++side) {
+      in[i] = before + (side == 0 ? h : -h);
+      const Doubles y = f(in);
+      value[side] = 0;
+      for (size_t j = 0; j < y.size(); ++j) value[side] += weights[j] * y[j];
+    }
+    in[i] = before;
+    gradient[i] = (value[0] - value[1]) / (2 * h);
+  }
+  return gradient;
+}
+
+// ---- rows -------------------------------------------------------------------------------------------------------------
+
+void test_quantize() {
+  const int64_t shapes[][2] = {{1, 1}, {1, 5}, {3, 16}, {7, 33}, {64, 768}, {2, 50257}, {40, 100}};
+  for (const auto& shape : shapes) {
+    const int64_t n = shape[0], columns = shape[1], ldx = columns + 3;
+    Floats x = normals(n * ldx, 3);
+    if (n >= 7) {
+      std::fill(x.begin(), x.begin() + columns, 0.0f);
+      for (int64_t i = 0; i < columns; ++i) {
+        x[at(ldx + i)] = 127.0f - 0.5f * static_cast<float>(i % 509);  // scale 1: ties
+        x[at(2 * ldx + i)] *= 1e-42f;
+        x[at(3 * ldx + i)] *= 1e37f;
+      }
+      x[at(4 * ldx + columns - 1)] = INFINITY;
+      x[at(5 * ldx + columns / 2)] = NAN;
+    }
+    Q8 q8(n, columns, 8);
+    p4j_quantize(x.data(), ldx, n, columns, q8.rows());
+    check_q8("quantize", x.data(), ldx, n, columns, q8);
+  }
+}
+
+Doubles layer_norm(const Doubles& x, const Floats& weight, const Floats& bias, double epsilon, int64_t n, int64_t e,
+                   Doubles* mean = nullptr, Doubles* rstd = nullptr) {
+  Doubles y(x.size());
+  for (int64_t r = 0; r < n; ++r) {
+    double m = 0, v = 0;
+    for (int64_t i = 0; i < e; ++i) m += x[at(r * e + i)] / static_cast<double>(e);
+    for (int64_t i = 0; i < e; ++i) v += (x[at(r * e + i)] - m) * (x[at(r * e + i)] - m) / static_cast<double>(e);
+    const double s = 1 / sqrt(v + epsilon);
+    for (int64_t i = 0; i < e; ++i) y[at(r * e + i)] = (x[at(r * e + i)] - m) * s * weight[at(i)] + bias[at(i)];
+    if (mean != nullptr) mean->push_back(m);
+    if (rstd != nullptr) rstd->push_back(s);
+  }
+  return y;
+}
+
+// The rows without what lies between them.
+Floats dense(const Floats& x, int64_t ld, int64_t n, int64_t columns) {
+  Floats y;
+  for (int64_t r = 0; r < n; ++r) y.insert(y.end(), x.begin() + r * ld, x.begin() + r * ld + columns);
+  return y;
+}
+
+void test_layer_norm() {
+  const int64_t shapes[][2] = {{1, 2}, {1, 5}, {3, 16}, {7, 33}, {50, 768}, {4, 1600}};
+  for (const auto& shape : shapes) {
+    const int64_t n = shape[0], e = shape[1], ldx = e + 5;
+    Floats x = normals(n * ldx, 2), weight = normals(e), bias = normals(e);
+    for (float& v : x) v += 3;
+    if (n >= 3) std::fill(x.begin() + ldx, x.begin() + ldx + e, 0.0f);
+    const Floats in = dense(x, ldx, n, e);
+    Doubles want_mean, want_rstd;
+    const Doubles want = layer_norm(Doubles(in.begin(), in.end()), weight, bias, 1e-5f, n, e, &want_mean, &want_rstd);
+    Floats y(at(n * e), untouched), mean(at(n)), rstd(at(n));
+    Q8 q8(n, e), alone(n, e);
+    p4j_layer_norm(x.data(), ldx, weight.data(), bias.data(), 1e-5f, n, e, y.data(), q8.rows(), mean.data(), rstd.data());
+    p4j_layer_norm(x.data(), ldx, weight.data(), bias.data(), 1e-5f, n, e, nullptr, alone.rows(), nullptr, nullptr);
+    for (int64_t i = 0; i < n * e; ++i) near("layer norm", y[at(i)], want[at(i)], 5e-6, 2e-6);
+    for (int64_t r = 0; r < n; ++r) near("mean", mean[at(r)], want_mean[at(r)], 1e-6, 1e-6);
+    for (int64_t r = 0; r < n; ++r) near("rstd", rstd[at(r)], want_rstd[at(r)], 0, 2e-6);
+    check_q8("layer norm, quantized", y.data(), e, n, e, q8);
+    check_q8("layer norm, quantized only", y.data(), e, n, e, alone);
+    Floats again(at(n * e));
+    p4j_layer_norm(x.data(), ldx, weight.data(), bias.data(), 1e-5f, n, e, again.data(), no_q8, nullptr, nullptr);
+    same("layer norm, floats only", memcmp(again.data(), y.data(), y.size() * 4), 0);
+    hash(y);
+    hash(mean);
+    hash(rstd);
+  }
+}
+
+void test_layer_norm_backward() {
+  const int64_t shapes[][2] = {{1, 2}, {2, 5}, {3, 16}, {7, 33}, {50, 768}};
+  for (const auto& shape : shapes) {
+    const int64_t n = shape[0], e = shape[1], ldx = e + 5;
+    const Floats x = normals(n * ldx, 2), weight = normals(e), bias(at(e)), dy = normals(n * e), before = normals(n * e);
+    const Floats in = dense(x, ldx, n, e);
+    Floats mean(at(n)), rstd(at(n)), y(at(n * e)), dx = before;
+    p4j_layer_norm(x.data(), ldx, weight.data(), bias.data(), 1e-5f, n, e, y.data(), no_q8, mean.data(), rstd.data());
+    p4j_layer_norm_backward(dy.data(), x.data(), ldx, weight.data(), mean.data(), rstd.data(), n, e, dx.data());
+    Doubles exact_mean, exact_rstd;
+    layer_norm(Doubles(in.begin(), in.end()), weight, bias, 1e-5f, n, e, &exact_mean, &exact_rstd);
+    for (int64_t r = 0; r < n; ++r) {
+      double g_mean = 0, gx_mean = 0;
+      for (int64_t i = 0; i < e; ++i) {
+        const double g = dy[at(r * e + i)] * weight[at(i)];
+        g_mean += g / static_cast<double>(e);
+        gx_mean += g * (in[at(r * e + i)] - exact_mean[at(r)]) * exact_rstd[at(r)] / static_cast<double>(e);
+      }
+      for (int64_t i = 0; i < e; ++i) {
+        const double g = dy[at(r * e + i)] * weight[at(i)];
+        const double normal = (in[at(r * e + i)] - exact_mean[at(r)]) * exact_rstd[at(r)];
+        const double d = exact_rstd[at(r)] * (g - g_mean - normal * gx_mean);
+        near("layer norm backward", dx[at(r * e + i)], before[at(r * e + i)] + d, 2e-5, 2e-5);
+      }
+    }
+    if (n * e <= 20) {
+      const Doubles d = differences(in, dy, [&](const Doubles& v) { return layer_norm(v, weight, bias, 1e-5f, n, e); });
+      for (size_t i = 0; i < d.size(); ++i) near("layer norm, differences", dx[i] - before[i], d[i], 1e-4, 1e-4);
+    }
+    hash(dx);
+  }
+}
+
+double gelu(double x) { return x / 2 * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
+
+double gelu_slope(double x) {
+  const double t = tanh(0.7978845608028654 * (x + 0.044715 * x * x * x));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x);
+}
+
+void test_gelu() {
+  const int64_t shapes[][2] = {{1, 1}, {1, 5}, {3, 16}, {7, 33}, {20, 3072}};
+  for (const auto& shape : shapes) {
+    const int64_t n = shape[0], columns = shape[1];
+    Floats x = normals(n * columns, columns > 1000 ? 5 : 1);
+    if (n >= 3) x[0] = 0, x[1] = 50, x[2] = -50, x[3] = 1e4f, x[4] = -1e4f, x[5] = -6;
+    Floats y(x.size(), untouched);
+    Q8 q8(n, columns), alone(n, columns);
+    p4j_gelu(x.data(), n, columns, y.data(), q8.rows());
+    p4j_gelu(x.data(), n, columns, nullptr, alone.rows());
+    for (size_t i = 0; i < x.size(); ++i) near("gelu", y[i], gelu(x[i]), 1e-8, 2e-6);
+    check_q8("gelu, quantized", y.data(), columns, n, columns, q8);
+    check_q8("gelu, quantized only", y.data(), columns, n, columns, alone);
+    hash(y);
+  }
+}
+
+void test_gelu_backward() {
+  const int64_t shapes[][2] = {{1, 1}, {2, 5}, {3, 16}, {7, 33}, {20, 3072}};
+  for (const auto& shape : shapes) {
+    const int64_t n = shape[0], columns = shape[1];
+    Floats x = normals(n * columns, columns > 1000 ? 5 : 1);
+    const Floats dy = normals(n * columns);
+    if (n >= 3) x[0] = 0, x[1] = 50, x[2] = -50, x[3] = 1e4f, x[4] = -1e4f, x[5] = -6;
+    Floats dx(x.size(), untouched), in_place = dy;
+    Q8 q8(n, columns), alone(n, columns);
+    p4j_gelu_backward(dy.data(), x.data(), n, columns, dx.data(), q8.rows());
+    p4j_gelu_backward(dy.data(), x.data(), n, columns, nullptr, alone.rows());
+    p4j_gelu_backward(in_place.data(), x.data(), n, columns, in_place.data(), no_q8);
+    for (size_t i = 0; i < x.size(); ++i) near("gelu backward", dx[i], dy[i] * gelu_slope(x[i]), 5e-7, 2e-6);
+    if (n == 2) {
+      const Doubles d = differences(x, dy, [&](const Doubles& v) {
+        Doubles y;
+        for (double u : v) y.push_back(gelu(u));
+        return y;
+      });
+      for (size_t i = 0; i < d.size(); ++i) near("gelu, differences", dx[i], d[i], 1e-5, 1e-5);
+    }
+    same("gelu backward in place", memcmp(in_place.data(), dx.data(), dx.size() * 4), 0);
+    check_q8("gelu backward, quantized", dx.data(), columns, n, columns, q8);
+    check_q8("gelu backward, quantized only", dx.data(), columns, n, columns, alone);
+    hash(dx);
+  }
+}
+
+// ---- 8-bit matrix products --------------------------------------------------------------------------------------------
+
+void test_matmul() {
+  struct {
+    int64_t n, k, m;
+  } const shapes[] = {{1, 5, 1},   {1, 1, 50257}, {2, 7, 33},    {3, 64, 64},    {4, 63, 31},  {5, 65, 97},    {7, 100, 129},
+                      {8, 768, 70}, {11, 30, 65},  {12, 128, 32}, {13, 128, 100}, {25, 31, 40}, {40, 768, 129}, {600, 5, 3},
+                      {700, 768, 33}, {130, 3072, 40}, {1, 768, 768}};
+  for (const auto& s : shapes) {
+    for (int form = 0; form < 3; ++form) {
+      const int64_t n = s.n, k = s.k, m = s.m, ldy = m + form, ldr = m + 2 * form;
+      const bool transposed = form == 1;
+      Floats x = normals(n * k), w = normals(k * m, 0.1f), bias = normals(m), residual = normals(n * ldr, 2);
+      const int64_t stride_k = transposed ? 1 : m, stride_m = transposed ? k : 1;
+      if (m > 2)
+        for (int64_t i = 0; i < k; ++i) w[at(i * stride_k + 2 * stride_m)] = 0;
+      if (n > 2) std::fill(x.begin() + k, x.begin() + 2 * k, 0.0f);
+      if (form == 2)  // the largest sums there can be
+        for (int64_t i = 0; i < k; ++i) x[at(i)] = 1, w[at(i * stride_k)] = i % 2 == 0 || k < 100 ? -1.0f : 1.0f;
+      Q8 a(n, k, form == 2 ? 4 : 0);
+      p4j_quantize(x.data(), k, n, k, a.rows());
+      const int64_t bytes = p4j_packed_bytes(k, m);
+      std::vector<char> memory(at(bytes + 128), 77);
+      char* packed = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
+      p4j_pack(w.data(), stride_k, stride_m, k, m, packed);
+      same("pack", packed[bytes], 77);
+      Floats y(at(n * ldy), untouched);
+      if (form == 2) {
+        for (int64_t r = 0; r < n; ++r)
+          for (int64_t j = 0; j < m; ++j) y[at(r * ldy + j)] = residual[at(r * ldr + j)];
+        p4j_matmul(a.rows(), n, packed, k, m, bias.data(), y.data(), ldy, y.data(), ldy);
+      } else {
+        p4j_matmul(a.rows(), n, packed, k, m, form == 1 ? bias.data() : nullptr, form == 1 ? residual.data() : nullptr, ldr,
+                   y.data(), ldy);
+      }
+      std::vector<int32_t> column(at(k));
+      for (int64_t j = 0; j < m; ++j) {
+        float most = 0;
+        for (int64_t i = 0; i < k; ++i) most = std::max(most, fabsf(w[at(i * stride_k + j * stride_m)]));
+        const float scale = most / 127;
+        for (int64_t i = 0; i < k; ++i)
+          column[at(i)] = scale > 0 ? static_cast<int32_t>(nearbyintf(w[at(i * stride_k + j * stride_m)] / scale)) : 0;
+        for (int64_t r = 0; r < n; ++r) {
+          int64_t sum = 0;
+          for (int64_t i = 0; i < k; ++i) sum += a.q[at(r * a.ld + i)] * column[at(i)];
+          const double product = static_cast<double>(a.scale[at(r)]) * scale * static_cast<double>(sum);
+          const double plus = form == 0 ? 0 : bias[at(j)], rest = form == 0 ? 0 : residual[at(r * ldr + j)];
+          const double size = fabs(product) + fabs(plus) + fabs(rest);
+          near("matmul", y[at(r * ldy + j)], product + plus + rest, 4e-7 * size + 1e-30, 0);
+        }
+      }
+      for (int64_t r = 0; r < n; ++r)
+        for (int64_t j = m; j < ldy; ++j) same("matmul, past the end", y[at(r * ldy + j)], untouched);
+      hash(y);
+    }
+  }
+}
+
+// ---- attention --------------------------------------------------------------------------------------------------------
+
+struct Attention {
+  int64_t B, H, D, P, E, rows, qrows, ldq, ldkv, ldp, ldy;
+  std::vector<int64_t> offsets, qoffsets;
+  std::vector<int32_t> positions;
+  bool subset;
+  float scale;
+  Floats q, k, v, pk, pv;
+
+  Attention(std::vector<int64_t> lengths, int64_t heads, int64_t width, int64_t prefix, bool some)
+      : B(static_cast<int64_t>(lengths.size())), H(heads), D(width), P(prefix), E(heads * width), subset(some) {
+    offsets.push_back(0);
+    qoffsets.push_back(0);
+    for (int64_t length : lengths) {
+      offsets.push_back(offsets.back() + length);
+      int64_t taken = 0;
+      for (int64_t t = 0; t < length; ++t) {
+        if (!subset || (t > length / 3 && random_numbers.below(3) != 0)) {
+          positions.push_back(static_cast<int32_t>(t));
+          ++taken;
+        }
+      }
+      qoffsets.push_back(qoffsets.back() + taken);
+    }
+    rows = offsets.back();
+    qrows = qoffsets.back();
+    ldq = 3 * E;
+    ldkv = 3 * E;
+    ldp = E + 4;
+    ldy = E + 8;
+    scale = static_cast<float>(1 / sqrt(static_cast<double>(D)));
+    q = normals(qrows * ldq);
+    k = normals(rows * ldkv);
+    v = normals(rows * ldkv);
+    pk = normals(P * ldp);
+    pv = normals(P * ldp);
+  }
+
+  p4j_attention how() const {
+    return {B, H, D, P, offsets.data(), subset ? qoffsets.data() : nullptr, subset ? positions.data() : nullptr, scale};
+  }
+
+  // y [qrows, E], lse and probabilities (a vector for each query and head) in double precision
+  struct Exact {
+    Doubles y, lse;
+    std::vector<Doubles> p;
+  };
+
+  template <class V>
+  Exact forward(const V& q_, const V& k_, const V& v_, const V& pk_, const V& pv_) const {
+    Exact exact;
+    exact.y.assign(at(qrows * E), 0);
+    for (int64_t b = 0; b < B; ++b) {
+      for (int64_t r = qoffsets[at(b)]; r < qoffsets[at(b + 1)]; ++r) {
+        for (int64_t h = 0; h < H; ++h) {
+          const int64_t n = P + positions[at(r)] + 1;
+          Doubles s(at(n));
+          double top = -INFINITY, total = 0;
+          for (int64_t j = 0; j < n; ++j) {
+            for (int64_t d = 0; d < D; ++d) s[at(j)] += static_cast<double>(q_[at(r * ldq + h * D + d)]) * key(k_, pk_, b, j, h, d);
+            s[at(j)] *= scale;
+            top = std::max(top, s[at(j)]);
+          }
+          for (double& x : s) total += x = exp(x - top);
+          for (double& x : s) x /= total;
+          for (int64_t j = 0; j < n; ++j)
+            for (int64_t d = 0; d < D; ++d) exact.y[at(r * E + h * D + d)] += s[at(j)] * key(v_, pv_, b, j, h, d);
+          exact.lse.push_back(top + log(total));
+          exact.p.push_back(s);
+        }
+      }
+    }
+    return exact;
+  }
+
+  template <class V>
+  double key(const V& own, const V& prefix, int64_t b, int64_t j, int64_t h, int64_t d) const {
+    return j < P ? prefix[at(j * ldp + h * D + d)] : own[at((offsets[at(b)] + j - P) * ldkv + h * D + d)];
+  }
+};
+
+std::vector<Attention> attentions() {
+  return {
+      {{3, 2}, 1, 2, 2, false},        {{3, 2}, 1, 2, 0, false},   {{4}, 1, 2, 3, true},
+      {{1}, 2, 16, 0, false},          {{5, 1, 17}, 3, 5, 7, false}, {{20, 33, 64}, 2, 64, 10, false},
+      {{20, 33, 64, 0, 3}, 2, 40, 13, true}, {{130}, 1, 32, 50, true},   {{300, 257}, 2, 64, 100, false},
+      {{1030}, 1, 16, 5, false},       {{30, 31, 5, 6, 7, 8}, 4, 128, 20, false},
+  };
+}
+
+void test_attention_forward() {
+  for (const Attention& a : attentions()) {
+    const p4j_attention how = a.how();
+    const auto exact = a.forward(a.q, a.k, a.v, a.pk, a.pv);
+    Floats y(at(a.qrows * a.ldy), untouched), lse(at(a.qrows * a.H), untouched), again = y;
+    p4j_attention_forward(&how, a.q.data(), a.ldq, a.k.data(), a.v.data(), a.ldkv, a.pk.data(), a.pv.data(), a.ldp,
+                          y.data(), a.ldy, lse.data());
+    p4j_attention_forward(&how, a.q.data(), a.ldq, a.k.data(), a.v.data(), a.ldkv, a.pk.data(), a.pv.data(), a.ldp,
+                          again.data(), a.ldy, nullptr);
+    for (int64_t r = 0; r < a.qrows; ++r) {
+      for (int64_t i = 0; i < a.E; ++i) near("attention", y[at(r * a.ldy + i)], exact.y[at(r * a.E + i)], 3e-6, 3e-6);
+      for (int64_t i = a.E; i < a.ldy; ++i) same("attention, past the end", y[at(r * a.ldy + i)], untouched);
+    }
+    for (size_t i = 0; i < lse.size(); ++i) near("log-sum-exp", lse[i], exact.lse[i], 5e-6, 1e-6);
+    same("attention without lse", memcmp(y.data(), again.data(), y.size() * 4), 0);
+    hash(y);
+    hash(lse);
+  }
+}
+
+void test_attention_backward() {
+  for (const Attention& a : attentions()) {
+    const p4j_attention how = a.how();
+    const auto exact = a.forward(a.q, a.k, a.v, a.pk, a.pv);
+    const Floats dy = normals(a.qrows * a.ldy), before = normals(a.P * a.ldp);
+    Floats y(at(a.qrows * a.ldy)), lse(exact.lse.begin(), exact.lse.end());
+    for (int64_t r = 0; r < a.qrows; ++r)
+      for (int64_t i = 0; i < a.E; ++i) y[at(r * a.ldy + i)] = static_cast<float>(exact.y[at(r * a.E + i)]);
+
+    Doubles dq(a.q.size()), dk(a.k.size()), dv(a.v.size()), dpk(a.pk.size()), dpv(a.pv.size());
+    size_t of = 0;
+    for (int64_t b = 0; b < a.B; ++b) {
+      for (int64_t r = a.qoffsets[at(b)]; r < a.qoffsets[at(b + 1)]; ++r) {
+        for (int64_t h = 0; h < a.H; ++h, ++of) {
+          double delta = 0;
+          for (int64_t d = 0; d < a.D; ++d) delta += dy[at(r * a.ldy + h * a.D + d)] * exact.y[at(r * a.E + h * a.D + d)];
+          for (int64_t j = 0; j < static_cast<int64_t>(exact.p[of].size()); ++j) {
+            const double p = exact.p[of][at(j)];
+            double dp = 0;
+            for (int64_t d = 0; d < a.D; ++d) dp += dy[at(r * a.ldy + h * a.D + d)] * a.key(a.v, a.pv, b, j, h, d);
+            const double ds = p * (dp - delta) * a.scale;
+            const size_t row = j < a.P ? at(j * a.ldp + h * a.D) : at((a.offsets[at(b)] + j - a.P) * a.ldkv + h * a.D);
+            for (int64_t d = 0; d < a.D; ++d) {
+              dq[at(r * a.ldq + h * a.D + d)] += ds * a.key(a.k, a.pk, b, j, h, d);
+              (j < a.P ? dpk : dk)[row + at(d)] += ds * a.q[at(r * a.ldq + h * a.D + d)];
+              (j < a.P ? dpv : dv)[row + at(d)] += p * dy[at(r * a.ldy + h * a.D + d)];
+            }
+          }
+        }
+      }
+    }
+
+    Floats got_q(a.q.size(), untouched), got_k(a.k.size(), untouched), got_v(a.v.size(), untouched);
+    Floats got_pk = before, got_pv = before, only_pk = before, only_pv = before;
+    p4j_attention_backward(&how, dy.data(), y.data(), a.ldy, lse.data(), a.q.data(), a.ldq, a.k.data(), a.v.data(), a.ldkv,
+                           a.pk.data(), a.pv.data(), a.ldp, got_q.data(), a.ldq, got_k.data(), got_v.data(), a.ldkv,
+                           got_pk.data(), got_pv.data());
+    p4j_attention_backward(&how, dy.data(), y.data(), a.ldy, lse.data(), a.q.data(), a.ldq, a.k.data(), a.v.data(), a.ldkv,
+                           a.pk.data(), a.pv.data(), a.ldp, nullptr, 0, nullptr, nullptr, 0, only_pk.data(), only_pv.data());
+    const auto check = [&](const char* what, const Floats& got, const Doubles& want, int64_t ld, const Floats* added) {
+      for (size_t i = 0; i < got.size(); ++i) {
+        if (static_cast<int64_t>(i) % ld < a.E) {
+          near(what, got[i], want[i] + (added == nullptr ? 0 : (*added)[i]), 2e-5, 2e-5);
+        } else {
+          same("attention backward, past the end", got[i], added == nullptr ? untouched : (*added)[i]);
+        }
+      }
+      hash(got);
+    };
+    check("dq", got_q, dq, a.ldq, nullptr);
+    check("dk", got_k, dk, a.ldkv, nullptr);
+    check("dv", got_v, dv, a.ldkv, nullptr);
+    check("dprefix_k", got_pk, dpk, a.ldp, &before);
+    check("dprefix_v", got_pv, dpv, a.ldp, &before);
+    check("dprefix_k alone", only_pk, dpk, a.ldp, &before);
+    check("dprefix_v alone", only_pv, dpv, a.ldp, &before);
+
+    if (a.rows <= 5) {
+      Floats weights;
+      for (int64_t r = 0; r < a.qrows; ++r) weights.insert(weights.end(), dy.begin() + r * a.ldy, dy.begin() + r * a.ldy + a.E);
+      const Doubles q(a.q.begin(), a.q.end()), k(a.k.begin(), a.k.end()), v(a.v.begin(), a.v.end());
+      const Doubles pk(a.pk.begin(), a.pk.end()), pv(a.pv.begin(), a.pv.end());
+      const auto compare = [&](const char* what, const Floats& x, const Floats& got, int64_t ld, const Floats* added,
+                               const std::function<Doubles(const Doubles&)>& f) {
+        const Doubles d = differences(x, weights, f);
+        for (size_t i = 0; i < d.size(); ++i)
+          if (static_cast<int64_t>(i) % ld < a.E) near(what, got[i] - (added == nullptr ? 0 : (*added)[i]), d[i], 1e-5, 1e-5);
+      };
+      compare("dq, differences", a.q, got_q, a.ldq, nullptr, [&](const Doubles& x) { return a.forward(x, k, v, pk, pv).y; });
+      compare("dk, differences", a.k, got_k, a.ldkv, nullptr, [&](const Doubles& x) { return a.forward(q, x, v, pk, pv).y; });
+      compare("dv, differences", a.v, got_v, a.ldkv, nullptr, [&](const Doubles& x) { return a.forward(q, k, x, pk, pv).y; });
+      compare("dprefix_k, differences", a.pk, got_pk, a.ldp, &before,
+              [&](const Doubles& x) { return a.forward(q, k, v, x, pv).y; });
+      compare("dprefix_v, differences", a.pv, got_pv, a.ldp, &before,
+              [&](const Doubles& x) { return a.forward(q, k, v, pk, x).y; });
+    }
+  }
+}
+
+void test_attention_decode() {
+  struct {
+    std::vector<int64_t> prompts;
+    int64_t rows, heads, width, prefix, generations;
+  } const shapes[] = {{{4}, 1, 1, 1, 0, 1},       {{5, 0, 7}, 5, 2, 5, 3, 2},       {{40, 33}, 10, 3, 64, 17, 20},
+                      {{20}, 20, 2, 32, 0, 33},   {{100, 3, 50}, 3, 2, 40, 100, 1}, {{31, 1}, 16, 1, 128, 5, 7}};
+  for (const auto& s : shapes) {
+    const int64_t R = s.rows, H = s.heads, D = s.width, P = s.prefix, G = s.generations, E = H * D;
+    const int64_t ldq = 3 * E, ldp = E + 1, ldprompt = 2 * E, ldkv = E + 3, stride = R * ldkv + 5, ldb = G + 2, ldy = E + 4;
+    std::vector<int64_t> offsets = {0};
+    for (int64_t length : s.prompts) offsets.push_back(offsets.back() + length);
+    std::vector<int32_t> input(at(R)), beam(at(R * ldb), -1);
+    const int64_t inputs = static_cast<int64_t>(s.prompts.size());
+    for (int64_t r = 0; r < R; ++r) {
+      input[at(r)] = static_cast<int32_t>(r * inputs / R);
+      for (int64_t t = 0; t < G; ++t) beam[at(r * ldb + t)] = static_cast<int32_t>(t + 1 == G ? r : random_numbers.below(R));
+    }
+    const Floats q = normals(R * ldq), pk = normals(P * ldp), pv = normals(P * ldp);
+    const Floats ik = normals(offsets.back() * ldprompt), iv = normals(offsets.back() * ldprompt);
+    const Floats k = normals(G * stride), v = normals(G * stride);
+    Floats y(at(R * ldy), untouched);
+    const p4j_decode how = {R, H, D, P, G, offsets.data(), input.data(), beam.data(), ldb, stride, 0.3f};
+    p4j_attention_decode(&how, q.data(), ldq, pk.data(), pv.data(), ldp, ik.data(), iv.data(), ldprompt, k.data(), v.data(),
+                         ldkv, y.data(), ldy);
+    for (int64_t r = 0; r < R; ++r) {
+      for (int64_t h = 0; h < H; ++h) {
+        std::vector<const float*> keys, values;
+        for (int64_t i = 0; i < P; ++i) keys.push_back(&pk[at(i * ldp + h * D)]), values.push_back(&pv[at(i * ldp + h * D)]);
+        for (int64_t i = offsets[at(input[at(r)])]; i < offsets[at(input[at(r)] + 1)]; ++i)
+          keys.push_back(&ik[at(i * ldprompt + h * D)]), values.push_back(&iv[at(i * ldprompt + h * D)]);
+        for (int64_t t = 0; t < G; ++t) {
+          const size_t i = at(t * stride + beam[at(r * ldb + t)] * ldkv + h * D);
+          keys.push_back(&k[i]), values.push_back(&v[i]);
+        }
+        double total = 0;
+        Doubles want(at(D));
+        for (size_t j = 0; j < keys.size(); ++j) {
+          double dot = 0;
+          for (int64_t d = 0; d < D; ++d) dot += static_cast<double>(q[at(r * ldq + h * D + d)]) * keys[j][d];
+          const double p = exp(dot * how.scale);
+          total += p;
+          for (int64_t d = 0; d < D; ++d) want[at(d)] += p * values[j][d];
+        }
+        for (int64_t d = 0; d < D; ++d) near("decode", y[at(r * ldy + h * D + d)], want[at(d)] / total, 3e-6, 3e-6);
+      }
+      for (int64_t i = E; i < ldy; ++i) same("decode, past the end", y[at(r * ldy + i)], untouched);
+    }
+    hash(y);
+  }
+}
+
+// ---- vocabulary -------------------------------------------------------------------------------------------------------
+
+void test_cross_entropy() {
+  const int64_t shapes[][2] = {{1, 1}, {2, 5}, {3, 16}, {7, 33}, {3, 50257}, {40, 1000}};
+  for (const auto& shape : shapes) {
+    const int64_t n = shape[0], v = shape[1], ld = v + 7;
+    const Floats x = normals(n * ld, 4);
+    std::vector<int64_t> targets;
+    for (int64_t r = 0; r < n; ++r) targets.push_back(random_numbers.below(v));
+    Floats got = x, loss(at(n), untouched);
+    p4j_cross_entropy(got.data(), ld, n, v, targets.data(), loss.data());
+    const auto exact = [&](int64_t r, const double* row) {
+      double total = 0;
+      for (int64_t i = 0; i < v; ++i) total += exp(row[i]);
+      return log(total) - row[targets[at(r)]];
+    };
+    for (int64_t r = 0; r < n; ++r) {
+      Doubles row(x.begin() + r * ld, x.begin() + r * ld + v);
+      const double want = exact(r, row.data());
+      near("loss", loss[at(r)], want, 2e-6, 2e-6);
+      for (int64_t i = 0; i < v; ++i) {
+        const bool target = i == targets[at(r)];
+        const double p = exp(row[at(i)] - row[at(targets[at(r)])] - want);
+        near("softmax", got[at(r * ld + i)], p, 1e-7, 4e-6);
+        if (v <= 16) {
+          const double h = 1e-5, before = row[at(i)];
+          row[at(i)] = before + h;
+          const double above = exact(r, row.data());
+          row[at(i)] = before - h;
+          near("gradient, differences", got[at(r * ld + i)] - target, (above - exact(r, row.data())) / (2 * h), 1e-6, 1e-5);
+          row[at(i)] = before;
+        }
+      }
+      for (int64_t i = v; i < ld; ++i) same("cross-entropy, past the end", got[at(r * ld + i)], x[at(r * ld + i)]);
+    }
+    hash(got);
+    hash(loss);
+  }
+}
+
+void test_top_k() {
+  const int64_t shapes[][3] = {{1, 1, 1}, {2, 5, 5}, {3, 100, 1}, {7, 333, 40}, {5, 50257, 10}, {2, 3000, 3000}, {20, 70, 3}};
+  for (const auto& shape : shapes) {
+    const int64_t n = shape[0], v = shape[1], k = shape[2], ld = v + 3;
+    Floats x = normals(n * ld, 4);
+    if (v == 333)
+      for (float& u : x) u = floorf(u);  // many equal ones
+    if (n == 20) {
+      for (int64_t i = 0; i < v; ++i) x[at(i)] = -INFINITY;
+      for (int64_t i = 0; i < v; ++i) x[at(ld + i)] = i == 9 ? 2 : -INFINITY;
+      for (int64_t i = 0; i < v - 4; ++i) x[at(2 * ld + i)] = NAN;
+      for (int64_t i = 0; i < v; ++i) x[at(3 * ld + i)] = static_cast<float>(i);
+      for (int64_t i = 0; i < v; ++i) x[at(4 * ld + i)] = i % 2 == 0 ? NAN : static_cast<float>(-i);
+    }
+    Floats values(at(n * k), untouched);
+    std::vector<int64_t> indices(at(n * k), -1);
+    p4j_top_k(x.data(), ld, n, v, k, values.data(), indices.data());
+    for (int64_t r = 0; r < n; ++r) {
+      const float* row = x.data() + r * ld;
+      std::vector<int64_t> order;
+      double total = 0;
+      for (int64_t i = 0; i < v; ++i)
+        if (!isnan(row[i])) order.push_back(i), total += exp(static_cast<double>(row[i]));
+      std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return row[a] > row[b]; });
+      for (int64_t i = 0; i < k; ++i) {
+        same("index", static_cast<double>(indices[at(r * k + i)]), static_cast<double>(order[at(i)]));
+        near("log-probability", values[at(r * k + i)], total == 0 ? -INFINITY : row[order[at(i)]] - log(total), 3e-6, 1e-6);
+      }
+    }
+    hash(values);
+    hash(indices);
+  }
+}
+
+// ---- threads ----------------------------------------------------------------------------------------------------------
+
+constexpr int64_t threads = 3;
+
+int32_t three_threads(int64_t begin, int64_t end, int64_t, p4j_body body, void* context) {
+  const int64_t n = std::min(threads, end - begin);
+  std::vector<std::thread> others;
+  for (int64_t t = 0; t < n; ++t)
+    others.emplace_back(body, begin + (end - begin) * t / n, begin + (end - begin) * (t + 1) / n, context);
+  for (std::thread& other : others) other.join();
+  return 0;
+}
+
+int32_t refusing(int64_t, int64_t, int64_t, p4j_body, void*) { return 1; }
+
+}  // namespace
+
+int main() {
+  const struct {
+    const char* name;
+    void (*run)();
+    bool exact;  // equal in all instruction sets
+  } tests[] = {
+      {"quantize", test_quantize, true},
+      {"layer_norm", test_layer_norm, false},
+      {"layer_norm_backward", test_layer_norm_backward, false},
+      {"gelu", test_gelu, false},
+      {"gelu_backward", test_gelu_backward, false},
+      {"pack, matmul", test_matmul, false},
+      {"attention_forward", test_attention_forward, false},
+      {"attention_backward", test_attention_backward, false},
+      {"attention_decode", test_attention_decode, false},
+      {"cross_entropy", test_cross_entropy, false},
+      {"top_k", test_top_k, false},
+  };
+  const p4j_parallel_for pools[] = {nullptr, three_threads, refusing};
+  int64_t failures = 0;
+  if (p4j_version() != 1 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0) {
+    printf("start: wrong\n");
+    ++failures;
+  }
+  printf("best: %s\n", p4j_isa());
+  for (const auto& test : tests) {
+    uint64_t first = 0;
+    for (const char* isa : {"portable", "avx2", "avx512", "avx512vnni"}) {
+      State all;
+      for (const p4j_parallel_for pool : pools) {
+        if (p4j_start(isa, pool) != 0) break;
+        if (strcmp(p4j_isa(), isa) != 0) fail("isa", 0, 0);
+        state = State();
+        random_numbers = Random();
+        test.run();
+        if (pool == nullptr) {
+          all = state;
+          if (first == 0) first = state.hash;
+          if (test.exact) same("as in other instruction sets", static_cast<double>(state.hash != first), 0);
+          all.failures = state.failures;
+        } else {
+          if (state.hash != all.hash) fail("as with one thread", 1, 0);
+          all.failures += state.failures;
+        }
+      }
+      if (all.hash == 0) {
+        printf("%-20s %-11s not on this processor\n", test.name, isa);
+      } else {
+        printf("%-20s %-11s %s  largest error %.2g, %.0f %% of what is tolerated\n", test.name, isa,
+               all.failures == 0 ? "ok" : "WRONG", all.largest, 100 * all.worst);
+      }
+      fflush(stdout);
+      failures += all.failures;
+    }
+  }
+  printf(failures == 0 ? "all well\n" : "%lld failures\n", static_cast<long long>(failures));
+  return failures == 0 ? 0 : 1;
+}
