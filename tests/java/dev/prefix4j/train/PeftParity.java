@@ -11,6 +11,8 @@ import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.gpt2.LmLoss;
@@ -20,6 +22,7 @@ import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.text.Sequence;
+import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.TokenBatch;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
@@ -95,6 +98,10 @@ final class PeftParity implements AutoCloseable {
         assertEquals(0, distance(prefix.vectors(), expected.tensor("prefix")), 1e-6);
     }
 
+    private FrozenGpt2 frozen() {
+        return new FrozenGpt2(model, Precision.FP32);
+    }
+
     void lossAndPrefixGradientAgree() {
         try (TensorScope _ = new TensorScope()) {
             Tensor vectors = expected.tensor("prefix").clone();
@@ -108,8 +115,13 @@ final class PeftParity implements AutoCloseable {
             Tensor wanted = expected.tensor("prefix.gradient");
             double relative = norm(vectors.grad().sub(wanted)) / norm(wanted);
             assertTrue(relative < 1e-4, "relative difference " + relative);
+            PackedBatch packed = PackedBatch.of(sequences().subList(0, 4));
+            FrozenGpt2.Gradient result = frozen().gradient(packed, vectors, 1.0 / packed.targets().length);
+            assertEquals(expected.tensor("loss").item_double(), result.loss() / packed.targets().length, 1e-5);
+            double explicit = norm(result.gradient().sub(wanted)) / norm(wanted);
+            assertTrue(explicit < 1e-4, "relative difference of the explicit rules " + explicit);
         }
-        double scored = Likelihood.of(model, prefix.entries(), sequences().subList(0, 4), 3).loss();
+        double scored = Likelihood.of(frozen(), prefix.vectors(), sequences().subList(0, 4), 3).loss();
         assertEquals(expected.tensor("loss").item_double(), scored, 1e-5);
     }
 
@@ -144,7 +156,7 @@ final class PeftParity implements AutoCloseable {
             List<Double> losses = new ArrayList<>();
             try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
                 new Trainer(
-                                model,
+                                frozen(),
                                 encoder,
                                 config,
                                 Batches.inOrder(sequences(), 4),
@@ -176,7 +188,7 @@ final class PeftParity implements AutoCloseable {
                     PrefixEncoder.create(Reparametrization.DIRECT, prefix.shape(), 1, model.device());
             try (Prefix random = Prefix.of(encoder, model.device())) {
                 PeftAdapter.save(random, out, folder.resolve("model").toString(), Reparametrization.DIRECT, 1);
-                ours = Likelihood.of(model, random.entries(), sequences().subList(0, 4), 4).loss();
+                ours = Likelihood.of(frozen(), random.vectors(), sequences().subList(0, 4), 4).loss();
             }
         }
         Process process = new ProcessBuilder(

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.InputException;
 import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.PeftAdapter;
 import dev.prefix4j.prefix.PrefixEncoder;
@@ -82,7 +84,7 @@ class TrainerTest {
             PrefixEncoder encoder = PrefixEncoder.create(
                     Reparametrization.MLP, PrefixShape.of(4, model.config()), 16, model.device());
             return new Trainer(
-                            model,
+                            new FrozenGpt2(model, Precision.FP32),
                             encoder,
                             config,
                             sequences(40, 1),
@@ -235,7 +237,8 @@ class TrainerTest {
                 PrefixEncoder encoder = PrefixEncoder.create(
                         Reparametrization.MLP, PrefixShape.of(4, model.config()), 16, model.device());
                 List<Sequence> data = sequences(40, 1);
-                new Trainer(model, encoder, config, Batches.inOrder(data, config.batchSize()), data, List.of(), run, _ -> {})
+                FrozenGpt2 frozen = new FrozenGpt2(model, Precision.FP32);
+                new Trainer(frozen, encoder, config, Batches.inOrder(data, config.batchSize()), data, List.of(), run, _ -> {})
                         .train(new TrainListener() {}, () -> false);
                 run.metrics().forEach(line -> losses.add(line.path("loss").doubleValue()));
             }
@@ -265,7 +268,7 @@ class TrainerTest {
         Map<String, Tensor> before = new java.util.LinkedHashMap<>();
         encoder.state().forEach((name, tensor) -> before.put(name, tensor.clone()));
         try (RunDirectory run = create(temporary.resolve("all"))) {
-            new Trainer(model, encoder, CONFIG, sequences(40, 1), List.of(), run, _ -> {})
+            new Trainer(new FrozenGpt2(model, Precision.FP32), encoder, CONFIG, sequences(40, 1), List.of(), run, _ -> {})
                     .train(new TrainListener() {}, () -> false);
         }
         encoder.state().forEach((name, tensor) -> assertFalse(tensor.equal(before.get(name)), name));

@@ -90,6 +90,13 @@ final class GenerateCommand extends ConsoleCommand {
     int maxNewTokens;
 
     @Option(
+            names = "--min-new-tokens",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "No output ends before it has so many.")
+    int minNewTokens;
+
+    @Option(
             names = "--batch-size",
             paramLabel = "N",
             defaultValue = "16",
@@ -104,6 +111,9 @@ final class GenerateCommand extends ConsoleCommand {
 
     @Mixin
     DataOptionsMixin dataOptions;
+
+    @Mixin
+    PrecisionOption precision;
 
     @Mixin
     RuntimeOptions runtimeOptions;
@@ -131,6 +141,7 @@ final class GenerateCommand extends ConsoleCommand {
             throw new ParameterException(spec.commandLine(), "expected --data or --prompt, found both");
         }
         Decoding decoding = decoding();
+        precision.parse();
         DataOptionsMixin.requireLimit(limit);
         if (batchSize < 1) {
             throw new InputException("batch-size must be at least 1, was " + batchSize);
@@ -149,12 +160,12 @@ final class GenerateCommand extends ConsoleCommand {
             Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 List<int[]> prompts = prompts(sources, tokenizer, model, loaded.map(Prefix::length).orElse(0));
-                Generator generator = new Generator(model, loaded);
+                Generator generator = new Generator(precision.freeze(model), loaded);
                 try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
                     for (int from = 0; from < prompts.size(); from += batchSize) {
                         int to = Math.min(from + batchSize, prompts.size());
                         List<Generation> results =
-                                generator.generate(prompts.subList(from, to), decoding, maxNewTokens);
+                                generator.generate(prompts.subList(from, to), decoding, maxNewTokens, minNewTokens);
                         for (int i = from; i < to; i++) {
                             String line = line(sources.get(i), results.get(i - from), tokenizer);
                             if (out == null) {

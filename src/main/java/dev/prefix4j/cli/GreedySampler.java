@@ -1,9 +1,9 @@
 package dev.prefix4j.cli;
 
+import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequences;
@@ -21,14 +21,14 @@ final class GreedySampler implements Sampler {
     private static final int SOURCES = 3;
     private static final int MAX_NEW_TOKENS = 60;
 
-    private final Gpt2 model;
+    private final FrozenGpt2 model;
     private final Tokenizer tokenizer;
     private final Map<String, String> references = new LinkedHashMap<>();
     private final List<int[]> prompts;
     private final int maxNewTokens;
 
     /** @param examples each with a target that fits into the model behind the prefix */
-    GreedySampler(Gpt2 model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int prefixLength) {
+    GreedySampler(FrozenGpt2 model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int prefixLength) {
         this.model = model;
         this.tokenizer = tokenizer;
         Map<String, String> all = new LinkedHashMap<>();

@@ -5,6 +5,8 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Induction;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.eval.TextLikelihood;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.text.Example;
@@ -72,6 +74,9 @@ final class ScoreCommand extends ConsoleCommand {
     DataOptionsMixin dataOptions;
 
     @Mixin
+    PrecisionOption precision;
+
+    @Mixin
     RuntimeOptions runtimeOptions;
 
     ScoreCommand(Console console) {
@@ -85,6 +90,9 @@ final class ScoreCommand extends ConsoleCommand {
         }
         if (subject.data == null && prefix != null) {
             throw new ParameterException(spec.commandLine(), "--prefix: expected --data with it, found none");
+        }
+        if (subject.data == null && precision.parse() != Precision.FP32) {
+            throw new ParameterException(spec.commandLine(), "--precision int8: expected --data with it, found none");
         }
         Device device = runtimeOptions.start();
         return subject.data != null ? scoreTargets(device) : subject.text != null ? scoreText(device) : scoreCopying(device);
@@ -138,8 +146,9 @@ final class ScoreCommand extends ConsoleCommand {
                 sequences = modelOptions.encode(
                         examples, tokenizer, model, loaded.map(Prefix::length).orElse(0));
             }
+            FrozenGpt2 frozen = precision.freeze(model);
             Likelihood likelihood = Likelihood.of(
-                    model, loaded.map(Prefix::entries).orElse(List.of()), sequences, batchSize);
+                    frozen, loaded.map(Prefix::vectors).orElseGet(frozen::noPrefix), sequences, batchSize);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("loss", likelihood.loss());

@@ -3,6 +3,7 @@ package dev.prefix4j.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.PeftAdapter;
 import dev.prefix4j.prefix.Prefix;
@@ -173,6 +174,9 @@ final class TrainCommand extends ConsoleCommand {
     DataOptionsMixin dataOptions;
 
     @Mixin
+    PrecisionOption precision;
+
+    @Mixin
     RuntimeOptions runtimeOptions;
 
     TrainCommand(Console console) {
@@ -205,6 +209,7 @@ final class TrainCommand extends ConsoleCommand {
         Reparametrization reparametrization = Reparametrization.parse(reparam);
         boolean fromWords = initFromWords();
         TrainConfig config = trainConfig();
+        precision.parse();
         Device device = runtimeOptions.start();
         List<Example> training = dataOptions.read(data, limit);
         List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit);
@@ -213,6 +218,7 @@ final class TrainCommand extends ConsoleCommand {
             modelOptions.name = model;
             modelOptions.maxSourceTokens = maxSourceTokens;
             Gpt2 gpt2 = modelOptions.load(device, console);
+            FrozenGpt2 frozen = precision.freeze(gpt2);
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
             PrefixEncoder encoder = PrefixEncoder.create(reparametrization, shape, hidden, device);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
@@ -227,12 +233,12 @@ final class TrainCommand extends ConsoleCommand {
                             data + ": the training data has changed since the run in " + out + " began");
                 }
                 Sampler sampler = new GreedySampler(
-                        gpt2, tokenizer, validation.isEmpty() ? training : validation, modelOptions, prefixLength);
+                        frozen, tokenizer, validation.isEmpty() ? training : validation, modelOptions, prefixLength);
                 try (RunDirectory run = resume
                         ? RunDirectory.open(out)
                         : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
                     Trainer trainer = new Trainer(
-                            gpt2, encoder, config, trainingSequences, validationSequences, run, saver(run, reparametrization));
+                            frozen, encoder, config, trainingSequences, validationSequences, run, saver(run, reparametrization));
                     return train(trainer, sampler, gpt2, encoder, trainingSequences.size());
                 }
             }

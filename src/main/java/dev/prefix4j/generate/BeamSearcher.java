@@ -1,16 +1,13 @@
 package dev.prefix4j.generate;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Decoder;
 import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.pytorch.T_TensorTensor_T;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /**
  * Beam search over prompts side by side; each prompt's search is its own.
@@ -20,18 +17,16 @@ import org.bytedeco.pytorch.global.torch;
 final class BeamSearcher {
     private final Decoding.BeamSearch how;
     private final int eos;
-    private final int vocabulary;
     private final int maxNewTokens;
 
     BeamSearcher(Decoding.BeamSearch how, Gpt2Config config, int maxNewTokens) {
         this.how = how;
         this.eos = config.eos();
-        this.vocabulary = config.vocabulary();
         this.maxNewTokens = maxNewTokens;
         // Half of the candidates may be ended beams: the other half must suffice to go on.
-        if (2L * how.beams() > vocabulary) {
+        if (2L * how.beams() > config.vocabulary()) {
             throw new InputException("beams must be at most half the vocabulary of %d tokens, was %d"
-                    .formatted(vocabulary, how.beams()));
+                    .formatted(config.vocabulary(), how.beams()));
         }
     }
 
@@ -42,6 +37,14 @@ final class BeamSearcher {
             longer[ids.length] = token;
             return new Beam(longer, score);
         }
+    }
+
+    /** A beam with one more token, and the sum of its log-probabilities. */
+    private record Continuation(int beam, int token, float score) {}
+
+    /** Half of them may be ended beams. */
+    private int candidates() {
+        return 2 * how.beams();
     }
 
     /** The search for one prompt. */
@@ -58,24 +61,24 @@ final class BeamSearcher {
         /**
          * Takes the best 2·K continuations.
          *
-         * @param scores of the beams that they make, best first
-         * @param choices beam times V plus token
+         * @param best the likeliest tokens of every row
+         * @param row of the first open beam
          * @return the beam that each new open beam continues
          */
-        int[] advance(float[] scores, long[] choices) {
+        List<Integer> advance(Decoder.Best best, int row) {
             length++;
             List<Beam> next = new ArrayList<>();
             List<Integer> parents = new ArrayList<>();
-            for (int rank = 0; rank < scores.length; rank++) {
-                int parent = (int) (choices[rank] / vocabulary);
-                int token = (int) (choices[rank] % vocabulary);
-                boolean ends = token == eos || length == maxNewTokens;
+            List<Continuation> ranked = continuations(best, row);
+            for (int rank = 0; rank < ranked.size(); rank++) {
+                Continuation one = ranked.get(rank);
+                boolean ends = one.token() == eos || length == maxNewTokens;
                 if (!ends && next.size() < how.beams()) {
-                    next.add(open.get(parent).with(token, scores[rank]));
-                    parents.add(parent);
+                    next.add(open.get(one.beam()).with(one.token(), one.score()));
+                    parents.add(one.beam());
                 }
                 if (ends && rank < how.beams()) {
-                    end(open.get(parent).with(token, normalized(scores[rank])));
+                    end(open.get(one.beam()).with(one.token(), normalized(one.score())));
                 }
             }
             open = next;
@@ -83,7 +86,21 @@ final class BeamSearcher {
                 boolean full = ended.size() == how.beams();
                 improvable = !full || normalized(open.getFirst().score()) > ended.getLast().score();
             }
-            return parents.stream().mapToInt(Integer::intValue).toArray();
+            return parents;
+        }
+
+        /** The best 2·K over all beams, best first; those of a beam are among its own best 2·K. */
+        private List<Continuation> continuations(Decoder.Best best, int row) {
+            List<Continuation> all = new ArrayList<>();
+            for (int beam = 0; beam < open.size(); beam++) {
+                for (int i = 0; i < candidates(); i++) {
+                    int at = (row + beam) * candidates() + i;
+                    all.add(new Continuation(
+                            beam, (int) best.tokens()[at], open.get(beam).score() + best.values()[at]));
+                }
+            }
+            all.sort(Comparator.comparingDouble(Continuation::score).reversed()); // stable: earlier beams first
+            return all.subList(0, candidates());
         }
 
         private float normalized(float score) {
@@ -105,73 +122,42 @@ final class BeamSearcher {
         }
     }
 
-    /** Searches from prompts that have not been read yet. */
-    List<Generation> search(PromptBatch prompts, List<int[]> ids) {
+    /**
+     * Searches.
+     *
+     * @param decoder of prompts that have not been read yet
+     */
+    List<Generation> search(Decoder decoder) {
         List<Search> searches = new ArrayList<>();
-        for (int i = 0; i < prompts.rows(); i++) {
+        for (int i = 0; i < decoder.rows(); i++) {
             searches.add(new Search());
         }
-        int beams = how.beams();
-        try (TensorScope _ = new TensorScope()) {
-            advance(searches, prompts.prefill(ids), 1);
-        }
-        PromptBatch batch = prompts.repeat(beams);
-        while (searches.stream().anyMatch(s -> !s.isDone())) {
-            long[] tokens = new long[batch.rows()];
-            for (int i = 0; i < searches.size(); i++) {
-                Search search = searches.get(i);
-                for (int beam = 0; beam < beams; beam++) {
-                    int[] path = search.open.isEmpty() ? new int[] {eos} : search.open.get(beam).ids();
-                    tokens[i * beams + beam] = path[path.length - 1];
+        List<Search> running = searches;
+        long[] tokens = null;
+        while (!running.isEmpty()) {
+            Decoder.Best best;
+            try (TensorScope _ = new TensorScope()) {
+                best = decoder.best(tokens == null ? decoder.prefill() : decoder.next(tokens), candidates());
+            }
+            List<Search> next = new ArrayList<>();
+            List<Integer> parents = new ArrayList<>(); // rows that the open beams continue
+            int row = 0;
+            for (Search search : running) {
+                int first = row;
+                row += search.open.size();
+                List<Integer> own = search.advance(best, first);
+                if (!search.isDone()) { // who is done leaves
+                    next.add(search);
+                    own.forEach(beam -> parents.add(first + beam));
                 }
             }
-            try (TensorScope _ = new TensorScope()) {
-                batch.reorder(advance(searches, batch.next(tokens), beams));
-            }
+            running = next;
+            decoder.select(parents.stream().mapToInt(Integer::intValue).toArray());
+            tokens = next.stream()
+                    .flatMap(search -> search.open.stream())
+                    .mapToLong(beam -> beam.ids()[beam.ids().length - 1])
+                    .toArray();
         }
         return searches.stream().map(Search::best).toList();
-    }
-
-    /**
-     * Takes every search a token further.
-     *
-     * @param logits [N·rows, V]
-     * @param rows beams that each search has open: 1 at first, then K
-     * @return for each row of the next step the row that it continues
-     */
-    private long[] advance(List<Search> searches, Tensor logits, int rows) {
-        int n = searches.size();
-        float[] sums = new float[n * rows];
-        for (int i = 0; i < n; i++) {
-            for (int beam = 0; beam < rows && beam < searches.get(i).open.size(); beam++) {
-                sums[i * rows + beam] = searches.get(i).open.get(beam).score();
-            }
-        }
-        Tensor scores = torch.log_softmax(logits, 1)
-                .add(torch.tensor(sums).view(n * rows, 1).to(logits.device(), logits.scalar_type()))
-                .view(n, (long) rows * vocabulary); // [N, rows·V]
-        T_TensorTensor_T top = torch.topk(scores, 2L * how.beams(), 1, true, true); // [N, 2·K]
-        long[] choices = Generator.longs(top.get1());
-        float[] best = floats(top.get0());
-        long[] parents = new long[n * how.beams()];
-        for (int i = 0; i < n; i++) {
-            int from = i * 2 * how.beams();
-            int to = from + 2 * how.beams();
-            Search search = searches.get(i);
-            int[] own = search.isDone()
-                    ? new int[0]
-                    : search.advance(Arrays.copyOfRange(best, from, to), Arrays.copyOfRange(choices, from, to));
-            for (int beam = 0; beam < how.beams(); beam++) {
-                parents[i * how.beams() + beam] = (long) i * rows + (beam < own.length ? own[beam] : 0);
-            }
-        }
-        return parents;
-    }
-
-    private static float[] floats(Tensor tensor) {
-        Tensor here = tensor.cpu().contiguous();
-        float[] values = new float[(int) here.numel()];
-        new FloatPointer(here.data_ptr()).get(values);
-        return values;
     }
 }

@@ -1,28 +1,42 @@
 package dev.prefix4j.generate;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Decoder;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache.KeyValue;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * Continues prompts, with or without a prefix before them. A prompt's output does not depend on the prompts beside it,
  * save for random draws.
  */
 public final class Generator {
-    private final Gpt2 model;
+    private final FrozenGpt2 model;
     private final Optional<Prefix> prefix;
 
-    /** @throws InputException if the prefix is one of another model */
+    /**
+     * In float32.
+     *
+     * @throws InputException if the prefix is one of another model
+     */
     public Generator(Gpt2 model, Optional<Prefix> prefix) {
+        this(new FrozenGpt2(model, Precision.FP32), prefix);
+    }
+
+    /** @throws InputException if the prefix is one of another model */
+    public Generator(FrozenGpt2 model, Optional<Prefix> prefix) {
         prefix.ifPresent(p -> p.requireFits(model.config(), "prefix"));
         this.model = model;
         this.prefix = prefix;
@@ -36,8 +50,21 @@ public final class Generator {
      * @throws InputException if a prompt is empty or too long for the model; before anything runs
      */
     public List<Generation> generate(List<int[]> prompts, Decoding decoding, int maxNewTokens) {
+        return generate(prompts, decoding, maxNewTokens, 0);
+    }
+
+    /**
+     * As {@link #generate(List, Decoding, int)}; no output ends before it has {@code minNewTokens}.
+     *
+     * @param minNewTokens at most {@code maxNewTokens}
+     */
+    public List<Generation> generate(List<int[]> prompts, Decoding decoding, int maxNewTokens, int minNewTokens) {
         if (maxNewTokens < 1) {
             throw new InputException("max-new-tokens must be at least 1, was " + maxNewTokens);
+        }
+        if (minNewTokens < 0 || minNewTokens > maxNewTokens) {
+            throw new InputException(
+                    "min-new-tokens must be between 0 and max-new-tokens %d, was %d".formatted(maxNewTokens, minNewTokens));
         }
         if (prompts.isEmpty()) {
             return List.of();
@@ -49,67 +76,70 @@ public final class Generator {
         }
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            List<KeyValue> start = prefix.map(Prefix::entries).orElse(List.of());
-            PromptBatch batch = new PromptBatch(model, start, prompts, maxNewTokens);
             return switch (decoding) {
-                case Decoding.Greedy greedy -> tokenByToken(batch, prompts, greedy, maxNewTokens);
-                case Decoding.Sampling sampling -> tokenByToken(batch, prompts, sampling, maxNewTokens);
+                case Decoding.Greedy greedy -> tokenByToken(prompts, greedy, maxNewTokens, minNewTokens);
+                case Decoding.Sampling sampling -> tokenByToken(prompts, sampling, maxNewTokens, minNewTokens);
                 case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), maxNewTokens)
-                        .search(batch, prompts);
+                        .search(decoder(prompts, search.beams(), maxNewTokens, minNewTokens));
             };
         }
     }
 
+    /** @param rows for each prompt */
+    private Decoder decoder(List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
+        Tensor vectors = prefix.map(Prefix::vectors).orElseGet(model::noPrefix);
+        return new Decoder(model, vectors, prompts, prompts.size() * rows, maxNewTokens, minNewTokens);
+    }
+
     private List<Generation> tokenByToken(
-            PromptBatch batch, List<int[]> prompts, Decoding decoding, int maxNewTokens) {
+            List<int[]> prompts, Decoding decoding, int maxNewTokens, int minNewTokens) {
         int eos = model.config().eos();
-        int[][] ids = new int[batch.rows()][maxNewTokens];
-        int[] counts = new int[batch.rows()];
-        boolean[] finished = new boolean[batch.rows()];
+        int[][] ids = new int[prompts.size()][maxNewTokens];
+        int[] counts = new int[prompts.size()];
+        boolean[] finished = new boolean[prompts.size()];
+        Decoder decoder = decoder(prompts, 1, maxNewTokens, minNewTokens);
+        int[] open = IntStream.range(0, prompts.size()).toArray(); // the prompt of each row
         long[] tokens = null;
-        for (int n = 0; n < maxNewTokens && !all(finished); n++) {
+        for (int n = 0; n < maxNewTokens && open.length > 0; n++) {
             try (TensorScope _ = new TensorScope()) {
-                Tensor logits = n == 0 ? batch.prefill(prompts) : batch.next(tokens); // [B, V]
-                tokens = choose(decoding, logits);
+                tokens = choose(decoding, n == 0 ? decoder.prefill() : decoder.next(tokens)); // of logits [R, V]
             }
-            for (int row = 0; row < batch.rows(); row++) {
+            for (int row = 0; row < open.length; row++) {
                 if (tokens[row] == eos) {
-                    finished[row] = true;
-                } else if (!finished[row]) {
-                    ids[row][counts[row]++] = (int) tokens[row];
+                    finished[open[row]] = true;
+                } else {
+                    ids[open[row]][counts[open[row]]++] = (int) tokens[row];
                 }
+            }
+            int[] rows = open;
+            int[] left = IntStream.range(0, rows.length).filter(row -> !finished[rows[row]]).toArray();
+            if (left.length < rows.length) { // who has ended leaves
+                long[] chosen = tokens;
+                tokens = Arrays.stream(left).mapToLong(row -> chosen[row]).toArray();
+                open = Arrays.stream(left).map(row -> rows[row]).toArray();
+                decoder.select(left);
             }
         }
         List<Generation> results = new ArrayList<>();
-        for (int row = 0; row < batch.rows(); row++) {
-            results.add(new Generation(Arrays.copyOf(ids[row], counts[row]), finished[row]));
+        for (int i = 0; i < prompts.size(); i++) {
+            results.add(new Generation(Arrays.copyOf(ids[i], counts[i]), finished[i]));
         }
         return results;
     }
 
     private static long[] choose(Decoding decoding, Tensor logits) {
         return switch (decoding) {
-            case Decoding.Greedy _ -> longs(org.bytedeco.pytorch.global.torch.argmax(
-                    logits, new org.bytedeco.pytorch.LongOptional(1), false));
+            case Decoding.Greedy _ -> longs(torch.argmax(logits, new LongOptional(1), false));
             case Decoding.Sampling sampling -> longs(Sampler.draw(sampling, logits));
             case Decoding.BeamSearch search -> throw new AssertionError(search);
         };
     }
 
     /** An int64 tensor as an array. */
-    static long[] longs(Tensor tensor) {
+    private static long[] longs(Tensor tensor) {
         Tensor here = tensor.cpu().contiguous();
         long[] values = new long[(int) here.numel()];
         new LongPointer(here.data_ptr()).get(values);
         return values;
-    }
-
-    private static boolean all(boolean[] flags) {
-        for (boolean flag : flags) {
-            if (!flag) {
-                return false;
-            }
-        }
-        return true;
     }
 }

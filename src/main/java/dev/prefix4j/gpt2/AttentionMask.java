@@ -6,7 +6,7 @@ import org.bytedeco.pytorch.TensorOptional;
 /**
  * Where new tokens may look.
  *
- * @param allowed bool, [T, S] or [B, 1, T, S], true where they may; absent: everywhere, or by {@code causal}
+ * @param allowed bool [T, S], true where they may; absent: everywhere, or by {@code causal}
  * @param causal at themselves and what is before, in a sequence without a past: no mask is made then
  */
 record AttentionMask(TensorOptional allowed, boolean causal) {

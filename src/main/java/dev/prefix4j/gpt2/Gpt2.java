@@ -6,7 +6,6 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Module;
@@ -100,23 +99,6 @@ public final class Gpt2 extends Module {
         AttentionMask mask = fresh == 1
                 ? AttentionMask.everywhere()
                 : past == 0 ? AttentionMask.past() : AttentionMask.only(causalMask(past, fresh));
-        return forward(ids, positions, cache, mask);
-    }
-
-    /**
-     * Runs the model with given positions and mask: for batches in which the rows have got to different lengths.
-     *
-     * @param ids int64 [B, T]
-     * @param positions int64 [T] or [B, T]
-     * @param mask bool, [T, S] or [B, 1, T, S], true where a token may look; none: everywhere
-     * @return hidden states after the last normalization, [B, T, E]
-     */
-    public Tensor forward(Tensor ids, Tensor positions, KvCache cache, Optional<Tensor> mask) {
-        return forward(
-                ids, positions, cache, mask.map(AttentionMask::only).orElseGet(AttentionMask::everywhere));
-    }
-
-    private Tensor forward(Tensor ids, Tensor positions, KvCache cache, AttentionMask mask) {
         Tensor h = wte.forward(ids).add(wpe.forward(positions)); // [B, T, E]
         for (Block block : blocks) {
             h = block.forward(h, cache, mask);

@@ -86,7 +86,7 @@ public record Gpt2Config(
     }
 
     /** Factor of the attention scores in a block, counted from 0. */
-    double attentionScale(int layer) {
+    public double attentionScale(int layer) {
         double scale = scaleAttention ? 1 / Math.sqrt(headWidth()) : 1;
         return scaleAttentionByLayer ? scale / (layer + 1) : scale;
     }

@@ -3,7 +3,6 @@ package dev.prefix4j.gpt2;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
@@ -90,82 +89,6 @@ public sealed interface KvCache {
                     ? past
                     : past.expand(fresh.size(0), past.size(1), past.size(2), past.size(3));
             return torch.cat(new TensorVector(rows, fresh), 2); // [B, H, S+T, D]
-        }
-    }
-
-    /**
-     * Writes into buffers of a fixed capacity, without a copy of what is there: for decoding. No gradients.
-     *
-     * <p>The buffers belong to the scope in which the cache was made.
-     */
-    final class Buffered implements KvCache {
-        private final List<KeyValue> buffers = new ArrayList<>(); // [B, H, capacity, D] each
-        private final int[] lengths; // by layer: within a step the layers fill one after the other
-        private final int capacity;
-
-        /**
-         * @param start entries to begin with, empty for none
-         * @param batch rows B
-         * @param capacity tokens that fit, those of {@code start} included
-         */
-        public Buffered(Gpt2Config config, List<KeyValue> start, int batch, int capacity, TensorOptions options) {
-            this.capacity = capacity;
-            this.lengths = new int[config.layers()];
-            long[] shape = {batch, config.heads(), capacity, config.headWidth()};
-            for (int i = 0; i < config.layers(); i++) {
-                buffers.add(new KeyValue(torch.empty(shape, options, null), torch.empty(shape, options, null)));
-                if (!start.isEmpty()) {
-                    append(i, start.get(i).key(), start.get(i).value());
-                }
-            }
-        }
-
-        private Buffered(Buffered other, Tensor rows) {
-            this.capacity = other.capacity;
-            this.lengths = other.lengths.clone();
-            for (KeyValue buffer : other.buffers) {
-                buffers.add(new KeyValue(
-                        torch.index_select(buffer.key(), 0, rows), torch.index_select(buffer.value(), 0, rows)));
-            }
-        }
-
-        @Override
-        public int length() {
-            return lengths[0];
-        }
-
-        @Override
-        public KeyValue append(int layer, Tensor key, Tensor value) {
-            int from = lengths[layer];
-            int to = from + (int) key.size(2);
-            if (to > capacity) {
-                throw new IllegalStateException(
-                        "cache: expected at most %d tokens, got %d".formatted(capacity, to));
-            }
-            lengths[layer] = to;
-            KeyValue buffer = buffers.get(layer);
-            buffer.key().narrow(2, from, to - from).copy_(key);
-            buffer.value().narrow(2, from, to - from).copy_(value);
-            return new KeyValue(buffer.key().narrow(2, 0, to), buffer.value().narrow(2, 0, to));
-        }
-
-        /**
-         * A new cache of other rows, which may repeat.
-         *
-         * @param rows int64 [B'], indices into this batch
-         */
-        public Buffered select(Tensor rows) {
-            return new Buffered(this, rows);
-        }
-
-        /** Rearranges the rows in place; their number stays. */
-        public void reorder(Tensor rows) {
-            for (int i = 0; i < buffers.size(); i++) {
-                Tensor key = buffers.get(i).key().narrow(2, 0, lengths[i]);
-                Tensor value = buffers.get(i).value().narrow(2, 0, lengths[i]);
-                key.copy_(torch.index_select(key, 0, rows));
-                value.copy_(torch.index_select(value, 0, rows));
-            }
         }
     }
 }

@@ -5,13 +5,11 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
-import dev.prefix4j.gpt2.LmLoss;
+import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.prefix.PrefixEncoder;
+import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
-import dev.prefix4j.text.TokenBatch;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.LinkedHashMap;
@@ -21,8 +19,9 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
-import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
@@ -41,7 +40,7 @@ public final class Trainer {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final Gpt2 model;
+    private final FrozenGpt2 model;
     private final PrefixEncoder encoder;
     private final TrainConfig config;
     private final Batches batches;
@@ -63,7 +62,7 @@ public final class Trainer {
      * @param saver writes a prefix to the run's adapter folder
      */
     public Trainer(
-            Gpt2 model,
+            FrozenGpt2 model,
             PrefixEncoder encoder,
             TrainConfig config,
             List<Sequence> training,
@@ -83,7 +82,7 @@ public final class Trainer {
 
     /** With the training data in a given order. */
     Trainer(
-            Gpt2 model,
+            FrozenGpt2 model,
             PrefixEncoder encoder,
             TrainConfig config,
             Batches batches,
@@ -178,16 +177,18 @@ public final class Trainer {
             // Dropout in step n is the same whether the run was interrupted or not.
             TorchRuntime.seed(config.seed() * 1_000_003 + step);
             encoder.zero_grad(true);
-            List<TokenBatch> parts = parts();
-            for (TokenBatch part : parts) {
+            List<PackedBatch> parts = parts();
+            for (PackedBatch part : parts) {
                 targets += part.targets().length;
                 tokens += part.tokens();
             }
-            for (TokenBatch part : parts) {
+            for (PackedBatch part : parts) {
                 try (TensorScope _ = new TensorScope()) {
-                    Tensor mean = loss(part).mul(new Scalar((double) part.targets().length / targets));
-                    mean.backward();
-                    loss += mean.item_double();
+                    Tensor vectors = prefix(); // [P, 2·L·E]
+                    FrozenGpt2.Gradient result = model.gradient(part, vectors, 1.0 / targets);
+                    vectors.backward(
+                            result.gradient(), new BoolOptional(), false, new TensorArrayRefOptional());
+                    loss += result.loss() / targets;
                 }
             }
             if (!Double.isFinite(loss)) {
@@ -212,24 +213,19 @@ public final class Trainer {
     }
 
     /** The batches of this step: several where gradients are accumulated, fewer at the end of an epoch. */
-    private List<TokenBatch> parts() {
+    private List<PackedBatch> parts() {
         int epoch = step / stepsPerEpoch();
         int from = step % stepsPerEpoch() * config.accumulate();
         int to = Math.min(from + config.accumulate(), batches.perEpoch());
         return java.util.stream.IntStream.range(from, to)
                 .mapToObj(i -> batches.get((long) epoch * batches.perEpoch() + i))
-                .map(sequences -> TokenBatch.of(sequences, model.config().eos()))
+                .map(PackedBatch::of)
                 .toList();
     }
 
-    private Tensor loss(TokenBatch batch) {
-        Tensor vectors = encoder.forward(); // [P, 2·L·E]
-        if (config.prefixDropout() > 0) {
-            vectors = torch.dropout(vectors, config.prefixDropout(), true);
-        }
-        KvCache cache = KvCache.startingWith(encoder.shape().split(vectors));
-        Tensor hidden = model.forward(model.ids(batch.ids(), batch.rows()), cache); // [B, T, E]
-        return LmLoss.mean(model, hidden, model.ids(batch.positions()), model.ids(batch.targets()));
+    private Tensor prefix() {
+        Tensor vectors = encoder.forward();
+        return config.prefixDropout() > 0 ? torch.dropout(vectors, config.prefixDropout(), true) : vectors;
     }
 
     /** Scores the validation data, if there is any, and writes samples. */
@@ -247,7 +243,7 @@ public final class Trainer {
 
     private void validate(Prefix prefix, TrainListener listener, BooleanSupplier stop) {
         listener.validating(validation.size());
-        Optional<Likelihood> scored = Likelihood.of(model, prefix.entries(), validation, VALIDATION_BATCH, stop);
+        Optional<Likelihood> scored = Likelihood.of(model, prefix.vectors(), validation, VALIDATION_BATCH, stop);
         toValidate = scored.isEmpty();
         if (toValidate) {
             return;

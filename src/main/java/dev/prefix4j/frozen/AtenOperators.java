@@ -1,0 +1,218 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.gpt2.Gpt2Config.Activation;
+import java.util.Arrays;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import org.bytedeco.pytorch.T_TensorTensor_T;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The operators as compositions of libtorch's: for every device, and what {@link NativeOperators} is tested against.
+ *
+ * @param precision of the rows that they give
+ */
+record AtenOperators(Precision precision) implements Operators {
+    /** Largest magnitude of an 8-bit number in use: symmetric, so that negation is exact. */
+    private static final double LARGEST = 127;
+
+    @Override
+    public Normalized normalize(Tensor x, Tensor weight, Tensor bias, double epsilon) {
+        long[] shape = {x.size(1)};
+        T_TensorTensorTensor_T result =
+                torch.native_layer_norm(x, shape, new TensorOptional(weight), new TensorOptional(bias), epsilon);
+        return new Normalized(rows(result.get0()), result.get1().view(-1), result.get2().view(-1));
+    }
+
+    @Override
+    public void normalizeBackward(Tensor dy, Tensor x, Tensor weight, Normalized of, Tensor dx) {
+        Tensor rstd = of.rstd().unsqueeze(1); // [N, 1]
+        Tensor normal = x.sub(of.mean().unsqueeze(1)).mul(rstd); // [N, E]
+        Tensor g = dy.mul(weight); // [N, E]
+        Tensor along = mean(g.mul(normal));
+        Tensor mean = mean(g);
+        dx.add_(g.sub(mean).sub(normal.mul(along)).mul(rstd));
+    }
+
+    /** Of each row, [N, 1]. */
+    private static Tensor mean(Tensor x) {
+        return torch.mean(x, new long[] {1}, true, new ScalarTypeOptional());
+    }
+
+    @Override
+    public Rows activate(Activation function, Tensor h) {
+        return rows(switch (function) {
+            case GELU_TANH -> torch.gelu(h, "tanh");
+            case GELU -> torch.gelu(h);
+            case RELU -> torch.relu(h);
+        });
+    }
+
+    @Override
+    public Rows activateBackward(Activation function, Tensor dy, Tensor h) {
+        return rows(switch (function) {
+            case GELU_TANH -> torch.gelu_backward(dy, h, "tanh");
+            case GELU -> torch.gelu_backward(dy, h, "none");
+            case RELU -> torch.threshold_backward(dy, h, new Scalar(0.0));
+        });
+    }
+
+    @Override
+    public Rows rows(Tensor x) {
+        return switch (precision) {
+            case FP32 -> new Rows.Float32(x);
+            case INT8 -> quantize(x);
+        };
+    }
+
+    /** Row-wise, as {@link Rows.Int8} says. */
+    static Rows.Int8 quantize(Tensor x) {
+        Tensor scale = x.abs().amax(new long[] {1}, false).div(new Scalar(LARGEST)); // [N]
+        Tensor inverse = torch.where(scale.gt(new Scalar(0.0)), scale.reciprocal(), torch.zeros_like(scale));
+        Tensor q = x.mul(inverse.unsqueeze(1)).round().to(torch.ScalarType.Char); // [N, K]
+        long rest = Math.floorMod(-x.size(1), 4L);
+        if (rest > 0) {
+            q = torch.constant_pad_nd(q, new long[] {0, rest}, new Scalar(0.0));
+        }
+        return new Rows.Int8(q, scale, torch.sum(
+                q, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Int)));
+    }
+
+    /** Columns of x [N, E] by heads: rows from to to, [H, T, D]. */
+    private static Tensor heads(Packing packing, Tensor x, long from, long to) {
+        long width = x.size(1) / packing.heads();
+        return x.narrow(0, from, to - from).reshape(to - from, packing.heads(), width).transpose(0, 1);
+    }
+
+    /** From [H, T, D] to [T, E]. */
+    private static Tensor merge(Tensor x) {
+        return x.transpose(0, 1).reshape(x.size(1), x.size(0) * x.size(2));
+    }
+
+    /** Keys or values of a sequence behind those of the prefix, [H, P+T, D]. */
+    private static Tensor behindPrefix(Packing packing, Tensor prefix, Tensor x, int sequence) {
+        Tensor own = heads(packing, x, packing.offsets()[sequence], packing.offsets()[sequence + 1]);
+        return prefix.size(0) == 0
+                ? own
+                : torch.cat(new TensorVector(heads(packing, prefix, 0, prefix.size(0)), own), 1);
+    }
+
+    /** Scores of a sequence, [H, queries, P+T]; minus infinity where a query must not look. */
+    private static Tensor scores(Packing packing, int sequence, Tensor q, Tensor k, long prefix) {
+        int from = (int) packing.firstQuery(sequence);
+        int to = (int) packing.firstQuery(sequence + 1);
+        byte[] hidden = new byte[(to - from) * (int) k.size(1)];
+        for (int row = from; row < to; row++) {
+            long seen = prefix + packing.position(sequence, row) + 1;
+            for (long j = seen; j < k.size(1); j++) {
+                hidden[(int) ((row - from) * k.size(1) + j)] = 1;
+            }
+        }
+        Tensor mask = torch.tensor(hidden).view(to - from, k.size(1)).to(q.device(), torch.ScalarType.Bool);
+        return torch.matmul(q, k.transpose(1, 2))
+                .mul(new Scalar(packing.scale()))
+                .masked_fill(mask, new Scalar(Double.NEGATIVE_INFINITY));
+    }
+
+    @Override
+    public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v, Tensor prefixK, Tensor prefixV) {
+        TensorVector ys = new TensorVector();
+        TensorVector lses = new TensorVector();
+        for (int b = 0; b < packing.sequences(); b++) {
+            Tensor own = heads(packing, q, packing.firstQuery(b), packing.firstQuery(b + 1)); // [H, queries, D]
+            Tensor scores = scores(packing, b, own, behindPrefix(packing, prefixK, k, b), prefixK.size(0));
+            Tensor lse = torch.logsumexp(scores, new long[] {2}, true); // [H, queries, 1]
+            ys.push_back(merge(torch.matmul(scores.sub(lse).exp(), behindPrefix(packing, prefixV, v, b))));
+            lses.push_back(lse.squeeze(2).transpose(0, 1));
+        }
+        return new Attended(torch.cat(ys, 0), torch.cat(lses, 0).contiguous());
+    }
+
+    @Override
+    public void attendBackward(
+            Packing packing,
+            Tensor dy,
+            Attended of,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor prefixK,
+            Tensor prefixV,
+            AttentionGradients gradients) {
+        long prefix = prefixK.size(0);
+        for (int b = 0; b < packing.sequences(); b++) {
+            long from = packing.firstQuery(b);
+            long to = packing.firstQuery(b + 1);
+            Tensor own = heads(packing, q, from, to); // [H, queries, D]
+            Tensor keys = behindPrefix(packing, prefixK, k, b); // [H, P+T, D]
+            Tensor values = behindPrefix(packing, prefixV, v, b);
+            Tensor lse = of.lse().narrow(0, from, to - from).transpose(0, 1).unsqueeze(2); // [H, queries, 1]
+            Tensor p = scores(packing, b, own, keys, prefix).sub(lse).exp(); // [H, queries, P+T]
+            Tensor d = heads(packing, dy, from, to); // [H, queries, D]
+            Tensor delta = torch.sum(
+                    d.mul(heads(packing, of.y(), from, to)), new long[] {2}, true, new ScalarTypeOptional());
+            Tensor ds = torch.matmul(d, values.transpose(1, 2)).sub(delta).mul(p).mul(new Scalar(packing.scale()));
+            give(merge(torch.matmul(p.transpose(1, 2), d)), gradients.dPrefixV(), gradients.dv(), packing, b);
+            give(merge(torch.matmul(ds.transpose(1, 2), own)), gradients.dPrefixK(), gradients.dk(), packing, b);
+            if (gradients.dq() != null) {
+                gradients.dq().narrow(0, from, to - from).copy_(merge(torch.matmul(ds, keys)));
+            }
+        }
+    }
+
+    /** Splits a gradient [P+T, E] between the prefix and a sequence. */
+    private static void give(Tensor gradient, Tensor prefix, Tensor rows, Packing packing, int sequence) {
+        long length = prefix.size(0);
+        prefix.add_(gradient.narrow(0, 0, length));
+        if (rows != null) {
+            long from = packing.offsets()[sequence];
+            long count = packing.offsets()[sequence + 1] - from;
+            rows.narrow(0, from, count).copy_(gradient.narrow(0, length, count));
+        }
+    }
+
+    @Override
+    public Tensor attendStep(int heads, double scale, Paths paths, int generations, Tensor q, Tensor store) {
+        int rows = paths.rows();
+        int[][] places = new int[rows][];
+        int longest = 0;
+        for (int row = 0; row < rows; row++) {
+            places[row] = paths.places(row, generations);
+            longest = Math.max(longest, places[row].length);
+        }
+        int[] index = new int[rows * longest];
+        byte[] seen = new byte[rows * longest];
+        for (int row = 0; row < rows; row++) {
+            System.arraycopy(places[row], 0, index, row * longest, places[row].length);
+            Arrays.fill(seen, row * longest, row * longest + places[row].length, (byte) 1);
+        }
+        Tensor all = torch.index_select(store, 0, torch.tensor(index).to(q.device(), torch.ScalarType.Int))
+                .view(rows, longest, 2, heads, -1)
+                .permute(2, 0, 3, 1, 4); // [2, R, H, S, D]
+        Tensor mask = torch.tensor(seen).view(rows, 1, 1, longest).to(q.device(), torch.ScalarType.Bool);
+        Tensor own = q.reshape(rows, heads, 1, -1); // [R, H, 1, D]
+        return torch.scaled_dot_product_attention(
+                        own, all.select(0, 0), all.select(0, 1), new TensorOptional(mask), 0, false,
+                        new DoubleOptional(scale), false)
+                .reshape(rows, -1);
+    }
+
+    @Override
+    public Top top(Tensor logits, int k) {
+        T_TensorTensor_T top = torch.topk(torch.log_softmax(logits, 1), k, 1, true, true);
+        return new Top(top.get0(), top.get1());
+    }
+
+    @Override
+    public Tensor crossEntropy(Tensor logits, Tensor targets) {
+        Tensor lse = torch.logsumexp(logits, new long[] {1}, true); // [n, 1]
+        Tensor losses = lse.sub(logits.gather(1, targets.unsqueeze(1))).squeeze(1); // [n]
+        logits.sub_(lse).exp_();
+        return losses;
+    }
+}

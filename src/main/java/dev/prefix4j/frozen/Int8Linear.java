@@ -1,0 +1,104 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.torch.Aten;
+import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.torch.TensorScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * A frozen affine map in 8 bits ({@link Precision#INT8}): the weight matrix once with a scale for each output, and once
+ * for the way back, transposed, with a scale for each input.
+ *
+ * @param bias [M]; null: none
+ */
+record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linear {
+    /**
+     * Quantizes a weight matrix.
+     *
+     * @param weight float32 [K, M]
+     * @param bias [M]; null: none
+     * @param kernels null: libtorch's operators do the work
+     */
+    static Int8Linear of(Tensor weight, Tensor bias, Kernels kernels) {
+        return new Int8Linear(OneWay.of(weight, kernels), OneWay.of(weight.t(), kernels), bias);
+    }
+
+    @Override
+    public Tensor forward(Rows x, Tensor residual) {
+        return forward.multiply((Rows.Int8) x, bias, residual);
+    }
+
+    @Override
+    public Tensor backward(Rows dy, Tensor residual) {
+        return backward.multiply((Rows.Int8) dy, null, residual);
+    }
+
+    /** A quantized matrix of K inputs and M outputs. */
+    sealed interface OneWay {
+        /**
+         * Multiplies rows by it.
+         *
+         * @param x [n, K]
+         * @param bias [M]; null: none
+         * @param residual float32 [n, M]; null: none
+         * @return float32 [n, M]
+         */
+        Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual);
+
+        /** K. */
+        long inputs();
+
+        /** @param weight float32 [K, M] */
+        static OneWay of(Tensor weight, Kernels kernels) {
+            return kernels == null
+                    ? Composed.of(weight)
+                    : new Packed(kernels, kernels.pack(weight), weight.size(0), weight.size(1));
+        }
+    }
+
+    /**
+     * On our kernels.
+     *
+     * @param weight bytes as {@link Kernels#pack} lays them out
+     */
+    record Packed(Kernels kernels, Tensor weight, long inputs, long outputs) implements OneWay {
+        @Override
+        public Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual) {
+            Tensor y = torch.empty(
+                    new long[] {x.count(), outputs}, new TensorOptions(torch.ScalarType.Float), null);
+            kernels.matmul(x.q(), x.scale(), x.sum(), weight, inputs, bias, residual, y);
+            return y;
+        }
+    }
+
+    /**
+     * On {@code aten::_int_mm}: for machines without our kernels, and as their oracle.
+     *
+     * @param q int8 [K', M], K' the next multiple of 4, rows from K on 0
+     * @param scale [M]
+     */
+    record Composed(Tensor q, Tensor scale, long inputs) implements OneWay {
+        private static final Aten.Operator INT_MM = Aten.operator("aten::_int_mm", "");
+
+        static Composed of(Tensor weight) {
+            try (TensorScope scope = new TensorScope()) {
+                Rows.Int8 columns = AtenOperators.quantize(weight.t()); // [M, K']
+                return new Composed(scope.keep(columns.q().t()), scope.keep(columns.scale()), weight.size(0));
+            }
+        }
+
+        @Override
+        public Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual) {
+            Tensor y = INT_MM.tensor(x.q(), q) // int32 [n, M]
+                    .to(torch.ScalarType.Float)
+                    .mul_(x.scale().unsqueeze(1))
+                    .mul_(scale);
+            if (bias != null) {
+                y.add_(bias);
+            }
+            return residual == null ? y : y.add_(residual);
+        }
+    }
+}

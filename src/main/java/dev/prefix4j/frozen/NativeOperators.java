@@ -1,0 +1,171 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.gpt2.Gpt2Config.Activation;
+import dev.prefix4j.torch.Kernels;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The operators on our kernels, for the CPU.
+ *
+ * @param precision of the rows that they give
+ */
+record NativeOperators(Kernels kernels, Precision precision) implements Operators {
+    private static Tensor empty(torch.ScalarType type, long... shape) {
+        return torch.empty(shape, new TensorOptions(type), null);
+    }
+
+    private static Tensor floats(long... shape) {
+        return empty(torch.ScalarType.Float, shape);
+    }
+
+    /** Room for the rows of a result: float32 or 8-bit. */
+    private Rows room(long rows, long columns) {
+        return switch (precision) {
+            case FP32 -> new Rows.Float32(floats(rows, columns));
+            case INT8 -> new Rows.Int8(
+                    empty(torch.ScalarType.Char, rows, Math.ceilDiv(columns, 4L) * 4),
+                    floats(rows),
+                    empty(torch.ScalarType.Int, rows));
+        };
+    }
+
+    /** What a kernel writes to: y, or q with its scale and sum; the others are null. */
+    private record Out(Tensor y, Tensor q, Tensor scale, Tensor sum) {
+        static Out of(Rows rows) {
+            return switch (rows) {
+                case Rows.Float32(Tensor x) -> new Out(x, null, null, null);
+                case Rows.Int8(Tensor q, Tensor scale, Tensor sum) -> new Out(null, q, scale, sum);
+            };
+        }
+    }
+
+    @Override
+    public Normalized normalize(Tensor x, Tensor weight, Tensor bias, double epsilon) {
+        Rows rows = room(x.size(0), x.size(1));
+        Out out = Out.of(rows);
+        Tensor mean = floats(x.size(0));
+        Tensor rstd = floats(x.size(0));
+        kernels.layerNorm(x, weight, bias, epsilon, out.y(), out.q(), out.scale(), out.sum(), mean, rstd);
+        return new Normalized(rows, mean, rstd);
+    }
+
+    @Override
+    public void normalizeBackward(Tensor dy, Tensor x, Tensor weight, Normalized of, Tensor dx) {
+        kernels.layerNormBackward(dy, x, weight, of.mean(), of.rstd(), dx);
+    }
+
+    @Override
+    public Rows activate(Activation function, Tensor h) {
+        if (function != Activation.GELU_TANH) {
+            return rows(((Rows.Float32) new AtenOperators(Precision.FP32).activate(function, h)).x());
+        }
+        Rows rows = room(h.size(0), h.size(1));
+        Out out = Out.of(rows);
+        kernels.gelu(h, out.y(), out.q(), out.scale(), out.sum());
+        return rows;
+    }
+
+    @Override
+    public Rows activateBackward(Activation function, Tensor dy, Tensor h) {
+        if (function != Activation.GELU_TANH) {
+            return rows(((Rows.Float32) new AtenOperators(Precision.FP32).activateBackward(function, dy, h)).x());
+        }
+        Rows rows = precision == Precision.FP32 ? new Rows.Float32(dy) : room(dy.size(0), dy.size(1));
+        Out out = Out.of(rows);
+        kernels.geluBackward(dy, h, out.y(), out.q(), out.scale(), out.sum());
+        return rows;
+    }
+
+    @Override
+    public Rows rows(Tensor x) {
+        if (precision == Precision.FP32) {
+            return new Rows.Float32(x);
+        }
+        Rows rows = room(x.size(0), x.size(1));
+        Out out = Out.of(rows);
+        kernels.quantize(x, out.q(), out.scale(), out.sum());
+        return rows;
+    }
+
+    private static Kernels.Attention how(Packing packing) {
+        return new Kernels.Attention(
+                packing.heads(),
+                packing.scale(),
+                packing.offsets(),
+                packing.queries().map(Packing.Queries::offsets).orElse(null),
+                packing.queries().map(Packing.Queries::positions).orElse(null));
+    }
+
+    @Override
+    public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v, Tensor prefixK, Tensor prefixV) {
+        Tensor y = floats(q.size(0), q.size(1));
+        Tensor lse = floats(q.size(0), packing.heads());
+        kernels.attentionForward(how(packing), q, k, v, prefixK, prefixV, y, lse);
+        return new Attended(y, lse);
+    }
+
+    @Override
+    public void attendBackward(
+            Packing packing,
+            Tensor dy,
+            Attended of,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor prefixK,
+            Tensor prefixV,
+            AttentionGradients gradients) {
+        kernels.attentionBackward(
+                how(packing), dy, of.y(), of.lse(), q, k, v, prefixK, prefixV, gradients.dq(), gradients.dk(),
+                gradients.dv(), gradients.dPrefixK(), gradients.dPrefixV());
+    }
+
+    @Override
+    public Tensor attendStep(int heads, double scale, Paths paths, int generations, Tensor q, Tensor store) {
+        long width = q.size(1);
+        int[] beam = new int[paths.rows() * generations];
+        for (int row = 0; row < paths.rows(); row++) {
+            System.arraycopy(paths.beam()[row], 0, beam, row * generations, generations);
+        }
+        Kernels.Decode how = new Kernels.Decode(
+                heads, scale, paths.promptOffsets(), paths.input(), beam, generations, generations);
+        Tensor keys = store.narrow(1, 0, width);
+        Tensor values = store.narrow(1, width, width);
+        Tensor y = floats(q.size(0), width);
+        kernels.attentionDecode(
+                how, q, prefix(paths, keys), prefix(paths, values), prompts(paths, keys), prompts(paths, values),
+                generated(paths, generations, keys), generated(paths, generations, values), y);
+        return y;
+    }
+
+    private static Tensor prefix(Paths paths, Tensor store) {
+        return store.narrow(0, 0, paths.prefix());
+    }
+
+    private static Tensor prompts(Paths paths, Tensor store) {
+        return store.narrow(0, paths.prefix(), paths.promptTokens());
+    }
+
+    /** [G, capacity, E]. */
+    private static Tensor generated(Paths paths, int generations, Tensor store) {
+        return store.narrow(0, paths.generation(0), (long) generations * paths.capacity())
+                .view(generations, paths.capacity(), -1);
+    }
+
+    @Override
+    public Top top(Tensor logits, int k) {
+        Tensor values = floats(logits.size(0), k);
+        Tensor indices = empty(torch.ScalarType.Long, logits.size(0), k);
+        kernels.topK(logits, values, indices);
+        return new Top(values, indices);
+    }
+
+    @Override
+    public Tensor crossEntropy(Tensor logits, Tensor targets) {
+        Tensor losses = floats(logits.size(0));
+        kernels.crossEntropy(logits, targets, losses);
+        return losses;
+    }
+}

@@ -1,0 +1,106 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.gpt2.Gpt2Config.Activation;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * What a block does to rows between matrix products, and the derivatives of it. {@link AtenOperators} is the definition,
+ * {@link NativeOperators} the fast one.
+ *
+ * <p>N rows, E width, H heads, D head width, P prefix length, L layers.
+ */
+sealed interface Operators permits AtenOperators, NativeOperators {
+    /**
+     * A normalized row and what the way back needs.
+     *
+     * @param rows [N, E]
+     * @param mean [N]
+     * @param rstd [N], one by the standard deviation
+     */
+    record Normalized(Rows rows, Tensor mean, Tensor rstd) {
+        /** What the way back needs of it. */
+        Normalized withoutRows() {
+            return new Normalized(null, mean, rstd);
+        }
+    }
+
+    /** Layer normalization of x [N, E]. */
+    Normalized normalize(Tensor x, Tensor weight, Tensor bias, double epsilon);
+
+    /** Adds to dx [N, E] the gradient of layer normalization with respect to x, for dy [N, E] float32. */
+    void normalizeBackward(Tensor dy, Tensor x, Tensor weight, Normalized of, Tensor dx);
+
+    /** The activation function of h [N, F]. */
+    Rows activate(Activation function, Tensor h);
+
+    /** The gradient with respect to h [N, F]; dy [N, F] float32 is used up. */
+    Rows activateBackward(Activation function, Tensor dy, Tensor h);
+
+    /** Rows for a matrix product, of x [N, K] float32; the rows may lie apart. */
+    Rows rows(Tensor x);
+
+    /**
+     * What attention gives and what the way back needs.
+     *
+     * @param y [rows of q, E]
+     * @param lse [rows of q, H], logarithm of the sum of the exponentials of the scores
+     */
+    record Attended(Tensor y, Tensor lse) {}
+
+    /**
+     * Causal attention of every sequence to the prefix and to itself.
+     *
+     * @param q [rows of q, E], rows may lie apart
+     * @param k [N, E], rows may lie apart, as those of v
+     * @param prefixK [P, E], rows may lie apart, as those of prefixV
+     */
+    Attended attend(Packing packing, Tensor q, Tensor k, Tensor v, Tensor prefixK, Tensor prefixV);
+
+    /**
+     * The way back: writes dq, dk and dv, and adds to dPrefixK and dPrefixV.
+     *
+     * @param gradients where to; {@code dq}, {@code dk} and {@code dv} are null where only the prefix counts
+     */
+    void attendBackward(
+            Packing packing,
+            Tensor dy,
+            Attended of,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor prefixK,
+            Tensor prefixV,
+            AttentionGradients gradients);
+
+    /** Tensors as the arguments of {@link #attend}. */
+    record AttentionGradients(Tensor dq, Tensor dk, Tensor dv, Tensor dPrefixK, Tensor dPrefixV) {}
+
+    /**
+     * Attention of one new token in each row to what its path holds.
+     *
+     * @param generations new tokens so far, this one included
+     * @param q [R, E], rows may lie apart
+     * @param store [places, 2E]: keys, values
+     * @return [R, E]
+     */
+    Tensor attendStep(int heads, double scale, Paths paths, int generations, Tensor q, Tensor store);
+
+    /**
+     * The likeliest words of rows.
+     *
+     * @param values log-probabilities [n, k], best first
+     * @param indices int64 [n, k]
+     */
+    record Top(Tensor values, Tensor indices) {}
+
+    /** The k likeliest words for each row of logits [n, V]. */
+    Top top(Tensor logits, int k);
+
+    /**
+     * Cross-entropy of logits [n, V], whose place their softmax takes.
+     *
+     * @param targets int64 [n]
+     * @return the losses of the rows in nats, [n]
+     */
+    Tensor crossEntropy(Tensor logits, Tensor targets);
+}

@@ -1,0 +1,35 @@
+package dev.prefix4j.frozen;
+
+import java.util.Optional;
+
+/**
+ * How rows belong to sequences in attention.
+ *
+ * @param heads H
+ * @param scale of the scores
+ * @param offsets [B+1], of the keys: sequence b has the rows from offsets[b] to offsets[b+1]
+ * @param queries which rows ask; absent: all
+ */
+record Packing(int heads, double scale, long[] offsets, Optional<Queries> queries) {
+    /**
+     * Some of the rows.
+     *
+     * @param offsets [B+1], of the queries
+     * @param positions int32 [rows of q], of each in its own sequence
+     */
+    record Queries(long[] offsets, int[] positions) {}
+
+    /** Row of the first query of a sequence; that of sequence B is the number of queries. */
+    long firstQuery(int sequence) {
+        return queries.map(q -> q.offsets()[sequence]).orElse(offsets[sequence]);
+    }
+
+    /** Position in its sequence of a query row of it. */
+    int position(int sequence, int row) {
+        return queries.map(q -> q.positions()[row]).orElse((int) (row - offsets[sequence]));
+    }
+
+    int sequences() {
+        return offsets.length - 1;
+    }
+}

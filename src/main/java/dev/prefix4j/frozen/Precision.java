@@ -1,0 +1,29 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.InputException;
+
+/** In what numbers a frozen model multiplies. Sums, normalization, attention and the residual stream are float32. */
+public enum Precision {
+    /** float32 throughout. */
+    FP32,
+    /**
+     * 8-bit integers: a scale for each output of a weight matrix, made once; a scale for each row of activations, and of
+     * gradients, made as they come (vector-wise quantization of LLM.int8(), arXiv:2208.07339; with gradients as in
+     * SwitchBack, arXiv:2304.13013).
+     */
+    INT8;
+
+    /** @throws InputException if there is no such precision */
+    public static Precision parse(String name) {
+        return switch (name) {
+            case "fp32" -> FP32;
+            case "int8" -> INT8;
+            default -> throw new InputException("precision: expected fp32 or int8, found '" + name + "'");
+        };
+    }
+
+    @Override
+    public String toString() {
+        return name().toLowerCase(java.util.Locale.ROOT);
+    }
+}

@@ -1,0 +1,26 @@
+package dev.prefix4j.frozen;
+
+import org.bytedeco.pytorch.Tensor;
+
+/** Rows of activations or gradients, in the numbers that a {@link Linear} multiplies. N rows, K columns. */
+sealed interface Rows {
+    /** @param x float32 [N, K] */
+    record Float32(Tensor x) implements Rows {}
+
+    /**
+     * Rows x with {@code x = scale · q}.
+     *
+     * @param q int8 [N, K'], K' the next multiple of 4, columns from K on 0
+     * @param scale float32 [N], largest magnitude of a row by 127
+     * @param sum int32 [N], sum of a row of {@code q}
+     */
+    record Int8(Tensor q, Tensor scale, Tensor sum) implements Rows {}
+
+    /** Number of rows. */
+    default long count() {
+        return switch (this) {
+            case Float32(Tensor x) -> x.size(0);
+            case Int8(Tensor q, _, _) -> q.size(0);
+        };
+    }
+}
