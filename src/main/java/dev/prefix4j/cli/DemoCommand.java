@@ -95,8 +95,8 @@ final class DemoCommand extends ConsoleCommand {
             heading("The base model, %s, has %,d weights. It goes on with tables of restaurants:", MODEL, weights);
             continued = write(gpt2, model, Optional.empty(), test, CONTINUED);
             show(test, continued);
-            heading("Asked for a text, by the token that ends a document, it is better: it has read tables of ships and"
-                    + " towns");
+            heading("Asked for a text, by the token that ends a document, it does better: it has read records of ships and"
+                    + " towns:");
             asked = write(gpt2, model, Optional.empty(), test, ASKED);
             show(test, asked);
         }
