@@ -147,7 +147,7 @@ record FrozenBlock(
     /**
      * The way back.
      *
-     * @param dy [M, E], with respect to what went out
+     * @param dy [M, E], with respect to what went out; used up
      * @param asked as in {@link #forward}
      * @param through whether the gradient with respect to what came in is wanted, and not only the prefix's
      * @return [N, E], or null
