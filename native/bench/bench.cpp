@@ -146,11 +146,25 @@ void matmul(int64_t k, int64_t m) {
     Floats y(at(n * m));
     Q8 a(n, k);
     p4j_quantize(x.data(), k, n, k, a.rows());
-    measure("matmul " + std::to_string(n) + " x " + std::to_string(k) + " x " + std::to_string(m),
+    measure("matmul_q8 " + std::to_string(n) + " x " + std::to_string(k) + " x " + std::to_string(m),
             2.0 * static_cast<double>(n * k * m), "GOP/s",
-            [&] { p4j_matmul(a.rows(), n, packed, k, m, bias.data(), nullptr, 0, y.data(), m); });
+            [&] { p4j_matmul_q8(a.rows(), n, packed, k, m, 0, m, bias.data(), nullptr, 0, y.data(), m); });
   }
   free(packed);
+}
+
+void matmul_f32(int64_t k, int64_t m) {
+  const Floats w = numbers(k * m), bias = numbers(m);
+  for (int64_t n : {1, 8, 20, 64, 350, 700}) {
+    const Floats x = numbers(n * k), dy = numbers(n * m);
+    Floats y(at(n * m)), dx(at(n * k));
+    const std::string size = std::to_string(n) + " x " + std::to_string(k) + " x " + std::to_string(m);
+    const double operations = 2.0 * static_cast<double>(n * k * m);
+    measure("matmul_f32 " + size, operations, "GFLOP/s",
+            [&] { p4j_matmul_f32(x.data(), k, n, w.data(), m, 1, k, m, bias.data(), nullptr, 0, y.data(), m); });
+    measure("matmul_f32 back " + size, operations, "GFLOP/s",
+            [&] { p4j_matmul_f32(dy.data(), m, n, w.data(), 1, m, m, k, nullptr, nullptr, 0, dx.data(), k); });
+  }
 }
 
 void rows() {
@@ -211,15 +225,17 @@ void decode() {
 }
 
 void vocabulary() {
-  const int64_t n = 20, v = 50257, k = 10;
-  const Floats x = numbers(n * v);
-  Floats logits = x, loss(at(n)), values(at(n * k));
+  const int64_t n = 350, m = 1024, e = 768, v = 50257, k = 10;
+  Floats z = numbers(n * m), top(at(n), 0), of_target(at(n)), mean(at(n * e));
+  std::vector<double> sum(at(n));
   std::vector<int64_t> targets(at(n), 1000), indices(at(n * k));
-  measure("cross_entropy 20 x 50257", static_cast<double>(n * v * 4), "GB/s", [&] {
-    p4j_cross_entropy(logits.data(), v, n, v, targets.data(), loss.data());
+  measure("softmax_block 350 x 1024", static_cast<double>(n * m * 4), "GB/s", [&] {
+    p4j_softmax_block(z.data(), m, n, m, 0, targets.data(), top.data(), sum.data(), of_target.data(), mean.data(), e);
   });
-  measure("top_k 20 x 50257", static_cast<double>(n * v * 4), "GB/s",
-          [&] { p4j_top_k(x.data(), v, n, v, k, values.data(), indices.data()); });
+  const Floats x = numbers(20 * v);
+  Floats values(at(n * k));
+  measure("top_k 20 x 50257", static_cast<double>(20 * v * 4), "GB/s",
+          [&] { p4j_top_k(x.data(), v, 20, v, k, values.data(), indices.data()); });
 }
 
 }  // namespace
@@ -236,6 +252,7 @@ int main(int count, char** words) {
   printf("%s, %d thread(s)\n", p4j_isa(), threads);
   const int64_t shapes[][2] = {{768, 2304}, {768, 768}, {768, 3072}, {3072, 768}, {768, 50257}};
   for (const auto& shape : shapes) matmul(shape[0], shape[1]);
+  for (const auto& shape : shapes) matmul_f32(shape[0], shape[1]);
   rows();
   attention();
   decode();

@@ -70,14 +70,23 @@ P4J_API void p4j_gelu_backward(const float* dy, const float* x, int64_t n, int64
 // Bytes that p4j_pack needs for a matrix of k inputs and m outputs, scales included.
 P4J_API int64_t p4j_packed_bytes(int64_t k, int64_t m);
 
-// Quantizes a weight matrix with one scale for each output and lays it out for p4j_matmul. packed is 64-byte aligned.
+// Quantizes a weight matrix with one scale for each output and lays it out for p4j_matmul_q8. packed is 64-byte aligned.
 // Input i and output j are at w[i * stride_k + j * stride_m]. Size and layout are those of the instruction set in use.
 P4J_API void p4j_pack(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m, void* packed);
 
-// y[n, j] = a.scale[n] * wscale[j] * sum_i a.q[n, i] * wq[i, j] + bias[j] (+ residual[n, j]), exact in the integers.
-// bias [M] or NULL; residual [N, ldr] or NULL, may be y. Fast for 1 row as for 1000.
-P4J_API void p4j_matmul(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t m, const float* bias,
-                        const float* residual, int64_t ldr, float* y, int64_t ldy);
+// y[n, j] = a.scale[n] * wscale[j] * sum_i a.q[n, i] * wq[i, j] + bias[j] (+ residual[n, j]), exact in the integers, for the
+// outputs j = first .. first + count of a packed matrix of k inputs and m outputs; first is a multiple of 64, and y, bias
+// and residual begin with it. bias [count] or NULL; residual [N, ldr] or NULL, may be y. Fast for 1 row as for 1000.
+P4J_API void p4j_matmul_q8(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t m, int64_t first, int64_t count,
+                           const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy);
+
+// ---- float32 matrix products -------------------------------------------------------------------------------------------
+
+// y[n, j] = sum_i x[n, i] * w[i * stride_k + j * stride_m] + bias[j] (+ residual[n, j]). One of the strides is 1. bias [M] or
+// NULL; residual [N, ldr] or NULL, may be y. The weights are read where they are, once if rows are few.
+P4J_API void p4j_matmul_f32(const float* x, int64_t ldx, int64_t n, const float* w, int64_t stride_k, int64_t stride_m,
+                            int64_t k, int64_t m, const float* bias, const float* residual, int64_t ldr, float* y,
+                            int64_t ldy);
 
 // ---- attention of packed sequences ------------------------------------------------------------------------------------
 
@@ -127,9 +136,13 @@ P4J_API void p4j_attention_decode(const p4j_decode* how, const float* q, int64_t
 
 // ---- vocabulary -------------------------------------------------------------------------------------------------------
 
-// Cross-entropy of rows of logits [N, V] in nats, loss [N]. The softmax of the logits takes their place: less one at the
-// target it is the gradient.
-P4J_API void p4j_cross_entropy(float* logits, int64_t ld, int64_t n, int64_t v, const int64_t* targets, float* loss);
+// One block of a softmax over the vocabulary that is worked on block by block (online softmax, Milakov and Gimelshein 2018,
+// arXiv:1805.02867), so that all logits never exist together. z [N, ldz] holds the logits of the m words from first on. With
+// top' = max(top, largest of z): z becomes e^(z - top'), sum = sum * e^(top - top') + the sum of that, and mean [N, E]
+// (or NULL) *= e^(top - top'). of_target takes z at the row's target if that is in the block. Before the first block top is
+// -INFINITY and sum 0; after the last, log(sum) + top - of_target is the cross-entropy.
+P4J_API void p4j_softmax_block(float* z, int64_t ldz, int64_t n, int64_t m, int64_t first, const int64_t* targets, float* top,
+                               double* sum, float* of_target, float* mean, int64_t e);
 
 // For each row of logits the k largest values, best first, less the log of the sum of the row's exponentials (their
 // log-probabilities); equal ones by index, NaNs like minus infinity. No sort of the row. values [N, k], indices [N, k].

@@ -10,27 +10,10 @@
 #ifndef P4J_ATTENTION_H
 #define P4J_ATTENTION_H
 
-#include "gemm_f32.h"
-#include "rows.h"
+#include "matmul_f32.h"
 
 namespace p4j {
 namespace {
-
-// to [width, ldto] = the transpose of from [rows, width]; columns up to a multiple of W are zeroed.
-inline void transpose_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t width, float* to, int64_t ldto) {
-  for (int64_t i = 0; i < rows; i += W) {
-    const int64_t high = smaller(W, rows - i);
-    each(width, [&](int64_t j, auto lanes) {
-      F v[W];
-      unroll<W>(P4J_UNROLLED(auto l) { v[l] = l < high ? load(from + (i + l) * ldfrom + j, lanes) : F{}; });
-      transpose(v);
-      const int64_t wide = smaller(W, width - j);
-      unroll<W>(P4J_UNROLLED(auto l) {
-        if (l < wide) store(to + (j + l) * ldto + i, v[l]);
-      });
-    });
-  }
-}
 
 // to [rows, ldto] = from [rows, width] * factor; columns up to ldto, a multiple of W, are zeroed.
 inline void copy_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t width, float factor, float* to,

@@ -43,7 +43,7 @@ const Kernels& kernels() {
 
 }  // namespace
 
-int32_t p4j_version(void) { return 1; }
+int32_t p4j_version(void) { return 2; }
 
 int32_t p4j_start(const char* isa, p4j_parallel_for parallel) {
 #ifdef P4J_X86
@@ -93,9 +93,14 @@ void p4j_pack(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int
   kernels().pack(w, stride_k, stride_m, k, m, packed);
 }
 
-void p4j_matmul(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t m, const float* bias,
-                const float* residual, int64_t ldr, float* y, int64_t ldy) {
-  kernels().matmul(a, n, packed, k, m, bias, residual, ldr, y, ldy);
+void p4j_matmul_q8(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t m, int64_t first, int64_t count,
+                   const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy) {
+  kernels().matmul_q8(a, n, packed, k, m, first, count, bias, residual, ldr, y, ldy);
+}
+
+void p4j_matmul_f32(const float* x, int64_t ldx, int64_t n, const float* w, int64_t stride_k, int64_t stride_m, int64_t k,
+                    int64_t m, const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy) {
+  kernels().matmul_f32(x, ldx, n, w, stride_k, stride_m, k, m, bias, residual, ldr, y, ldy);
 }
 
 void p4j_attention_forward(const p4j_attention* how, const float* q, int64_t ldq, const float* k, const float* v,
@@ -118,8 +123,9 @@ void p4j_attention_decode(const p4j_decode* how, const float* q, int64_t ldq, co
   kernels().attention_decode(how, q, ldq, prefix_k, prefix_v, ldp, prompt_k, prompt_v, ldprompt, k, v, ldkv, y, ldy);
 }
 
-void p4j_cross_entropy(float* logits, int64_t ld, int64_t n, int64_t v, const int64_t* targets, float* loss) {
-  kernels().cross_entropy(logits, ld, n, v, targets, loss);
+void p4j_softmax_block(float* z, int64_t ldz, int64_t n, int64_t m, int64_t first, const int64_t* targets, float* top,
+                       double* sum, float* of_target, float* mean, int64_t e) {
+  kernels().softmax_block(z, ldz, n, m, first, targets, top, sum, of_target, mean, e);
 }
 
 void p4j_top_k(const float* logits, int64_t ld, int64_t n, int64_t v, int64_t k, float* values, int64_t* indices) {

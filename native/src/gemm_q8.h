@@ -222,16 +222,18 @@ inline void multiply_part(const Product& p, int64_t first_row, int64_t last_row,
   }
 }
 
-void matmul(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t m, const float* bias, const float* residual,
-            int64_t ldr, float* y, int64_t ldy) {
-  const Product p{a,    n,        k,   m, static_cast<const float*>(packed), static_cast<const uint8_t*>(packed) + scale_bytes(m),
-                  bias, residual, ldr, y, ldy};
-  if (n <= 0) return;
+void matmul_q8(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t m, int64_t first, int64_t count,
+               const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy) {
+  static_assert(64 % PANEL == 0);
+  const float* scales = static_cast<const float*>(packed) + first;
+  const uint8_t* bytes = static_cast<const uint8_t*>(packed) + scale_bytes(m) + first / PANEL * panel_bytes(k);
+  const Product p{a, n, k, count, scales, bytes, bias, residual, ldr, y, ldy};
+  if (n <= 0 || count <= 0) return;
   // Rows in equal chunks that the second-level cache holds. Panels in spans that are worth fetching from the counter
   // and short enough to share the work evenly among cores that are not equally fast.
   constexpr int64_t cache = 384 * 1024, span_products = 16 * 1024 * 1024, span_bytes = 64 * 1024;
   const int64_t chunks = divide_up(n, larger(ROWS, cache / larger(1, k * static_cast<int64_t>(sizeof(Activation)))));
-  const int64_t panels = panels_of(m), chunk_rows = divide_up(n, chunks);
+  const int64_t panels = panels_of(count), chunk_rows = divide_up(n, chunks);
   const int64_t worth = larger(span_products / (chunk_rows * panel_bytes(k)), 1);
   const int64_t span = larger(1, smaller(worth, smaller(larger(1, panels / 16), larger(1, 8 * span_bytes / panel_bytes(k)))));
   const int64_t spans = divide_up(panels, span);

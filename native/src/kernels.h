@@ -14,11 +14,12 @@ struct Kernels {
   decltype(&p4j_gelu_backward) gelu_backward;
   decltype(&p4j_packed_bytes) packed_bytes;
   decltype(&p4j_pack) pack;
-  decltype(&p4j_matmul) matmul;
+  decltype(&p4j_matmul_q8) matmul_q8;
+  decltype(&p4j_matmul_f32) matmul_f32;
   decltype(&p4j_attention_forward) attention_forward;
   decltype(&p4j_attention_backward) attention_backward;
   decltype(&p4j_attention_decode) attention_decode;
-  decltype(&p4j_cross_entropy) cross_entropy;
+  decltype(&p4j_softmax_block) softmax_block;
   decltype(&p4j_top_k) top_k;
 };
 

@@ -8,14 +8,26 @@
 #include "attention.h"
 #include "decode.h"
 #include "gemm_q8.h"
+#include "matmul_f32.h"
 #include "vocabulary.h"
 
 namespace p4j {
 
 const Kernels P4J_TABLE = {
-    quantize,          layer_norm,         layer_norm_backward, gelu,          gelu_backward,
-    packed_bytes,      pack,               matmul,              // gemm_q8.h
-    attention_forward, attention_backward, attention_decode,    cross_entropy, top_k,
+    quantize,
+    layer_norm,
+    layer_norm_backward,
+    gelu,
+    gelu_backward,
+    packed_bytes,
+    pack,
+    matmul_q8,
+    matmul_f32,
+    attention_forward,
+    attention_backward,
+    attention_decode,
+    softmax_block,
+    top_k,
 };
 
 }  // namespace p4j

@@ -1,4 +1,4 @@
-// Kernels over rows as long as the vocabulary: cross-entropy with the softmax, and the best tokens of a row.
+// Kernels over rows as long as the vocabulary: the softmax, block by block, and the best tokens of a row.
 #ifndef P4J_VOCABULARY_H
 #define P4J_VOCABULARY_H
 
@@ -17,22 +17,39 @@ P4J_INLINE double long_sum(int64_t n, const Term& term) {
   return total;
 }
 
-void cross_entropy(float* logits, int64_t ld, int64_t n, int64_t v, const int64_t* targets, float* loss) {
-  parallel(n, 1, [&](int64_t from, int64_t to) {
+void softmax_block(float* z, int64_t ldz, int64_t n, int64_t m, int64_t first, const int64_t* targets, float* top, double* sum,
+                   float* of_target, float* mean, int64_t e) {
+  parallel(n, rows_at_once(m), [&](int64_t from, int64_t to) {
     for (int64_t row = from; row < to; ++row) {
-      float* x = logits + row * ld;
-      const float of_target = x[targets[row]];
-      F top = all(-INFINITY);
-      each(v, [&](int64_t i, auto lanes) { top = max(top, load(x + i, lanes, -INFINITY)); });
-      const float shift = most(top);
-      const double total = long_sum(v, [&](int64_t i, auto lanes) {
-        const F e = exp(load(x + i, lanes, -INFINITY) - all(shift));
-        store(x + i, e, lanes);
-        return e;
+      float* x = z + row * ldz;
+      const int64_t target = targets[row] - first;
+      if (target >= 0 && target < m) of_target[row] = x[target];
+      F most_so_far = all(top[row]);
+      I bad = {};  // lanes that met a NaN
+      each(m, [&](int64_t i, auto lanes) {
+        const F v = load(x + i, lanes, -INFINITY);
+        most_so_far = max(most_so_far, v);
+        bad |= v != v;
       });
-      loss[row] = static_cast<float>(log(total)) + (shift - of_target);
-      const F factor = all(static_cast<float>(1 / total));
-      each(v, [&](int64_t i, auto lanes) { store(x + i, load(x + i, lanes) * factor, lanes); });
+      const float before = top[row], now = most(most_so_far);
+      double total = long_sum(m, [&](int64_t i, auto lanes) {
+        const F e_to = exp(load(x + i, lanes, -INFINITY) - all(now));
+        store(x + i, e_to, lanes);
+        return e_to;
+      });
+      if (most(-bad) > 0) total = NAN;  // and so the loss
+      if (now > before && before > -INFINITY) {
+        const float factor = expf(before - now);
+        total += sum[row] * factor;
+        if (mean != nullptr) {
+          float* old = mean + row * e;
+          each(e, [&](int64_t i, auto lanes) { store(old + i, load(old + i, lanes) * all(factor), lanes); });
+        }
+      } else {
+        total += sum[row];
+      }
+      top[row] = now;
+      sum[row] = total;
     }
   });
 }

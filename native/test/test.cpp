@@ -298,7 +298,7 @@ void test_gelu_backward() {
 
 // ---- 8-bit matrix products --------------------------------------------------------------------------------------------
 
-void test_matmul() {
+void test_matmul_q8() {
   struct {
     int64_t n, k, m;
   } const shapes[] = {{1, 5, 1},   {1, 1, 50257}, {2, 7, 33},    {3, 64, 64},    {4, 63, 31},  {5, 65, 97},    {7, 100, 129},
@@ -326,10 +326,15 @@ void test_matmul() {
       if (form == 2) {
         for (int64_t r = 0; r < n; ++r)
           for (int64_t j = 0; j < m; ++j) y[at(r * ldy + j)] = residual[at(r * ldr + j)];
-        p4j_matmul(a.rows(), n, packed, k, m, bias.data(), y.data(), ldy, y.data(), ldy);
+        const int64_t half = m > 64 ? 64 : m;  // in two parts
+        for (int64_t first = 0; first < m; first += half) {
+          p4j_matmul_q8(a.rows(), n, packed, k, m, first, first == 0 ? half : m - first, bias.data() + first,
+                        y.data() + first, ldy, y.data() + first, ldy);
+          if (first > 0) break;
+        }
       } else {
-        p4j_matmul(a.rows(), n, packed, k, m, form == 1 ? bias.data() : nullptr, form == 1 ? residual.data() : nullptr, ldr,
-                   y.data(), ldy);
+        p4j_matmul_q8(a.rows(), n, packed, k, m, 0, m, form == 1 ? bias.data() : nullptr,
+                      form == 1 ? residual.data() : nullptr, ldr, y.data(), ldy);
       }
       std::vector<int32_t> column(at(k));
       for (int64_t j = 0; j < m; ++j) {
@@ -349,6 +354,47 @@ void test_matmul() {
       }
       for (int64_t r = 0; r < n; ++r)
         for (int64_t j = m; j < ldy; ++j) same("matmul, past the end", y[at(r * ldy + j)], untouched);
+      hash(y);
+    }
+  }
+}
+
+void test_matmul_f32() {
+  struct {
+    int64_t n, k, m;
+  } const shapes[] = {{1, 5, 1},   {1, 1, 300},   {2, 7, 33},    {3, 64, 64},   {4, 63, 31},   {5, 65, 97},  {7, 100, 129},
+                      {8, 768, 70}, {11, 30, 65}, {20, 128, 192}, {40, 77, 100}, {41, 30, 17}, {64, 64, 64}, {97, 800, 130},
+                      {600, 5, 3}, {401, 1600, 33}, {0, 4, 4}, {3, 0, 5}, {50, 0, 5}};
+  for (const auto& s : shapes) {
+    for (int form = 0; form < 4; ++form) {
+      const int64_t n = s.n, k = s.k, m = s.m, ldx = k + form, ldy = m + form, ldr = m + 2 * form;
+      const bool transposed = form % 2 == 1;
+      // Higham and Mary 2019: k roundings of 2^-24 add up to k of them at the worst, and to a few sqrt(k) as a rule.
+      const double most = static_cast<double>(k + 2), roundings = std::min(most, 4 * sqrt(most)) * pow(2, -24);
+      const int64_t stride_k = transposed ? 1 : m + form, stride_m = transposed ? k + form : 1;
+      const Floats x = normals(n * ldx), w = normals(transposed ? m * stride_m : k * stride_k), bias = normals(m),
+                   residual = normals(n * ldr, 2);
+      Floats y(at(n * ldy), untouched);
+      if (form == 2) {
+        for (int64_t r = 0; r < n; ++r)
+          for (int64_t j = 0; j < m; ++j) y[at(r * ldy + j)] = residual[at(r * ldr + j)];
+        p4j_matmul_f32(x.data(), ldx, n, w.data(), stride_k, stride_m, k, m, bias.data(), y.data(), ldy, y.data(), ldy);
+      } else {
+        p4j_matmul_f32(x.data(), ldx, n, w.data(), stride_k, stride_m, k, m, form == 0 ? nullptr : bias.data(),
+                       form < 2 ? nullptr : residual.data(), ldr, y.data(), ldy);
+      }
+      for (int64_t r = 0; r < n; ++r) {
+        for (int64_t j = 0; j < m; ++j) {
+          double want = (form == 0 ? 0 : bias[at(j)]) + (form < 2 ? 0 : residual[at(r * ldr + j)]), size = fabs(want);
+          for (int64_t i = 0; i < k; ++i) {
+            const double term = static_cast<double>(x[at(r * ldx + i)]) * w[at(i * stride_k + j * stride_m)];
+            want += term;
+            size += fabs(term);
+          }
+          near("matmul_f32", y[at(r * ldy + j)], want, roundings * size + 1e-30, 0);
+        }
+        for (int64_t j = m; j < ldy; ++j) same("matmul_f32, past the end", y[at(r * ldy + j)], untouched);
+      }
       hash(y);
     }
   }
@@ -597,41 +643,57 @@ void test_attention_decode() {
 
 // ---- vocabulary -------------------------------------------------------------------------------------------------------
 
-void test_cross_entropy() {
-  const int64_t shapes[][2] = {{1, 1}, {2, 5}, {3, 16}, {7, 33}, {3, 50257}, {40, 1000}};
+// Block by block, with the mean of words' vectors built up meanwhile, as a head does it.
+void test_softmax_block() {
+  const int64_t shapes[][3] = {{1, 1, 1}, {2, 5, 2}, {3, 16, 16}, {7, 33, 10}, {3, 50257, 1024}, {40, 1000, 300}};
   for (const auto& shape : shapes) {
-    const int64_t n = shape[0], v = shape[1], ld = v + 7;
-    const Floats x = normals(n * ld, 4);
+    const int64_t n = shape[0], v = shape[1], block = shape[2], ld = block + 3, E = 5;
+    const Floats logits = normals(n * v, 4), words = normals(v * E);
     std::vector<int64_t> targets;
     for (int64_t r = 0; r < n; ++r) targets.push_back(random_numbers.below(v));
-    Floats got = x, loss(at(n), untouched);
-    p4j_cross_entropy(got.data(), ld, n, v, targets.data(), loss.data());
-    const auto exact = [&](int64_t r, const double* row) {
-      double total = 0;
-      for (int64_t i = 0; i < v; ++i) total += exp(row[i]);
-      return log(total) - row[targets[at(r)]];
-    };
-    for (int64_t r = 0; r < n; ++r) {
-      Doubles row(x.begin() + r * ld, x.begin() + r * ld + v);
-      const double want = exact(r, row.data());
-      near("loss", loss[at(r)], want, 2e-6, 2e-6);
-      for (int64_t i = 0; i < v; ++i) {
-        const bool target = i == targets[at(r)];
-        const double p = exp(row[at(i)] - row[at(targets[at(r)])] - want);
-        near("softmax", got[at(r * ld + i)], p, 1e-7, 4e-6);
-        if (v <= 16) {
-          const double h = 1e-5, before = row[at(i)];
-          row[at(i)] = before + h;
-          const double above = exact(r, row.data());
-          row[at(i)] = before - h;
-          near("gradient, differences", got[at(r * ld + i)] - target, (above - exact(r, row.data())) / (2 * h), 1e-6, 1e-5);
-          row[at(i)] = before;
+    Floats top(at(n), -INFINITY), of_target(at(n), untouched), mean(at(n * E));
+    Doubles sum(at(n));
+    for (int64_t first = 0; first < v; first += block) {
+      const int64_t m = std::min(block, v - first);
+      Floats z(at(n * ld), untouched);
+      for (int64_t r = 0; r < n; ++r)
+        for (int64_t i = 0; i < m; ++i) z[at(r * ld + i)] = logits[at(r * v + first + i)];
+      p4j_softmax_block(z.data(), ld, n, m, first, targets.data(), top.data(), sum.data(), of_target.data(), mean.data(), E);
+      for (int64_t r = 0; r < n; ++r) {
+        for (int64_t i = 0; i < m; ++i) {
+          const double want = exp(static_cast<double>(logits[at(r * v + first + i)]) - top[at(r)]);
+          near("exponential", z[at(r * ld + i)], want, 1e-7, 4e-6);
+          for (int64_t e = 0; e < E; ++e) mean[at(r * E + e)] += z[at(r * ld + i)] * words[at((first + i) * E + e)];
         }
+        for (int64_t i = m; i < ld; ++i) same("softmax, past the end", z[at(r * ld + i)], untouched);
       }
-      for (int64_t i = v; i < ld; ++i) same("cross-entropy, past the end", got[at(r * ld + i)], x[at(r * ld + i)]);
     }
-    hash(got);
-    hash(loss);
+    for (int64_t r = 0; r < n; ++r) {
+      double total = 0, size = 0;
+      Doubles want(at(E));
+      for (int64_t i = 0; i < v; ++i) {
+        const double p = exp(static_cast<double>(logits[at(r * v + i)]));
+        total += p;
+        for (int64_t e = 0; e < E; ++e) want[at(e)] += p * words[at(i * E + e)], size += p * fabs(words[at(i * E + e)]);
+      }
+      near("loss", log(sum[at(r)]) + top[at(r)] - of_target[at(r)], log(total) - logits[at(r * v + targets[at(r)])], 4e-6, 4e-6);
+      for (int64_t e = 0; e < E; ++e)
+        near("mean", mean[at(r * E + e)] / sum[at(r)], want[at(e)] / total, 1e-5 * size / total, 0);
+    }
+    hash(top);
+    hash(sum);
+    hash(mean);
+  }
+  // What is not a number stays visible, whichever block it is in.
+  for (int64_t bad = 0; bad < 3; ++bad) {
+    float top = -INFINITY, of_target = 0;
+    double sum = 0;
+    const int64_t target = 0;
+    for (int64_t first = 0; first < 3; ++first) {
+      float z = first == bad ? NAN : 1.0f;
+      p4j_softmax_block(&z, 1, 1, 1, first, &target, &top, &sum, &of_target, nullptr, 0);
+    }
+    near("not a number", log(sum) + top - of_target, NAN, 0, 0);
   }
 }
 
@@ -697,16 +759,17 @@ int main() {
       {"layer_norm_backward", test_layer_norm_backward, false},
       {"gelu", test_gelu, false},
       {"gelu_backward", test_gelu_backward, false},
-      {"pack, matmul", test_matmul, false},
+      {"pack, matmul_q8", test_matmul_q8, false},
+      {"matmul_f32", test_matmul_f32, false},
       {"attention_forward", test_attention_forward, false},
       {"attention_backward", test_attention_backward, false},
       {"attention_decode", test_attention_decode, false},
-      {"cross_entropy", test_cross_entropy, false},
+      {"softmax_block", test_softmax_block, false},
       {"top_k", test_top_k, false},
   };
   const p4j_parallel_for pools[] = {nullptr, three_threads, refusing};
   int64_t failures = 0;
-  if (p4j_version() != 1 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0) {
+  if (p4j_version() != 2 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0) {
     printf("start: wrong\n");
     ++failures;
   }

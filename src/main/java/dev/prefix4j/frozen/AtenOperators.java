@@ -4,6 +4,7 @@ import dev.prefix4j.gpt2.Gpt2Config.Activation;
 import java.util.Arrays;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.T_TensorTensor_T;
@@ -209,10 +210,22 @@ record AtenOperators(Precision precision) implements Operators {
     }
 
     @Override
-    public Tensor crossEntropy(Tensor logits, Tensor targets) {
-        Tensor lse = torch.logsumexp(logits, new long[] {1}, true); // [n, 1]
-        Tensor losses = lse.sub(logits.gather(1, targets.unsqueeze(1))).squeeze(1); // [n]
-        logits.sub_(lse).exp_();
-        return losses;
+    public void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, Tensor mean) {
+        Tensor own = softmax.targets().sub(new Scalar(first)); // [n]
+        long last = z.size(1) - 1;
+        Tensor here = own.ge(new Scalar(0L)).logical_and(own.le(new Scalar(last)));
+        Tensor at = own.clamp(new ScalarOptional(new Scalar(0L)), new ScalarOptional(new Scalar(last)));
+        softmax.ofTarget()
+                .copy_(torch.where(here, z.gather(1, at.unsqueeze(1)).squeeze(1), softmax.ofTarget()));
+        Tensor top = torch.maximum(softmax.top(), z.amax(new long[] {1}, false)); // [n]
+        Tensor factor = softmax.top().sub(top).exp_(); // [n]
+        softmax.top().copy_(top);
+        z.sub_(top.unsqueeze(1)).exp_(); // [n, C]
+        softmax.sum()
+                .mul_(factor)
+                .add_(torch.sum(z, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Double)));
+        if (mean != null) {
+            mean.mul_(factor.unsqueeze(1));
+        }
     }
 }

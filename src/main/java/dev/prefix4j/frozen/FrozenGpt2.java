@@ -31,9 +31,6 @@ import org.bytedeco.pytorch.global.torch;
  * <p>N tokens, M targets, P prefix length, L layers, E width, V vocabulary.
  */
 public final class FrozenGpt2 {
-    /** Targets whose logits are there at a time. */
-    private static final int HEAD_ROWS = 128;
-
     private final Gpt2 model;
     private final Gpt2Config config;
     private final Operators operators;
@@ -107,7 +104,7 @@ public final class FrozenGpt2 {
 
     private static Linear linear(Tensor weight, Tensor bias, Precision precision, Kernels kernels) {
         return switch (precision) {
-            case FP32 -> new Linear.Float32(weight, bias);
+            case FP32 -> new Linear.Float32(weight, bias, kernels);
             case INT8 -> Int8Linear.of(weight, bias, kernels);
         };
     }
@@ -186,15 +183,7 @@ public final class FrozenGpt2 {
                     x = inner.keep(forward(layer, x, input, entries(prefix, null, layer)).y());
                 }
             }
-            double sum = 0;
-            for (long from = 0; from < x.size(0); from += HEAD_ROWS) {
-                try (TensorScope _ = new TensorScope()) {
-                    long count = Math.min(HEAD_ROWS, x.size(0) - from);
-                    Tensor logits = head.logits(normalize(x.narrow(0, from, count)).rows());
-                    sum += sum(operators.crossEntropy(logits, input.targets().narrow(0, from, count)));
-                }
-            }
-            return sum;
+            return sum(head.loss(normalize(x).rows(), input.targets(), false).losses());
         }
     }
 
@@ -322,7 +311,7 @@ public final class FrozenGpt2 {
     }
 
     /**
-     * The loss, and its gradient formed on the spot, some rows at a time: the logits of a batch never exist together.
+     * The loss and its gradient, from the normalization after the last block on.
      *
      * @param x [M, E], after the last block
      * @param loss takes the sum
@@ -330,20 +319,12 @@ public final class FrozenGpt2 {
      */
     private Tensor lossAndBack(Tensor x, Tensor targets, double weight, double[] loss) {
         Tensor dx = torch.zeros_like(x);
-        for (long from = 0; from < x.size(0); from += HEAD_ROWS) {
-            try (TensorScope _ = new TensorScope()) {
-                long count = Math.min(HEAD_ROWS, x.size(0) - from);
-                Tensor rows = x.narrow(0, from, count);
-                Tensor words = targets.narrow(0, from, count);
-                Normalized normalized = normalize(rows);
-                Tensor p = head.logits(normalized.rows()); // [n, V]
-                loss[0] += sum(operators.crossEntropy(p, words));
-                Tensor dy = head.mean(p)
-                        .sub_(torch.embedding(model.head(), words))
-                        .mul_(new Scalar(weight)); // [n, E]
-                operators.normalizeBackward(
-                        dy, rows, model.weights().get("ln_f.weight"), normalized, dx.narrow(0, from, count));
-            }
+        try (TensorScope _ = new TensorScope()) {
+            Normalized normalized = normalize(x);
+            Head.Loss result = head.loss(normalized.rows(), targets, true);
+            loss[0] = sum(result.losses());
+            Tensor dy = result.gradient().mul_(new Scalar(weight)); // [M, E]
+            operators.normalizeBackward(dy, x, model.weights().get("ln_f.weight"), normalized, dx);
         }
         return dx;
     }
@@ -353,6 +334,6 @@ public final class FrozenGpt2 {
     }
 
     private static double sum(Tensor losses) {
-        return torch.sum(losses.to(torch.ScalarType.Double)).item_double();
+        return torch.sum(losses).item_double();
     }
 }

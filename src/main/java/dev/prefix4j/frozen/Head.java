@@ -1,58 +1,113 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /**
- * The output head: logits of hidden states, and back from a distribution over the vocabulary to the mean of its rows.
+ * The output head: logits of hidden states, and their cross-entropy with its gradient, a block of words at a time, so that
+ * the logits of a batch never exist together.
  *
- * <p>n rows, E width, V vocabulary.
+ * <p>n rows, E width, V vocabulary, C words of a block.
  */
 sealed interface Head {
+    /**
+     * Words that are worked on together: their weights and logits stay in the processor's caches. In 8 bits it is also what
+     * shares a scale on the way back: probabilities lie between many that are tiny and a few that are not; with one
+     * scale for the whole vocabulary most of them would be rounded to nothing.
+     */
+    long BLOCK = 1024;
+
     /** Logits [n, V] of hidden states [n, E]. */
     Tensor logits(Rows hidden);
 
-    /** {@code p · W}, [n, E], of probabilities p [n, V] and the head's weight W [V, E]. */
-    Tensor mean(Tensor p);
+    /** Logits [n, C] of the words from {@code first} on. */
+    Tensor logits(Rows hidden, long first, long count);
+
+    /** {@code sum + z W}, [n, E], of numbers z [n, C] for the words from {@code first} on, and their weights W [C, E]. */
+    Tensor addMean(Tensor z, long first, Tensor sum);
+
+    /** [V, E]. */
+    Tensor weight();
+
+    Operators operators();
+
+    /**
+     * Cross-entropy and what it is made of.
+     *
+     * @param losses in nats, float64 [n]
+     * @param gradient of their sum with respect to the hidden states, [n, E]; null if it was not asked for
+     */
+    record Loss(Tensor losses, Tensor gradient) {}
+
+    /**
+     * The cross-entropy of hidden states [n, E]: an online softmax over blocks of words.
+     *
+     * @param targets int64 [n]
+     */
+    default Loss loss(Rows hidden, Tensor targets, boolean withGradient) {
+        OnlineSoftmax softmax = OnlineSoftmax.of(targets);
+        Tensor mean = withGradient ? torch.zeros(new long[] {hidden.count(), weight().size(1)}, weight().options()) : null;
+        long words = weight().size(0);
+        for (long first = 0; first < words; first += BLOCK) {
+            try (TensorScope inner = new TensorScope()) {
+                Tensor z = logits(hidden, first, Math.min(BLOCK, words - first)); // [n, C]
+                operators().softmaxBlock(z, first, softmax, mean); // z is exp(z - top) now
+                if (withGradient) {
+                    mean = inner.keep(addMean(z, first, mean)); // [n, E]
+                }
+            }
+        }
+        if (withGradient) {
+            mean.div_(softmax.sum().unsqueeze(1)).sub_(torch.embedding(weight(), targets));
+        }
+        return new Loss(softmax.losses(), mean);
+    }
 
     /** @param kernels null: libtorch's operators do the work */
     static Head of(Tensor weight, Operators operators, Precision precision, Kernels kernels) {
         return switch (precision) {
-            case FP32 -> new Float32(new Linear.Float32(weight.t(), null));
+            case FP32 -> new Float32(weight, operators, kernels);
             case INT8 -> Int8.of(weight, operators, kernels);
         };
     }
 
-    record Float32(Linear.Float32 linear) implements Head {
+    /** On the weights of the model themselves. */
+    record Float32(Tensor weight, Operators operators, Kernels kernels) implements Head {
         @Override
         public Tensor logits(Rows hidden) {
-            return linear.forward(hidden, null);
+            return logits(hidden, 0, weight.size(0));
         }
 
         @Override
-        public Tensor mean(Tensor p) {
-            return linear.backward(new Rows.Float32(p), null);
+        public Tensor logits(Rows hidden, long first, long count) {
+            return Linear.Float32.multiply((Rows.Float32) hidden, weight.narrow(0, first, count).t(), null, null, kernels);
+        }
+
+        @Override
+        public Tensor addMean(Tensor z, long first, Tensor sum) {
+            return Linear.Float32.multiply(
+                    new Rows.Float32(z), weight.narrow(0, first, z.size(1)), null, sum, kernels);
         }
     }
 
     /**
-     * In 8 bits. Probabilities lie between many that are tiny and a few that are not: they get a scale for each row and
-     * {@link #BLOCK} words, else most of them would be rounded to nothing.
+     * In 8 bits.
      *
-     * @param blocks of words: from their part of p to E
+     * @param blocks of words: from their numbers to E
      */
-    record Int8(Int8Linear.OneWay toLogits, List<Int8Linear.OneWay> blocks, Operators operators) implements Head {
-        private static final long BLOCK = 1024;
-
+    record Int8(Tensor weight, Operators operators, Int8Linear.OneWay toLogits, List<Int8Linear.OneWay> blocks)
+            implements Head {
         static Int8 of(Tensor weight, Operators operators, Kernels kernels) {
             List<Int8Linear.OneWay> blocks = new ArrayList<>();
-            for (long from = 0; from < weight.size(0); from += BLOCK) {
-                long count = Math.min(BLOCK, weight.size(0) - from);
-                blocks.add(Int8Linear.OneWay.of(weight.narrow(0, from, count), kernels));
+            for (long first = 0; first < weight.size(0); first += BLOCK) {
+                long count = Math.min(BLOCK, weight.size(0) - first);
+                blocks.add(Int8Linear.OneWay.of(weight.narrow(0, first, count), kernels));
             }
-            return new Int8(Int8Linear.OneWay.of(weight.t(), kernels), blocks, operators);
+            return new Int8(weight, operators, Int8Linear.OneWay.of(weight.t(), kernels), blocks);
         }
 
         @Override
@@ -61,15 +116,13 @@ sealed interface Head {
         }
 
         @Override
-        public Tensor mean(Tensor p) {
-            Tensor sum = null;
-            long from = 0;
-            for (Int8Linear.OneWay block : blocks) {
-                Rows rows = operators.rows(p.narrow(1, from, block.inputs()));
-                sum = block.multiply((Rows.Int8) rows, null, sum);
-                from += block.inputs();
-            }
-            return sum;
+        public Tensor logits(Rows hidden, long first, long count) {
+            return toLogits.multiply((Rows.Int8) hidden, first, count);
+        }
+
+        @Override
+        public Tensor addMean(Tensor z, long first, Tensor sum) {
+            return blocks.get((int) (first / BLOCK)).multiply((Rows.Int8) operators.rows(z), null, sum);
         }
     }
 }

@@ -47,6 +47,15 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
          */
         Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual);
 
+        /**
+         * Some of the outputs.
+         *
+         * @param x [n, K]
+         * @param first a multiple of 64
+         * @return float32 [n, count]
+         */
+        Tensor multiply(Rows.Int8 x, long first, long count);
+
         /** K. */
         long inputs();
 
@@ -66,9 +75,18 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
     record Packed(Kernels kernels, Tensor weight, long inputs, long outputs) implements OneWay {
         @Override
         public Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual) {
+            return multiply(x, 0, outputs, bias, residual);
+        }
+
+        @Override
+        public Tensor multiply(Rows.Int8 x, long first, long count) {
+            return multiply(x, first, count, null, null);
+        }
+
+        private Tensor multiply(Rows.Int8 x, long first, long count, Tensor bias, Tensor residual) {
             Tensor y = torch.empty(
-                    new long[] {x.count(), outputs}, new TensorOptions(torch.ScalarType.Float), null);
-            kernels.matmul(x.q(), x.scale(), x.sum(), weight, inputs, bias, residual, y);
+                    new long[] {x.count(), count}, new TensorOptions(torch.ScalarType.Float), null);
+            kernels.matmulQ8(x.q(), x.scale(), x.sum(), weight, inputs, outputs, first, bias, residual, y);
             return y;
         }
     }
@@ -91,14 +109,23 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
 
         @Override
         public Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual) {
-            Tensor y = INT_MM.tensor(x.q(), q) // int32 [n, M]
-                    .to(torch.ScalarType.Float)
-                    .mul_(x.scale().unsqueeze(1))
-                    .mul_(scale);
+            Tensor y = product(x, q, scale);
             if (bias != null) {
                 y.add_(bias);
             }
             return residual == null ? y : y.add_(residual);
+        }
+
+        @Override
+        public Tensor multiply(Rows.Int8 x, long first, long count) {
+            return product(x, q.narrow(1, first, count), scale.narrow(0, first, count));
+        }
+
+        private static Tensor product(Rows.Int8 x, Tensor q, Tensor scale) {
+            return INT_MM.tensor(x.q(), q) // int32 [n, M]
+                    .to(torch.ScalarType.Float)
+                    .mul_(x.scale().unsqueeze(1))
+                    .mul_(scale);
         }
     }
 }

@@ -163,9 +163,7 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
     }
 
     @Override
-    public Tensor crossEntropy(Tensor logits, Tensor targets) {
-        Tensor losses = floats(logits.size(0));
-        kernels.crossEntropy(logits, targets, losses);
-        return losses;
+    public void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, Tensor mean) {
+        kernels.softmaxBlock(z, first, softmax.targets(), softmax.top(), softmax.sum(), softmax.ofTarget(), mean);
     }
 }

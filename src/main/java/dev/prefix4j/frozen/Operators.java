@@ -97,10 +97,11 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     Top top(Tensor logits, int k);
 
     /**
-     * Cross-entropy of logits [n, V], whose place their softmax takes.
+     * A block of words more in a softmax.
      *
-     * @param targets int64 [n]
-     * @return the losses of the rows in nats, [n]
+     * @param z logits [n, C] of the words from {@code first} on; {@code exp(z - top)} takes their place
+     * @param softmax goes on
+     * @param mean [n, E], a sum of vectors so far, weighted by {@code exp(logit - top)}: follows the new top; null: none
      */
-    Tensor crossEntropy(Tensor logits, Tensor targets);
+    void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, Tensor mean);
 }

@@ -36,7 +36,7 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class Kernels {
     private static final String VARIABLE = "PREFIX4J_KERNELS";
-    private static final int VERSION = 1;
+    private static final int VERSION = 2;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG; // pointers too
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
@@ -57,11 +57,12 @@ public final class Kernels {
     private final MethodHandle geluBackward;
     private final MethodHandle packedBytes;
     private final MethodHandle pack;
-    private final MethodHandle matmul;
+    private final MethodHandle matmulQ8;
+    private final MethodHandle matmulF32;
     private final MethodHandle attentionForward;
     private final MethodHandle attentionBackward;
     private final MethodHandle attentionDecode;
-    private final MethodHandle crossEntropy;
+    private final MethodHandle softmaxBlock;
     private final MethodHandle topK;
 
     private Kernels(SymbolLookup library, String wanted) throws Throwable {
@@ -88,8 +89,10 @@ public final class Kernels {
         this.geluBackward = function("p4j_gelu_backward", null, LONG, LONG, LONG, LONG, LONG, Q8_ROWS);
         this.packedBytes = function("p4j_packed_bytes", LONG, LONG, LONG);
         this.pack = function("p4j_pack", null, LONG, LONG, LONG, LONG, LONG, LONG);
-        this.matmul =
-                function("p4j_matmul", null, Q8_ROWS, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
+        this.matmulQ8 = function(
+                "p4j_matmul_q8", null, Q8_ROWS, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
+        this.matmulF32 = function(
+                "p4j_matmul_f32", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
         this.attentionForward = function(
                 "p4j_attention_forward", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
         this.attentionBackward = function(
@@ -98,7 +101,8 @@ public final class Kernels {
         this.attentionDecode = function(
                 "p4j_attention_decode", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG,
                 LONG, LONG);
-        this.crossEntropy = function("p4j_cross_entropy", null, LONG, LONG, LONG, LONG, LONG, LONG);
+        this.softmaxBlock = function(
+                "p4j_softmax_block", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
         this.topK = function("p4j_top_k", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
     }
 
@@ -306,7 +310,7 @@ public final class Kernels {
      * {@code p4j_pack}.
      *
      * @param weight float32 [K, M], of any strides
-     * @return bytes for {@link #matmul}, owned by the open scope or the caller
+     * @return bytes for {@link #matmulQ8}, owned by the open scope or the caller
      */
     public Tensor pack(Tensor weight) {
         try {
@@ -324,18 +328,58 @@ public final class Kernels {
     }
 
     /**
-     * {@code p4j_matmul}.
+     * {@code p4j_matmul_q8}, for a range of the outputs.
      *
      * @param q int8 [N, K'] with its scale and sum
-     * @param bias [M] or null
-     * @param residual [N, M] or null; may be y
-     * @param y [N, M]
+     * @param m outputs of the packed weight
+     * @param first of the outputs that are wanted, a multiple of 64; y's columns say how many
+     * @param bias [columns of y] or null
+     * @param residual [N, columns of y] or null; may be y
+     * @param y rows may lie apart
      */
-    public void matmul(Tensor q, Tensor scale, Tensor sum, Tensor weight, long k, Tensor bias, Tensor residual, Tensor y) {
+    public void matmulQ8(
+            Tensor q, Tensor scale, Tensor sum, Tensor weight, long k, long m, long first, Tensor bias, Tensor residual,
+            Tensor y) {
+        if (first % 64 != 0 || first + y.size(1) > m) {
+            throw new IllegalArgumentException("kernel: expected outputs from a multiple of 64 on and below " + m
+                    + ", got " + y.size(1) + " from " + first);
+        }
         try (Arena arena = Arena.ofConfined()) {
-            matmul.invokeExact(
-                    q8(arena, q, scale, sum), q.size(0), pointer(weight, torch.ScalarType.Byte), k, y.size(1),
+            matmulQ8.invokeExact(
+                    q8(arena, q, scale, sum), q.size(0), pointer(weight, torch.ScalarType.Byte), k, m, first, y.size(1),
                     packed(bias), floats(residual), ld(residual), floats(y), ld(y));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    // ---- float32 matrix products ----
+
+    /** Whether {@link #matmulF32} is made for this processor, and not only correct on it. */
+    public boolean multipliesFloats() {
+        return !isa.equals("portable");
+    }
+
+    /**
+     * {@code p4j_matmul_f32}.
+     *
+     * @param x [N, K], rows may lie apart
+     * @param weight [K, M], where rows or columns are contiguous
+     * @param bias [M] or null
+     * @param residual [N, M] or null, rows may lie apart; may be y
+     * @param y [N, M], rows may lie apart
+     */
+    public void matmulF32(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y) {
+        long strideK = weight.stride(0);
+        long strideM = weight.stride(1);
+        if (strideK != 1 && strideM != 1 || weight.size(0) != x.size(1) || weight.size(1) != y.size(1)) {
+            throw new IllegalArgumentException("kernel: expected a weight [%d, %d] with contiguous rows or columns, got %s"
+                    .formatted(x.size(1), y.size(1), weight.sizes()));
+        }
+        try {
+            matmulF32.invokeExact(
+                    floats(x), ld(x), x.size(0), floats(strideM == 1 ? weight : weight.t()), strideK, strideM, x.size(1),
+                    y.size(1), packed(bias), floats(residual), ld(residual), floats(y), ld(y));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -478,12 +522,21 @@ public final class Kernels {
 
     // ---- vocabulary ----
 
-    /** {@code p4j_cross_entropy}: logits [n, V] become their softmax; targets int64 [n], loss [n]. */
-    public void crossEntropy(Tensor logits, Tensor targets, Tensor loss) {
+    /**
+     * {@code p4j_softmax_block}.
+     *
+     * @param z [n, m], the logits of the words from {@code first} on; rows may lie apart
+     * @param targets int64 [n]
+     * @param top [n], as sum (float64) and ofTarget
+     * @param mean [n, E] or null
+     */
+    public void softmaxBlock(
+            Tensor z, long first, Tensor targets, Tensor top, Tensor sum, Tensor ofTarget, Tensor mean) {
         try {
-            crossEntropy.invokeExact(
-                    floats(logits), ld(logits), logits.size(0), logits.size(1),
-                    pointer(targets, torch.ScalarType.Long), packed(loss));
+            softmaxBlock.invokeExact(
+                    floats(z), ld(z), z.size(0), z.size(1), first, pointer(targets, torch.ScalarType.Long), packed(top),
+                    pointer(sum, torch.ScalarType.Double), packed(ofTarget), packed(mean),
+                    mean == null ? 0 : mean.size(1));
         } catch (Throwable e) {
             throw failed(e);
         }
