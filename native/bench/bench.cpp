@@ -154,16 +154,20 @@ void matmul(int64_t k, int64_t m) {
 }
 
 void matmul_f32(int64_t k, int64_t m) {
-  const Floats w = numbers(k * m), bias = numbers(m);
+  // Several matrices in turn, as in a model: each comes from memory.
+  const int64_t matrices = 1 + (int64_t{128} << 20) / (4 * k * m);
+  const Floats w = numbers(matrices * k * m), bias = numbers(m);
+  int64_t turn = 0;
+  const auto next = [&] { return w.data() + turn++ % matrices * k * m; };
   for (int64_t n : {1, 8, 20, 64, 350, 700}) {
     const Floats x = numbers(n * k), dy = numbers(n * m);
     Floats y(at(n * m)), dx(at(n * k));
     const std::string size = std::to_string(n) + " x " + std::to_string(k) + " x " + std::to_string(m);
     const double operations = 2.0 * static_cast<double>(n * k * m);
     measure("matmul_f32 " + size, operations, "GFLOP/s",
-            [&] { p4j_matmul_f32(x.data(), k, n, w.data(), m, 1, k, m, bias.data(), nullptr, 0, y.data(), m); });
+            [&] { p4j_matmul_f32(x.data(), k, n, next(), m, 1, k, m, bias.data(), nullptr, 0, y.data(), m); });
     measure("matmul_f32 back " + size, operations, "GFLOP/s",
-            [&] { p4j_matmul_f32(dy.data(), m, n, w.data(), 1, m, m, k, nullptr, nullptr, 0, dx.data(), k); });
+            [&] { p4j_matmul_f32(dy.data(), m, n, next(), 1, m, m, k, nullptr, nullptr, 0, dx.data(), k); });
   }
 }
 

@@ -60,25 +60,36 @@ struct FloatProduct {
   }
 };
 
-// Columns j0 .. j1 (less than W of them) of rows of w that lie stride apart, zeros behind them: [k, W].
-inline void copy_edge(const float* w, int64_t stride, int64_t k, int64_t width, float* to) {
-  for (int64_t i = 0; i < k; ++i) store(to + i * W, load(w + i * stride, Part{width}));
-}
+// A place in memory that is fetched bit by bit while other work goes on: `lines` cache lines at each step.
+struct Ahead {
+  const char* next;
+  int64_t lines;
 
-// A strip of outputs for few rows, stride_m = 1: whole vectors of outputs, sums in registers over all of k.
+  P4J_INLINE void step() {
+    for (int64_t i = 0; i < lines; ++i, next += 64) __builtin_prefetch(next, 0, 2);
+  }
+};
+
+// For few rows, stride_m = 1: R rows of V vectors of outputs += inputs l0 .. l1, sums in registers. `cold`: the weights are
+// not in the second-level cache yet. Of the strip that comes next, the cache lines `line`, `line + every`, … are fetched.
 template <int R, int V>
-void stream_tile(const FloatProduct& p, int64_t row, int64_t j, bool first) {
+void stream_tile(const FloatProduct& p, int64_t row, int64_t j, int64_t l0, int64_t l1, bool cold, const float* next_strip,
+                 int64_t line, int64_t every) {
   constexpr int64_t AHEAD = 12;  // rows of w
+  constexpr int64_t LINE = 16;   // numbers
   F s[R][V];
   unroll<R>(P4J_UNROLLED(auto r) {
     unroll<V>(P4J_UNROLLED(auto v) { s[r][v] = load(p.y + (row + r) * p.ldy + j + v * W); });
   });
   const float* x = p.x + row * p.ldx;
-  const float* w = p.w + j;
-  for (int64_t l = 0; l < p.k; ++l, w += p.stride_k) {
-    if (first) {  // later rows find the strip in the cache
-      const float* next = w + (l + AHEAD < p.k ? AHEAD : 0) * p.stride_k;
-      for (int v = 0; v < V; v += 16 / W > 0 ? 16 / W : 1) __builtin_prefetch(next + v * W);
+  const float* w = p.w + l0 * p.stride_k + j;
+  for (int64_t l = l0; l < l1; ++l, w += p.stride_k) {
+    if (cold) {
+      for (int64_t c = 0; c < V * W; c += LINE) __builtin_prefetch(w + (l + AHEAD < l1 ? AHEAD : 0) * p.stride_k + c);
+    }
+    if (next_strip != nullptr) {
+      for (int64_t c = line * LINE; c < STRIP; c += every * LINE) __builtin_prefetch(next_strip + c, 0, 2);
+      next_strip += p.stride_k;
     }
     F row_of_w[V];
     unroll<V>(P4J_UNROLLED(auto v) { row_of_w[v] = load(w + v * W); });
@@ -92,7 +103,7 @@ void stream_tile(const FloatProduct& p, int64_t row, int64_t j, bool first) {
   });
 }
 
-using StreamTile = void (*)(const FloatProduct&, int64_t, int64_t, bool);
+using StreamTile = void (*)(const FloatProduct&, int64_t, int64_t, int64_t, int64_t, bool, const float*, int64_t, int64_t);
 
 template <int... i>
 P4J_INLINE StreamTile stream_tile_for(int64_t rows, int64_t vectors, std::integer_sequence<int, i...>) {
@@ -100,49 +111,63 @@ P4J_INLINE StreamTile stream_tile_for(int64_t rows, int64_t vectors, std::intege
   return tiles[(rows - 1) * TILE_VECTORS + vectors - 1];
 }
 
+// The last outputs, fewer than a vector: [n, edge] from a copy of their weights with zeros behind them.
+inline void stream_edge(const FloatProduct& p, int64_t whole) {
+  const int64_t edge = p.m - whole;
+  Arrays arrays(work_slot, Arrays::floats(p.k * W) + Arrays::floats(p.n * W));
+  float* weights = arrays.take(p.k * W);  // [k, W]
+  float* result = arrays.take(p.n * W);   // [n, W]
+  for (int64_t l = 0; l < p.k; ++l) store(weights + l * W, load(p.w + l * p.stride_k + whole, Part{edge}));
+  float_product<false>(p.n, W, p.k, p.x, p.ldx, weights, W, result, W, false);
+  p.begin(0, p.n, whole, p.m);
+  for (int64_t row = 0; row < p.n; ++row) {
+    float* y = p.y + row * p.ldy + whole;
+    store(y, load(result + row * W) + load(y, Part{edge}), Part{edge});
+  }
+}
+
 inline void stream(const FloatProduct& p) {
-  const int64_t whole = p.m / W * W, strips = divide_up(whole, STRIP), edge = p.m - whole;
-  parallel(strips + (edge > 0 ? 1 : 0), 1, [&](int64_t from, int64_t to) {
-    for (int64_t strip = from; strip < to; ++strip) {
-      if (strip == strips) {
-        Arrays arrays(work_slot, Arrays::floats(p.k * W) + Arrays::floats(p.n * W));
-        float* weights = arrays.take(p.k * W);
-        float* result = arrays.take(p.n * W);
-        copy_edge(p.w + whole, p.stride_k, p.k, edge, weights);
-        float_product<false>(p.n, W, p.k, p.x, p.ldx, weights, W, result, W, false);
-        p.begin(0, p.n, whole, p.m);
-        for (int64_t row = 0; row < p.n; ++row) {
-          float* y = p.y + row * p.ldy + whole;
-          store(y, load(result + row * W) + load(y, Part{edge}), Part{edge});
-        }
+  constexpr int64_t together = 4, most_depth = 1024;  // strips that one thread takes; inputs whose strip is one unit
+  const int64_t whole = p.m / W * W, strips = divide_up(whole, STRIP), parts = divide_up(strips, together);
+  const int64_t slices = larger(1, divide_up(p.k, most_depth)), blocks = divide_up(p.n, TILE_ROWS);
+  parallel(parts + (whole < p.m ? 1 : 0), 1, [&](int64_t from, int64_t to) {
+    for (int64_t part = from; part < to; ++part) {
+      if (part == parts) {
+        stream_edge(p, whole);
         continue;
       }
-      const int64_t j = strip * STRIP, vectors = smaller(STRIP, whole - j) / W;
-      p.begin(0, p.n, j, j + vectors * W);
-      const int64_t blocks = divide_up(p.n, TILE_ROWS);
-      for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t row = p.n * block / blocks, rows = p.n * (block + 1) / blocks - row;
-        stream_tile_for(rows, vectors, std::make_integer_sequence<int, TILE_ROWS * TILE_VECTORS>())(p, row, j, block == 0);
+      const int64_t first = strips * part / parts, last = strips * (part + 1) / parts, units = (last - first) * slices;
+      for (int64_t unit = 0; unit < units; ++unit) {
+        const auto column = [&](int64_t u) { return (first + u / slices) * STRIP; };
+        const auto input = [&](int64_t slice) { return p.k * slice / slices; };
+        const int64_t j = column(unit), slice = unit % slices, vectors = smaller(STRIP, whole - j) / W;
+        if (slice == 0) p.begin(0, p.n, j, j + vectors * W);
+        const float* next =
+            unit + 1 < units ? p.w + input((unit + 1) % slices) * p.stride_k + column(unit + 1) : nullptr;
+        for (int64_t block = 0; block < blocks; ++block) {
+          const int64_t row = p.n * block / blocks, rows = p.n * (block + 1) / blocks - row;
+          stream_tile_for(rows, vectors, std::make_integer_sequence<int, TILE_ROWS * TILE_VECTORS>())(
+              p, row, j, input(slice), input(slice + 1), unit == 0 && block == 0, next, block, blocks);
+        }
       }
     }
   });
 }
 
-// Scalar products of R rows of x and W / R rows of w, stride_k = 1: one vector holds all W results.
+// For few rows, stride_k = 1: scalar products of R rows of x and W / R rows of w; one vector holds all W results.
 template <int R>
-void dot_tile(const FloatProduct& p, int64_t row, int64_t j, bool first) {
+void dot_tile(const FloatProduct& p, int64_t row, int64_t j, Ahead& ahead) {
   constexpr int J = W / R;
-  constexpr int64_t AHEAD = 256;  // numbers
   const float* w[J];
   unroll<J>(P4J_UNROLLED(auto o) { w[o] = p.w + smaller(j + o, p.m - 1) * p.stride_m; });
   const float* x = p.x + row * p.ldx;
   F s[W];
   unroll<W>(P4J_UNROLLED(auto i) { s[i] = F{}; });
   each(p.k, [&](int64_t i, auto lanes) {
+    ahead.step();
     F rows[R];
     unroll<R>(P4J_UNROLLED(auto r) { rows[r] = load(x + r * p.ldx + i, lanes); });
     unroll<J>(P4J_UNROLLED(auto o) {
-      if (first) __builtin_prefetch(w[o] + i + AHEAD);
       const F weights = load(w[o] + i, lanes);
       unroll<R>(P4J_UNROLLED(auto r) { s[o * R + r] = rows[r] * weights + s[o * R + r]; });
     });
@@ -160,15 +185,16 @@ void dot_tile(const FloatProduct& p, int64_t row, int64_t j, bool first) {
 inline void dots(const FloatProduct& p) {
   constexpr int MOST = W >= 16 ? 4 : W >= 8 ? 2 : 1;  // rows of x at once
   const int64_t groups = divide_up(p.m, W);           // a group of outputs is worked on by one thread, for all rows
-  parallel(groups, larger(1, 32768 / larger(1, p.k * W)), [&](int64_t from, int64_t to) {
+  const int64_t group_lines = divide_up(W * p.stride_m, 16), tiles = divide_up(p.n, MOST) * MOST;
+  const int64_t lines = divide_up(group_lines, larger(1, tiles * divide_up(p.k, W)));
+  parallel(groups, smaller(32, larger(1, 262144 / larger(1, p.k * W))), [&](int64_t from, int64_t to) {
     for (int64_t group = from; group < to; ++group) {
       const int64_t j0 = group * W, j1 = smaller(p.m, j0 + W);
-      bool first = true;
+      Ahead ahead{reinterpret_cast<const char*>(p.w + j1 * p.stride_m), group + 1 < to ? lines : 0};
       int64_t row = 0;
       const auto rows = P4J_UNROLLED(auto count) {
-        for (int64_t j = j0; j < j1; j += W / count) dot_tile<count>(p, row, j, first);
+        for (int64_t j = j0; j < j1; j += W / count) dot_tile<count>(p, row, j, ahead);
         row += count;
-        first = false;
       };
       while (row + MOST <= p.n) rows(Constant<MOST>{});
       if constexpr (MOST > 2) {

@@ -28,7 +28,7 @@ class DecoderTest {
     private static FrozenGpt2 frozen(Gpt2 model, Precision precision, boolean kernels) {
         return new FrozenGpt2(
                 model,
-                new FrozenGpt2.Options(precision, false, kernels ? Kernels.find() : Optional.empty()));
+                new FrozenGpt2.Options(precision, false, kernels, kernels ? Kernels.find() : Optional.empty()));
     }
 
     /** Logits after a sequence, [V]. */

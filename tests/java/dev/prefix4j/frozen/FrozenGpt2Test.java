@@ -136,7 +136,7 @@ class FrozenGpt2Test {
 
     private static FrozenGpt2.Options options(Case c) {
         return new FrozenGpt2.Options(
-                c.precision(), c.recompute(), c.kernels() ? Kernels.find() : Optional.empty());
+                c.precision(), c.recompute(), c.prefix() == 7, c.kernels() ? Kernels.find() : Optional.empty());
     }
 
     @ParameterizedTest
@@ -159,7 +159,7 @@ class FrozenGpt2Test {
                 assertTrue(cosine > 0.99, "cosine " + cosine);
             }
             if (c.kernels()) {
-                FrozenGpt2.Options composed = new FrozenGpt2.Options(Precision.INT8, false, Optional.empty());
+                FrozenGpt2.Options composed = new FrozenGpt2.Options(Precision.INT8, false, false, Optional.empty());
                 FrozenGpt2.Gradient other =
                         new FrozenGpt2(model, composed).gradient(PackedBatch.of(sequences), vectors, 1);
                 assertEquals(other.loss(), result.loss(), 1e-3 * other.loss());

@@ -235,7 +235,7 @@ final class BenchCommand extends ConsoleCommand {
                 PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.DIRECT, shape, 1, device);
                 try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2);
                         Prefix prefix = Prefix.of(encoder, device)) {
-                    Generator generator = new Generator(precision.freeze(gpt2), Optional.of(prefix));
+                    Generator generator = new Generator(precision.freezeForDecoding(gpt2), Optional.of(prefix));
                     double spent = 0;
                     for (int batch = 0; batch <= batches; batch++) {
                         List<int[]> prompts = examples.subList(batch * batchSize, (batch + 1) * batchSize).stream()

@@ -160,7 +160,7 @@ final class GenerateCommand extends ConsoleCommand {
             Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 List<int[]> prompts = prompts(sources, tokenizer, model, loaded.map(Prefix::length).orElse(0));
-                Generator generator = new Generator(precision.freeze(model), loaded);
+                Generator generator = new Generator(precision.freezeForDecoding(model), loaded);
                 try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
                     for (int from = 0; from < prompts.size(); from += batchSize) {
                         int to = Math.min(from + batchSize, prompts.size());

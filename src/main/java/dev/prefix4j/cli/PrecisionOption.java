@@ -19,7 +19,12 @@ final class PrecisionOption {
         return Precision.parse(precision);
     }
 
+    /** For training and scoring. */
     FrozenGpt2 freeze(Gpt2 model) {
         return new FrozenGpt2(model, parse());
+    }
+
+    FrozenGpt2 freezeForDecoding(Gpt2 model) {
+        return new FrozenGpt2(model, FrozenGpt2.Options.of(model, parse()).forDecoding());
     }
 }

@@ -8,6 +8,7 @@ import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -43,13 +44,28 @@ public final class FrozenGpt2 {
      *
      * @param recompute keep only what comes into each block and compute the rest again on the way back: less memory, a
      *     forward pass more
+     * @param decoding whether few rows at a time are to be fast, as in decoding: for our kernels float32 weights are then
+     *     copied, so that those of an output lie side by side; otherwise they stay where the model has them, in its file
      * @param kernels absent: in operators of libtorch
      */
-    public record Options(Precision precision, boolean recompute, Optional<Kernels> kernels) {
-        /** The kernels that this machine has, if the model is on its CPU. */
+    public record Options(Precision precision, boolean recompute, boolean decoding, Optional<Kernels> kernels) {
+        /** For training; with the kernels that this machine has, if the model is on its CPU. */
         public static Options of(Gpt2 model, Precision precision) {
             return new Options(
-                    precision, false, model.device().is_cpu() ? Kernels.find() : Optional.empty());
+                    precision, false, false, model.device().is_cpu() ? Kernels.find() : Optional.empty());
+        }
+
+        /** Whether the matrices of the blocks are in a form of our own. */
+        private boolean copies() {
+            return switch (precision) {
+                case FP32 -> decoding && kernels.filter(Kernels::multipliesFloats).isPresent();
+                case INT8 -> true;
+            };
+        }
+
+        /** The same for decoding. */
+        public Options forDecoding() {
+            return new Options(precision, recompute, true, kernels);
         }
     }
 
@@ -69,42 +85,51 @@ public final class FrozenGpt2 {
                 : new NativeOperators(kernels, options.precision());
         try (NoGradGuard _ = new NoGradGuard()) {
             for (int layer = 0; layer < config.layers(); layer++) {
-                blocks.add(block(model.weights(), layer, options.precision(), kernels));
+                blocks.add(block(model.weights(), layer, options));
             }
             this.head = Head.of(model.head(), operators, options.precision(), kernels);
+            if (options.precision() == Precision.INT8) {
+                Safetensors.evict(model.head());
+            }
         }
     }
 
-    private FrozenBlock block(Map<String, Tensor> weights, int layer, Precision precision, Kernels kernels) {
+    private FrozenBlock block(Map<String, Tensor> weights, int layer, Options options) {
         String name = "h." + layer + '.';
         boolean last = layer == config.layers() - 1;
         long width = config.width();
         Tensor attention = weights.get(name + "attn.c_attn.weight"); // [E, 3E]
         Tensor bias = weights.get(name + "attn.c_attn.bias");
-        return new FrozenBlock(
+        FrozenBlock block = new FrozenBlock(
                 config,
                 operators,
                 weights.get(name + "ln_1.weight"),
                 weights.get(name + "ln_1.bias"),
-                last ? null : linear(attention, bias, precision, kernels),
-                last ? linear(attention.narrow(1, 0, width), bias.narrow(0, 0, width), precision, kernels) : null,
-                last
-                        ? linear(attention.narrow(1, width, 2 * width), bias.narrow(0, width, 2 * width), precision, kernels)
-                        : null,
-                linear(weights, name + "attn.c_proj", precision, kernels),
+                last ? null : linear(attention, bias, options),
+                last ? linear(attention.narrow(1, 0, width), bias.narrow(0, 0, width), options) : null,
+                last ? linear(attention.narrow(1, width, 2 * width), bias.narrow(0, width, 2 * width), options) : null,
+                linear(weights, name + "attn.c_proj", options),
                 weights.get(name + "ln_2.weight"),
                 weights.get(name + "ln_2.bias"),
-                linear(weights, name + "mlp.c_fc", precision, kernels),
-                linear(weights, name + "mlp.c_proj", precision, kernels));
+                linear(weights, name + "mlp.c_fc", options),
+                linear(weights, name + "mlp.c_proj", options));
+        if (options.copies()) {
+            for (String matrix : List.of("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")) {
+                Safetensors.evict(weights.get(name + matrix + ".weight"));
+            }
+        }
+        return block;
     }
 
-    private static Linear linear(Map<String, Tensor> weights, String name, Precision precision, Kernels kernels) {
-        return linear(weights.get(name + ".weight"), weights.get(name + ".bias"), precision, kernels);
+    private static Linear linear(Map<String, Tensor> weights, String name, Options options) {
+        return linear(weights.get(name + ".weight"), weights.get(name + ".bias"), options);
     }
 
-    private static Linear linear(Tensor weight, Tensor bias, Precision precision, Kernels kernels) {
-        return switch (precision) {
-            case FP32 -> new Linear.Float32(weight, bias, kernels);
+    private static Linear linear(Tensor weight, Tensor bias, Options options) {
+        Kernels kernels = options.kernels().orElse(null);
+        return switch (options.precision()) {
+            case FP32 -> new Linear.Float32(
+                    options.copies() ? weight.t().contiguous().t() : weight, bias, kernels);
             case INT8 -> Int8Linear.of(weight, bias, kernels);
         };
     }

@@ -32,7 +32,7 @@ public final class Generator {
      * @throws InputException if the prefix is one of another model
      */
     public Generator(Gpt2 model, Optional<Prefix> prefix) {
-        this(new FrozenGpt2(model, Precision.FP32), prefix);
+        this(new FrozenGpt2(model, FrozenGpt2.Options.of(model, Precision.FP32).forDecoding()), prefix);
     }
 
     /** @throws InputException if the prefix is one of another model */

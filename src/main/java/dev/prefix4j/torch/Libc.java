@@ -1,11 +1,15 @@
 package dev.prefix4j.torch;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -52,6 +56,17 @@ final class Libc {
                     ValueLayout.JAVA_LONG));
     private static final Optional<MethodHandle> MUNMAP = function(
             "munmap", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
+
+    // bits/mman-linux.h and Documentation/admin-guide/mm/pagemap.rst
+    private static final int MADV_DONTNEED = 4;
+    private static final long PAGE_PRESENT = 1L << 63;
+    private static final long PAGE_OF_FILE = 1L << 61;
+    private static final long PAGE_BYTES = 4096;
+    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
+    private static final Optional<MethodHandle> MADVISE = function(
+            "madvise",
+            FunctionDescriptor.of(
+                    ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
 
     private Libc() {}
 
@@ -118,6 +133,52 @@ final class Libc {
             int _ = (int) MUNMAP.orElseThrow().invokeExact(mapped, mapped.byteSize());
         } catch (Throwable e) {
             throw new IllegalStateException("munmap failed", e);
+        }
+    }
+
+    /**
+     * Lets the system have the pages of a part of a mapped file, as if nobody had read them yet. Nothing is done where that
+     * might lose something: if a page has been written to, or if the system (Linux only) does not say.
+     *
+     * @return whether it was done
+     */
+    static boolean evict(long address, long bytes) {
+        long first = Math.ceilDiv(address, PAGE_BYTES);
+        long last = Math.floorDiv(address + bytes, PAGE_BYTES);
+        if (!LINUX || MADVISE.isEmpty() || last <= first || written(first, last)) {
+            return false;
+        }
+        try {
+            return (int) MADVISE.get().invokeExact(first * PAGE_BYTES, (last - first) * PAGE_BYTES, MADV_DONTNEED) == 0;
+        } catch (Throwable e) {
+            throw new IllegalStateException("madvise failed", e);
+        }
+    }
+
+    /** Whether a page is no longer the file's own; true where that cannot be found out. */
+    private static boolean written(long first, long last) {
+        ByteBuffer entries = ByteBuffer.allocate(1 << 16).order(ByteOrder.nativeOrder());
+        try (FileChannel pages = FileChannel.open(Path.of("/proc/self/pagemap"))) {
+            pages.position(first * Long.BYTES);
+            for (long page = first; page < last; ) {
+                entries.clear().limit((int) Math.min(entries.capacity(), (last - page) * Long.BYTES));
+                while (entries.hasRemaining()) {
+                    if (pages.read(entries) < 0) {
+                        return true;
+                    }
+                }
+                entries.flip();
+                while (entries.hasRemaining()) {
+                    long entry = entries.getLong();
+                    if ((entry & PAGE_PRESENT) != 0 && (entry & PAGE_OF_FILE) == 0) {
+                        return true;
+                    }
+                    page++;
+                }
+            }
+            return false;
+        } catch (IOException e) {
+            return true;
         }
     }
 

@@ -8,6 +8,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentSkipListMap;
@@ -91,6 +92,23 @@ final class MappedFile implements AutoCloseable {
         owners.incrementAndGet();
         return torch.from_blob(
                 new Address(bytes.address() + offset), shape, STORAGE_FREED, new TensorOptions(type));
+    }
+
+    /**
+     * Lets the system have the memory of a tensor's bytes.
+     *
+     * @return whether the tensor is a whole one over a mapped file, and nobody has written to it
+     */
+    static boolean evict(Tensor tensor) {
+        if (!tensor.device().is_cpu() || !tensor.is_contiguous() || tensor.numel() == 0) {
+            return false;
+        }
+        long start = tensor.data_ptr().address();
+        long bytes = tensor.numel() * tensor.element_size();
+        Map.Entry<Long, MappedFile> file = LIVE.floorEntry(start);
+        return file != null
+                && start + bytes <= file.getKey() + file.getValue().bytes.byteSize()
+                && Libc.evict(start, bytes);
     }
 
     private void release() {

@@ -208,6 +208,17 @@ public final class Safetensors implements AutoCloseable {
         return copy;
     }
 
+    /**
+     * Lets the system have the memory of a tensor over a mapped file: its numbers are read again from the file when they
+     * are used next. For weights that have been copied into another form. Nothing happens to tensors of another origin
+     * and to those that were written to.
+     *
+     * @return whether it was done
+     */
+    public static boolean evict(Tensor tensor) {
+        return MappedFile.evict(tensor);
+    }
+
     @Override
     public void close() {
         mapped.close();
