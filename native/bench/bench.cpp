@@ -176,6 +176,7 @@ void rows() {
   const Floats x = numbers(n * f), dy = numbers(n * f), weight = numbers(e), bias = numbers(e);
   Floats y(at(n * f)), mean(at(n)), rstd(at(n));
   Q8 q8(n, f), narrow(n, e);
+  std::vector<uint8_t> slope(at(n * f));
   measure("quantize 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_quantize(x.data(), f, n, f, q8.rows()); });
   measure("layer_norm 600 x 768", static_cast<double>(n * e * 4), "GB/s", [&] {
     p4j_layer_norm(x.data(), e, weight.data(), bias.data(), 1e-5f, n, e, nullptr, narrow.rows(), mean.data(), rstd.data());
@@ -183,7 +184,9 @@ void rows() {
   measure("layer_norm_backward 600 x 768", static_cast<double>(n * e * 4), "GB/s", [&] {
     p4j_layer_norm_backward(dy.data(), x.data(), e, weight.data(), mean.data(), rstd.data(), n, e, y.data());
   });
-  measure("gelu 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_gelu(x.data(), n, f, nullptr, q8.rows()); });
+  measure("gelu 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_gelu(x.data(), n, f, nullptr, q8.rows(), slope.data()); });
+  measure("slope_backward 600 x 3072", static_cast<double>(n * f * 4), "GB/s",
+          [&] { p4j_slope_backward(dy.data(), slope.data(), n, f, q8.rows()); });
   measure("gelu_backward 600 x 3072", static_cast<double>(n * f * 4), "GB/s",
           [&] { p4j_gelu_backward(dy.data(), x.data(), n, f, nullptr, q8.rows()); });
 }

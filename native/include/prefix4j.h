@@ -59,11 +59,15 @@ P4J_API void p4j_layer_norm(const float* x, int64_t ldx, const float* weight, co
 P4J_API void p4j_layer_norm_backward(const float* dy, const float* x, int64_t ldx, const float* weight, const float* mean,
                                      const float* rstd, int64_t n, int64_t e, float* dx);
 
-// GELU with the tanh approximation (GPT-2's "gelu_new"). y [N, columns] or NULL; out.q NULL or the quantized y.
-P4J_API void p4j_gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out);
+// GELU with the tanh approximation (GPT-2's "gelu_new"). y [N, columns] or NULL; out.q NULL or the quantized y; slope
+// [N, columns] or NULL: gelu'(x) in 8 bits, round((gelu'(x) + 0.13) * 255 / 1.26), all that the way back needs.
+P4J_API void p4j_gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out, uint8_t* slope);
 
 // dx = dy * gelu'(x). dx [N, columns] or NULL, may be dy; out.q NULL or the quantized dx.
 P4J_API void p4j_gelu_backward(const float* dy, const float* x, int64_t n, int64_t columns, float* dx, p4j_q8_rows out);
+
+// out = the quantized dy * slope, for a slope as p4j_gelu gives it.
+P4J_API void p4j_slope_backward(const float* dy, const uint8_t* slope, int64_t n, int64_t columns, p4j_q8_rows out);
 
 // ---- 8-bit matrix products --------------------------------------------------------------------------------------------
 

@@ -79,12 +79,16 @@ void p4j_layer_norm_backward(const float* dy, const float* x, int64_t ldx, const
   kernels().layer_norm_backward(dy, x, ldx, weight, mean, rstd, n, e, dx);
 }
 
-void p4j_gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out) {
-  kernels().gelu(x, n, columns, y, out);
+void p4j_gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out, uint8_t* slope) {
+  kernels().gelu(x, n, columns, y, out, slope);
 }
 
 void p4j_gelu_backward(const float* dy, const float* x, int64_t n, int64_t columns, float* dx, p4j_q8_rows out) {
   kernels().gelu_backward(dy, x, n, columns, dx, out);
+}
+
+void p4j_slope_backward(const float* dy, const uint8_t* slope, int64_t n, int64_t columns, p4j_q8_rows out) {
+  kernels().slope_backward(dy, slope, n, columns, out);
 }
 
 int64_t p4j_packed_bytes(int64_t k, int64_t m) { return kernels().packed_bytes(k, m); }

@@ -12,6 +12,7 @@ struct Kernels {
   decltype(&p4j_layer_norm_backward) layer_norm_backward;
   decltype(&p4j_gelu) gelu;
   decltype(&p4j_gelu_backward) gelu_backward;
+  decltype(&p4j_slope_backward) slope_backward;
   decltype(&p4j_packed_bytes) packed_bytes;
   decltype(&p4j_pack) pack;
   decltype(&p4j_matmul_q8) matmul_q8;

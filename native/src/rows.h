@@ -164,12 +164,56 @@ constexpr float gelu_cubic = 0.0713548162726f;
 
 P4J_INLINE F gelu_exp(F x) { return exp(-x * (all(gelu_linear) + all(gelu_cubic) * x * x)); }
 
-void gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out) {
+// s (1 + 2u' x (1 - s)) with s = 1 / (1 + e^-2u), for e = e^-2u.
+P4J_INLINE F gelu_slope(F x, F e, F s) {
+  return s + x * (all(gelu_linear) + all(3 * gelu_cubic) * x * x) * (e * s) * s;
+}
+
+// A slope in 8 bits: -0.13 .. 1.13, which holds the derivatives of all GELUs.
+constexpr float slope_low = 0.13f, slope_step = 1.26f / 255;
+
+typedef uint8_t U __attribute__((vector_size(W)));
+
+P4J_INLINE void store(uint8_t* p, U x, Full) { memcpy(p, &x, sizeof x); }
+inline void store(uint8_t* p, U x, Part part) { memcpy(p, &x, static_cast<size_t>(part.n)); }
+P4J_INLINE U load(const uint8_t* p, Full) {
+  U x;
+  memcpy(&x, p, sizeof x);
+  return x;
+}
+inline U load(const uint8_t* p, Part part) {
+  U x = {};
+  memcpy(&x, p, static_cast<size_t>(part.n));
+  return x;
+}
+
+void gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out, uint8_t* slope) {
   rows_out(n, columns, y, out, [&](int64_t row, float* result) {
     const float* in = x + row * columns;
+    if (slope == nullptr) {
+      each(columns, [&](int64_t i, auto lanes) {
+        const F v = load(in + i, lanes);
+        store(result + i, v / (gelu_exp(v) + all(1.0f)), lanes);
+      });
+      return;
+    }
     each(columns, [&](int64_t i, auto lanes) {
       const F v = load(in + i, lanes);
-      store(result + i, v / (gelu_exp(v) + all(1.0f)), lanes);
+      const F e = gelu_exp(v);
+      const F s = all(1.0f) / (e + all(1.0f));
+      store(result + i, v * s, lanes);
+      const I step = round_to_int((gelu_slope(v, e, s) + all(slope_low)) * all(1 / slope_step));
+      store(slope + row * columns + i, __builtin_convertvector(step, U), lanes);
+    });
+  });
+}
+
+void slope_backward(const float* dy, const uint8_t* slope, int64_t n, int64_t columns, p4j_q8_rows out) {
+  rows_out(n, columns, nullptr, out, [&](int64_t row, float* result) {
+    const float* up = dy + row * columns;
+    each(columns, [&](int64_t i, auto lanes) {
+      const F factor = __builtin_convertvector(load(slope + row * columns + i, lanes), F) * all(slope_step) - all(slope_low);
+      store(result + i, load(up + i, lanes) * factor, lanes);
     });
   });
 }
@@ -179,12 +223,9 @@ void gelu_backward(const float* dy, const float* x, int64_t n, int64_t columns, 
     const float* in = x + row * columns;
     const float* up = dy + row * columns;
     each(columns, [&](int64_t i, auto lanes) {
-      // with s = 1 / (1 + e^-2u): (x s)' = s + x s (1 - s) 2u'
       const F v = load(in + i, lanes);
       const F e = gelu_exp(v);
-      const F s = all(1.0f) / (e + all(1.0f));
-      const F slope = all(gelu_linear) + all(3 * gelu_cubic) * v * v;
-      store(result + i, load(up + i, lanes) * (s + v * slope * (e * s) * s), lanes);
+      store(result + i, load(up + i, lanes) * gelu_slope(v, e, all(1.0f) / (e + all(1.0f))), lanes);
     });
   });
 }

@@ -19,6 +19,7 @@ const Kernels P4J_TABLE = {
     layer_norm_backward,
     gelu,
     gelu_backward,
+    slope_backward,
     packed_bytes,
     pack,
     matmul_q8,

@@ -259,9 +259,30 @@ void test_gelu() {
     if (n >= 3) x[0] = 0, x[1] = 50, x[2] = -50, x[3] = 1e4f, x[4] = -1e4f, x[5] = -6;
     Floats y(x.size(), untouched);
     Q8 q8(n, columns), alone(n, columns);
-    p4j_gelu(x.data(), n, columns, y.data(), q8.rows());
-    p4j_gelu(x.data(), n, columns, nullptr, alone.rows());
+    p4j_gelu(x.data(), n, columns, y.data(), q8.rows(), nullptr);
+    p4j_gelu(x.data(), n, columns, nullptr, alone.rows(), nullptr);
     for (size_t i = 0; i < x.size(); ++i) near("gelu", y[i], gelu(x[i]), 1e-8, 2e-6);
+    // with its slope in 8 bits, and the way back by that
+    Floats other(x.size(), untouched), dx(x.size());
+    const Floats dy = normals(n * columns);
+    std::vector<uint8_t> slope(x.size() + 1, 77);
+    p4j_gelu(x.data(), n, columns, other.data(), no_q8, slope.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      near("gelu with slope", other[i], gelu(x[i]), 1e-8, 2e-6);
+      near("slope", slope[i] * (1.26 / 255) - 0.13, gelu_slope(x[i]), 0.501 * 1.26 / 255, 0);
+      dx[i] = dy[i] * (static_cast<float>(slope[i]) * (1.26f / 255) - 0.13f);
+    }
+    same("slope, past the end", slope[x.size()], 77);
+    Q8 back(n, columns);
+    p4j_slope_backward(dy.data(), slope.data(), n, columns, back.rows());
+    for (int64_t r = 0; r < n; ++r) {
+      for (int64_t c = 0; c < columns; ++c) {
+        const double got = static_cast<double>(back.scale[at(r)]) * back.q[at(r * back.ld + c)];
+        near("slope backward", got, dx[at(r * columns + c)], 0.501 * back.scale[at(r)], 0);
+      }
+    }
+    hash(slope);
+    back.add_hash();
     check_q8("gelu, quantized", y.data(), columns, n, columns, q8);
     check_q8("gelu, quantized only", y.data(), columns, n, columns, alone);
     hash(y);

@@ -60,10 +60,10 @@ class KernelsTest {
             Tensor doubles = torch.zeros(new long[] {2, 4}, new TensorOptions(torch.ScalarType.Double));
             Tensor floats = torch.zeros(new long[] {2, 4});
             Kernels kernels = Kernels.find().orElseThrow();
-            assertThrows(IllegalArgumentException.class, () -> kernels.gelu(doubles, floats, null, null, null));
+            assertThrows(IllegalArgumentException.class, () -> kernels.gelu(doubles, floats, null, null, null, null));
             assertThrows(
                     IllegalArgumentException.class,
-                    () -> kernels.gelu(floats.t(), floats.clone(), null, null, null));
+                    () -> kernels.gelu(floats.t(), floats.clone(), null, null, null, null));
         }
     }
 }

@@ -48,7 +48,7 @@ record FrozenBlock(
      * @param kv [N, 2E]
      * @param middle [M, E], after attention
      * @param norm2 without its rows
-     * @param h [M, F], before the activation
+     * @param activated of the activation, [M, F], as {@link Operators.Activated} keeps it
      */
     record Saved(
             Tensor x,
@@ -58,11 +58,11 @@ record FrozenBlock(
             Attended attended,
             Tensor middle,
             Normalized norm2,
-            Tensor h) {
+            Tensor activated) {
         /** Lets it outlive a scope. */
         void keep(TensorScope scope) {
             for (Tensor tensor : new Tensor[] {
-                norm1.mean(), norm1.rstd(), q, kv, attended.y(), attended.lse(), middle, norm2.mean(), norm2.rstd(), h
+                norm1.mean(), norm1.rstd(), q, kv, attended.y(), attended.lse(), middle, norm2.mean(), norm2.rstd(), activated
             }) {
                 scope.keep(tensor);
             }
@@ -101,8 +101,10 @@ record FrozenBlock(
         Tensor middle = attentionProjection.forward(operators.rows(attended.y()), residual); // [M, E]
         Normalized norm2 = operators.normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon());
         Tensor h = inner.forward(norm2.rows(), null); // [M, F]
-        Tensor y = projection.forward(operators.activate(config.activation(), h), middle); // [M, E]
-        return new Result(y, new Saved(x, norm1.withoutRows(), q, kv, attended, middle, norm2.withoutRows(), h));
+        Operators.Activated activated = operators.activate(config.activation(), h);
+        Tensor y = projection.forward(activated.rows(), middle); // [M, E]
+        return new Result(
+                y, new Saved(x, norm1.withoutRows(), q, kv, attended, middle, norm2.withoutRows(), activated.kept()));
     }
 
     /**
@@ -131,7 +133,7 @@ record FrozenBlock(
         Tensor middle = attentionProjection.forward(operators.rows(y), x);
         Rows norm2 = operators.normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon()).rows();
         Tensor h = inner.forward(norm2, null); // [R, F]
-        return projection.forward(operators.activate(config.activation(), h), middle);
+        return projection.forward(operators.activate(config.activation(), h).rows(), middle);
     }
 
     private static Rows select(Rows rows, Tensor index) {
@@ -155,7 +157,7 @@ record FrozenBlock(
     Tensor backward(Tensor dy, Saved saved, Packing packing, Tensor asked, PrefixLayer prefix, boolean through) {
         long width = config.width();
         Tensor dh = projection.backward(operators.rows(dy), null); // [M, F]
-        Tensor dn = inner.backward(operators.activateBackward(config.activation(), dh, saved.h()), null); // [M, E]
+        Tensor dn = inner.backward(operators.activateBackward(config.activation(), dh, saved.activated()), null); // [M, E]
         Tensor dMiddle = dy; // [M, E]; the residual: its gradient begins as dy
         operators.normalizeBackward(dn, saved.middle(), norm2Weight, saved.norm2(), dMiddle);
         Tensor dAttended = attentionProjection.backward(operators.rows(dMiddle), null); // [M, E]

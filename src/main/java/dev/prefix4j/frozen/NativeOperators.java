@@ -57,25 +57,42 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
     }
 
     @Override
-    public Rows activate(Activation function, Tensor h) {
+    public Activated activate(Activation function, Tensor h) {
         if (function != Activation.GELU_TANH) {
-            return rows(((Rows.Float32) new AtenOperators(Precision.FP32).activate(function, h)).x());
+            return switch (precision) {
+                case FP32 -> new AtenOperators(precision).activate(function, h);
+                case INT8 -> new Activated(
+                        rows(((Rows.Float32) new AtenOperators(Precision.FP32).activate(function, h).rows()).x()),
+                        AtenOperators.slope(function, h));
+            };
         }
         Rows rows = room(h.size(0), h.size(1));
         Out out = Out.of(rows);
-        kernels.gelu(h, out.y(), out.q(), out.scale(), out.sum());
-        return rows;
+        Tensor kept = switch (precision) {
+            case FP32 -> h;
+            case INT8 -> empty(torch.ScalarType.Byte, h.size(0), h.size(1));
+        };
+        kernels.gelu(h, out.y(), out.q(), out.scale(), out.sum(), precision == Precision.FP32 ? null : kept);
+        return new Activated(rows, kept);
     }
 
     @Override
-    public Rows activateBackward(Activation function, Tensor dy, Tensor h) {
-        if (function != Activation.GELU_TANH) {
-            return rows(((Rows.Float32) new AtenOperators(Precision.FP32).activateBackward(function, dy, h)).x());
-        }
-        Rows rows = precision == Precision.FP32 ? new Rows.Float32(dy) : room(dy.size(0), dy.size(1));
-        Out out = Out.of(rows);
-        kernels.geluBackward(dy, h, out.y(), out.q(), out.scale(), out.sum());
-        return rows;
+    public Rows activateBackward(Activation function, Tensor dy, Tensor kept) {
+        return switch (precision) {
+            case FP32 -> {
+                if (function != Activation.GELU_TANH) {
+                    yield new AtenOperators(precision).activateBackward(function, dy, kept);
+                }
+                kernels.geluBackward(dy, kept, dy, null, null, null);
+                yield new Rows.Float32(dy);
+            }
+            case INT8 -> {
+                Rows rows = room(dy.size(0), dy.size(1));
+                Out out = Out.of(rows);
+                kernels.slopeBackward(dy, kept, out.q(), out.scale(), out.sum());
+                yield rows;
+            }
+        };
     }
 
     @Override

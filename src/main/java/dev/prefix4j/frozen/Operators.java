@@ -30,11 +30,19 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     /** Adds to dx [N, E] the gradient of layer normalization with respect to x, for dy [N, E] float32. */
     void normalizeBackward(Tensor dy, Tensor x, Tensor weight, Normalized of, Tensor dx);
 
-    /** The activation function of h [N, F]. */
-    Rows activate(Activation function, Tensor h);
+    /**
+     * An activation function's result and what the way back needs.
+     *
+     * @param rows [N, F]
+     * @param kept float32: its argument h [N, F]; 8 bits: its derivative there, uint8 [N, F], as {@code p4j_gelu} says
+     */
+    record Activated(Rows rows, Tensor kept) {}
 
-    /** The gradient with respect to h [N, F]; dy [N, F] float32 is used up. */
-    Rows activateBackward(Activation function, Tensor dy, Tensor h);
+    /** The activation function of h [N, F]. */
+    Activated activate(Activation function, Tensor h);
+
+    /** The gradient with respect to the argument, [N, F]; dy [N, F] float32 is used up. */
+    Rows activateBackward(Activation function, Tensor dy, Tensor kept);
 
     /** Rows for a matrix product, of x [N, K] float32; the rows may lie apart. */
     Rows rows(Tensor x);

@@ -55,6 +55,7 @@ public final class Kernels {
     private final MethodHandle layerNormBackward;
     private final MethodHandle gelu;
     private final MethodHandle geluBackward;
+    private final MethodHandle slopeBackward;
     private final MethodHandle packedBytes;
     private final MethodHandle pack;
     private final MethodHandle matmulQ8;
@@ -85,8 +86,9 @@ public final class Kernels {
                 "p4j_layer_norm", null, LONG, LONG, LONG, LONG, FLOAT, LONG, LONG, LONG, Q8_ROWS, LONG, LONG);
         this.layerNormBackward =
                 function("p4j_layer_norm_backward", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
-        this.gelu = function("p4j_gelu", null, LONG, LONG, LONG, LONG, Q8_ROWS);
+        this.gelu = function("p4j_gelu", null, LONG, LONG, LONG, LONG, Q8_ROWS, LONG);
         this.geluBackward = function("p4j_gelu_backward", null, LONG, LONG, LONG, LONG, LONG, Q8_ROWS);
+        this.slopeBackward = function("p4j_slope_backward", null, LONG, LONG, LONG, LONG, Q8_ROWS);
         this.packedBytes = function("p4j_packed_bytes", LONG, LONG, LONG);
         this.pack = function("p4j_pack", null, LONG, LONG, LONG, LONG, LONG, LONG);
         this.matmulQ8 = function(
@@ -285,10 +287,12 @@ public final class Kernels {
         }
     }
 
-    /** {@code p4j_gelu}: x [N, F]; y, or q with scale and sum, may be null. */
-    public void gelu(Tensor x, Tensor y, Tensor q, Tensor scale, Tensor sum) {
+    /** {@code p4j_gelu}: x [N, F]; y, or q with scale and sum, may be null, and so may slope, uint8 [N, F]. */
+    public void gelu(Tensor x, Tensor y, Tensor q, Tensor scale, Tensor sum, Tensor slope) {
         try (Arena arena = Arena.ofConfined()) {
-            gelu.invokeExact(packed(x), x.size(0), x.size(1), packed(y), q8(arena, q, scale, sum));
+            gelu.invokeExact(
+                    packed(x), x.size(0), x.size(1), packed(y), q8(arena, q, scale, sum),
+                    pointer(slope, torch.ScalarType.Byte));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -299,6 +303,17 @@ public final class Kernels {
         try (Arena arena = Arena.ofConfined()) {
             geluBackward.invokeExact(
                     packed(dy), packed(x), x.size(0), x.size(1), packed(dx), q8(arena, q, scale, sum));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** {@code p4j_slope_backward}: dy [N, F], slope uint8 [N, F]. */
+    public void slopeBackward(Tensor dy, Tensor slope, Tensor q, Tensor scale, Tensor sum) {
+        try (Arena arena = Arena.ofConfined()) {
+            slopeBackward.invokeExact(
+                    packed(dy), pointer(slope, torch.ScalarType.Byte), dy.size(0), dy.size(1),
+                    q8(arena, q, scale, sum));
         } catch (Throwable e) {
             throw failed(e);
         }
