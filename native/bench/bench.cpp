@@ -245,6 +245,16 @@ void vocabulary() {
           [&] { p4j_top_k(x.data(), v, 20, v, k, values.data(), indices.data()); });
 }
 
+void optimizer() {
+  const int64_t m = 18432, k = 512, p = 10;
+  const Floats left = numbers(p * m), right = numbers(p * k);
+  Floats param = numbers(m * k), mean(param.size()), square(param.size());
+  const p4j_adamw how = {1e-4, 0.9, 0.999, 1e-8, 0, 1};
+  measure("adamw_product 18432 x 512, P 10", static_cast<double>(m * k * 24), "GB/s", [&] {
+    p4j_adamw_product(&how, param.data(), mean.data(), square.data(), m, k, left.data(), m, right.data(), k, p);
+  });
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -264,5 +274,6 @@ int main(int count, char** words) {
   attention();
   decode();
   vocabulary();
+  optimizer();
   return 0;
 }

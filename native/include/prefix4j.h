@@ -152,6 +152,20 @@ P4J_API void p4j_softmax_block(float* z, int64_t ldz, int64_t n, int64_t m, int6
 // log-probabilities); equal ones by index, NaNs like minus infinity. No sort of the row. values [N, k], indices [N, k].
 P4J_API void p4j_top_k(const float* logits, int64_t ld, int64_t n, int64_t v, int64_t k, float* values, int64_t* indices);
 
+// ---- optimizer --------------------------------------------------------------------------------------------------------
+
+// A step of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) on a matrix param [M, K] whose gradient is a product,
+// g = left^T right with left [P, M] and right [P, K], and is never formed as a whole:
+// param *= 1 - rate * decay; mean += (1 - beta1) (g - mean); square = beta2 square + (1 - beta2) g^2;
+// param -= rate / (1 - beta1^step) * mean / (sqrt(square / (1 - beta2^step)) + epsilon).
+typedef struct {
+  double rate, beta1, beta2, epsilon, decay;
+  int64_t step;  // 1 at the first
+} p4j_adamw;
+
+P4J_API void p4j_adamw_product(const p4j_adamw* how, float* param, float* mean, float* square, int64_t m, int64_t k,
+                               const float* left, int64_t ldl, const float* right, int64_t ldr, int64_t p);
+
 #ifdef __cplusplus
 }
 #endif

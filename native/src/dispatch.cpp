@@ -135,3 +135,8 @@ void p4j_softmax_block(float* z, int64_t ldz, int64_t n, int64_t m, int64_t firs
 void p4j_top_k(const float* logits, int64_t ld, int64_t n, int64_t v, int64_t k, float* values, int64_t* indices) {
   kernels().top_k(logits, ld, n, v, k, values, indices);
 }
+
+void p4j_adamw_product(const p4j_adamw* how, float* param, float* mean, float* square, int64_t m, int64_t k, const float* left,
+                       int64_t ldl, const float* right, int64_t ldr, int64_t p) {
+  kernels().adamw_product(how, param, mean, square, m, k, left, ldl, right, ldr, p);
+}

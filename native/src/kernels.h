@@ -22,6 +22,7 @@ struct Kernels {
   decltype(&p4j_attention_decode) attention_decode;
   decltype(&p4j_softmax_block) softmax_block;
   decltype(&p4j_top_k) top_k;
+  decltype(&p4j_adamw_product) adamw_product;
 };
 
 extern const Kernels kernels_portable;

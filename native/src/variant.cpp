@@ -9,6 +9,7 @@
 #include "decode.h"
 #include "gemm_q8.h"
 #include "matmul_f32.h"
+#include "optimizer.h"
 #include "vocabulary.h"
 
 namespace p4j {
@@ -29,6 +30,7 @@ const Kernels P4J_TABLE = {
     attention_decode,
     softmax_block,
     top_k,
+    adamw_product,
 };
 
 }  // namespace p4j

@@ -16,9 +16,12 @@ import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -74,6 +77,25 @@ class PrefixTest {
                 assertTrue(encoder.fit(words.vectors()) < 1e-4, how.toString());
                 assertTrue(distance(encoder.forward(), words.vectors()) < 1e-4, how.toString());
             }
+        }
+    }
+
+    @Test
+    void gradientsOfEncodersAreThoseOfAutograd() {
+        for (Reparametrization how : Reparametrization.values()) {
+            PrefixEncoder encoder = encoder(how, 6);
+            Tensor vectors = encoder.forward();
+            Tensor dVectors = torch.randn_like(vectors);
+            vectors.backward(dVectors, new BoolOptional(), false, new TensorArrayRefOptional());
+            Map<String, Gradient> gradients = encoder.gradients(dVectors);
+            assertEquals(encoder.state().keySet(), gradients.keySet());
+            encoder.state().forEach((name, parameter) -> {
+                Gradient gradient = gradients.get(name);
+                assertTrue(distance(gradient.dense(), parameter.grad()) < 1e-5, name);
+                double norm = torch.norm(parameter.grad()).item_double();
+                assertEquals(norm, gradient.norm(), 1e-5 * norm, name);
+                assertEquals(norm / 2, gradient.scaled(0.5).norm(), 1e-5 * norm, name);
+            });
         }
     }
 

@@ -26,10 +26,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorArrayRefOptional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -177,12 +175,9 @@ final class BenchCommand extends ConsoleCommand {
                 long start = System.nanoTime();
                 PackedBatch batch = PackedBatch.of(sequences.subList(step * batchSize, (step + 1) * batchSize));
                 try (TensorScope _ = new TensorScope()) {
-                    encoder.zero_grad(true);
-                    Tensor vectors = encoder.forward();
+                    Tensor vectors = encoder.forward().detach();
                     FrozenGpt2.Gradient result = model.gradient(batch, vectors, 1.0 / batch.targets().length);
-                    vectors.backward(
-                            result.gradient(), new BoolOptional(), false, new TensorArrayRefOptional());
-                    optimizer.step(learningRate);
+                    optimizer.step(learningRate, encoder.gradients(result.gradient()));
                     losses.add(Math.round(1e4 * result.loss() / batch.targets().length) / 1e4);
                 }
                 if (step >= warmup) {

@@ -187,6 +187,10 @@ public final class FrozenGpt2 {
                     }
                 }
             }
+            if (head instanceof Head.Int8) {
+                // A few rows of it were read; the system maps much more around each.
+                Safetensors.evict(model.weights().get("wte.weight"));
+            }
             return new Gradient(loss[0], scope.keep(gradient));
         }
     }

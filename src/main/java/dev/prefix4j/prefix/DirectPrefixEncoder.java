@@ -1,5 +1,7 @@
 package dev.prefix4j.prefix;
 
+import java.util.HashMap;
+import java.util.Map;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -22,6 +24,11 @@ public final class DirectPrefixEncoder extends PrefixEncoder {
     @Override
     public Tensor forward() {
         return embedding.view(-1, shape().rowWidth());
+    }
+
+    @Override
+    public Map<String, Gradient> gradients(Tensor dVectors) {
+        return new HashMap<>(Map.of("embedding.weight", new Gradient.Dense(dVectors)));
     }
 
     @Override

@@ -2,8 +2,11 @@ package dev.prefix4j.prefix;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.torch.TensorScope;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -56,6 +59,27 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
     /** [P, M] */
     private Tensor hidden() {
         return torch.tanh(torch.addmm(inBias, embedding, inWeight.t()));
+    }
+
+    @Override
+    public Map<String, Gradient> gradients(Tensor dVectors) {
+        try (NoGradGuard _ = new NoGradGuard()) {
+            Tensor hidden = hidden(); // [P, M]
+            Tensor dHidden = torch.mm(dVectors, outWeight); // [P, M]
+            Tensor dIn = dHidden.sub_(dHidden.mul(hidden).mul_(hidden)); // [P, M], before the tanh
+            Map<String, Gradient> gradients = new LinkedHashMap<>();
+            gradients.put("embedding.weight", new Gradient.Dense(torch.mm(dIn, inWeight))); // [P, E]
+            gradients.put("transform.0.weight", new Gradient.Dense(torch.mm(dIn.t(), embedding))); // [M, E]
+            gradients.put("transform.0.bias", new Gradient.Dense(sum(dIn))); // [M]
+            gradients.put("transform.2.weight", new Gradient.Product(dVectors, hidden)); // [2·L·E, M]
+            gradients.put("transform.2.bias", new Gradient.Dense(sum(dVectors))); // [2·L·E]
+            return gradients;
+        }
+    }
+
+    /** Over the rows. */
+    private static Tensor sum(Tensor x) {
+        return torch.sum(x, new long[] {0}, false, new ScalarTypeOptional());
     }
 
     /**

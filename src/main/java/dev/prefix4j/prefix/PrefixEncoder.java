@@ -76,6 +76,14 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
     public abstract Tensor forward();
 
     /**
+     * The way back from the vectors to the parameters; the same as autograd's.
+     *
+     * @param dVectors gradient with respect to the vectors, [P, 2·L·E]
+     * @return by the names of {@link #state}, in its order
+     */
+    public abstract Map<String, Gradient> gradients(Tensor dVectors);
+
+    /**
      * Sets the parameters so that {@link #forward} gives these vectors, or as near as the encoder can get.
      *
      * @param vectors [P, 2·L·E]

@@ -65,6 +65,7 @@ public final class Kernels {
     private final MethodHandle attentionDecode;
     private final MethodHandle softmaxBlock;
     private final MethodHandle topK;
+    private final MethodHandle adamwProduct;
 
     private Kernels(SymbolLookup library, String wanted) throws Throwable {
         this.library = library;
@@ -106,6 +107,8 @@ public final class Kernels {
         this.softmaxBlock = function(
                 "p4j_softmax_block", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
         this.topK = function("p4j_top_k", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
+        this.adamwProduct = function(
+                "p4j_adamw_product", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
     }
 
     private MethodHandle function(String name, MemoryLayout result, MemoryLayout... arguments) {
@@ -563,6 +566,39 @@ public final class Kernels {
             topK.invokeExact(
                     floats(logits), ld(logits), logits.size(0), logits.size(1), values.size(1), packed(values),
                     pointer(indices, torch.ScalarType.Long));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    // ---- optimizer ----
+
+    /** {@code p4j_adamw}. */
+    public record AdamW(double rate, double beta1, double beta2, double epsilon, double decay, long step) {
+        private MemorySegment struct(Arena arena) {
+            MemorySegment struct = arena.allocate(48, 8);
+            double[] numbers = {rate, beta1, beta2, epsilon, decay};
+            MemorySegment.copy(numbers, 0, struct, ValueLayout.JAVA_DOUBLE, 0, numbers.length);
+            struct.setAtIndex(LONG, numbers.length, step);
+            return struct;
+        }
+    }
+
+    /**
+     * {@code p4j_adamw_product}.
+     *
+     * @param parameter [M, K], as mean and square
+     * @param left [P, M], rows may lie apart, as those of right [P, K]
+     */
+    public void adamwProduct(AdamW how, Tensor parameter, Tensor mean, Tensor square, Tensor left, Tensor right) {
+        if (left.size(0) != right.size(0) || left.size(1) != parameter.size(0) || right.size(1) != parameter.size(1)) {
+            throw new IllegalArgumentException("kernel: expected factors of a gradient %s, got %s and %s"
+                    .formatted(parameter.sizes(), left.sizes(), right.sizes()));
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            adamwProduct.invokeExact(
+                    how.struct(arena).address(), packed(parameter), packed(mean), packed(square), parameter.size(0),
+                    parameter.size(1), floats(left), ld(left), floats(right), ld(right), left.size(0));
         } catch (Throwable e) {
             throw failed(e);
         }

@@ -1,11 +1,16 @@
 package dev.prefix4j.train;
 
+import dev.prefix4j.prefix.Gradient;
 import dev.prefix4j.torch.Aten;
+import dev.prefix4j.torch.Kernels;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -13,8 +18,9 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) as {@code torch.optim.AdamW} computes it, in one fused operator
- * over all parameters, {@code aten::_fused_adamw_}.
+ * AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) as {@code torch.optim.AdamW} computes it: in one fused operator
+ * over all parameters, {@code aten::_fused_adamw_}, and in a kernel of our own where a gradient is a product that need not
+ * be formed.
  *
  * <p>Its moments belong to the scope in which it was made.
  */
@@ -53,20 +59,59 @@ public final class AdamW {
         }
     }
 
-    /** Applies the gradients. */
+    /** Applies the gradients that autograd has left at the parameters. */
     public void step(double learningRate) {
+        step(learningRate, parameters.stream().map(Tensor::grad).toList());
+    }
+
+    /**
+     * Applies gradients.
+     *
+     * @param gradients by the names of the parameters
+     */
+    public void step(double learningRate, Map<String, Gradient> gradients) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            for (Tensor step : steps) {
-                step.add_(new Scalar(1.0));
+            List<Tensor> dense = new ArrayList<>(); // null: done by our kernel
+            for (int i = 0; i < names.size(); i++) {
+                Gradient gradient = gradients.get(names.get(i));
+                boolean ours = gradient instanceof Gradient.Product product && stepWithoutGradient(i, learningRate, product);
+                dense.add(ours ? null : gradient.dense());
+            }
+            step(learningRate, dense);
+        }
+    }
+
+    /** @return whether it was done: there is a kernel for it on the CPU only */
+    private boolean stepWithoutGradient(int i, double learningRate, Gradient.Product gradient) {
+        Optional<Kernels> kernels = parameters.get(i).is_cpu() ? Kernels.find() : Optional.empty();
+        if (kernels.isEmpty()) {
+            return false;
+        }
+        steps.get(i).add_(new Scalar(1.0));
+        kernels.get()
+                .adamwProduct(
+                        new Kernels.AdamW(
+                                learningRate, BETA1, beta2, EPSILON, weightDecay, Math.round(steps.get(i).item_double())),
+                        parameters.get(i), means.get(i), squares.get(i), gradient.left(), gradient.right());
+        return true;
+    }
+
+    /** @param gradients in the order of the parameters; null: not this one */
+    private void step(double learningRate, List<Tensor> gradients) {
+        int[] which = IntStream.range(0, gradients.size()).filter(i -> gradients.get(i) != null).toArray();
+        try (TensorScope _ = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            for (int i : which) {
+                steps.get(i).add_(new Scalar(1.0));
             }
             fused.call(
-                    parameters,
-                    parameters.stream().map(Tensor::grad).toList(),
-                    means,
-                    squares,
+                    some(parameters, which),
+                    some(gradients, which),
+                    some(means, which),
+                    some(squares, which),
                     List.of(),
-                    steps,
+                    some(steps, which),
                     learningRate,
                     BETA1,
                     beta2,
@@ -77,6 +122,10 @@ public final class AdamW {
                     null,
                     null);
         }
+    }
+
+    private static List<Tensor> some(List<Tensor> all, int[] which) {
+        return Arrays.stream(which).mapToObj(all::get).toList();
     }
 
     /** The moments and step counts by name; the optimizer's own tensors. */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.prefix.Gradient;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.text.PackedBatch;
@@ -19,10 +20,8 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
-import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorArrayRefOptional;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -176,18 +175,18 @@ public final class Trainer {
         try (TensorScope _ = new TensorScope()) {
             // Dropout in step n is the same whether the run was interrupted or not.
             TorchRuntime.seed(config.seed() * 1_000_003 + step);
-            encoder.zero_grad(true);
             List<PackedBatch> parts = parts();
             for (PackedBatch part : parts) {
                 targets += part.targets().length;
                 tokens += part.tokens();
             }
+            Tensor vectors = encoder.forward().detach(); // [P, 2·L·E]
+            Tensor dVectors = torch.zeros_like(vectors);
             for (PackedBatch part : parts) {
                 try (TensorScope _ = new TensorScope()) {
-                    Tensor vectors = prefix(); // [P, 2·L·E]
-                    FrozenGpt2.Gradient result = model.gradient(part, vectors, 1.0 / targets);
-                    vectors.backward(
-                            result.gradient(), new BoolOptional(), false, new TensorArrayRefOptional());
+                    Tensor mask = torch.dropout(torch.ones_like(vectors), config.prefixDropout(), true);
+                    FrozenGpt2.Gradient result = model.gradient(part, vectors.mul(mask), 1.0 / targets);
+                    dVectors.addcmul_(result.gradient(), mask, new Scalar(1.0));
                     loss += result.loss() / targets;
                 }
             }
@@ -195,9 +194,13 @@ public final class Trainer {
                 throw new InputException("the loss became %s in step %d: try a smaller --lr than %s"
                         .formatted(loss, step + 1, config.learningRate()));
             }
-            TensorVector parameters = encoder.parameters();
-            norm = torch.clip_grad_norm_(parameters, config.clip() > 0 ? config.clip() : Double.MAX_VALUE);
-            optimizer.step(learningRate);
+            Map<String, Gradient> gradients = encoder.gradients(dVectors);
+            norm = Math.sqrt(gradients.values().stream()
+                    .mapToDouble(gradient -> Math.pow(gradient.norm(), 2))
+                    .sum());
+            double factor = config.clip() > 0 ? Math.min(1, config.clip() / (norm + 1e-6)) : 1; // as PyTorch clips
+            gradients.replaceAll((_, gradient) -> gradient.scaled(factor));
+            optimizer.step(learningRate, gradients);
         }
         step++;
         double seconds = (System.nanoTime() - start) * 1e-9;
@@ -221,11 +224,6 @@ public final class Trainer {
                 .mapToObj(i -> batches.get((long) epoch * batches.perEpoch() + i))
                 .map(PackedBatch::of)
                 .toList();
-    }
-
-    private Tensor prefix() {
-        Tensor vectors = encoder.forward();
-        return config.prefixDropout() > 0 ? torch.dropout(vectors, config.prefixDropout(), true) : vectors;
     }
 
     /** Scores the validation data, if there is any, and writes samples. */
