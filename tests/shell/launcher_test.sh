@@ -57,7 +57,7 @@ touch "$copy/target/built"
 ln -s "$copy/scripts/prefix4j" "$work/p4j"
 out=$(cd / && env -i HOME="$work" PATH=/usr/bin:/bin PREFIX4J_JAVA_HOME="$work/jdk25" "$work/p4j" doctor 'two words' 2>&1)
 expect "runs through a link from any folder" \
-  "ran $work/jdk25 --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xmx256m -Dprefix4j.terminal=false -cp $copy/target/classes:libs dev.prefix4j.cli.Main doctor two words" \
+  "ran $work/jdk25 --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xms32m -Xmx256m -Xmn16m -Dprefix4j.terminal=false -cp $copy/target/classes:libs dev.prefix4j.cli.Main doctor two words" \
   "$out"
 
 printf 'launcher: %d passed, %d failed\n' "$passed" "$failed"
