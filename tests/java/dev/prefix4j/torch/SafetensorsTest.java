@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
@@ -252,6 +253,26 @@ class SafetensorsTest {
         assertThrows(InputException.class, () -> SafetensorsWriter.write(file, Map.of("x", torch.ones(2)), Map.of()));
         try (Stream<Path> files = Files.list(temporary)) {
             assertEquals(0, files.count());
+        }
+    }
+
+    @Test
+    void evictedTensorsAreReadAgainAndChangedOnesAreKept() {
+        Path file = temporary.resolve("large.safetensors");
+        long bytes = 32 << 20;
+        SafetensorsWriter.write(file, Map.of("x", torch.randn(bytes / 4)), Map.of());
+        try (TensorScope _ = new TensorScope();
+                Safetensors read = Safetensors.open(file)) {
+            Tensor x = read.tensor("x");
+            double sum = x.sum().item_double();
+            long before = Memory.residentBytes();
+            assertTrue(Safetensors.evict(x));
+            assertTrue(Memory.residentBytes() < before - bytes / 2, "the memory is given back");
+            assertEquals(sum, x.sum().item_double());
+            x.narrow(0, 1_000_000, 1).fill_(new Scalar(7.0));
+            assertFalse(Safetensors.evict(x));
+            assertEquals(7, x.get(1_000_000).item_double());
+            assertFalse(Safetensors.evict(torch.randn(bytes / 4)));
         }
     }
 }

@@ -22,6 +22,7 @@ class PeftLargeParityTest {
             parity.lossAndPrefixGradientAgree();
             parity.decodingAgrees();
             parity.tenTrainingLossesAgree(temporary.resolve("run"));
+            parity.eightBitGradientPointsTheSameWay();
             parity.peftLoadsWhatWeSave(temporary.resolve("saved"), System.getProperty("parity.python"));
         }
     }

@@ -125,6 +125,22 @@ final class PeftParity implements AutoCloseable {
         assertEquals(expected.tensor("loss").item_double(), scored, 1e-5);
     }
 
+    /** For models that are wide enough for errors of 8 bits to cancel out. */
+    void eightBitGradientPointsTheSameWay() {
+        try (TensorScope _ = new TensorScope()) {
+            if (model.config().width() < 64) {
+                return;
+            }
+            Tensor wanted = expected.tensor("prefix.gradient");
+            PackedBatch packed = PackedBatch.of(sequences().subList(0, 4));
+            FrozenGpt2.Gradient result = new FrozenGpt2(model, Precision.INT8)
+                    .gradient(packed, expected.tensor("prefix"), 1.0 / packed.targets().length);
+            double cosine = torch.sum(result.gradient().mul(wanted)).item_double() / (norm(result.gradient()) * norm(wanted));
+            System.out.printf("%s: cosine of the 8-bit gradient with PEFT's %.5f%n", folder.getFileName(), cosine);
+            assertTrue(cosine > 0.99, "cosine " + cosine);
+        }
+    }
+
     void decodingAgrees() {
         Generator generator = new Generator(model, Optional.of(prefix));
         List<int[]> prompts = new ArrayList<>();

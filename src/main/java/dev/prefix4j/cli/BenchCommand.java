@@ -140,6 +140,9 @@ final class BenchCommand extends ConsoleCommand {
         @Option(names = "--lr", paramLabel = "X", defaultValue = "5e-5", description = "Learning rate.")
         double learningRate;
 
+        @Option(names = "--recompute", description = "As in training: less memory, more time.")
+        boolean recompute;
+
         Train(Console console) {
             super(console);
         }
@@ -160,7 +163,7 @@ final class BenchCommand extends ConsoleCommand {
                 }
                 PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
                 PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.MLP, shape, hidden, device);
-                print(time(precision.freeze(gpt2), encoder, sequences));
+                print(time(precision.freeze(gpt2, recompute), encoder, sequences));
             }
             return Main.OK;
         }

@@ -19,9 +19,14 @@ final class PrecisionOption {
         return Precision.parse(precision);
     }
 
-    /** For training and scoring. */
     FrozenGpt2 freeze(Gpt2 model) {
-        return new FrozenGpt2(model, parse());
+        return freeze(model, false);
+    }
+
+    /** @param recompute as {@link FrozenGpt2.Options} says */
+    FrozenGpt2 freeze(Gpt2 model, boolean recompute) {
+        FrozenGpt2.Options options = FrozenGpt2.Options.of(model, parse());
+        return new FrozenGpt2(model, recompute ? options.recomputing() : options);
     }
 
     FrozenGpt2 freezeForDecoding(Gpt2 model) {

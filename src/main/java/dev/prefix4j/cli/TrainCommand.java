@@ -176,6 +176,12 @@ final class TrainCommand extends ConsoleCommand {
     @Mixin
     PrecisionOption precision;
 
+    @Option(
+            names = "--recompute",
+            description = "Keep only what enters each block and compute the rest again on the way back: less memory, more"
+                    + " time.")
+    boolean recompute;
+
     @Mixin
     RuntimeOptions runtimeOptions;
 
@@ -218,7 +224,7 @@ final class TrainCommand extends ConsoleCommand {
             modelOptions.name = model;
             modelOptions.maxSourceTokens = maxSourceTokens;
             Gpt2 gpt2 = modelOptions.load(device, console);
-            FrozenGpt2 frozen = precision.freeze(gpt2);
+            FrozenGpt2 frozen = precision.freeze(gpt2, recompute);
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
             PrefixEncoder encoder = PrefixEncoder.create(reparametrization, shape, hidden, device);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {

@@ -63,6 +63,11 @@ public final class FrozenGpt2 {
             };
         }
 
+        /** The same in less memory and more time. */
+        public Options recomputing() {
+            return new Options(precision, true, decoding, kernels);
+        }
+
         /** The same for decoding. */
         public Options forDecoding() {
             return new Options(precision, recompute, true, kernels);

@@ -31,6 +31,12 @@ public final class TorchRuntime {
 
     private static final String BLAS_VARIABLE = "PREFIX4J_BLAS";
 
+    // Of GNU's OpenMP.
+    private static final String SPIN_COUNT = "GOMP_SPINCOUNT";
+    private static final String SPINS = "20000";
+    private static final String WAIT_POLICY = "OMP_WAIT_POLICY";
+    private static final String PASSIVE = "passive";
+
     private static TorchRuntime instance;
 
     private final Blas blas;
@@ -101,10 +107,10 @@ public final class TorchRuntime {
             // Share libtorch's OpenMP (libgomp) instead of bringing Intel's beside it.
             Libc.setEnvironmentDefault("MKL_THREADING_LAYER", "GNU");
             // Threads wait for work in a short spin, then asleep: a long one takes the cores of whoever shares them.
-            Libc.setEnvironmentDefault("GOMP_SPINCOUNT", "20000");
+            Libc.setEnvironmentDefault(SPIN_COUNT, SPINS);
         } else {
             // OpenBLAS has threads of its own: spinning OpenMP threads would take their cores away.
-            Libc.setEnvironmentDefault("OMP_WAIT_POLICY", "passive");
+            Libc.setEnvironmentDefault(WAIT_POLICY, PASSIVE);
         }
         // The C ABI prints a C++ stack for every error that we throw with its reason.
         Libc.setEnvironmentDefault("TORCH_CPP_LOG_LEVEL", "FATAL");
@@ -183,6 +189,15 @@ public final class TorchRuntime {
         return torch.get_num_threads();
     }
 
+    /** How OpenMP's threads wait for work. */
+    private String waiting() {
+        String policy = System.getenv().getOrDefault(WAIT_POLICY, blas == Blas.MKL ? "" : PASSIVE);
+        String spin = System.getenv().getOrDefault(SPIN_COUNT, blas == Blas.MKL ? SPINS : "");
+        return !spin.isEmpty()
+                ? "threads wait in a loop of " + spin + " rounds, then asleep (" + SPIN_COUNT + ")"
+                : "threads wait as " + WAIT_POLICY + "=" + policy + " says";
+    }
+
     /** What was chosen, by topic. */
     public Map<String, String> describe() {
         Map<String, String> facts = new LinkedHashMap<>();
@@ -193,6 +208,7 @@ public final class TorchRuntime {
             case AUTO -> throw new AssertionError(blas);
         });
         facts.put("threads", Integer.toString(threads()));
+        facts.put("openmp", waiting());
         facts.put("allocator", keepsFreedMemory ? "keeps freed memory" : "as the C library has it");
         facts.put("kernels", Kernels.describe());
         if (loadedByOthers) {
