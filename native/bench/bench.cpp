@@ -145,7 +145,7 @@ void matmul(int64_t k, int64_t m) {
     const Floats x = numbers(n * k);
     Floats y(at(n * m));
     Q8 a(n, k);
-    p4j_quantize(x.data(), k, n, k, a.rows());
+    p4j_quantize(x.data(), k, n, k, a.rows(), nullptr);
     measure("matmul_q8 " + std::to_string(n) + " x " + std::to_string(k) + " x " + std::to_string(m),
             2.0 * static_cast<double>(n * k * m), "GOP/s",
             [&] { p4j_matmul_q8(a.rows(), n, packed, k, m, 0, m, bias.data(), nullptr, 0, y.data(), m); });
@@ -177,7 +177,7 @@ void rows() {
   Floats y(at(n * f)), mean(at(n)), rstd(at(n));
   Q8 q8(n, f), narrow(n, e);
   std::vector<uint8_t> slope(at(n * f));
-  measure("quantize 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_quantize(x.data(), f, n, f, q8.rows()); });
+  measure("quantize 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_quantize(x.data(), f, n, f, q8.rows(), nullptr); });
   measure("layer_norm 600 x 768", static_cast<double>(n * e * 4), "GB/s", [&] {
     p4j_layer_norm(x.data(), e, weight.data(), bias.data(), 1e-5f, n, e, nullptr, narrow.rows(), mean.data(), rstd.data());
   });

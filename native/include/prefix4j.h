@@ -47,7 +47,8 @@ typedef struct {
   int32_t* sum;   // [N]
 } p4j_q8_rows;
 
-P4J_API void p4j_quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out);
+// rest [N, ldx] or NULL, may be x: what the 8 bits do not hold, x - scale * q.
+P4J_API void p4j_quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out, float* rest);
 
 // Layer normalization: y = (x - mean) * rstd * weight + bias, rstd = 1 / sqrt(variance + epsilon).
 // y [N, E] contiguous, or NULL; out.q NULL or the quantized y; mean and rstd [N], or NULL.

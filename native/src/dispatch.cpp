@@ -65,8 +65,8 @@ const char* p4j_isa(void) {
   return chosen->name;
 }
 
-void p4j_quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out) {
-  kernels().quantize(x, ldx, n, columns, out);
+void p4j_quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out, float* rest) {
+  kernels().quantize(x, ldx, n, columns, out, rest);
 }
 
 void p4j_layer_norm(const float* x, int64_t ldx, const float* weight, const float* bias, float epsilon, int64_t n,

@@ -17,6 +17,17 @@ namespace {
 // Rows for one part of parallel work.
 inline int64_t rows_at_once(int64_t columns) { return larger(1, 16384 / larger(1, columns)); }
 
+P4J_INLINE B load(const int8_t* p, Full) {
+  B x;
+  memcpy(&x, p, sizeof x);
+  return x;
+}
+inline B load(const int8_t* p, Part part) {
+  B x = {};
+  memcpy(&x, p, static_cast<size_t>(part.n));
+  return x;
+}
+
 // Row x of columns numbers to q (columns up to ld are zeroed), its scale and sum. A row with an infinity or NaN gets
 // the scale NaN, so that what is computed from it shows it.
 inline void quantize_row(const float* x, int64_t columns, int8_t* q, int64_t ld, float* scale_out, int32_t* sum_out) {
@@ -49,9 +60,17 @@ inline void quantize_row(const float* x, int64_t columns, const p4j_q8_rows& out
   quantize_row(x, columns, out.q + row * out.ld, out.ld, out.scale + row, out.sum + row);
 }
 
-void quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out) {
+void quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out, float* rest) {
   parallel(n, rows_at_once(columns), [&](int64_t from, int64_t to) {
-    for (int64_t row = from; row < to; ++row) quantize_row(x + row * ldx, columns, out, row);
+    for (int64_t row = from; row < to; ++row) {
+      quantize_row(x + row * ldx, columns, out, row);
+      if (rest == nullptr) continue;
+      const F scale = all(out.scale[row]);
+      each(columns, [&](int64_t i, auto lanes) {
+        const F held = __builtin_convertvector(load(out.q + row * out.ld + i, lanes), F) * scale;
+        store(rest + row * ldx + i, load(x + row * ldx + i, lanes) - held, lanes);
+      });
+    }
   });
 }
 

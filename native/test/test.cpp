@@ -156,8 +156,19 @@ void test_quantize() {
       x[at(5 * ldx + columns / 2)] = NAN;
     }
     Q8 q8(n, columns, 8);
-    p4j_quantize(x.data(), ldx, n, columns, q8.rows());
+    p4j_quantize(x.data(), ldx, n, columns, q8.rows(), nullptr);
     check_q8("quantize", x.data(), ldx, n, columns, q8);
+    Floats rest = x;
+    p4j_quantize(rest.data(), ldx, n, columns, q8.rows(), rest.data());
+    check_q8("quantize with a rest", x.data(), ldx, n, columns, q8);
+    for (int64_t r = 0; r < n; ++r) {
+      const double scale = q8.scale[at(r)];
+      for (int64_t i = 0; i < ldx; ++i) {
+        const size_t e = at(r * ldx + i);
+        const double want = i < columns ? x[e] - scale * q8.q[at(r * q8.ld + i)] : x[e];
+        if (isfinite(scale)) near("rest", rest[e], want, 1e-7 * fabs(x[e]), 1e-7);
+      }
+    }
   }
 }
 
@@ -337,7 +348,7 @@ void test_matmul_q8() {
       if (form == 2)  // the largest sums there can be
         for (int64_t i = 0; i < k; ++i) x[at(i)] = 1, w[at(i * stride_k)] = i % 2 == 0 || k < 100 ? -1.0f : 1.0f;
       Q8 a(n, k, form == 2 ? 4 : 0);
-      p4j_quantize(x.data(), k, n, k, a.rows());
+      p4j_quantize(x.data(), k, n, k, a.rows(), nullptr);
       const int64_t bytes = p4j_packed_bytes(k, m);
       std::vector<char> memory(at(bytes + 128), 77);
       char* packed = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);

@@ -95,7 +95,7 @@ public class MatmulBench {
 
     @Benchmark
     public Tensor eightBits() {
-        kernels.quantize(x, q, scale, sum);
+        kernels.quantize(x, q, scale, sum, null);
         kernels.matmulQ8(q, scale, sum, packed, inputs, outputs, 0, bias, null, y);
         return y;
     }

@@ -98,6 +98,13 @@ record AtenOperators(Precision precision) implements Operators {
         };
     }
 
+    @Override
+    public Split split(Tensor x) {
+        Rows.Int8 coarse = quantize(x);
+        Tensor held = coarse.q().narrow(1, 0, x.size(1)).to(torch.ScalarType.Float).mul_(coarse.scale().unsqueeze(1));
+        return new Split(coarse, quantize(x.sub(held)));
+    }
+
     /** Row-wise, as {@link Rows.Int8} says. */
     static Rows.Int8 quantize(Tensor x) {
         Tensor scale = x.abs().amax(new long[] {1}, false).div(new Scalar(LARGEST)); // [N]

@@ -16,8 +16,7 @@ import org.bytedeco.pytorch.global.torch;
 sealed interface Head {
     /**
      * Words that are worked on together: their weights and logits stay in the processor's caches. In 8 bits it is also what
-     * shares a scale on the way back: probabilities lie between many that are tiny and a few that are not; with one
-     * scale for the whole vocabulary most of them would be rounded to nothing.
+     * shares a scale on the way back.
      */
     long BLOCK = 1024;
 
@@ -95,7 +94,8 @@ sealed interface Head {
     }
 
     /**
-     * In 8 bits.
+     * In 8 bits; on the way back in twice 8. Probabilities are a few that are large and thousands that are tiny: rounded to
+     * one scale, the tiny ones of every row vanish alike, and the gradient is not only inexact but wrong on average.
      *
      * @param blocks of words: from their numbers to E
      */
@@ -122,7 +122,9 @@ sealed interface Head {
 
         @Override
         public Tensor addMean(Tensor z, long first, Tensor sum) {
-            return blocks.get((int) (first / BLOCK)).multiply((Rows.Int8) operators.rows(z), null, sum);
+            Int8Linear.OneWay block = blocks.get((int) (first / BLOCK));
+            Operators.Split split = operators.split(z);
+            return block.multiply(split.fine(), null, block.multiply(split.coarse(), null, sum));
         }
     }
 }

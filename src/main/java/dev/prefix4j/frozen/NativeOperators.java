@@ -24,11 +24,15 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
     private Rows room(long rows, long columns) {
         return switch (precision) {
             case FP32 -> new Rows.Float32(floats(rows, columns));
-            case INT8 -> new Rows.Int8(
-                    empty(torch.ScalarType.Char, rows, Math.ceilDiv(columns, 4L) * 4),
-                    floats(rows),
-                    empty(torch.ScalarType.Int, rows));
+            case INT8 -> eightBits(rows, columns);
         };
+    }
+
+    private static Rows.Int8 eightBits(long rows, long columns) {
+        return new Rows.Int8(
+                empty(torch.ScalarType.Char, rows, Math.ceilDiv(columns, 4L) * 4),
+                floats(rows),
+                empty(torch.ScalarType.Int, rows));
     }
 
     /** What a kernel writes to: y, or q with its scale and sum; the others are null. */
@@ -97,12 +101,20 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
 
     @Override
     public Rows rows(Tensor x) {
-        if (precision == Precision.FP32) {
-            return new Rows.Float32(x);
-        }
-        Rows rows = room(x.size(0), x.size(1));
-        Out out = Out.of(rows);
-        kernels.quantize(x, out.q(), out.scale(), out.sum());
+        return switch (precision) {
+            case FP32 -> new Rows.Float32(x);
+            case INT8 -> quantize(x, null);
+        };
+    }
+
+    @Override
+    public Split split(Tensor x) {
+        return new Split(quantize(x, x), quantize(x, null));
+    }
+
+    private Rows.Int8 quantize(Tensor x, Tensor rest) {
+        Rows.Int8 rows = eightBits(x.size(0), x.size(1));
+        kernels.quantize(x, rows.q(), rows.scale(), rows.sum(), rest);
         return rows;
     }
 

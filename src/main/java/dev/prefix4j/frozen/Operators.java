@@ -48,6 +48,16 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     Rows rows(Tensor x);
 
     /**
+     * A matrix as the sum of two of 8-bit rows, exact to about 1/32,000 of the largest magnitude of a row.
+     *
+     * @param fine what {@code coarse} does not hold
+     */
+    record Split(Rows.Int8 coarse, Rows.Int8 fine) {}
+
+    /** Two parts of x [N, K] float32, which is used up; the rows may lie apart. */
+    Split split(Tensor x);
+
+    /**
      * What attention gives and what the way back needs.
      *
      * @param y [rows of q, E]

@@ -82,7 +82,7 @@ public final class Kernels {
         }
         long name = (long) function("p4j_isa", LONG).invokeExact();
         this.isa = MemorySegment.ofAddress(name).reinterpret(64).getString(0);
-        this.quantize = function("p4j_quantize", null, LONG, LONG, LONG, LONG, Q8_ROWS);
+        this.quantize = function("p4j_quantize", null, LONG, LONG, LONG, LONG, Q8_ROWS, LONG);
         this.layerNorm = function(
                 "p4j_layer_norm", null, LONG, LONG, LONG, LONG, FLOAT, LONG, LONG, LONG, Q8_ROWS, LONG, LONG);
         this.layerNormBackward =
@@ -249,10 +249,13 @@ public final class Kernels {
 
     // ---- rows ----
 
-    /** {@code p4j_quantize}: x [N, K]. */
-    public void quantize(Tensor x, Tensor q, Tensor scale, Tensor sum) {
+    /** {@code p4j_quantize}: x [N, K]; rest, as x and as far apart, may be null, and may be x. */
+    public void quantize(Tensor x, Tensor q, Tensor scale, Tensor sum, Tensor rest) {
+        if (rest != null) {
+            requireSameRows(x, rest);
+        }
         try (Arena arena = Arena.ofConfined()) {
-            quantize.invokeExact(floats(x), ld(x), x.size(0), x.size(1), q8(arena, q, scale, sum));
+            quantize.invokeExact(floats(x), ld(x), x.size(0), x.size(1), q8(arena, q, scale, sum), floats(rest));
         } catch (Throwable e) {
             throw failed(e);
         }
