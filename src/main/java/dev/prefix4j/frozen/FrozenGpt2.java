@@ -192,10 +192,6 @@ public final class FrozenGpt2 {
                     }
                 }
             }
-            if (head instanceof Head.Int8) {
-                // A few rows of it were read; the system maps much more around each.
-                Safetensors.evict(model.weights().get("wte.weight"));
-            }
             return new Gradient(loss[0], scope.keep(gradient));
         }
     }
@@ -289,6 +285,13 @@ public final class FrozenGpt2 {
                 .add_(torch.embedding(weights.get("wpe.weight"), model.ids(positions)));
     }
 
+    /** With 8 bits only a few rows of the float32 table are read; the system maps much more around each. */
+    private void evictEmbedding() {
+        if (head instanceof Head.Int8) {
+            Safetensors.evict(model.weights().get("wte.weight"));
+        }
+    }
+
     private Input input(PackedBatch batch, long past) {
         model.requireRoom((int) past, batch.longest(), 0);
         long[] offsets = batch.offsets();
@@ -306,8 +309,10 @@ public final class FrozenGpt2 {
             }
             queryOffsets[b + 1] = query;
         }
+        Tensor x = embed(batch.ids(), positions);
+        evictEmbedding();
         return new Input(
-                embed(batch.ids(), positions),
+                x,
                 offsets,
                 new Packing.Queries(queryOffsets, asked),
                 model.ids(batch.positions()),
@@ -356,6 +361,7 @@ public final class FrozenGpt2 {
         try (TensorScope _ = new TensorScope()) {
             Normalized normalized = normalize(x);
             Head.Loss result = head.loss(normalized.rows(), targets, true);
+            evictEmbedding();
             loss[0] = sum(result.losses());
             Tensor dy = result.gradient().mul_(new Scalar(weight)); // [M, E]
             operators.normalizeBackward(dy, x, model.weights().get("ln_f.weight"), normalized, dx);
