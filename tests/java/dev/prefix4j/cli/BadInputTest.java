@@ -110,6 +110,7 @@ class BadInputTest {
                         new Case(2, "expected --tokenizer or --vocab-size, found both", "pretrain --data T/good.tsv --out T/run --steps 1 --tokenizer M --vocab-size 300"),
                         new Case(1, "precision: expected fp32 or int8, found 'int4'", train + " --precision int4"),
                         new Case(1, "precision: expected fp32 or int8, found 'fp16'", "generate --model M --prompt a --precision fp16"),
+                        new Case(1, "no-repeat-ngram must be at least 0, was -1", "generate --model M --prompt a --no-repeat-ngram -1"),
                         new Case(1, "min-new-tokens must be between 0 and max-new-tokens 5, was 6", "generate --model M --prompt a --max-new-tokens 5 --min-new-tokens 6"),
                         new Case(2, "--precision int8: expected --data with it, found none", "score --model M --text T/good.tsv --precision int8"),
                         new Case(1, "bench: expected train or generate, found neither", "bench"),

@@ -1,12 +1,16 @@
 package dev.prefix4j.prefix;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.generate.Decoding;
+import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
+import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.gpt2.Checkpoint;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.KvCache;
@@ -206,6 +210,45 @@ class PrefixTest {
             double expected = rank < kept ? probabilities[order[rank]] / mass : 0;
             assertEquals(expected, counts[order[rank]] / 4000.0, expected == 0 ? 0 : 0.04, "rank " + rank);
         }
+    }
+
+    @Test
+    void noNgramOccursTwiceWhereThatIsForbidden() {
+        Generator generator = new Generator(model, Optional.empty());
+        List<int[]> prompts = List.of(new int[] {3, 4, 5}, new int[] {8, 1}, new int[] {2});
+        for (int n = 1; n <= 3; n++) {
+            int size = n;
+            int repeating = 0;
+            for (Decoding how : List.of(
+                    new Decoding.Greedy(), new Decoding.BeamSearch(1, 1), new Decoding.BeamSearch(4, 1),
+                    new Decoding.Sampling(0.2, 0, 1))) {
+                repeating += generator.generate(prompts, how, new OutputRules(30, 30, 0)).stream()
+                        .mapToInt(one -> repeats(one.ids(), size) ? 1 : 0)
+                        .sum();
+                for (var one : generator.generate(prompts, how, new OutputRules(30, 30, n))) {
+                    assertEquals(30, one.ids().length, how.toString());
+                    assertFalse(repeats(one.ids(), n), how + ", " + n + ": " + java.util.Arrays.toString(one.ids()));
+                }
+            }
+            assertTrue(repeating > 0, "the test says nothing if no output repeats by itself");
+        }
+        OutputRules rules = new OutputRules(20, 0, 2);
+        List<Generation> greedy = generator.generate(prompts, new Decoding.Greedy(), rules);
+        List<Generation> beam = generator.generate(prompts, new Decoding.BeamSearch(1, 1), rules);
+        for (int i = 0; i < prompts.size(); i++) {
+            assertArrayEquals(greedy.get(i).ids(), beam.get(i).ids());
+        }
+    }
+
+    private static boolean repeats(int[] ids, int n) {
+        java.util.Set<List<Integer>> seen = new java.util.HashSet<>();
+        List<Integer> all = java.util.Arrays.stream(ids).boxed().toList();
+        for (int i = 0; i + n <= ids.length; i++) {
+            if (!seen.add(all.subList(i, i + n))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Test

@@ -6,6 +6,7 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generator;
+import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.prefix.PrefixEncoder;
@@ -240,7 +241,7 @@ final class BenchCommand extends ConsoleCommand {
                                 .map(e -> Sequences.prompt(e.source(), tokenizer, gpt2.config().bos()))
                                 .toList();
                         long start = System.nanoTime();
-                        generator.generate(prompts, decoding, newTokens, newTokens);
+                        generator.generate(prompts, decoding, new OutputRules(newTokens, newTokens, 0));
                         spent += batch == 0 ? 0 : seconds(start);
                     }
                     print(result("generate")

@@ -7,6 +7,7 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
+import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.text.Example;
@@ -97,6 +98,13 @@ final class GenerateCommand extends ConsoleCommand {
     int minNewTokens;
 
     @Option(
+            names = "--no-repeat-ngram",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "No N tokens in a row occur twice in an output; 0: they may.")
+    int noRepeatNgram;
+
+    @Option(
             names = "--batch-size",
             paramLabel = "N",
             defaultValue = "16",
@@ -141,6 +149,7 @@ final class GenerateCommand extends ConsoleCommand {
             throw new ParameterException(spec.commandLine(), "expected --data or --prompt, found both");
         }
         Decoding decoding = decoding();
+        OutputRules rules = new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram);
         precision.parse();
         DataOptionsMixin.requireLimit(limit);
         if (batchSize < 1) {
@@ -165,7 +174,7 @@ final class GenerateCommand extends ConsoleCommand {
                     for (int from = 0; from < prompts.size(); from += batchSize) {
                         int to = Math.min(from + batchSize, prompts.size());
                         List<Generation> results =
-                                generator.generate(prompts.subList(from, to), decoding, maxNewTokens, minNewTokens);
+                                generator.generate(prompts.subList(from, to), decoding, rules);
                         for (int i = from; i < to; i++) {
                             String line = line(sources.get(i), results.get(i - from), tokenizer);
                             if (out == null) {

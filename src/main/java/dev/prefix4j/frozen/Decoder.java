@@ -120,23 +120,25 @@ public final class Decoder {
     /**
      * The likeliest next tokens.
      *
+     * @param rows R
      * @param values log-probabilities of a row, best first, row by row, [R·k]
      * @param tokens [R·k]
      */
-    public record Best(float[] values, long[] tokens) {}
+    public record Best(int rows, float[] values, long[] tokens) {}
 
     /** The k likeliest tokens for each row of logits [R, V]. */
     public Best best(Tensor logits, int k) {
         try (TensorScope _ = new TensorScope()) {
             Operators.Top top = model.operators().top(logits, k);
-            int count = (int) logits.size(0) * k;
+            int rows = (int) logits.size(0);
+            int count = rows * k;
             float[] values = new float[count];
             long[] tokens = new long[count];
             Tensor scores = top.values().cpu().contiguous();
             Tensor indices = top.indices().cpu().contiguous();
             new FloatPointer(scores.data_ptr()).get(values);
             new LongPointer(indices.data_ptr()).get(tokens);
-            return new Best(values, tokens);
+            return new Best(rows, values, tokens);
         }
     }
 }

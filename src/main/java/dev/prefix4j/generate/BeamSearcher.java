@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Beam search over prompts side by side; each prompt's search is its own.
@@ -17,12 +18,14 @@ import java.util.List;
 final class BeamSearcher {
     private final Decoding.BeamSearch how;
     private final int eos;
-    private final int maxNewTokens;
+    private final int vocabulary;
+    private final OutputRules rules;
 
-    BeamSearcher(Decoding.BeamSearch how, Gpt2Config config, int maxNewTokens) {
+    BeamSearcher(Decoding.BeamSearch how, Gpt2Config config, OutputRules rules) {
         this.how = how;
         this.eos = config.eos();
-        this.maxNewTokens = maxNewTokens;
+        this.vocabulary = config.vocabulary();
+        this.rules = rules;
         // Half of the candidates may be ended beams: the other half must suffice to go on.
         if (2L * how.beams() > config.vocabulary()) {
             throw new InputException("beams must be at most half the vocabulary of %d tokens, was %d"
@@ -36,6 +39,10 @@ final class BeamSearcher {
             int[] longer = Arrays.copyOf(ids, ids.length + 1);
             longer[ids.length] = token;
             return new Beam(longer, score);
+        }
+
+        Set<Integer> forbidden(OutputRules rules) {
+            return rules.forbidden(ids, ids.length);
         }
     }
 
@@ -55,7 +62,7 @@ final class BeamSearcher {
         private int length;
 
         boolean isDone() {
-            return !improvable || length == maxNewTokens;
+            return !improvable || length == rules.maxNewTokens();
         }
 
         /**
@@ -72,7 +79,7 @@ final class BeamSearcher {
             List<Continuation> ranked = continuations(best, row);
             for (int rank = 0; rank < ranked.size(); rank++) {
                 Continuation one = ranked.get(rank);
-                boolean ends = one.token() == eos || length == maxNewTokens;
+                boolean ends = one.token() == eos || length == rules.maxNewTokens();
                 if (!ends && next.size() < how.beams()) {
                     next.add(open.get(one.beam()).with(one.token(), one.score()));
                     parents.add(one.beam());
@@ -82,9 +89,10 @@ final class BeamSearcher {
                 }
             }
             open = next;
-            if (length < maxNewTokens) {
+            if (length < rules.maxNewTokens()) {
                 boolean full = ended.size() == how.beams();
-                improvable = !full || normalized(open.getFirst().score()) > ended.getLast().score();
+                improvable = !open.isEmpty()
+                        && (!full || normalized(open.getFirst().score()) > ended.getLast().score());
             }
             return parents;
         }
@@ -92,15 +100,18 @@ final class BeamSearcher {
         /** The best 2·K over all beams, best first; those of a beam are among its own best 2·K. */
         private List<Continuation> continuations(Decoder.Best best, int row) {
             List<Continuation> all = new ArrayList<>();
+            int width = best.tokens().length / best.rows();
             for (int beam = 0; beam < open.size(); beam++) {
-                for (int i = 0; i < candidates(); i++) {
-                    int at = (row + beam) * candidates() + i;
-                    all.add(new Continuation(
-                            beam, (int) best.tokens()[at], open.get(beam).score() + best.values()[at]));
+                Set<Integer> forbidden = open.get(beam).forbidden(rules);
+                for (int at = (row + beam) * width; at < (row + beam + 1) * width; at++) {
+                    int token = (int) best.tokens()[at];
+                    if (!forbidden.contains(token)) {
+                        all.add(new Continuation(beam, token, open.get(beam).score() + best.values()[at]));
+                    }
                 }
             }
             all.sort(Comparator.comparingDouble(Continuation::score).reversed()); // stable: earlier beams first
-            return all.subList(0, candidates());
+            return all.subList(0, Math.min(all.size(), candidates()));
         }
 
         private float normalized(float score) {
@@ -135,9 +146,15 @@ final class BeamSearcher {
         List<Search> running = searches;
         long[] tokens = null;
         while (!running.isEmpty()) {
+            int forbidden = running.stream() // they may be among the likeliest
+                    .flatMap(search -> search.open.stream())
+                    .mapToInt(beam -> beam.forbidden(rules).size())
+                    .max()
+                    .orElseThrow();
+            int wanted = Math.min(candidates() + forbidden, vocabulary);
             Decoder.Best best;
             try (TensorScope _ = new TensorScope()) {
-                best = decoder.best(tokens == null ? decoder.prefill() : decoder.next(tokens), candidates());
+                best = decoder.best(tokens == null ? decoder.prefill() : decoder.next(tokens), wanted);
             }
             List<Search> next = new ArrayList<>();
             List<Integer> parents = new ArrayList<>(); // rows that the open beams continue

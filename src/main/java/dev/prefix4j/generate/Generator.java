@@ -15,6 +15,7 @@ import java.util.stream.IntStream;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -50,22 +51,11 @@ public final class Generator {
      * @throws InputException if a prompt is empty or too long for the model; before anything runs
      */
     public List<Generation> generate(List<int[]> prompts, Decoding decoding, int maxNewTokens) {
-        return generate(prompts, decoding, maxNewTokens, 0);
+        return generate(prompts, decoding, OutputRules.atMost(maxNewTokens));
     }
 
-    /**
-     * As {@link #generate(List, Decoding, int)}; no output ends before it has {@code minNewTokens}.
-     *
-     * @param minNewTokens at most {@code maxNewTokens}
-     */
-    public List<Generation> generate(List<int[]> prompts, Decoding decoding, int maxNewTokens, int minNewTokens) {
-        if (maxNewTokens < 1) {
-            throw new InputException("max-new-tokens must be at least 1, was " + maxNewTokens);
-        }
-        if (minNewTokens < 0 || minNewTokens > maxNewTokens) {
-            throw new InputException(
-                    "min-new-tokens must be between 0 and max-new-tokens %d, was %d".formatted(maxNewTokens, minNewTokens));
-        }
+    /** As {@link #generate(List, Decoding, int)}. */
+    public List<Generation> generate(List<int[]> prompts, Decoding decoding, OutputRules rules) {
         if (prompts.isEmpty()) {
             return List.of();
         }
@@ -77,32 +67,38 @@ public final class Generator {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             return switch (decoding) {
-                case Decoding.Greedy greedy -> tokenByToken(prompts, greedy, maxNewTokens, minNewTokens);
-                case Decoding.Sampling sampling -> tokenByToken(prompts, sampling, maxNewTokens, minNewTokens);
-                case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), maxNewTokens)
-                        .search(decoder(prompts, search.beams(), maxNewTokens, minNewTokens));
+                case Decoding.Greedy greedy -> tokenByToken(prompts, greedy, rules);
+                case Decoding.Sampling sampling -> tokenByToken(prompts, sampling, rules);
+                case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), rules)
+                        .search(decoder(prompts, search.beams(), rules));
             };
         }
     }
 
     /** @param rows for each prompt */
-    private Decoder decoder(List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
+    private Decoder decoder(List<int[]> prompts, int rows, OutputRules rules) {
         Tensor vectors = prefix.map(Prefix::vectors).orElseGet(model::noPrefix);
-        return new Decoder(model, vectors, prompts, prompts.size() * rows, maxNewTokens, minNewTokens);
+        return new Decoder(
+                model, vectors, prompts, prompts.size() * rows, rules.maxNewTokens(), rules.minNewTokens());
     }
 
-    private List<Generation> tokenByToken(
-            List<int[]> prompts, Decoding decoding, int maxNewTokens, int minNewTokens) {
+    private List<Generation> tokenByToken(List<int[]> prompts, Decoding decoding, OutputRules rules) {
         int eos = model.config().eos();
-        int[][] ids = new int[prompts.size()][maxNewTokens];
+        int[][] ids = new int[prompts.size()][rules.maxNewTokens()];
         int[] counts = new int[prompts.size()];
         boolean[] finished = new boolean[prompts.size()];
-        Decoder decoder = decoder(prompts, 1, maxNewTokens, minNewTokens);
+        Decoder decoder = decoder(prompts, 1, rules);
         int[] open = IntStream.range(0, prompts.size()).toArray(); // the prompt of each row
         long[] tokens = null;
-        for (int n = 0; n < maxNewTokens && open.length > 0; n++) {
+        for (int n = 0; n < rules.maxNewTokens() && open.length > 0; n++) {
             try (TensorScope _ = new TensorScope()) {
-                tokens = choose(decoding, n == 0 ? decoder.prefill() : decoder.next(tokens)); // of logits [R, V]
+                Tensor logits = n == 0 ? decoder.prefill() : decoder.next(tokens); // [R, V]
+                for (int row = 0; row < open.length; row++) {
+                    for (int token : rules.forbidden(ids[open[row]], counts[open[row]])) {
+                        logits.narrow(0, row, 1).narrow(1, token, 1).fill_(new Scalar(Double.NEGATIVE_INFINITY));
+                    }
+                }
+                tokens = choose(decoding, logits);
             }
             for (int row = 0; row < open.length; row++) {
                 if (tokens[row] == eos) {
