@@ -195,7 +195,7 @@ void attention() {
   const int64_t H = 12, D = 64, E = H * D, P = 100, T = 60, B = 10, n = B * T;
   std::vector<int64_t> offsets;
   for (int64_t b = 0; b <= B; ++b) offsets.push_back(b * T);
-  const p4j_attention how = {B, H, D, P, offsets.data(), nullptr, nullptr, 0.125f};
+  const p4j_attention how = {B, H, D, P, offsets.data(), nullptr, nullptr, 0.125f, nullptr};
   const Floats qkv = numbers(n * 3 * E), pk = numbers(P * E), pv = numbers(P * E), dy = numbers(n * E);
   Floats y(at(n * E)), lse(at(n * H)), d(at(n * 3 * E)), dpk(at(P * E)), dpv(at(P * E));
   const float *q = qkv.data(), *k = q + E, *v = k + E;

@@ -97,13 +97,15 @@ P4J_API void p4j_matmul_f32(const float* x, int64_t ldx, int64_t n, const float*
 
 // B sequences end to end: sequence b has the rows offsets[b] .. offsets[b + 1] of k and v, and the rows
 // qoffsets[b] .. qoffsets[b + 1] of q. Row r of q stands at position qpositions[r] of its sequence (NULL: q has every row).
-// A query sees the prefix, and the rows of its own sequence up to its own position. Heads lie side by side in a row.
+// A query sees the prefix, if it does not stand before prefix_from[b], and the rows of its own sequence up to its own
+// position. Heads lie side by side in a row.
 typedef struct {
   int64_t sequences, heads, width, prefix;  // B, H, D, P (may be 0)
   const int64_t* offsets;                   // [B + 1]
   const int64_t* qoffsets;                  // [B + 1]; NULL: offsets
   const int32_t* qpositions;                // [rows of q] or NULL
   float scale;                              // of the scores, before the softmax
+  const int64_t* prefix_from;               // [B] or NULL: every query sees the prefix
 } p4j_attention;
 
 // y [rows of q, ldy]; lse [rows of q, H], log of the sum of exponentials of the scores, for the backward pass (or NULL).

@@ -37,6 +37,7 @@ struct Sequence {
   int64_t first, length;            // rows of k
   int64_t first_query, queries;     // rows of q
   const int32_t* query_positions;   // of the queries, or null
+  int64_t prefix_from;              // position of the first row that sees the prefix
 
   Sequence(const p4j_attention& how, int64_t b) {
     const int64_t* q = how.qoffsets == nullptr ? how.offsets : how.qoffsets;
@@ -45,9 +46,16 @@ struct Sequence {
     first_query = q[b];
     queries = q[b + 1] - first_query;
     query_positions = how.qpositions == nullptr ? nullptr : how.qpositions + first_query;
+    prefix_from = how.prefix_from == nullptr ? 0 : how.prefix_from[b];
   }
 
   int64_t position(int64_t query) const { return query_positions == nullptr ? query : query_positions[query]; }
+
+  // Takes the prefix, the first P scores of a query, out of its sight.
+  void hide_prefix(int64_t query, float* scores, int64_t P) const {
+    if (position(query) < prefix_from)
+      for (int64_t j = 0; j < P; ++j) scores[j] = -INFINITY;
+  }
 
   // Rows of the sequence that at least one of these queries sees.
   int64_t seen(int64_t from, int64_t to) const {
@@ -96,6 +104,7 @@ void attention_forward(const p4j_attention* shape, const float* q, int64_t ldq, 
           const int64_t own = P + sequence.position(i) + 1;
           float* x = scores + (i - i0) * ld;
           float top;
+          sequence.hide_prefix(i, x, P);
           const float total = exponentials(x, own, &top);
           for (int64_t j = round_up(own, W); j < columns; j += W) store(x + j, F{});
           factors[i - i0] = 1 / total;
@@ -170,6 +179,7 @@ void attention_backward(const p4j_attention* shape, const float* dy, const float
             const F shift = all(lse[r * H + h]);
             float* pi = p + (i - i0) * ld;
             float* di = ds + (i - i0) * ld;
+            sequence.hide_prefix(i, pi, P);
             each(own, [&](int64_t j, auto lanes) {
               const F probability = exp(load(pi + j, lanes, -INFINITY) - shift);  // 0 past the end
               store(pi + j, probability);

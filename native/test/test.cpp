@@ -436,18 +436,21 @@ void test_matmul_f32() {
 
 struct Attention {
   int64_t B, H, D, P, E, rows, qrows, ldq, ldkv, ldp, ldy;
-  std::vector<int64_t> offsets, qoffsets;
+  std::vector<int64_t> offsets, qoffsets, prefix_from;
   std::vector<int32_t> positions;
-  bool subset;
+  bool subset, infix;
   float scale;
   Floats q, k, v, pk, pv;
 
-  Attention(std::vector<int64_t> lengths, int64_t heads, int64_t width, int64_t prefix, bool some)
-      : B(static_cast<int64_t>(lengths.size())), H(heads), D(width), P(prefix), E(heads * width), subset(some) {
+  Attention(std::vector<int64_t> lengths, int64_t heads, int64_t width, int64_t prefix, bool some,
+            bool inside = false)
+      : B(static_cast<int64_t>(lengths.size())), H(heads), D(width), P(prefix), E(heads * width), subset(some),
+        infix(inside) {
     offsets.push_back(0);
     qoffsets.push_back(0);
     for (int64_t length : lengths) {
       offsets.push_back(offsets.back() + length);
+      prefix_from.push_back(infix ? length / 2 : 0);
       int64_t taken = 0;
       for (int64_t t = 0; t < length; ++t) {
         if (!subset || (t > length / 3 && random_numbers.below(3) != 0)) {
@@ -472,7 +475,7 @@ struct Attention {
   }
 
   p4j_attention how() const {
-    return {B, H, D, P, offsets.data(), subset ? qoffsets.data() : nullptr, subset ? positions.data() : nullptr, scale};
+    return {B, H, D, P, offsets.data(), subset ? qoffsets.data() : nullptr, subset ? positions.data() : nullptr, scale, infix ? prefix_from.data() : nullptr};
   }
 
   // y [qrows, E], lse and probabilities (a vector for each query and head) in double precision
@@ -494,6 +497,7 @@ struct Attention {
           for (int64_t j = 0; j < n; ++j) {
             for (int64_t d = 0; d < D; ++d) s[at(j)] += static_cast<double>(q_[at(r * ldq + h * D + d)]) * key(k_, pk_, b, j, h, d);
             s[at(j)] *= scale;
+            if (j < P && positions[at(r)] < prefix_from[at(b)]) s[at(j)] = -INFINITY;
             top = std::max(top, s[at(j)]);
           }
           for (double& x : s) total += x = exp(x - top);
@@ -520,6 +524,7 @@ std::vector<Attention> attentions() {
       {{1}, 2, 16, 0, false},          {{5, 1, 17}, 3, 5, 7, false}, {{20, 33, 64}, 2, 64, 10, false},
       {{20, 33, 64, 0, 3}, 2, 40, 13, true}, {{130}, 1, 32, 50, true},   {{300, 257}, 2, 64, 100, false},
       {{1030}, 1, 16, 5, false},       {{30, 31, 5, 6, 7, 8}, 4, 128, 20, false},
+      {{5, 1, 17}, 3, 5, 7, false, true}, {{20, 33, 64, 0, 3}, 2, 40, 13, true, true}, {{130}, 2, 64, 40, false, true},
   };
 }
 

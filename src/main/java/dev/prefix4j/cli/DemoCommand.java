@@ -6,10 +6,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Bleu;
-import dev.prefix4j.eval.BleuTokenizer;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
+import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.text.DataFile;
@@ -41,12 +41,14 @@ final class DemoCommand extends ConsoleCommand {
     private static final String MODEL = "builtin:tiny";
     private static final Path TEST = Path.of("builtin:e2e/test");
     private static final int SHOWN = 3;
-    private static final int NEW_TOKENS = 60;
+    private static final Decoding BEAMS = new Decoding.BeamSearch(5, 1); // as the paper decodes, section 5.2
+    private static final OutputRules SIMPLE = OutputRules.atMost(60);
+    private static final OutputRules NOTHING_TWICE = new OutputRules(60, 0, 3);
     private static final int BATCH = 20;
     private static final List<String> TRAINING = List.of(
             "--model", MODEL, "--data", "builtin:e2e/train", "--valid", "builtin:e2e/valid",
-            "--prefix-length", "20", "--batch-size", "16", "--lr", "2e-3", "--warmup", "40",
-            "--valid-every", "100");
+            "--prefix-length", "20", "--batch-size", "16", "--lr", "2e-3", "--warmup", "60",
+            "--valid-every", "200", "--precision", "int8");
 
     private static final Prompt CONTINUED = (source, tokenizer, _) -> tokenizer.encode(source);
     private static final Prompt ASKED = Sequences::prompt;
@@ -58,7 +60,7 @@ final class DemoCommand extends ConsoleCommand {
             description = "Folder for the run, new or empty.")
     Path out;
 
-    @Option(names = "--steps", paramLabel = "N", defaultValue = "400", description = "Steps of training.")
+    @Option(names = "--steps", paramLabel = "N", defaultValue = "1000", description = "Steps of training.")
     int steps;
 
     @Mixin
@@ -73,8 +75,13 @@ final class DemoCommand extends ConsoleCommand {
         int[] of(String source, Tokenizer tokenizer, int bos);
     }
 
-    /** What was written for the test sources. */
-    private record Outputs(List<String> texts, double bleu) {}
+    /**
+     * What was written for the test sources.
+     *
+     * @param texts by beam search that says nothing twice
+     * @param greedyTexts word by word
+     */
+    private record Outputs(List<String> texts, double bleu, List<String> greedyTexts, double greedyBleu) {}
 
     @Override
     public Integer call() {
@@ -94,11 +101,11 @@ final class DemoCommand extends ConsoleCommand {
             weights = gpt2.parameterCount();
             heading("The base model, %s, has %,d weights. It goes on with tables of restaurants:", MODEL, weights);
             continued = write(gpt2, model, Optional.empty(), test, CONTINUED);
-            show(test, continued);
+            show(test, continued.greedyTexts());
             heading("Asked for a text, by the token that ends a document, it does better: it has read records of ships and"
                     + " towns:");
             asked = write(gpt2, model, Optional.empty(), test, ASKED);
-            show(test, asked);
+            show(test, asked.greedyTexts());
         }
 
         heading("A prefix is trained; the model stays as it is:");
@@ -121,7 +128,7 @@ final class DemoCommand extends ConsoleCommand {
             kept = prefix.orElseThrow().vectors().numel();
             after = write(gpt2, model, prefix, test, ASKED);
         }
-        show(test, after);
+        show(test, after.texts());
         report(test.size(), continued, asked, after, weights, kept);
         return Main.OK;
     }
@@ -134,7 +141,8 @@ final class DemoCommand extends ConsoleCommand {
 
     private Outputs write(
             Gpt2 gpt2, ModelOptions model, Optional<Prefix> prefix, List<Example> test, Prompt prompt) {
-        List<String> texts = new ArrayList<>();
+        List<String> greedy = new ArrayList<>();
+        List<String> beams = new ArrayList<>();
         try (Tokenizer tokenizer = model.tokenizer(gpt2);
                 Progress progress = new Progress(console, "write", test.size())) {
             Generator generator = new Generator(gpt2, prefix);
@@ -142,15 +150,27 @@ final class DemoCommand extends ConsoleCommand {
                 List<int[]> prompts = test.subList(from, Math.min(from + BATCH, test.size())).stream()
                         .map(example -> prompt.of(example.source(), tokenizer, gpt2.config().bos()))
                         .toList();
-                for (Generation one : generator.generate(prompts, new Decoding.Greedy(), NEW_TOKENS)) {
-                    texts.add(tokenizer.decode(one.ids()).strip().replaceAll("\\p{Cntrl}+", " "));
-                }
-                progress.to(texts.size());
+                greedy.addAll(texts(generator.generate(prompts, new Decoding.Greedy(), SIMPLE), tokenizer));
+                beams.addAll(texts(generator.generate(prompts, BEAMS, NOTHING_TWICE), tokenizer));
+                progress.to(beams.size());
             }
         }
         List<List<String>> references = test.stream().map(Example::targets).toList();
-        double bleu = new Bleu(BleuTokenizer.parse("13a"), Bleu.Smoothing.EXP, false).corpus(texts, references).score();
-        return new Outputs(texts, bleu);
+        return new Outputs(
+                beams,
+                Bleu.DEFAULT.corpus(beams, references).score(),
+                greedy,
+                Bleu.DEFAULT.corpus(greedy, references).score());
+    }
+
+    private static List<String> texts(List<Generation> generations, Tokenizer tokenizer) {
+        return generations.stream()
+                .map(one -> tokenizer.decode(one.ids()).strip().replaceAll("\\p{Cntrl}+", " "))
+                .toList();
+    }
+
+    private void bleu(String what, Outputs outputs) {
+        console.out().printf("           %-23s %6.1f   %6.1f%n", what, outputs.greedyBleu(), outputs.bleu());
     }
 
     /** @return whether the run got to its end */
@@ -185,10 +205,10 @@ final class DemoCommand extends ConsoleCommand {
         console.say("%n" + format + "%n", arguments);
     }
 
-    private void show(List<Example> test, Outputs outputs) {
+    private void show(List<Example> test, List<String> texts) {
         for (int i = 0; i < SHOWN; i++) {
             int row = i * test.size() / SHOWN;
-            console.say("  %s%n    → %s%n", test.get(row).source(), outputs.texts().get(row));
+            console.say("  %s%n    → %s%n", test.get(row).source(), texts.get(row));
         }
     }
 
@@ -202,19 +222,25 @@ final class DemoCommand extends ConsoleCommand {
         }
         if (json) {
             ObjectNode node = JSON.createObjectNode();
-            node.put("bleu_before", continued.bleu()).put("bleu_asked", asked.bleu()).put("bleu_after", after.bleu());
+            node.put("bleu_before", continued.greedyBleu()).put("bleu_after", after.bleu());
+            ObjectNode greedy = node.putObject("bleu_greedy");
+            greedy.put("continued", continued.greedyBleu()).put("asked", asked.greedyBleu()).put("prefix", after.greedyBleu());
+            ObjectNode beams = node.putObject("bleu_beams");
+            beams.put("continued", continued.bleu()).put("asked", asked.bleu()).put("prefix", after.bleu());
             node.put("weights", weights).put("prefix_numbers", kept).put("adapter_bytes", bytes);
             console.out().println(node.put("run", out.toString()));
             return;
         }
-        console.out().printf(
-                "BLEU       %.1f going on with the table, %.1f asked for a text, %.1f with the prefix (%d test sources)%n",
-                continued.bleu(), asked.bleu(), after.bleu(), sources);
+        console.out().printf("BLEU       %.1f before, %.1f after (%d test sources)%n", continued.greedyBleu(), after.bleu(), sources);
+        console.out().printf("                                   greedy   5 beams, no three tokens twice%n");
+        bleu("going on with the table", continued);
+        bleu("asked for a text", asked);
+        bleu("with the prefix", after);
         console.out().printf("prefix     %,d numbers, %.2f %% of the model's %,d%n", kept, 100.0 * kept / weights, weights);
         console.out().printf("adapter    %s, %,d bytes%n", out.resolve("adapter"), bytes);
         console.out().printf("run        %s: report.html, metrics.jsonl, config.json%n", out);
         console.out().printf(
-                "try it     scripts/prefix4j generate --model %s --prefix %s --prompt \"name : The Mill | food : Italian\"%n",
+                "try it     scripts/prefix4j generate --model %s --prefix %s --beams 5 --no-repeat-ngram 3 --prompt \"name : The Mill | food : Italian\"%n",
                 MODEL, out.resolve("adapter"));
     }
 }

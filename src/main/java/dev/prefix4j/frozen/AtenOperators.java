@@ -32,7 +32,8 @@ record AtenOperators(Precision precision) implements Operators {
         long[] shape = {x.size(1)};
         T_TensorTensorTensor_T result =
                 torch.native_layer_norm(x, shape, new TensorOptional(weight), new TensorOptional(bias), epsilon);
-        return new Normalized(rows(result.get0()), result.get1().view(-1), result.get2().view(-1));
+        Tensor y = result.get0().detach(); // of its own: the tuple's tensor goes with the tuple
+        return new Normalized(rows(y), result.get1().view(-1), result.get2().view(-1));
     }
 
     @Override
@@ -144,8 +145,9 @@ record AtenOperators(Precision precision) implements Operators {
         byte[] hidden = new byte[(to - from) * (int) k.size(1)];
         for (int row = from; row < to; row++) {
             long seen = prefix + packing.position(sequence, row) + 1;
-            for (long j = seen; j < k.size(1); j++) {
-                hidden[(int) ((row - from) * k.size(1) + j)] = 1;
+            boolean behindPrefix = packing.seesPrefix(sequence, row);
+            for (long j = 0; j < k.size(1); j++) {
+                hidden[(int) ((row - from) * k.size(1) + j)] = (byte) (j >= seen || j < prefix && !behindPrefix ? 1 : 0);
             }
         }
         Tensor mask = torch.tensor(hidden).view(to - from, k.size(1)).to(q.device(), torch.ScalarType.Bool);
@@ -212,12 +214,14 @@ record AtenOperators(Precision precision) implements Operators {
     }
 
     @Override
-    public Tensor attendStep(int heads, double scale, Paths paths, int generations, Tensor q, Tensor store) {
+    public Tensor attendStep(
+            int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store) {
         int rows = paths.rows();
         int[][] places = new int[rows][];
         int longest = 0;
         for (int row = 0; row < rows; row++) {
-            places[row] = paths.places(row, generations);
+            int[] all = paths.places(row, generations);
+            places[row] = prefix ? all : Arrays.copyOfRange(all, paths.prefix(), all.length);
             longest = Math.max(longest, places[row].length);
         }
         int[] index = new int[rows * longest];
@@ -226,13 +230,13 @@ record AtenOperators(Precision precision) implements Operators {
             System.arraycopy(places[row], 0, index, row * longest, places[row].length);
             Arrays.fill(seen, row * longest, row * longest + places[row].length, (byte) 1);
         }
-        Tensor all = torch.index_select(store, 0, torch.tensor(index).to(q.device(), torch.ScalarType.Int))
+        Tensor seenRows = torch.index_select(store, 0, torch.tensor(index).to(q.device(), torch.ScalarType.Int))
                 .view(rows, longest, 2, heads, -1)
                 .permute(2, 0, 3, 1, 4); // [2, R, H, S, D]
         Tensor mask = torch.tensor(seen).view(rows, 1, 1, longest).to(q.device(), torch.ScalarType.Bool);
         Tensor own = q.reshape(rows, heads, 1, -1); // [R, H, 1, D]
         return torch.scaled_dot_product_attention(
-                        own, all.select(0, 0), all.select(0, 1), new TensorOptional(mask), 0, false,
+                        own, seenRows.select(0, 0), seenRows.select(0, 1), new TensorOptional(mask), 0, false,
                         new DoubleOptional(scale), false)
                 .reshape(rows, -1);
     }

@@ -19,6 +19,7 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class Decoder {
     private final FrozenGpt2 model;
+    private final SoftPrompt prompt;
     private final List<int[]> prompts;
     private final List<Tensor> store = new ArrayList<>(); // by layer, [places, 2E]
     private final int[] lengths;
@@ -27,21 +28,29 @@ public final class Decoder {
     private Paths paths;
     private int generations;
 
+    /** With a prefix [P, 2·L·E], as {@code PrefixShape} lays it out; P may be 0. */
+    public Decoder(FrozenGpt2 model, Tensor prefix, List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
+        this(model, SoftPrompt.prefix(prefix, model.config()), prompts, rows, maxNewTokens, minNewTokens);
+    }
+
     /**
-     * @param prefix [P, 2·L·E], as {@code PrefixShape} lays it out; P may be 0
-     * @param prompts ids, at least one each
+     * @param prompt what the model sees besides words
+     * @param prompts ids, at least one each; with an infix, the last one stands behind it
      * @param rows most rows that there will be
      * @param maxNewTokens most tokens that will be added to each
      * @param minNewTokens so many come before the end token
      * @throws dev.prefix4j.InputException if a prompt is too long for the model
      */
-    public Decoder(FrozenGpt2 model, Tensor prefix, List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
+    public Decoder(
+            FrozenGpt2 model, SoftPrompt prompt, List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
         this.model = model;
+        this.prompt = prompt.detached();
         this.prompts = List.copyOf(prompts);
         this.maxNewTokens = maxNewTokens;
         this.minNewTokens = minNewTokens;
         this.lengths = prompts.stream().mapToInt(p -> p.length).toArray();
-        int past = (int) prefix.size(0);
+        Tensor prefix = prompt.activations();
+        int past = prompt.length();
         model.requireRoom(past, Arrays.stream(lengths).max().orElseThrow(), maxNewTokens);
         long[] offsets = new long[prompts.size() + 1];
         int[] input = new int[prompts.size()];
@@ -72,7 +81,7 @@ public final class Decoder {
      */
     public Tensor prefill() {
         try (TensorScope scope = new TensorScope()) {
-            return scope.keep(withoutEarlyEnd(model.prefill(prompts, paths, store)));
+            return scope.keep(withoutEarlyEnd(model.prefill(prompts, paths, prompt, store)));
         }
     }
 
@@ -106,7 +115,7 @@ public final class Decoder {
         }
         generations++;
         try (TensorScope scope = new TensorScope()) {
-            return scope.keep(withoutEarlyEnd(model.next(tokens, positions, paths, generations, store)));
+            return scope.keep(withoutEarlyEnd(model.next(tokens, positions, paths, generations, prompt, store)));
         }
     }
 

@@ -112,10 +112,11 @@ record FrozenBlock(
      *
      * @param x [R, E]
      * @param generations the new tokens are the last of them
+     * @param prefix whether this block sees the prefix
      * @param store [places, 2E]; takes the new keys and values
      * @return [R, E]
      */
-    Tensor step(Tensor x, Paths paths, int generations, Tensor store, double scale) {
+    Tensor step(Tensor x, Paths paths, int generations, boolean prefix, Tensor store, double scale) {
         long width = config.width();
         Rows rows = operators.normalize(x, norm1Weight, norm1Bias, config.layerNormEpsilon()).rows();
         Tensor q;
@@ -129,7 +130,7 @@ record FrozenBlock(
             kv = keyValue.forward(rows, null);
         }
         store.narrow(0, paths.generation(generations - 1), x.size(0)).copy_(kv);
-        Tensor y = operators.attendStep(config.heads(), scale, paths, generations, q, store); // [R, E]
+        Tensor y = operators.attendStep(config.heads(), scale, paths, generations, prefix, q, store); // [R, E]
         Tensor middle = attentionProjection.forward(operators.rows(y), x);
         Rows norm2 = operators.normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon()).rows();
         Tensor h = inner.forward(norm2, null); // [R, F]

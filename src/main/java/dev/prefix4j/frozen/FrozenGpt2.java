@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -143,33 +144,59 @@ public final class FrozenGpt2 {
      * A loss and where it comes from.
      *
      * @param loss sum over the targets, in nats
-     * @param gradient of {@code weight · loss} with respect to the prefix, [P, 2·L·E]
+     * @param gradient of {@code weight · loss} with respect to the activations, [P, 2·L·E]
+     * @param embeddings the same with respect to the virtual tokens, [K, E]
      */
-    public record Gradient(double loss, Tensor gradient) {}
+    public record Gradient(double loss, Tensor gradient, Tensor embeddings) {}
 
     /** The batch on the device, and what every block needs of it. */
-    private record Input(Tensor x, long[] offsets, Packing.Queries queries, Tensor asked, Tensor targets) {}
+    private record Input(
+            Tensor x,
+            long[] offsets,
+            Packing.Queries queries,
+            Optional<long[]> promptFrom,
+            VirtualRows virtual,
+            Tensor asked,
+            Tensor targets) {}
+
+    /**
+     * Rows of virtual tokens.
+     *
+     * @param rows int64, of the batch
+     * @param tokens int64, which virtual token each is
+     */
+    private record VirtualRows(Tensor rows, Tensor tokens) {
+        boolean any() {
+            return rows.numel() > 0;
+        }
+    }
 
     /**
      * The loss of a batch and its gradient.
      *
      * @param vectors [P, 2·L·E] as {@code PrefixShape} lays a prefix out, float32; P may be 0
      * @param weight of each target's loss in the gradient, such as 1/M for a mean
-     * @return with a tensor that belongs to the open scope, or to the caller
+     * @return with tensors that belong to the open scope, or to the caller
      */
     public Gradient gradient(PackedBatch batch, Tensor vectors, double weight) {
+        return gradient(batch, SoftPrompt.prefix(vectors, config), Objective.LIKELIHOOD, weight);
+    }
+
+    /** As {@link #gradient(PackedBatch, Tensor, double)}, with any soft prompt and objective. */
+    public Gradient gradient(PackedBatch batch, SoftPrompt prompt, Objective objective, double weight) {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Tensor prefix = vectors.detach().contiguous();
-            Tensor gradient = torch.zeros_like(prefix);
-            Input input = input(batch, prefix.size(0));
+            SoftPrompt own = prompt.detached();
+            Tensor gradient = torch.zeros_like(own.activations());
+            Tensor dEmbeddings = torch.zeros_like(own.embeddings());
+            Input input = input(batch, own);
             List<Saved> saved = new ArrayList<>();
             List<Tensor> entered = new ArrayList<>();
             Tensor x = input.x();
             for (int layer = 0; layer < blocks.size(); layer++) {
                 entered.add(x);
                 try (TensorScope inner = new TensorScope()) {
-                    Result result = forward(layer, x, input, entries(prefix, gradient, layer));
+                    Result result = forward(layer, x, input, entries(own, gradient, layer));
                     x = inner.keep(result.y());
                     if (!recompute) {
                         result.saved().keep(inner);
@@ -178,43 +205,78 @@ public final class FrozenGpt2 {
                 }
             }
             double[] loss = new double[1];
-            Tensor dx = lossAndBack(x, input.targets(), weight, loss);
+            Tensor dx = lossAndBack(x, input.targets(), objective, weight, loss);
             for (int layer = blocks.size() - 1; layer >= 0; layer--) {
                 try (TensorScope inner = new TensorScope()) {
-                    PrefixLayer entries = entries(prefix, gradient, layer);
+                    PrefixLayer entries = entries(own, gradient, layer);
                     Saved kept = recompute
                             ? forward(layer, entered.get(layer), input, entries).saved()
                             : saved.get(layer);
+                    boolean through = layer > 0 || input.virtual().any();
                     dx = blocks.get(layer)
-                            .backward(dx, kept, packing(input, layer), asked(input, layer), entries, layer > 0);
+                            .backward(dx, kept, packing(input, layer), asked(input, layer), entries, through);
                     if (dx != null) {
                         inner.keep(dx);
                     }
                 }
             }
-            return new Gradient(loss[0], scope.keep(gradient));
+            if (input.virtual().any()) {
+                dEmbeddings.index_add_(
+                        0, input.virtual().tokens(), torch.index_select(dx, 0, input.virtual().rows()));
+            }
+            return new Gradient(loss[0], scope.keep(gradient), scope.keep(dEmbeddings));
         }
     }
 
     /**
      * The loss of a batch.
      *
-     * @param vectors as in {@link #gradient}
+     * @param vectors as in {@link #gradient(PackedBatch, Tensor, double)}
      * @return sum over the targets, in nats
      */
     public double loss(PackedBatch batch, Tensor vectors) {
+        return loss(batch, SoftPrompt.prefix(vectors, config));
+    }
+
+    /** As {@link #loss(PackedBatch, Tensor)}, with any soft prompt. */
+    public double loss(PackedBatch batch, SoftPrompt prompt) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Tensor prefix = vectors.detach().contiguous();
-            Input input = input(batch, prefix.size(0));
-            Tensor x = input.x();
-            for (int layer = 0; layer < blocks.size(); layer++) {
-                try (TensorScope inner = new TensorScope()) {
-                    x = inner.keep(forward(layer, x, input, entries(prefix, null, layer)).y());
-                }
-            }
+            Input input = input(batch, prompt.detached());
+            Tensor x = hidden(input, prompt.detached());
             return sum(head.loss(normalize(x).rows(), input.targets(), false).losses());
         }
+    }
+
+    /** What a model predicts at the target positions of a batch; it belongs to the scope in which it was made. */
+    public static final class Predictions {
+        private final Head head;
+        private final Rows hidden; // [M, E]
+
+        private Predictions(Head head, Rows hidden) {
+            this.head = head;
+            this.hidden = hidden;
+        }
+    }
+
+    /** The predictions at the target positions of a batch. */
+    public Predictions predictions(PackedBatch batch, SoftPrompt prompt) {
+        try (TensorScope scope = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            Rows rows = normalize(hidden(input(batch, prompt.detached()), prompt.detached())).rows();
+            return new Predictions(head, rows.keep(scope));
+        }
+    }
+
+    /** After the last block, at the target positions, [M, E]. */
+    private Tensor hidden(Input input, SoftPrompt prompt) {
+        Tensor x = input.x();
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            try (TensorScope inner = new TensorScope()) {
+                x = inner.keep(forward(layer, x, input, entries(prompt, null, layer)).y());
+            }
+        }
+        return x;
     }
 
     public Gpt2Config config() {
@@ -242,7 +304,7 @@ public final class FrozenGpt2 {
     }
 
     /** What {@link Decoder#prefill} does; the keys and values of the prompts go to the store. */
-    Tensor prefill(List<int[]> prompts, Paths paths, List<Tensor> store) {
+    Tensor prefill(List<int[]> prompts, Paths paths, SoftPrompt prompt, List<Tensor> store) {
         int[] ids = prompts.stream().flatMapToInt(Arrays::stream).toArray();
         long[] last = new long[prompts.size()];
         for (int i = 0; i < last.length; i++) {
@@ -250,15 +312,11 @@ public final class FrozenGpt2 {
         }
         PackedBatch batch = new PackedBatch(
                 Arrays.stream(ids).asLongStream().toArray(), paths.promptOffsets(), last, new long[last.length]);
-        Input input = input(batch, paths.prefix());
+        Input input = input(batch, prompt);
         Tensor x = input.x();
-        long width = config.width();
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
-                Tensor prefix = store.get(layer).narrow(0, 0, paths.prefix());
-                PrefixLayer entries =
-                        new PrefixLayer(prefix.narrow(1, 0, width), prefix.narrow(1, width, width), null, null);
-                Result result = forward(layer, x, input, entries);
+                Result result = forward(layer, x, input, entries(prompt, null, layer));
                 store.get(layer).narrow(0, paths.prefix(), ids.length).copy_(result.saved().kv());
                 x = inner.keep(result.y());
             }
@@ -267,22 +325,26 @@ public final class FrozenGpt2 {
     }
 
     /** What {@link Decoder#next} does. */
-    Tensor next(long[] tokens, long[] positions, Paths paths, int generations, List<Tensor> store) {
-        Tensor x = embed(tokens, positions); // [R, E]
+    Tensor next(
+            long[] tokens, long[] positions, Paths paths, int generations, SoftPrompt prompt, List<Tensor> store) {
+        Tensor x = words(tokens).add_(positions(positions)); // [R, E]
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
                 x = inner.keep(blocks.get(layer)
-                        .step(x, paths, generations, store.get(layer), config.attentionScale(layer)));
+                        .step(x, paths, generations, prompt.inLayer(layer), store.get(layer), config.attentionScale(layer)));
             }
         }
         return head.logits(normalize(x).rows());
     }
 
     /** [N, E]. */
-    private Tensor embed(long[] tokens, long[] positions) {
-        Map<String, Tensor> weights = model.weights();
-        return torch.embedding(weights.get("wte.weight"), model.ids(tokens))
-                .add_(torch.embedding(weights.get("wpe.weight"), model.ids(positions)));
+    private Tensor words(long[] ids) {
+        return torch.embedding(model.weights().get("wte.weight"), model.ids(ids));
+    }
+
+    /** [N, E]. */
+    private Tensor positions(long[] positions) {
+        return torch.embedding(model.weights().get("wpe.weight"), model.ids(positions));
     }
 
     /** With 8 bits only a few rows of the float32 table are read; the system maps much more around each. */
@@ -292,16 +354,22 @@ public final class FrozenGpt2 {
         }
     }
 
-    private Input input(PackedBatch batch, long past) {
-        model.requireRoom((int) past, batch.longest(), 0);
+    private Input input(PackedBatch batch, SoftPrompt prompt) {
+        int past = prompt.length();
+        model.requireRoom(past, batch.longest(), 0);
         long[] offsets = batch.offsets();
         long[] positions = new long[batch.tokens()];
         int[] asked = new int[batch.positions().length];
         long[] queryOffsets = new long[offsets.length];
+        long[] from = new long[batch.sequences()]; // first position behind the activations
         int query = 0;
         for (int b = 0; b < batch.sequences(); b++) {
+            from[b] = switch (prompt.place()) {
+                case PREFIX -> 0;
+                case INFIX -> batch.positions()[query] - offsets[b];
+            };
             for (long i = offsets[b]; i < offsets[b + 1]; i++) {
-                positions[(int) i] = past + i - offsets[b];
+                positions[(int) i] = i - offsets[b] + (i - offsets[b] >= from[b] ? past : 0);
             }
             while (query < asked.length && batch.positions()[query] < offsets[b + 1]) {
                 asked[query] = (int) (batch.positions()[query] - offsets[b]);
@@ -309,14 +377,33 @@ public final class FrozenGpt2 {
             }
             queryOffsets[b + 1] = query;
         }
-        Tensor x = embed(batch.ids(), positions);
+        Tensor x = words(Arrays.stream(batch.ids()).map(id -> Math.max(0, id)).toArray());
+        VirtualRows virtual = virtualRows(batch.ids(), prompt);
+        if (virtual.any()) {
+            x.index_copy_(0, virtual.rows(), torch.index_select(prompt.embeddings(), 0, virtual.tokens()));
+        }
+        x.add_(positions(positions));
         evictEmbedding();
         return new Input(
                 x,
                 offsets,
                 new Packing.Queries(queryOffsets, asked),
+                prompt.place() == SoftPrompt.Place.INFIX ? Optional.of(from) : Optional.empty(),
+                virtual,
                 model.ids(batch.positions()),
                 model.ids(batch.targets()));
+    }
+
+    private VirtualRows virtualRows(long[] ids, SoftPrompt prompt) {
+        long[] rows = IntStream.range(0, ids.length).filter(i -> ids[i] < 0).asLongStream().toArray();
+        long[] tokens = Arrays.stream(ids).filter(id -> id < 0).map(id -> -id - 1).toArray();
+        for (long token : tokens) {
+            if (token >= prompt.embeddings().size(0)) {
+                throw new IllegalArgumentException("virtual token %d: expected less than %d"
+                        .formatted(token, prompt.embeddings().size(0)));
+            }
+        }
+        return new VirtualRows(model.ids(rows), model.ids(tokens));
     }
 
     /** In the last block only the rows that predict a target ask. */
@@ -329,18 +416,24 @@ public final class FrozenGpt2 {
                 config.heads(),
                 config.attentionScale(layer),
                 input.offsets(),
-                layer == config.layers() - 1 ? Optional.of(input.queries()) : Optional.empty());
+                layer == config.layers() - 1 ? Optional.of(input.queries()) : Optional.empty(),
+                input.promptFrom());
     }
 
-    /** The part of the prefix [P, 2·L·E] that a layer sees. */
-    private PrefixLayer entries(Tensor prefix, Tensor gradient, int layer) {
+    /** The part of the activations [P, 2·L·E] that a layer sees. */
+    private PrefixLayer entries(SoftPrompt prompt, Tensor gradient, int layer) {
         long width = config.width();
         long keys = 2L * layer * width;
+        long count = prompt.inLayer(layer) ? prompt.length() : 0;
         return new PrefixLayer(
-                prefix.narrow(1, keys, width),
-                prefix.narrow(1, keys + width, width),
-                gradient == null ? null : gradient.narrow(1, keys, width),
-                gradient == null ? null : gradient.narrow(1, keys + width, width));
+                part(prompt.activations(), count, keys),
+                part(prompt.activations(), count, keys + width),
+                gradient == null ? null : part(gradient, count, keys),
+                gradient == null ? null : part(gradient, count, keys + width));
+    }
+
+    private Tensor part(Tensor vectors, long count, long from) {
+        return vectors.narrow(0, 0, count).narrow(1, from, config.width());
     }
 
     private Normalized normalize(Tensor x) {
@@ -356,11 +449,13 @@ public final class FrozenGpt2 {
      * @param loss takes the sum
      * @return [M, E]
      */
-    private Tensor lossAndBack(Tensor x, Tensor targets, double weight, double[] loss) {
+    private Tensor lossAndBack(Tensor x, Tensor targets, Objective objective, double weight, double[] loss) {
         Tensor dx = torch.zeros_like(x);
         try (TensorScope _ = new TensorScope()) {
             Normalized normalized = normalize(x);
-            Head.Loss result = head.loss(normalized.rows(), targets, true);
+            Head.Loss result = objective.teacher()
+                    .map(teacher -> head.divergence(normalized.rows(), teacher.head, teacher.hidden))
+                    .orElseGet(() -> head.loss(normalized.rows(), targets, objective.smoothing(), true));
             evictEmbedding();
             loss[0] = sum(result.losses());
             Tensor dy = result.gradient().mul_(new Scalar(weight)); // [M, E]

@@ -4,6 +4,8 @@ import dev.prefix4j.torch.Kernels;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -42,28 +44,90 @@ sealed interface Head {
      */
     record Loss(Tensor losses, Tensor gradient) {}
 
+    /** The cross-entropy of hidden states [n, E] with targets, int64 [n]. */
+    default Loss loss(Rows hidden, Tensor targets, boolean withGradient) {
+        return loss(hidden, targets, 0, withGradient);
+    }
+
     /**
      * The cross-entropy of hidden states [n, E]: an online softmax over blocks of words.
      *
      * @param targets int64 [n]
+     * @param smoothing share of a target's probability that all words have in equal parts
      */
-    default Loss loss(Rows hidden, Tensor targets, boolean withGradient) {
+    default Loss loss(Rows hidden, Tensor targets, double smoothing, boolean withGradient) {
         OnlineSoftmax softmax = OnlineSoftmax.of(targets);
-        Tensor mean = withGradient ? torch.zeros(new long[] {hidden.count(), weight().size(1)}, weight().options()) : null;
+        Tensor mean = withGradient ? zeros(hidden) : null;
+        Tensor all = torch.zeros_like(softmax.sum()); // [n], of the logits; only for smoothing
         long words = weight().size(0);
         for (long first = 0; first < words; first += BLOCK) {
             try (TensorScope inner = new TensorScope()) {
                 Tensor z = logits(hidden, first, Math.min(BLOCK, words - first)); // [n, C]
+                if (smoothing > 0) {
+                    all.add_(torch.sum(z, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Double)));
+                }
                 operators().softmaxBlock(z, first, softmax, mean); // z is exp(z - top) now
                 if (withGradient) {
                     mean = inner.keep(addMean(z, first, mean)); // [n, E]
                 }
             }
         }
-        if (withGradient) {
-            mean.div_(softmax.sum().unsqueeze(1)).sub_(torch.embedding(weight(), targets));
+        Tensor losses = softmax.losses();
+        if (smoothing > 0) { // lse - (1 - s) z_target - s mean(z)
+            losses.add_(softmax.ofTarget().sub(all.div(new Scalar((double) words))).mul_(new Scalar(smoothing)));
         }
-        return new Loss(softmax.losses(), mean);
+        if (withGradient) {
+            mean.div_(softmax.sum().unsqueeze(1));
+            mean.sub_(torch.embedding(weight(), targets).mul_(new Scalar(1 - smoothing)));
+            if (smoothing > 0) {
+                mean.sub_(torch.mean(weight(), new long[] {0}, false, new ScalarTypeOptional())
+                        .mul_(new Scalar(smoothing)));
+            }
+        }
+        return new Loss(losses, mean);
+    }
+
+    /**
+     * KL(teacher ‖ this) at hidden states [n, E], with its gradient: two online softmaxes side by side.
+     *
+     * @param teachers hidden states of the teacher, [n, its E]
+     */
+    default Loss divergence(Rows hidden, Head teacher, Rows teachers) {
+        Tensor nowhere = torch.zeros(
+                new long[] {hidden.count()}, weight().options().dtype(new ScalarTypeOptional(torch.ScalarType.Long)));
+        OnlineSoftmax own = OnlineSoftmax.of(nowhere);
+        OnlineSoftmax given = OnlineSoftmax.of(nowhere);
+        Tensor mean = zeros(hidden);
+        Tensor wanted = zeros(hidden); // sum of words, weighted by exp(logit - top) of the teacher
+        Tensor apart = torch.zeros_like(given.sum()); // [n], of the differences of the logits, weighted in the same way
+        long words = weight().size(0);
+        for (long first = 0; first < words; first += BLOCK) {
+            try (TensorScope inner = new TensorScope()) {
+                long count = Math.min(BLOCK, words - first);
+                Tensor z = logits(hidden, first, count); // [n, C]
+                Tensor t = teacher.logits(teachers, first, count); // [n, C]
+                Tensor difference = t.sub(z);
+                Tensor before = given.top().clone();
+                operators().softmaxBlock(z, first, own, mean);
+                operators().softmaxBlock(t, first, given, wanted);
+                apart.mul_(before.sub_(given.top()).exp_())
+                        .add_(torch.sum(
+                                t.mul(difference), new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Double)));
+                mean = inner.keep(addMean(z, first, mean));
+                wanted = inner.keep(addMean(t, first, wanted));
+            }
+        }
+        // sum p (t - z) - lse(t) + lse(z)
+        Tensor losses = apart.div_(given.sum())
+                .sub_(given.sum().log().add_(given.top()))
+                .add_(own.sum().log().add_(own.top()));
+        mean.div_(own.sum().unsqueeze(1)).sub_(wanted.div_(given.sum().unsqueeze(1)));
+        return new Loss(losses, mean);
+    }
+
+    /** [n, E]. */
+    private Tensor zeros(Rows hidden) {
+        return torch.zeros(new long[] {hidden.count(), weight().size(1)}, weight().options());
     }
 
     /** @param kernels null: libtorch's operators do the work */

@@ -124,7 +124,8 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
                 packing.scale(),
                 packing.offsets(),
                 packing.queries().map(Packing.Queries::offsets).orElse(null),
-                packing.queries().map(Packing.Queries::positions).orElse(null));
+                packing.queries().map(Packing.Queries::positions).orElse(null),
+                packing.prefixFrom().orElse(null));
     }
 
     @Override
@@ -152,7 +153,8 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
     }
 
     @Override
-    public Tensor attendStep(int heads, double scale, Paths paths, int generations, Tensor q, Tensor store) {
+    public Tensor attendStep(
+            int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store) {
         long width = q.size(1);
         int[] beam = new int[paths.rows() * generations];
         for (int row = 0; row < paths.rows(); row++) {
@@ -164,13 +166,13 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
         Tensor values = store.narrow(1, width, width);
         Tensor y = floats(q.size(0), width);
         kernels.attentionDecode(
-                how, q, prefix(paths, keys), prefix(paths, values), prompts(paths, keys), prompts(paths, values),
+                how, q, prefix(paths, prefix, keys), prefix(paths, prefix, values), prompts(paths, keys), prompts(paths, values),
                 generated(paths, generations, keys), generated(paths, generations, values), y);
         return y;
     }
 
-    private static Tensor prefix(Paths paths, Tensor store) {
-        return store.narrow(0, 0, paths.prefix());
+    private static Tensor prefix(Paths paths, boolean seen, Tensor store) {
+        return store.narrow(0, 0, seen ? paths.prefix() : 0);
     }
 
     private static Tensor prompts(Paths paths, Tensor store) {

@@ -97,11 +97,13 @@ sealed interface Operators permits AtenOperators, NativeOperators {
      * Attention of one new token in each row to what its path holds.
      *
      * @param generations new tokens so far, this one included
+     * @param prefix whether the prefix is seen
      * @param q [R, E], rows may lie apart
      * @param store [places, 2E]: keys, values
      * @return [R, E]
      */
-    Tensor attendStep(int heads, double scale, Paths paths, int generations, Tensor q, Tensor store);
+    Tensor attendStep(
+            int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store);
 
     /**
      * The likeliest words of rows.

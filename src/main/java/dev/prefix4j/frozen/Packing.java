@@ -9,8 +9,9 @@ import java.util.Optional;
  * @param scale of the scores
  * @param offsets [B+1], of the keys: sequence b has the rows from offsets[b] to offsets[b+1]
  * @param queries which rows ask; absent: all
+ * @param prefixFrom [B], position in its sequence of the first row that sees the prefix; absent: all rows do
  */
-record Packing(int heads, double scale, long[] offsets, Optional<Queries> queries) {
+record Packing(int heads, double scale, long[] offsets, Optional<Queries> queries, Optional<long[]> prefixFrom) {
     /**
      * Some of the rows.
      *
@@ -27,6 +28,11 @@ record Packing(int heads, double scale, long[] offsets, Optional<Queries> querie
     /** Position in its sequence of a query row of it. */
     int position(int sequence, int row) {
         return queries.map(q -> q.positions()[row]).orElse((int) (row - offsets[sequence]));
+    }
+
+    /** Whether a query row of a sequence sees the prefix. */
+    boolean seesPrefix(int sequence, int row) {
+        return prefixFrom.isEmpty() || position(sequence, row) >= prefixFrom.get()[sequence];
     }
 
     int sequences() {

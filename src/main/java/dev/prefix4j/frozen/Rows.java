@@ -1,5 +1,6 @@
 package dev.prefix4j.frozen;
 
+import dev.prefix4j.torch.TensorScope;
 import org.bytedeco.pytorch.Tensor;
 
 /** Rows of activations or gradients, in the numbers that a {@link Linear} multiplies. N rows, K columns. */
@@ -15,6 +16,15 @@ sealed interface Rows {
      * @param sum int32 [N], sum of a row of {@code q}
      */
     record Int8(Tensor q, Tensor scale, Tensor sum) implements Rows {}
+
+    /** Lets them outlive a scope. */
+    default Rows keep(TensorScope scope) {
+        return switch (this) {
+            case Float32(Tensor x) -> new Float32(scope.keep(x));
+            case Int8(Tensor q, Tensor scale, Tensor sum) ->
+                new Int8(scope.keep(q), scope.keep(scale), scope.keep(sum));
+        };
+    }
 
     /** Number of rows. */
     default long count() {

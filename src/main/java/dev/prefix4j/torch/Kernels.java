@@ -414,10 +414,12 @@ public final class Kernels {
      * @param offsets [B+1], of the keys
      * @param queryOffsets [B+1], of the queries; null: as the keys
      * @param queryPositions of each query in its sequence; null: as the keys
+     * @param prefixFrom [B], position of the first query that sees the prefix; null: all do
      */
-    public record Attention(int heads, double scale, long[] offsets, long[] queryOffsets, int[] queryPositions) {
+    public record Attention(
+            int heads, double scale, long[] offsets, long[] queryOffsets, int[] queryPositions, long[] prefixFrom) {
         private MemorySegment struct(Arena arena, long width, long prefix) {
-            MemorySegment struct = arena.allocate(64, 8);
+            MemorySegment struct = arena.allocate(72, 8);
             struct.setAtIndex(LONG, 0, offsets.length - 1L);
             struct.setAtIndex(LONG, 1, heads);
             struct.setAtIndex(LONG, 2, width);
@@ -426,6 +428,7 @@ public final class Kernels {
             struct.setAtIndex(LONG, 5, queryOffsets == null ? 0 : arena.allocateFrom(LONG, queryOffsets).address());
             struct.setAtIndex(LONG, 6, queryPositions == null ? 0 : arena.allocateFrom(INT, queryPositions).address());
             struct.set(FLOAT, 56, (float) scale);
+            struct.setAtIndex(LONG, 8, prefixFrom == null ? 0 : arena.allocateFrom(LONG, prefixFrom).address());
             return struct;
         }
     }

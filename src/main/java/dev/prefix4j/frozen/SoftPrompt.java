@@ -1,0 +1,79 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.Gpt2Config;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * What a frozen model sees besides words, and what can be learned instead of its weights (Li and Liang 2021, sections 4
+ * and 7.2).
+ *
+ * <p>P activations, K virtual tokens, L layers, E width.
+ *
+ * @param activations keys and values, [P, 2·L·E] as {@code PrefixShape} lays them out, float32; P may be 0
+ * @param place where the activations stand
+ * @param firstLayer first layer that sees them, from 0
+ * @param lastLayer last layer that sees them
+ * @param embeddings [K, E], float32, of virtual tokens among those of a sequence: the id -1 is the first of them, -2 the
+ *     second …; K may be 0
+ */
+public record SoftPrompt(Tensor activations, Place place, int firstLayer, int lastLayer, Tensor embeddings) {
+    /** Where activations stand. */
+    public enum Place {
+        /** Before the source: every token sees them. */
+        PREFIX,
+        /** Before the token that ends the source: the source does not see them. */
+        INFIX
+    }
+
+    /** @throws InputException if there are no such layers */
+    public SoftPrompt {
+        long layers = activations.size(1) / (2 * embeddings.size(1));
+        if (firstLayer < 0 || lastLayer < firstLayer || lastLayer >= layers) {
+            throw new InputException("layers: expected a range within 0 to %d, found %d to %d"
+                    .formatted(layers - 1, firstLayer, lastLayer));
+        }
+    }
+
+    /** Activations before everything, in all layers. */
+    public static SoftPrompt prefix(Tensor activations, Gpt2Config config) {
+        return activations(activations, Place.PREFIX, config);
+    }
+
+    /** Activations in all layers. */
+    public static SoftPrompt activations(Tensor activations, Place place, Gpt2Config config) {
+        return new SoftPrompt(
+                activations, place, 0, config.layers() - 1, none(config.width(), activations.options()));
+    }
+
+    /** Virtual tokens alone. */
+    public static SoftPrompt embeddings(Tensor embeddings, Gpt2Config config) {
+        return new SoftPrompt(
+                none(2L * config.layers() * config.width(), embeddings.options()),
+                Place.PREFIX,
+                0,
+                config.layers() - 1,
+                embeddings);
+    }
+
+    private static Tensor none(long width, TensorOptions options) {
+        return torch.empty(new long[] {0, width}, options, null);
+    }
+
+    /** Positions that the activations take, P. */
+    public int length() {
+        return (int) activations.size(0);
+    }
+
+    boolean inLayer(int layer) {
+        return layer >= firstLayer && layer <= lastLayer;
+    }
+
+    /** The same without a graph, each in one piece. */
+    SoftPrompt detached() {
+        return new SoftPrompt(
+                activations.detach().contiguous(), place, firstLayer, lastLayer, embeddings.detach().contiguous());
+    }
+}

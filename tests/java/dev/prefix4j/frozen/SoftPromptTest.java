@@ -1,0 +1,223 @@
+package dev.prefix4j.frozen;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.text.PackedBatch;
+import dev.prefix4j.text.Sequence;
+import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every place of a soft prompt and every objective, against {@link PlainGpt2} with autograd. */
+class SoftPromptTest {
+    private static final int LENGTH = 4;
+    private static final int TOKENS = 3;
+
+    /** How a soft prompt stands. */
+    private enum Kind {
+        PREFIX,
+        INFIX,
+        SOME_LAYERS,
+        EMBEDDINGS,
+        INFIX_AND_EMBEDDINGS
+    }
+
+    private record Case(FrozenGpt2Test.Model model, Kind kind, boolean kernels) {}
+
+    @BeforeAll
+    static void start() {
+        TorchRuntime.require();
+    }
+
+    static Stream<Case> cases() {
+        return Arrays.stream(FrozenGpt2Test.Model.values())
+                .flatMap(model -> Arrays.stream(Kind.values())
+                        .flatMap(kind -> Stream.of(false, true)
+                                .filter(kernels -> !kernels || Kernels.find().isPresent())
+                                .map(kernels -> new Case(model, kind, kernels))));
+    }
+
+    private static FrozenGpt2 frozen(Gpt2 model, Case c) {
+        return new FrozenGpt2(
+                model,
+                new FrozenGpt2.Options(
+                        Precision.FP32, c.kind() == Kind.INFIX, false, c.kernels() ? Kernels.find() : Optional.empty()));
+    }
+
+    private static SoftPrompt prompt(Gpt2 model, Kind kind) {
+        Tensor activations = FrozenGpt2Test.vectors(model.config(), kind == Kind.EMBEDDINGS ? 0 : LENGTH)
+                .requires_grad_(true);
+        boolean virtual = kind == Kind.EMBEDDINGS || kind == Kind.INFIX_AND_EMBEDDINGS;
+        Tensor embeddings =
+                torch.randn(new long[] {virtual ? TOKENS : 0, model.config().width()}).requires_grad_(true);
+        int layers = model.config().layers();
+        return new SoftPrompt(
+                activations,
+                kind == Kind.INFIX || kind == Kind.INFIX_AND_EMBEDDINGS ? SoftPrompt.Place.INFIX : SoftPrompt.Place.PREFIX,
+                kind == Kind.SOME_LAYERS ? layers / 2 : 0,
+                kind == Kind.SOME_LAYERS ? Math.max(layers / 2, layers - 2) : layers - 1,
+                embeddings);
+    }
+
+    /** Sequences, with virtual tokens before the last token of the source if there are any. */
+    private static List<Sequence> sequences(Gpt2 model, SoftPrompt prompt) {
+        Random random = new Random(11);
+        int[] virtual = IntStream.range(0, (int) prompt.embeddings().size(0)).map(i -> -i - 1).toArray();
+        List<Sequence> sequences = new ArrayList<>();
+        for (int[] lengths : new int[][] {{5, 9}, {1, 1}, {11, 20}, {15, 1}}) {
+            int[] source = random.ints(lengths[0] - 1, 0, model.config().vocabulary()).toArray();
+            int[] rest = random.ints(1 + lengths[1], 0, model.config().vocabulary()).toArray();
+            int[] ids = IntStream.concat(
+                            IntStream.concat(Arrays.stream(source), Arrays.stream(virtual)), Arrays.stream(rest))
+                    .toArray();
+            sequences.add(new Sequence(ids, lengths[0] + virtual.length));
+        }
+        return sequences;
+    }
+
+    private static int from(SoftPrompt prompt, Sequence sequence) {
+        return prompt.place() == SoftPrompt.Place.INFIX ? sequence.sourceLength() - 1 : 0;
+    }
+
+    /** Logits at the target positions, [M, V]. */
+    private static Tensor logits(Gpt2 model, SoftPrompt prompt, Sequence sequence) {
+        int before = sequence.sourceLength() - 1;
+        return PlainGpt2.logits(model, sequence.ids(), prompt, from(prompt, sequence))
+                .narrow(0, before, sequence.ids().length - 1 - before);
+    }
+
+    private static Tensor targets(Gpt2 model, Sequence sequence) {
+        return model.ids(Arrays.stream(sequence.ids(), sequence.sourceLength(), sequence.ids().length)
+                .asLongStream()
+                .toArray());
+    }
+
+    private static void check(double expected, FrozenGpt2.Gradient found, SoftPrompt prompt) {
+        assertEquals(expected, found.loss(), 1e-5 * Math.abs(expected));
+        check(prompt.activations(), found.gradient());
+        check(prompt.embeddings(), found.embeddings());
+    }
+
+    /** @param found half of what autograd has left at the tensor */
+    private static void check(Tensor of, Tensor found) {
+        if (of.numel() == 0) {
+            assertEquals(0, found.numel());
+            return;
+        }
+        Tensor expected = of.grad().mul(new Scalar(0.5));
+        double norm = torch.norm(expected).item_double();
+        double error = torch.norm(found.sub(expected)).item_double();
+        assertTrue(norm > 0);
+        assertTrue(error < 1e-4 * norm, "relative error " + error / norm);
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void lossAndGradientAreThoseOfAutograd(Case c) {
+        try (TensorScope _ = new TensorScope()) {
+            Gpt2 model = FrozenGpt2Test.model(c.model().config);
+            SoftPrompt prompt = prompt(model, c.kind());
+            List<Sequence> sequences = sequences(model, prompt);
+            Tensor loss = torch.zeros(1);
+            for (Sequence sequence : sequences) {
+                Tensor logs = torch.log_softmax(logits(model, prompt, sequence), 1);
+                loss = loss.sub(torch.sum(logs.gather(1, targets(model, sequence).unsqueeze(1))));
+            }
+            loss.backward();
+            FrozenGpt2 frozen = frozen(model, c);
+            PackedBatch batch = PackedBatch.of(sequences);
+            check(loss.item_double(), frozen.gradient(batch, prompt, Objective.LIKELIHOOD, 0.5), prompt);
+            assertEquals(loss.item_double(), frozen.loss(batch, prompt), 1e-5 * loss.item_double());
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void smoothedLossAndGradientAreThoseOfAutograd(Case c) {
+        double smoothing = 0.2;
+        try (TensorScope _ = new TensorScope()) {
+            Gpt2 model = FrozenGpt2Test.model(c.model().config);
+            SoftPrompt prompt = prompt(model, c.kind());
+            List<Sequence> sequences = sequences(model, prompt);
+            Tensor loss = torch.zeros(1);
+            for (Sequence sequence : sequences) {
+                Tensor logs = torch.log_softmax(logits(model, prompt, sequence), 1);
+                loss = loss.sub(torch.sum(logs.gather(1, targets(model, sequence).unsqueeze(1))).mul(new Scalar(1 - smoothing)))
+                        .sub(torch.sum(logs).mul(new Scalar(smoothing / model.config().vocabulary())));
+            }
+            loss.backward();
+            Objective objective = new Objective(smoothing, Optional.empty());
+            check(loss.item_double(), frozen(model, c).gradient(PackedBatch.of(sequences), prompt, objective, 0.5), prompt);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void divergenceFromATeacherAndItsGradientAreThoseOfAutograd(Case c) {
+        try (TensorScope _ = new TensorScope()) {
+            Gpt2 model = FrozenGpt2Test.model(c.model().config);
+            SoftPrompt prompt = prompt(model, c.kind());
+            SoftPrompt other = prompt(model, Kind.PREFIX);
+            List<Sequence> sequences = sequences(model, prompt);
+            List<Sequence> taught = sequences(model, other);
+            Tensor loss = torch.zeros(1);
+            for (int i = 0; i < sequences.size(); i++) {
+                Tensor logs = torch.log_softmax(logits(model, prompt, sequences.get(i)), 1);
+                Tensor wanted = torch.log_softmax(logits(model, other, taught.get(i)).detach(), 1);
+                loss = loss.add(torch.sum(wanted.exp().mul(wanted.sub(logs))));
+            }
+            loss.backward();
+            FrozenGpt2 frozen = frozen(model, c);
+            Objective objective = new Objective(0, Optional.of(frozen.predictions(PackedBatch.of(taught), other)));
+            check(loss.item_double(), frozen.gradient(PackedBatch.of(sequences), prompt, objective, 0.5), prompt);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void decodedRowsHaveTheLogitsOfTheirSequences(Case c) {
+        try (TensorScope _ = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            Gpt2 model = FrozenGpt2Test.model(c.model().config);
+            SoftPrompt prompt = prompt(model, c.kind());
+            List<int[]> rows = new ArrayList<>();
+            List<Integer> ends = new ArrayList<>();
+            for (Sequence sequence : sequences(model, prompt)) {
+                rows.add(Arrays.copyOf(sequence.ids(), sequence.sourceLength()));
+                ends.add(from(prompt, sequence));
+            }
+            Decoder decoder = new Decoder(frozen(model, c), prompt, rows, rows.size(), 4, 0);
+            for (int n = 0; n < 4; n++) {
+                long[] tokens = new long[rows.size()];
+                for (int i = 0; i < tokens.length; i++) {
+                    tokens[i] = 5 + 7 * n + i;
+                }
+                Tensor logits = n == 0 ? decoder.prefill() : decoder.next(Arrays.stream(tokens).map(t -> t - 7).toArray());
+                for (int i = 0; i < rows.size(); i++) {
+                    int[] ids = rows.get(i);
+                    Tensor expected = PlainGpt2.logits(model, ids, prompt, ends.get(i)).select(0, ids.length - 1);
+                    assertTrue(expected.sub(logits.select(0, i)).abs().max().item_double() < 2e-4);
+                    int[] longer = Arrays.copyOf(ids, ids.length + 1);
+                    longer[ids.length] = (int) tokens[i];
+                    rows.set(i, longer);
+                }
+            }
+        }
+    }
+}
