@@ -13,12 +13,10 @@ final class ChrF implements Scorer {
     private static final int MAX_ORDER = 6;
     private static final double BETA_SQUARED = 4;
 
-    private final List<List<List<Map<String, Integer>>>> references;
+    private final List<List<String>> references;
 
     ChrF(List<List<String>> references) {
-        this.references = references.stream()
-                .map(texts -> texts.stream().map(ChrF::ngrams).toList())
-                .toList();
+        this.references = references;
     }
 
     /** Counts by n, from 1. A character is a code point. */
@@ -45,7 +43,8 @@ final class ChrF implements Scorer {
         List<Map<String, Integer>> ngrams = ngrams(output);
         double[] best = new double[0];
         double bestScore = -1;
-        for (List<Map<String, Integer>> reference : references.get(segment)) {
+        for (String text : references.get(segment)) {
+            List<Map<String, Integer>> reference = ngrams(text);
             double[] row = new double[3 * MAX_ORDER];
             for (int n = 0; n < MAX_ORDER; n++) {
                 Map<String, Integer> others = reference.get(n);

@@ -19,7 +19,7 @@ final class Cider implements Scorer {
 
     private final Map<List<String>, Integer> documents = new HashMap<>();
     private final double logSegments;
-    private final List<List<Vector>> references;
+    private final List<List<List<String>>> references;
 
     /**
      * A text by its n-grams.
@@ -31,8 +31,8 @@ final class Cider implements Scorer {
     private record Vector(List<Map<List<String>, Double>> weights, double[] norms, int bigrams) {}
 
     Cider(List<List<String>> references) {
-        List<List<List<String>>> words = PtbTokenizer.cocoWords(references);
-        for (List<List<String>> texts : words) {
+        this.references = PtbTokenizer.cocoWords(references);
+        for (List<List<String>> texts : this.references) {
             Set<List<String>> seen = new HashSet<>();
             for (List<String> text : texts) {
                 for (int n = 1; n <= MAX_ORDER; n++) {
@@ -42,9 +42,6 @@ final class Cider implements Scorer {
             seen.forEach(ngram -> documents.merge(ngram, 1, Integer::sum));
         }
         logSegments = Math.log(references.size());
-        this.references = words.stream()
-                .map(texts -> texts.stream().map(this::vector).toList())
-                .toList();
     }
 
     private Vector vector(List<String> words) {
@@ -85,7 +82,7 @@ final class Cider implements Scorer {
     public double[] statistics(int segment, String output) {
         Vector vector = vector(PtbTokenizer.cocoWords(output));
         double mean = references.get(segment).stream()
-                .mapToDouble(reference -> similarity(vector, reference))
+                .mapToDouble(reference -> similarity(vector, vector(reference)))
                 .average()
                 .orElseThrow();
         return new double[] {SCALE * mean, 1};
