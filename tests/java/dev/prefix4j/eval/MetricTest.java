@@ -11,8 +11,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -211,6 +213,59 @@ class MetricTest {
         double[] row = meteor.statistics(0, "the pub near the river"); // the first "the" would break the chunk
         assertEquals(1, row[4]);
         assertEquals(3, row[5]);
+    }
+
+    @Test
+    void meteorFindsTheBestAlignmentOfAll() {
+        Random random = new Random(4);
+        for (int i = 0; i < 300; i++) {
+            List<String> output = random.ints(random.nextInt(1, 8), 0, 4).mapToObj(w -> "zb" + w).toList();
+            List<String> reference = random.ints(random.nextInt(1, 8), 0, 4).mapToObj(w -> "zb" + w).toList();
+            if (output.equals(reference)) {
+                continue;
+            }
+            double[] row = Metric.METEOR.over(List.of(List.of(String.join(" ", reference))), Bleu.DEFAULT)
+                    .statistics(0, String.join(" ", output));
+            // A thousand for a missing match, one for a chunk.
+            int[] best = {Integer.MAX_VALUE};
+            tryAll(output, reference, 0, new int[reference.size()], best);
+            assertEquals(best[0], 1000 * (reference.size() - (int) row[5]) + (int) row[4], output + " " + reference);
+        }
+    }
+
+    /** @param outputs for each word of the reference, its word of the output from 1, or 0 */
+    private static void tryAll(List<String> output, List<String> reference, int j, int[] outputs, int[] best) {
+        if (j == reference.size()) {
+            int cost = 0;
+            for (int k = 0; k < j; k++) {
+                boolean continues = k > 0 && outputs[k - 1] > 0 && outputs[k] == outputs[k - 1] + 1;
+                cost += outputs[k] == 0 ? 1000 : continues ? 0 : 1;
+            }
+            best[0] = Math.min(best[0], cost);
+            return;
+        }
+        for (int i = 0; i <= output.size(); i++) {
+            int word = i;
+            boolean free = i == 0
+                    || output.get(i - 1).equals(reference.get(j))
+                            && Arrays.stream(outputs, 0, j).noneMatch(used -> used == word);
+            if (free) {
+                outputs[j] = i;
+                tryAll(output, reference, j + 1, outputs, best);
+            }
+        }
+    }
+
+    @Test
+    void wordNetKnowsBaseForms() {
+        for (List<String> pair : List.of(
+                List.of("children", "child"), List.of("serves", "serve"), List.of("cheaper", "cheap"),
+                List.of("families", "family"), List.of("went", "go"), List.of("priciest", "pricy"))) {
+            assertTrue(
+                    WordNet.get().synsets(pair.get(0)).containsAll(WordNet.get().synsets(pair.get(1))), pair.toString());
+        }
+        assertEquals(Set.of(), WordNet.get().synsets("zzz"));
+        assertEquals(Set.of(), WordNet.get().synsets(""));
     }
 
     @Test

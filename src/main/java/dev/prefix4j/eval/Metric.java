@@ -1,7 +1,6 @@
 package dev.prefix4j.eval;
 
 import dev.prefix4j.InputException;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
@@ -79,7 +78,7 @@ public enum Metric {
         if (references.isEmpty()) {
             throw new InputException(label + ": expected at least one segment, found none");
         }
-        int empty = new ArrayList<>(references).indexOf(List.of());
+        int empty = references.indexOf(List.of());
         if (empty >= 0) {
             throw new InputException("%s: segment %d: expected a reference, found none".formatted(label, empty + 1));
         }
