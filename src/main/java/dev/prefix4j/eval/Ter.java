@@ -74,7 +74,7 @@ final class Ter implements Scorer {
             while (true) {
                 Shift best = bestShift(words);
                 if (tried >= MAX_SHIFTS_TRIED || best == null || best.gain() <= 0) {
-                    return shifts + new Distance(words, reference).edits();
+                    return shifts + Distance.edits(words, reference);
                 }
                 shifts++;
                 words = best.words();
@@ -138,7 +138,7 @@ final class Ter implements Scorer {
                 }
                 last = to;
                 int[] moved = move(words, from, length, to);
-                Shift shift = new Shift(edits - new Distance(moved, reference).edits(), length, from, to, moved);
+                Shift shift = new Shift(edits - Distance.edits(moved, reference), length, from, to, moved);
                 tried++;
                 if (best == null || shift.isBetterThan(best)) {
                     best = shift;
@@ -197,22 +197,32 @@ final class Ter implements Scorer {
         private final int references;
         private final int edits;
 
-        /** By words of the output, then words of the reference. */
+        /** By words of the output, then words of the reference; null if they are not wanted. */
         private final byte[][] operations;
 
         Distance(int[] output, int[] reference) {
+            this(output, reference, new byte[output.length + 1][reference.length + 1]);
+        }
+
+        static int edits(int[] output, int[] reference) {
+            return new Distance(output, reference, null).edits();
+        }
+
+        private Distance(int[] output, int[] reference, byte[][] operations) {
             outputs = output.length;
             references = reference.length;
-            operations = new byte[outputs + 1][references + 1];
-            Arrays.fill(operations[0], INSERT);
+            this.operations = operations;
+            if (operations != null) {
+                Arrays.fill(operations[0], INSERT);
+            }
             int[] above = new int[references + 1];
+            int[] row = new int[references + 1];
             for (int j = 0; j <= references; j++) {
                 above[j] = j;
             }
             double ratio = outputs == 0 ? 1 : (double) references / outputs;
             int width = BEAM_WIDTH < ratio / 2 ? (int) Math.ceil(ratio / 2 + BEAM_WIDTH) : BEAM_WIDTH;
             for (int i = 1; i <= outputs; i++) {
-                int[] row = new int[references + 1];
                 Arrays.fill(row, UNREACHED);
                 int diagonal = (int) Math.floor(i * ratio);
                 int first = Math.max(0, diagonal - width);
@@ -230,17 +240,21 @@ final class Ter implements Scorer {
                     }
                     row[j] = best;
                 }
+                int[] free = above;
                 above = row;
+                row = free;
             }
             edits = above[references];
         }
 
         private int take(int i, int j, int best, int cost, byte operation) {
-            if (cost < best) {
-                operations[i][j] = operation;
-                return cost;
+            if (cost >= best) {
+                return best;
             }
-            return best;
+            if (operations != null) {
+                operations[i][j] = operation;
+            }
+            return cost;
         }
 
         int edits() {
