@@ -7,6 +7,8 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Bleu;
 import dev.prefix4j.eval.BleuScore;
 import dev.prefix4j.eval.BleuTokenizer;
+import dev.prefix4j.eval.Metric;
+import dev.prefix4j.eval.Resampling;
 import dev.prefix4j.eval.SlotCoverage;
 import dev.prefix4j.text.Example;
 import java.io.IOException;
@@ -16,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -23,7 +26,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "evaluate", description = "Scores outputs against references: corpus BLEU as sacreBLEU computes it.")
+@Command(
+        name = "evaluate",
+        description = "Scores outputs against references: corpus BLEU as sacreBLEU computes it, and with --metrics or --json others.")
 final class EvaluateCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
@@ -51,10 +56,29 @@ final class EvaluateCommand extends ConsoleCommand {
             description = "Also the share of slot values of the sources of --data that occur in the outputs.")
     boolean slots;
 
-    @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "13a or none.")
+    @Option(
+            names = "--metrics",
+            paramLabel = "LIST",
+            description = "all, or some of bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,coco-rouge-l,cider,ter,chrf "
+                    + "(default: bleu; all with --json).")
+    String metrics;
+
+    @Option(names = "--confidence", description = "Also 95 %% intervals, from 1,000 bootstrap resamples; always with --json.")
+    boolean confidence;
+
+    @Option(
+            names = "--against",
+            paramLabel = "FILE",
+            description = "Other outputs, a line each: their scores, and how likely chance alone makes such a difference.")
+    Path against;
+
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "12345", description = "Seed of the resamples (default: ${DEFAULT-VALUE}).")
+    long seed;
+
+    @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "Words of bleu: 13a or none.")
     String tokenize;
 
-    @Option(names = "--lowercase", description = "Compare in lower case.")
+    @Option(names = "--lowercase", description = "Compare in lower case, for bleu.")
     boolean lowercase;
 
     @Mixin
@@ -75,6 +99,7 @@ final class EvaluateCommand extends ConsoleCommand {
         }
         DataOptionsMixin.requireLimit(limit);
         BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
+        Set<Metric> chosen = Metric.parse(metrics != null ? metrics : json ? "all" : "bleu");
         List<String> outputs = lines(hypotheses);
         List<Example> sources = data != null ? sources() : List.of();
         List<List<String>> expected = data != null
@@ -84,7 +109,18 @@ final class EvaluateCommand extends ConsoleCommand {
             throw new InputException("%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
                     .formatted(hypotheses, expected.size(), data, outputs.size()));
         }
-        BleuScore bleu = new Bleu(tokenizer, Bleu.Smoothing.EXP, lowercase).corpus(outputs, expected);
+        List<String> others = against == null ? null : lines(against);
+        if (others != null && others.size() != outputs.size()) {
+            throw new InputException("%s: expected %d lines, as %s has, found %d"
+                    .formatted(against, outputs.size(), hypotheses, others.size()));
+        }
+        Bleu configuration = new Bleu(tokenizer, Bleu.Smoothing.EXP, lowercase);
+        BleuScore bleu = configuration.corpus(outputs, expected);
+        boolean intervals = confidence || json;
+        List<MetricResult> results = chosen.stream()
+                .map(metric -> MetricResult.of(
+                        metric, metric.over(expected, configuration), outputs, others, intervals, seed))
+                .toList();
         Optional<SlotCoverage> coverage = slots
                 ? Optional.of(SlotCoverage.of(sources.stream().map(Example::source).toList(), outputs))
                 : Optional.empty();
@@ -101,9 +137,15 @@ final class EvaluateCommand extends ConsoleCommand {
             coverage.ifPresent(c -> node.put("slot_coverage", c.coverage())
                     .put("slot_coverage_shuffled", c.shuffled())
                     .put("slots", c.slots()));
+            ObjectNode byMetric = node.putObject("metrics");
+            results.forEach(result -> result.write(byMetric.putObject(result.metric().key())));
+            node.put("seed", seed);
             console.out().println(node);
         } else {
             console.out().println(bleu);
+            if (metrics != null || confidence || against != null) {
+                MetricResult.table(results).forEach(console.out()::println);
+            }
             coverage.ifPresent(c -> console.out().printf(
                     "slot coverage %.3f, with other sources %.3f (%,d slots)%n", c.coverage(), c.shuffled(), c.slots()));
         }

@@ -2,7 +2,7 @@ package dev.prefix4j.eval;
 
 import dev.prefix4j.InputException;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -50,31 +50,31 @@ public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowerca
         if (hypotheses.isEmpty()) {
             throw new InputException("BLEU: expected at least one output, found none");
         }
-        long[] correct = new long[MAX_ORDER];
-        long[] total = new long[MAX_ORDER];
-        long hypothesisLength = 0;
-        long referenceLength = 0;
-        for (int i = 0; i < hypotheses.size(); i++) {
+        double[][] rows = new double[hypotheses.size()][];
+        for (int i = 0; i < rows.length; i++) {
             if (references.get(i).isEmpty()) {
                 throw new InputException("BLEU: segment " + (i + 1) + ": expected a reference, found none");
             }
-            List<String> hypothesis = words(hypotheses.get(i));
-            List<List<String>> others = references.get(i).stream().map(this::words).toList();
-            hypothesisLength += hypothesis.size();
-            referenceLength += closestLength(hypothesis.size(), others);
-            for (int n = 1; n <= MAX_ORDER; n++) {
-                Map<List<String>, Integer> found = ngrams(hypothesis, n);
-                Map<List<String>, Integer> most = new HashMap<>();
-                for (List<String> other : others) {
-                    ngrams(other, n).forEach((ngram, count) -> most.merge(ngram, count, Math::max));
-                }
-                for (var entry : found.entrySet()) {
-                    correct[n - 1] += Math.min(entry.getValue(), most.getOrDefault(entry.getKey(), 0));
-                }
-                total[n - 1] += Math.max(0, hypothesis.size() - n + 1);
-            }
+            rows[i] = statistics(hypotheses.get(i), references.get(i));
         }
-        return score(correct, total, hypothesisLength, referenceLength);
+        return score(Scorer.sum(rows));
+    }
+
+    /** By n: n-grams that match, then all n-grams; then the words of the hypothesis and of the closest reference. */
+    double[] statistics(String hypothesis, List<String> references) {
+        List<String> words = words(hypothesis);
+        List<List<String>> others = references.stream().map(this::words).toList();
+        double[] row = new double[2 * MAX_ORDER + 2];
+        for (int n = 1; n <= MAX_ORDER; n++) {
+            Map<List<String>, Integer> most = Ngrams.most(others, n);
+            for (var entry : Ngrams.count(words, n).entrySet()) {
+                row[n - 1] += Math.min(entry.getValue(), most.getOrDefault(entry.getKey(), 0));
+            }
+            row[MAX_ORDER + n - 1] = Math.max(0, words.size() - n + 1);
+        }
+        row[2 * MAX_ORDER] = words.size();
+        row[2 * MAX_ORDER + 1] = Ngrams.closestLength(words.size(), others);
+        return row;
     }
 
     private List<String> words(String text) {
@@ -82,30 +82,14 @@ public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowerca
         return tokenizer.words(lowercase ? line.toLowerCase(Locale.ROOT) : line);
     }
 
-    /** The shorter one of two that are equally near. */
-    private static int closestLength(int length, List<List<String>> references) {
-        int closest = references.getFirst().size();
-        for (List<String> reference : references) {
-            int difference = Math.abs(reference.size() - length);
-            int least = Math.abs(closest - length);
-            if (difference < least || difference == least && reference.size() < closest) {
-                closest = reference.size();
-            }
-        }
-        return closest;
-    }
-
-    private static Map<List<String>, Integer> ngrams(List<String> words, int n) {
-        Map<List<String>, Integer> counts = new HashMap<>();
-        for (int i = 0; i + n <= words.size(); i++) {
-            counts.merge(words.subList(i, i + n), 1, Integer::sum);
-        }
-        return counts;
-    }
-
-    private BleuScore score(long[] correct, long[] total, long hypothesisLength, long referenceLength) {
+    /** The score of segments by the sum of their statistics. */
+    BleuScore score(double[] sum) {
+        double[] correct = Arrays.copyOf(sum, MAX_ORDER);
+        double[] total = Arrays.copyOfRange(sum, MAX_ORDER, 2 * MAX_ORDER);
+        long hypothesisLength = (long) sum[2 * MAX_ORDER];
+        long referenceLength = (long) sum[2 * MAX_ORDER + 1];
         double[] precisions = new double[MAX_ORDER];
-        boolean anyMatch = java.util.Arrays.stream(correct).anyMatch(c -> c > 0);
+        boolean anyMatch = Arrays.stream(correct).anyMatch(c -> c > 0);
         double half = 1;
         for (int n = 0; n < MAX_ORDER && anyMatch; n++) {
             double matches = correct[n];
