@@ -26,11 +26,12 @@ class RoomsTest {
             Map.entry("frozen", Set.of("text", "gpt2", "torch")),
             Map.entry("prefix", Set.of("gpt2", "torch")),
             Map.entry("eval", Set.of("text", "frozen", "gpt2", "torch")),
-            Map.entry("train", Set.of("text", "prefix", "eval", "frozen", "gpt2", "torch")),
+            Map.entry("method", Set.of("text", "prefix", "frozen", "gpt2", "torch")),
+            Map.entry("train", Set.of("text", "prefix", "method", "eval", "frozen", "gpt2", "torch")),
             Map.entry("generate", Set.of("text", "prefix", "frozen", "gpt2", "torch")),
             Map.entry("pretrain", Set.of("text", "gpt2", "eval", "train", "torch")),
             Map.entry("report", Set.of("train", "eval")),
-            Map.entry("cli", Set.of("torch", "text", "hub", "gpt2", "frozen", "prefix", "eval", "train", "generate", "pretrain", "report")));
+            Map.entry("cli", Set.of("torch", "text", "hub", "gpt2", "frozen", "prefix", "method", "eval", "train", "generate", "pretrain", "report")));
 
     private static List<Path> sources() throws IOException {
         try (Stream<Path> files = Files.walk(SOURCES)) {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
@@ -14,6 +15,11 @@ import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.gpt2.Checkpoint;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.Method;
+import dev.prefix4j.method.PrefixTuning;
+import dev.prefix4j.method.SoftPrompts;
+import dev.prefix4j.method.Vectors;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
@@ -103,6 +109,10 @@ class PrefixTest {
         }
     }
 
+    private Prefix prefix(PrefixEncoder encoder) {
+        return Prefix.of(encoder, PrefixShape.of(encoder.length(), model.config()), model.device());
+    }
+
     @Test
     void splitAndJoinAreInverse() {
         PrefixShape shape = PrefixShape.of(5, model.config());
@@ -124,20 +134,29 @@ class PrefixTest {
     void theStoredFileAloneReproducesTheOutputs() {
         List<int[]> prompts = List.of(new int[] {3, 4, 5}, new int[] {9});
         PrefixEncoder encoder = encoder(Reparametrization.MLP, 4);
-        try (Prefix prefix = Prefix.of(encoder, model.device())) {
-            PeftAdapter.save(prefix, temporary.resolve("a"), "base", Reparametrization.MLP, 16);
-            try (Prefix loaded = PeftAdapter.load(temporary.resolve("a"), model.device())) {
-                assertTrue(loaded.vectors().equal(prefix.vectors()));
-                assertEquals(
-                        new Generator(model, Optional.of(prefix)).generate(prompts, new Decoding.Greedy(), 8),
-                        new Generator(model, Optional.of(loaded)).generate(prompts, new Decoding.Greedy(), 8));
-            }
+        try (Prefix prefix = prefix(encoder)) {
+            Method method = new PrefixTuning(new Vectors(4, Reparametrization.MLP, 16));
+            AdapterFolder.save(
+                    method, Map.of(SoftPrompts.VECTORS, prefix.vectors()), model.config(), temporary.resolve("a"), "base", Optional.empty());
+            Conditioned loaded = AdapterFolder.apply(temporary.resolve("a"), model);
+            assertTrue(loaded.prompt().activations().equal(prefix.vectors()));
+            assertEquals(
+                    new Generator(model, Optional.of(prefix)).generate(prompts, new Decoding.Greedy(), 8),
+                    new Generator(loaded).generate(prompts, new Decoding.Greedy(), 8));
         }
     }
 
     @Test
     void rejectsPrefixOfAnotherWidth() {
-        try (Prefix prefix = PeftAdapter.load(Path.of("tests/resources/parity/odd/adapter"), model.device())) {
+        InputException read = assertThrows(
+                InputException.class,
+                () -> AdapterFolder.apply(Path.of("tests/resources/parity/odd/adapter"), model));
+        assertEquals(
+                "tests/resources/parity/odd/adapter: a prefix of another model: expected 3 layers, 2 heads and width 24,"
+                        + " found 2 layers, 3 heads and width 12",
+                read.getMessage());
+        PrefixShape odd = new PrefixShape(2, 2, 3, 4);
+        try (Prefix prefix = new Prefix(odd, torch.zeros(2, odd.rowWidth()), model.device())) {
             InputException e = assertThrows(
                     InputException.class, () -> new Generator(model, Optional.of(prefix)));
             assertEquals(
@@ -151,7 +170,7 @@ class PrefixTest {
     @Test
     void cachedDecodingEqualsUncached() {
         int[] prompt = {3, 4, 5, 6};
-        try (Prefix prefix = Prefix.of(encoder(Reparametrization.MLP, 4), model.device());
+        try (Prefix prefix = prefix(encoder(Reparametrization.MLP, 4));
                 NoGradGuard _ = new NoGradGuard()) {
             List<Long> ids = new ArrayList<>(List.of(3L, 4L, 5L, 6L));
             List<Integer> expected = new ArrayList<>();
@@ -253,7 +272,7 @@ class PrefixTest {
 
     @Test
     void tooLongSequencesAreRefusedWithTheBudget() {
-        try (Prefix prefix = Prefix.of(encoder(Reparametrization.DIRECT, 10), model.device())) {
+        try (Prefix prefix = prefix(encoder(Reparametrization.DIRECT, 10))) {
             Generator generator = new Generator(model, Optional.of(prefix));
             InputException e = assertThrows(
                     InputException.class,

@@ -11,14 +11,20 @@ import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.gpt2.Checkpoint;
+import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.gpt2.LmLoss;
-import dev.prefix4j.prefix.PeftAdapter;
+import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.Method;
+import dev.prefix4j.method.PrefixTuning;
+import dev.prefix4j.method.SoftPrompts;
+import dev.prefix4j.method.Tuner;
+import dev.prefix4j.method.Vectors;
 import dev.prefix4j.prefix.Prefix;
-import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.text.Sequence;
@@ -50,7 +56,10 @@ final class PeftParity implements AutoCloseable {
         this.model = Checkpoint.load(folder.resolve("model"), TorchRuntime.device("cpu"));
         this.expected = Safetensors.open(folder.resolve("expected.safetensors"));
         this.texts = new ObjectMapper().readTree(folder.resolve("expected.json").toFile());
-        this.prefix = PeftAdapter.load(folder.resolve("adapter"), model.device());
+        Tensor vectors = AdapterFolder.load(folder.resolve("adapter"), model.config(), model.device())
+                .tensors()
+                .get(SoftPrompts.VECTORS);
+        this.prefix = new Prefix(PrefixShape.of((int) vectors.size(0), model.config()), vectors, model.device());
     }
 
     @Override
@@ -121,7 +130,10 @@ final class PeftParity implements AutoCloseable {
             double explicit = norm(result.gradient().sub(wanted)) / norm(wanted);
             assertTrue(explicit < 1e-4, "relative difference of the explicit rules " + explicit);
         }
-        double scored = Likelihood.of(frozen(), prefix.vectors(), sequences().subList(0, 4), 3).loss();
+        double scored = Likelihood.of(
+                        new Conditioned(frozen(), SoftPrompt.prefix(prefix.vectors(), model.config())),
+                        sequences().subList(0, 4),
+                        3).loss();
         assertEquals(expected.tensor("loss").item_double(), scored, 1e-5);
     }
 
@@ -163,24 +175,22 @@ final class PeftParity implements AutoCloseable {
         Tensor inBias = expected.tensor("encoder.transform.0.bias");
         try (TensorScope _ = new TensorScope()) {
             PrefixShape shape = prefix.shape();
-            PrefixEncoder encoder =
-                    PrefixEncoder.create(Reparametrization.MLP, shape, (int) inBias.size(0), model.device());
+            Tuner tuner = new PrefixTuning(new Vectors(shape.length(), Reparametrization.MLP, (int) inBias.size(0)))
+                    .tuner(model, (_, _) -> frozen());
             try (NoGradGuard _ = new NoGradGuard()) {
-                encoder.state().forEach((name, tensor) -> tensor.copy_(expected.tensor("encoder." + name)));
+                tuner.parameters().forEach((name, tensor) -> tensor.copy_(expected.tensor("encoder." + name)));
             }
-            TrainConfig config = new TrainConfig(10, 0, 4, 1, false, 1e-2, 2, 0.01, 1, 0, 0, 0, 100, 1);
+            TrainConfig config = new TrainConfig(10, 0, 4, 1, false, 1e-2, 2, 0.01, 1, false, 0, 0, 0, 0, 100, 1);
             List<Double> losses = new ArrayList<>();
             try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
                 new Trainer(
-                                frozen(),
-                                encoder,
+                                tuner,
                                 config,
                                 Batches.inOrder(sequences(), 4),
                                 sequences(),
                                 List.of(),
                                 run,
-                                trained -> PeftAdapter.save(
-                                        trained, run.adapter(), "model", Reparametrization.MLP, (int) inBias.size(0)))
+                                () -> {})
                         .train(
                                 new TrainListener() {
                                     @Override
@@ -200,12 +210,11 @@ final class PeftParity implements AutoCloseable {
     void peftLoadsWhatWeSave(Path out, String python) throws IOException {
         double ours;
         try (TensorScope _ = new TensorScope()) {
-            PrefixEncoder encoder =
-                    PrefixEncoder.create(Reparametrization.DIRECT, prefix.shape(), 1, model.device());
-            try (Prefix random = Prefix.of(encoder, model.device())) {
-                PeftAdapter.save(random, out, folder.resolve("model").toString(), Reparametrization.DIRECT, 1);
-                ours = Likelihood.of(frozen(), random.vectors(), sequences().subList(0, 4), 4).loss();
-            }
+            Method method = new PrefixTuning(new Vectors(prefix.length(), Reparametrization.DIRECT, 1));
+            Tuner tuner = method.tuner(model, (_, _) -> frozen());
+            AdapterFolder.save(
+                    method, tuner.stored(), model.config(), out, folder.resolve("model").toString(), Optional.empty());
+            ours = Likelihood.of(tuner.current(), sequences().subList(0, 4), 4).loss();
         }
         Process process = new ProcessBuilder(
                         python,

@@ -11,10 +11,12 @@ import dev.prefix4j.gpt2.Checkpoint;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.prefix.PeftAdapter;
-import dev.prefix4j.prefix.PrefixEncoder;
+import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.Method;
+import dev.prefix4j.method.PrefixTuning;
+import dev.prefix4j.method.Tuner;
+import dev.prefix4j.method.Vectors;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
-import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
@@ -33,7 +35,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class TrainerTest {
-    private static final TrainConfig CONFIG = new TrainConfig(24, 0, 4, 1, false, 1e-2, 3, 0.01, 1, 0.1, 8, 0, 5, 7);
+    private static final TrainConfig CONFIG = new TrainConfig(24, 0, 4, 1, false, 1e-2, 3, 0.01, 1, false, 0, 0.1, 8, 0, 5, 7);
+
+    private static final Method METHOD = new PrefixTuning(new Vectors(4, Reparametrization.MLP, 16));
 
     @TempDir
     Path temporary;
@@ -81,18 +85,21 @@ class TrainerTest {
                 _ -> List.of(new Sample("a", run.metrics().getLast().path("step").toString(), Optional.empty()));
         try (TensorScope _ = new TensorScope()) {
             TorchRuntime.seed(3);
-            PrefixEncoder encoder = PrefixEncoder.create(
-                    Reparametrization.MLP, PrefixShape.of(4, model.config()), 16, model.device());
+            Tuner tuner = tuner();
             return new Trainer(
-                            new FrozenGpt2(model, Precision.FP32),
-                            encoder,
+                            tuner,
                             config,
                             sequences(40, 1),
                             sequences(validation, 2),
                             run,
-                            prefix -> PeftAdapter.save(prefix, run.adapter(), "m", Reparametrization.MLP, 16))
+                            () -> AdapterFolder.save(
+                                    METHOD, tuner.stored(), model.config(), run.adapter(), "m", Optional.empty()))
                     .train(listener, sampler, stop);
         }
+    }
+
+    private Tuner tuner() {
+        return METHOD.tuner(model, (base, _) -> new FrozenGpt2(base, Precision.FP32));
     }
 
     private static RunDirectory create(Path folder) {
@@ -227,18 +234,15 @@ class TrainerTest {
 
     @Test
     void accumulatedBatchesEqualOneLargeBatch() {
-        TrainConfig large = new TrainConfig(5, 0, 8, 1, false, 1e-2, 0, 0, 1, 0, 0, 0, 100, 7);
-        TrainConfig parts = new TrainConfig(5, 0, 4, 2, false, 1e-2, 0, 0, 1, 0, 0, 0, 100, 7);
+        TrainConfig large = new TrainConfig(5, 0, 8, 1, false, 1e-2, 0, 0, 1, false, 0, 0, 0, 0, 100, 7);
+        TrainConfig parts = new TrainConfig(5, 0, 4, 2, false, 1e-2, 0, 0, 1, false, 0, 0, 0, 0, 100, 7);
         List<Double> losses = new ArrayList<>();
         for (TrainConfig config : List.of(large, parts)) {
             try (RunDirectory run = create(temporary.resolve("run" + config.batchSize()));
                     TensorScope _ = new TensorScope()) {
                 TorchRuntime.seed(3);
-                PrefixEncoder encoder = PrefixEncoder.create(
-                        Reparametrization.MLP, PrefixShape.of(4, model.config()), 16, model.device());
                 List<Sequence> data = sequences(40, 1);
-                FrozenGpt2 frozen = new FrozenGpt2(model, Precision.FP32);
-                new Trainer(frozen, encoder, config, Batches.inOrder(data, config.batchSize()), data, List.of(), run, _ -> {})
+                new Trainer(tuner(), config, Batches.inOrder(data, config.batchSize()), data, List.of(), run, () -> {})
                         .train(new TrainListener() {}, () -> false);
                 run.metrics().forEach(line -> losses.add(line.path("loss").doubleValue()));
             }
@@ -263,20 +267,19 @@ class TrainerTest {
             assertFalse(parameters.get(i).requires_grad());
             assertFalse(parameters.get(i).grad().defined());
         }
-        PrefixEncoder encoder = PrefixEncoder.create(
-                Reparametrization.MLP, PrefixShape.of(4, model.config()), 16, model.device());
+        Tuner tuner = tuner();
         Map<String, Tensor> before = new java.util.LinkedHashMap<>();
-        encoder.state().forEach((name, tensor) -> before.put(name, tensor.clone()));
+        tuner.parameters().forEach((name, tensor) -> before.put(name, tensor.clone()));
         try (RunDirectory run = create(temporary.resolve("all"))) {
-            new Trainer(new FrozenGpt2(model, Precision.FP32), encoder, CONFIG, sequences(40, 1), List.of(), run, _ -> {})
+            new Trainer(tuner, CONFIG, sequences(40, 1), List.of(), run, () -> {})
                     .train(new TrainListener() {}, () -> false);
         }
-        encoder.state().forEach((name, tensor) -> assertFalse(tensor.equal(before.get(name)), name));
+        tuner.parameters().forEach((name, tensor) -> assertFalse(tensor.equal(before.get(name)), name));
     }
 
     @Test
     void stopsEarlyWhenValidationNoLongerImproves() {
-        TrainConfig hopeless = new TrainConfig(200, 0, 4, 1, false, 0, 0, 0, 1, 0, 5, 2, 100, 7);
+        TrainConfig hopeless = new TrainConfig(200, 0, 4, 1, false, 0, 0, 0, 1, false, 0, 0, 5, 2, 100, 7);
         try (RunDirectory run = create(temporary.resolve("run"))) {
             TrainResult result = train(run, hopeless, () -> false);
             assertEquals(15, result.steps()); // best at 5, none at 10 and 15

@@ -164,7 +164,7 @@ final class BenchCommand extends ConsoleCommand {
                 }
                 PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
                 PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.MLP, shape, hidden, device);
-                print(time(precision.freeze(gpt2, recompute), encoder, sequences));
+                print(time(precision.freeze(gpt2, FrozenGpt2.Changes.NONE, recompute), encoder, sequences));
             }
             return Main.OK;
         }
@@ -233,8 +233,8 @@ final class BenchCommand extends ConsoleCommand {
                 PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
                 PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.DIRECT, shape, 1, device);
                 try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2);
-                        Prefix prefix = Prefix.of(encoder, device)) {
-                    Generator generator = new Generator(precision.freezeForDecoding(gpt2), Optional.of(prefix));
+                        Prefix prefix = Prefix.of(encoder, shape, device)) {
+                    Generator generator = new Generator(precision.freezeForDecoding(gpt2, FrozenGpt2.Changes.NONE), Optional.of(prefix));
                     double spent = 0;
                     for (int batch = 0; batch <= batches; batch++) {
                         List<int[]> prompts = examples.subList(batch * batchSize, (batch + 1) * batchSize).stream()

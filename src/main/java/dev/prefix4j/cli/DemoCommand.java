@@ -6,12 +6,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Bleu;
+import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataOptions;
 import dev.prefix4j.text.Example;
@@ -27,7 +29,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -99,12 +100,13 @@ final class DemoCommand extends ConsoleCommand {
             ModelOptions model = modelOptions();
             Gpt2 gpt2 = model.load(device, console);
             weights = gpt2.parameterCount();
+            Conditioned alone = ModelOptions.conditioned(null, gpt2, DemoCommand::freeze);
             heading("The base model, %s, has %,d weights. It goes on with tables of restaurants:", MODEL, weights);
-            continued = write(gpt2, model, Optional.empty(), test, CONTINUED);
+            continued = write(alone, gpt2, model, test, CONTINUED);
             show(test, continued.greedyTexts());
             heading("Asked for a text, by the token that ends a document, it does better: it has read records of ships and"
                     + " towns:");
-            asked = write(gpt2, model, Optional.empty(), test, ASKED);
+            asked = write(alone, gpt2, model, test, ASKED);
             show(test, asked.greedyTexts());
         }
 
@@ -124,9 +126,9 @@ final class DemoCommand extends ConsoleCommand {
         try (TensorScope _ = new TensorScope()) {
             ModelOptions model = modelOptions();
             Gpt2 gpt2 = model.load(device, console);
-            Optional<Prefix> prefix = ModelOptions.prefix(out.resolve("adapter"), gpt2);
-            kept = prefix.orElseThrow().vectors().numel();
-            after = write(gpt2, model, prefix, test, ASKED);
+            Conditioned prefixed = ModelOptions.conditioned(out.resolve("adapter"), gpt2, DemoCommand::freeze);
+            kept = prefixed.prompt().activations().numel();
+            after = write(prefixed, gpt2, model, test, ASKED);
         }
         show(test, after.texts());
         report(test.size(), continued, asked, after, weights, kept);
@@ -139,13 +141,17 @@ final class DemoCommand extends ConsoleCommand {
         return options;
     }
 
+    private static FrozenGpt2 freeze(Gpt2 model, FrozenGpt2.Changes changes) {
+        return new FrozenGpt2(model, changes, FrozenGpt2.Options.of(model, Precision.FP32).forDecoding());
+    }
+
     private Outputs write(
-            Gpt2 gpt2, ModelOptions model, Optional<Prefix> prefix, List<Example> test, Prompt prompt) {
+            Conditioned conditioned, Gpt2 gpt2, ModelOptions model, List<Example> test, Prompt prompt) {
         List<String> greedy = new ArrayList<>();
         List<String> beams = new ArrayList<>();
         try (Tokenizer tokenizer = model.tokenizer(gpt2);
                 Progress progress = new Progress(console, "write", test.size())) {
-            Generator generator = new Generator(gpt2, prefix);
+            Generator generator = new Generator(conditioned);
             for (int from = 0; from < test.size(); from += BATCH) {
                 List<int[]> prompts = test.subList(from, Math.min(from + BATCH, test.size())).stream()
                         .map(example -> prompt.of(example.source(), tokenizer, gpt2.config().bos()))

@@ -4,12 +4,12 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
@@ -21,7 +21,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -40,7 +39,10 @@ final class GenerateCommand extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(names = "--prefix", paramLabel = "DIR", description = "Adapter folder; none: the model alone.")
+    @Option(
+            names = {"--prefix", "--adapter"},
+            paramLabel = "DIR",
+            description = "Adapter folder, of any method; none: the model alone.")
     Path prefix;
 
     @Option(names = "--data", paramLabel = "FILE", description = "Sources; their targets are not read.")
@@ -166,10 +168,10 @@ final class GenerateCommand extends ConsoleCommand {
         StringBuilder lines = new StringBuilder();
         try (TensorScope _ = new TensorScope()) {
             Gpt2 model = modelOptions.load(device, console);
-            Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
+            Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freezeForDecoding);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                List<int[]> prompts = prompts(sources, tokenizer, model, loaded.map(Prefix::length).orElse(0));
-                Generator generator = new Generator(precision.freezeForDecoding(model), loaded);
+                List<int[]> prompts = prompts(sources, tokenizer, model, conditioned.taken());
+                Generator generator = new Generator(conditioned);
                 try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
                     for (int from = 0; from < prompts.size(); from += batchSize) {
                         int to = Math.min(from + batchSize, prompts.size());

@@ -1,10 +1,10 @@
 package dev.prefix4j.cli;
 
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
@@ -21,15 +21,16 @@ final class GreedySampler implements Sampler {
     private static final int SOURCES = 3;
     private static final int MAX_NEW_TOKENS = 60;
 
-    private final FrozenGpt2 model;
     private final Tokenizer tokenizer;
     private final Map<String, String> references = new LinkedHashMap<>();
     private final List<int[]> prompts;
     private final int maxNewTokens;
 
-    /** @param examples each with a target that fits into the model behind the prefix */
-    GreedySampler(FrozenGpt2 model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int prefixLength) {
-        this.model = model;
+    /**
+     * @param examples each with a target that fits into the model
+     * @param taken positions that the method takes
+     */
+    GreedySampler(Gpt2 model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int taken) {
         this.tokenizer = tokenizer;
         Map<String, String> all = new LinkedHashMap<>();
         examples.forEach(example -> all.putIfAbsent(example.source(), example.targets().getFirst()));
@@ -42,13 +43,13 @@ final class GreedySampler implements Sampler {
                 .map(source -> options.cutPrompt(Sequences.prompt(source, tokenizer, model.config().bos()), true))
                 .toList();
         int longest = prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
-        maxNewTokens = Math.min(MAX_NEW_TOKENS, model.config().positions() - prefixLength - longest);
+        maxNewTokens = Math.min(MAX_NEW_TOKENS, model.config().positions() - taken - longest);
     }
 
     @Override
-    public List<Sample> sample(Prefix prefix) {
+    public List<Sample> sample(Conditioned model) {
         List<Generation> outputs =
-                new Generator(model, Optional.of(prefix)).generate(prompts, new Decoding.Greedy(), maxNewTokens);
+                new Generator(model).generate(prompts, new Decoding.Greedy(), maxNewTokens);
         List<Sample> samples = new ArrayList<>();
         references.forEach((source, reference) -> samples.add(new Sample(
                 source, tokenizer.decode(outputs.get(samples.size()).ids()).strip(), Optional.of(reference))));

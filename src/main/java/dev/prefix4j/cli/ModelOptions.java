@@ -1,10 +1,12 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.gpt2.Checkpoint;
 import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.prefix.PeftAdapter;
-import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.Freezer;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.text.Sequences;
@@ -13,7 +15,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Option;
 
@@ -59,14 +60,13 @@ final class ModelOptions {
         return tokenizer;
     }
 
-    /** @return a prefix that belongs to the open scope; none if there is no folder */
-    static Optional<Prefix> prefix(Path adapter, Gpt2 model) {
+    /** @return the model with an adapter, in the open scope; alone if there is no folder */
+    static Conditioned conditioned(Path adapter, Gpt2 model, Freezer freezer) {
         if (adapter == null) {
-            return Optional.empty();
+            return Conditioned.plain(freezer.freeze(model, FrozenGpt2.Changes.NONE));
         }
-        Prefix prefix = PeftAdapter.load(adapter, model.device());
-        prefix.requireFits(model.config(), adapter.toString());
-        return Optional.of(prefix);
+        AdapterFolder.Contents contents = AdapterFolder.load(adapter, model.config(), model.device());
+        return contents.method().apply(model, freezer, contents.tensors());
     }
 
     /**

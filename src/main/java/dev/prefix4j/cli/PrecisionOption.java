@@ -19,17 +19,17 @@ final class PrecisionOption {
         return Precision.parse(precision);
     }
 
-    FrozenGpt2 freeze(Gpt2 model) {
-        return freeze(model, false);
+    FrozenGpt2 freeze(Gpt2 model, FrozenGpt2.Changes changes) {
+        return freeze(model, changes, false);
     }
 
     /** @param recompute as {@link FrozenGpt2.Options} says */
-    FrozenGpt2 freeze(Gpt2 model, boolean recompute) {
+    FrozenGpt2 freeze(Gpt2 model, FrozenGpt2.Changes changes, boolean recompute) {
         FrozenGpt2.Options options = FrozenGpt2.Options.of(model, parse());
-        return new FrozenGpt2(model, recompute ? options.recomputing() : options);
+        return new FrozenGpt2(model, changes, recompute ? options.recomputing() : options);
     }
 
-    FrozenGpt2 freezeForDecoding(Gpt2 model) {
-        return new FrozenGpt2(model, FrozenGpt2.Options.of(model, parse()).forDecoding());
+    FrozenGpt2 freezeForDecoding(Gpt2 model, FrozenGpt2.Changes changes) {
+        return new FrozenGpt2(model, changes, FrozenGpt2.Options.of(model, parse()).forDecoding());
     }
 }

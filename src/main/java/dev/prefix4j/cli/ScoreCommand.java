@@ -5,10 +5,9 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Induction;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.eval.TextLikelihood;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.RunningText;
 import dev.prefix4j.text.Sequence;
@@ -16,7 +15,6 @@ import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -140,15 +138,12 @@ final class ScoreCommand extends ConsoleCommand {
         List<Example> examples = dataOptions.read(subject.data, limit);
         try (TensorScope _ = new TensorScope()) {
             Gpt2 model = modelOptions.load(device, console);
-            Optional<Prefix> loaded = ModelOptions.prefix(prefix, model);
+            Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freeze);
             List<Sequence> sequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                sequences = modelOptions.encode(
-                        examples, tokenizer, model, loaded.map(Prefix::length).orElse(0));
+                sequences = modelOptions.encode(examples, tokenizer, model, conditioned.taken());
             }
-            FrozenGpt2 frozen = precision.freeze(model);
-            Likelihood likelihood = Likelihood.of(
-                    frozen, loaded.map(Prefix::vectors).orElseGet(frozen::noPrefix), sequences, batchSize);
+            Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("loss", likelihood.loss());

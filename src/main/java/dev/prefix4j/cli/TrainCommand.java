@@ -2,14 +2,15 @@ package dev.prefix4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
+import dev.prefix4j.eval.Likelihood;
+import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.gpt2.ConfigFile;
-import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.prefix.PeftAdapter;
-import dev.prefix4j.prefix.Prefix;
-import dev.prefix4j.prefix.PrefixEncoder;
-import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
-import dev.prefix4j.prefix.PrefixShape;
+import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.Freezer;
+import dev.prefix4j.method.InContext;
+import dev.prefix4j.method.Method;
+import dev.prefix4j.method.Tuner;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.text.Tokenizer;
@@ -23,12 +24,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.function.Consumer;
+import java.util.Random;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -36,7 +43,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "train", description = "Trains a prefix for a model on a data file.")
+@Command(name = "train", description = "Adapts a model to a data file: trains a prefix, or what another method trains.")
 final class TrainCommand extends ConsoleCommand {
     /** Key of the fingerprint of the data in the run's configuration. */
     private static final String DATA_SHA256 = "data-sha256";
@@ -72,37 +79,11 @@ final class TrainCommand extends ConsoleCommand {
     Integer maxSourceTokens;
 
     @Option(
-            names = "--prefix-length",
-            paramLabel = "N",
-            defaultValue = "10",
-            description = "Virtual tokens before each sequence.")
-    int prefixLength;
-
-    @Option(
-            names = "--reparam",
-            paramLabel = "R",
-            defaultValue = "mlp",
-            description = "mlp: a small network makes the prefix; direct: its numbers are trained themselves.")
-    String reparam;
-
-    @Option(names = "--hidden", paramLabel = "N", defaultValue = "512", description = "Width of the mlp.")
-    int hidden;
-
-    @Option(
             names = "--prefix-dropout",
             paramLabel = "X",
             defaultValue = "0",
             description = "Probability that a number of the prefix is zeroed in a step.")
     double prefixDropout;
-
-    @Option(
-            names = "--init",
-            paramLabel = "I",
-            description = "random, or words: what the model computes for --init-words.")
-    String init;
-
-    @Option(names = "--init-words", paramLabel = "S", description = "Words to start from, such as \"summarize the table\".")
-    String initWords;
 
     @Option(names = "--epochs", paramLabel = "N", description = "Passes over the data; 1 without --steps.")
     Integer epochs;
@@ -170,6 +151,33 @@ final class TrainCommand extends ConsoleCommand {
     @Option(names = "--resume", description = "Go on with the run in --out, with its options.")
     boolean resume;
 
+    @Option(
+            names = "--objective",
+            paramLabel = "O",
+            defaultValue = "token",
+            description = "Of a step: token: mean over target tokens; sentence: sum over each target, mean over the batch, as in the"
+                    + " authors' code.")
+    String objective;
+
+    @Option(
+            names = "--label-smoothing",
+            paramLabel = "X",
+            defaultValue = "0",
+            description = "Share of each target's probability that all words have in equal parts.")
+    double smoothing;
+
+    @Option(
+            names = "--teacher",
+            paramLabel = "DIR",
+            description = "Adapter of the same model whose predictions take the place of the targets (distillation).")
+    Path teacher;
+
+    @Mixin
+    MethodOptions methodOptions;
+
+    @Mixin
+    InitOptions initOptions;
+
     @Mixin
     DataOptionsMixin dataOptions;
 
@@ -212,8 +220,14 @@ final class TrainCommand extends ConsoleCommand {
         if (steps != null && steps < 1) {
             throw new InputException("steps must be at least 1, was " + steps);
         }
-        Reparametrization reparametrization = Reparametrization.parse(reparam);
-        boolean fromWords = initFromWords();
+        methodOptions.require();
+        initOptions.kind();
+        if (!objective.equals("token") && !objective.equals("sentence")) {
+            throw new InputException("objective: expected token or sentence, found '" + objective + "'");
+        }
+        if (teacher != null && smoothing > 0) {
+            throw new InputException("label-smoothing: expected 0 where --teacher is given, was " + smoothing);
+        }
         TrainConfig config = trainConfig();
         precision.parse();
         Device device = runtimeOptions.start();
@@ -224,14 +238,18 @@ final class TrainCommand extends ConsoleCommand {
             modelOptions.name = model;
             modelOptions.maxSourceTokens = maxSourceTokens;
             Gpt2 gpt2 = modelOptions.load(device, console);
-            FrozenGpt2 frozen = precision.freeze(gpt2, recompute);
-            PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
-            PrefixEncoder encoder = PrefixEncoder.create(reparametrization, shape, hidden, device);
+            Freezer freezer = (base, changes) -> precision.freeze(base, changes, recompute);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
-                List<Sequence> trainingSequences = modelOptions.encode(training, tokenizer, gpt2, prefixLength);
-                List<Sequence> validationSequences = modelOptions.encode(validation, tokenizer, gpt2, prefixLength);
-                if (fromWords && !resume) {
-                    startFromWords(encoder, gpt2, tokenizer);
+                if (methodOptions.isInContext()) {
+                    return keepExamples(gpt2, freezer, tokenizer, modelOptions, training, validation);
+                }
+                Method method = methodOptions.method(gpt2.config(), 0);
+                Tuner tuner = method.tuner(gpt2, freezer);
+                int taken = taken(tuner);
+                List<Sequence> trainingSequences = modelOptions.encode(training, tokenizer, gpt2, taken);
+                List<Sequence> validationSequences = modelOptions.encode(validation, tokenizer, gpt2, taken);
+                if (!resume) {
+                    initOptions.start(tuner, gpt2, tokenizer, console);
                 }
                 String fingerprint = fingerprint(trainingSequences);
                 if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
@@ -239,31 +257,91 @@ final class TrainCommand extends ConsoleCommand {
                             data + ": the training data has changed since the run in " + out + " began");
                 }
                 Sampler sampler = new GreedySampler(
-                        frozen, tokenizer, validation.isEmpty() ? training : validation, modelOptions, prefixLength);
+                        gpt2, tokenizer, validation.isEmpty() ? training : validation, modelOptions, taken);
+                Optional<Conditioned> teaching = teacher == null
+                        ? Optional.empty()
+                        : Optional.of(teacher(modelOptions.load(device, console), freezer, trainingSequences));
                 try (RunDirectory run = resume
                         ? RunDirectory.open(out)
                         : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
                     Trainer trainer = new Trainer(
-                            frozen, encoder, config, trainingSequences, validationSequences, run, saver(run, reparametrization));
-                    return train(trainer, sampler, gpt2, encoder, trainingSequences.size());
+                            tuner, config, trainingSequences, validationSequences, run,
+                            () -> save(method, tuner, gpt2, run.adapter()));
+                    teaching.ifPresent(trainer::learnFrom);
+                    return train(trainer, sampler, gpt2, method, trainingSequences.size());
                 }
             }
         }
     }
 
-    private Consumer<Prefix> saver(RunDirectory run, Reparametrization reparametrization) {
-        String base = ModelName.base(model);
-        Optional<String> revision = ModelName.revision(model);
-        return prefix -> PeftAdapter.save(prefix, run.adapter(), base, revision, reparametrization, hidden);
+    private static int taken(Tuner tuner) {
+        try (TensorScope _ = new TensorScope()) {
+            return tuner.current().taken();
+        }
     }
 
-    private int train(Trainer trainer, Sampler sampler, Gpt2 gpt2, PrefixEncoder encoder, int sequences) {
+    /** @param model that nothing else trains */
+    private Conditioned teacher(Gpt2 model, Freezer freezer, List<Sequence> sequences) {
+        AdapterFolder.Contents contents = AdapterFolder.load(teacher, model.config(), model.device());
+        Conditioned conditioned = contents.method().apply(model, freezer, contents.tensors());
+        sequences.stream()
+                .mapToInt(sequence -> sequence.ids().length)
+                .max()
+                .ifPresent(longest -> model.requireRoom(conditioned.taken(), longest, 0));
+        return conditioned;
+    }
+
+    private void save(Method method, Tuner tuner, Gpt2 gpt2, Path folder) {
+        try (TensorScope _ = new TensorScope()) {
+            save(method, tuner.stored(), gpt2, folder);
+        }
+    }
+
+    private void save(Method method, Map<String, Tensor> tensors, Gpt2 gpt2, Path folder) {
+        AdapterFolder.save(
+                method, tensors, gpt2.config(), folder, ModelName.base(model), ModelName.revision(model));
+    }
+
+    /** Method in-context: some examples, drawn by the seed, and no training. */
+    private int keepExamples(
+            Gpt2 gpt2,
+            Freezer freezer,
+            Tokenizer tokenizer,
+            ModelOptions modelOptions,
+            List<Example> training,
+            List<Example> validation) {
+        List<Sequence> all = new ArrayList<>(modelOptions.encode(training, tokenizer, gpt2, 0));
+        Collections.shuffle(all, new Random(runtimeOptions.seed));
+        int[] ids = all.stream()
+                .limit(methodOptions.examples)
+                .flatMapToInt(sequence -> Arrays.stream(sequence.ids()))
+                .toArray();
+        Method method = methodOptions.method(gpt2.config(), ids.length);
+        OptionalDouble loss = OptionalDouble.empty();
+        try (RunDirectory run = RunDirectory.create(out, RunOptions.describe(spec))) {
+            Map<String, Tensor> kept = Map.of(
+                    InContext.TOKENS,
+                    gpt2.ids(Arrays.stream(ids).asLongStream().toArray()).to(torch.ScalarType.Float));
+            Conditioned conditioned = method.apply(gpt2, freezer, kept);
+            if (!validation.isEmpty()) {
+                List<Sequence> sequences = modelOptions.encode(validation, tokenizer, gpt2, conditioned.taken());
+                Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);
+                loss = OptionalDouble.of(likelihood.loss());
+                run.log(JSON.createObjectNode().put("step", 0).put("valid_loss", likelihood.loss()).put("best", true));
+            }
+            save(method, kept, gpt2, run.adapter());
+            report(new TrainResult(0, OptionalDouble.empty(), loss, OptionalDouble.empty(), run.adapter(), true));
+        }
+        return Main.OK;
+    }
+
+    private int train(Trainer trainer, Sampler sampler, Gpt2 gpt2, Method method, int sequences) {
         console.say(
-                "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d of them; the model has %,d",
+                "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d; the model has %,d",
                 sequences,
                 trainer.totalSteps(),
-                encoder.parameterCount(),
-                (long) encoder.shape().length() * encoder.shape().rowWidth(),
+                method.trainedNumbers(gpt2.config()),
+                method.storedNumbers(gpt2.config()),
                 gpt2.parameterCount());
         try (Interruption interruption = new Interruption(console)) {
             TrainResult result;
@@ -306,26 +384,6 @@ final class TrainCommand extends ConsoleCommand {
         }
     }
 
-    private boolean initFromWords() {
-        if (init != null && !init.equals("random") && !init.equals("words")) {
-            throw new InputException("init: expected random or words, found '" + init + "'");
-        }
-        if ("words".equals(init) && initWords == null) {
-            throw new InputException("init words: expected --init-words \"…\", found none");
-        }
-        if ("random".equals(init) && initWords != null) {
-            throw new InputException("init: expected words where --init-words is given, found 'random'");
-        }
-        return initWords != null;
-    }
-
-    private void startFromWords(PrefixEncoder encoder, Gpt2 gpt2, Tokenizer tokenizer) {
-        try (Prefix words = Prefix.ofWords(gpt2, tokenizer.encode(initWords), prefixLength)) {
-            double difference = encoder.fit(words.vectors());
-            console.say("prefix starts from \"%s\" (largest difference %.1e)", initWords, difference);
-        }
-    }
-
     private TrainConfig trainConfig() {
         return new TrainConfig(
                 steps == null ? 0 : steps,
@@ -337,6 +395,8 @@ final class TrainCommand extends ConsoleCommand {
                 warmup,
                 weightDecay,
                 clip,
+                objective.equals("sentence"),
+                smoothing,
                 prefixDropout,
                 validEvery,
                 patience,

@@ -1,13 +1,12 @@
 package dev.prefix4j.eval;
 
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
-import org.bytedeco.pytorch.Tensor;
 
 /**
  * How well a model predicts targets.
@@ -24,22 +23,23 @@ public record Likelihood(double loss, long tokens) {
     /**
      * Scores the targets of sequences. The order of the sequences is free: they are batched by length.
      *
-     * @param prefix what the model sees before each sequence, [P, 2·L·E]; P may be 0
+     * @param model with what it sees besides
      * @param sequences at least one
      */
-    public static Likelihood of(FrozenGpt2 model, Tensor prefix, List<Sequence> sequences, int batchSize) {
-        return of(model, prefix, sequences, batchSize, () -> false).orElseThrow();
+    public static Likelihood of(Conditioned model, List<Sequence> sequences, int batchSize) {
+        return of(model, sequences, batchSize, () -> false).orElseThrow();
     }
 
     /**
-     * As {@link #of(FrozenGpt2, Tensor, List, int)}, unless it is stopped.
+     * As {@link #of(Conditioned, List, int)}, unless it is stopped.
      *
      * @param stop asked after each batch
      * @return nothing if it was stopped
      */
     public static Optional<Likelihood> of(
-            FrozenGpt2 model, Tensor prefix, List<Sequence> sequences, int batchSize, BooleanSupplier stop) {
+            Conditioned model, List<Sequence> sequences, int batchSize, BooleanSupplier stop) {
         List<Sequence> byLength = sequences.stream()
+                .map(model::arrange)
                 .sorted(Comparator.comparingInt(s -> s.ids().length))
                 .toList();
         double sum = 0;
@@ -47,7 +47,7 @@ public record Likelihood(double loss, long tokens) {
         for (int from = 0; from < byLength.size(); from += batchSize) {
             PackedBatch batch = PackedBatch.of(
                     byLength.subList(from, Math.min(from + batchSize, byLength.size())));
-            sum += model.loss(batch, prefix);
+            sum += model.model().loss(batch, model.prompt());
             tokens += batch.targets().length;
             if (stop.getAsBoolean() && from + batchSize < byLength.size()) {
                 return Optional.empty();

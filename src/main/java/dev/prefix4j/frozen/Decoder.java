@@ -44,7 +44,7 @@ public final class Decoder {
     public Decoder(
             FrozenGpt2 model, SoftPrompt prompt, List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
         this.model = model;
-        this.prompt = prompt.detached();
+        this.prompt = prompt.withoutGraph();
         this.prompts = List.copyOf(prompts);
         this.maxNewTokens = maxNewTokens;
         this.minNewTokens = minNewTokens;

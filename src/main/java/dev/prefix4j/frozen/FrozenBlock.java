@@ -3,6 +3,7 @@ package dev.prefix4j.frozen;
 import dev.prefix4j.frozen.Operators.Attended;
 import dev.prefix4j.frozen.Operators.AttentionGradients;
 import dev.prefix4j.frozen.Operators.Normalized;
+import dev.prefix4j.gpt2.Extension;
 import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.torch.TensorScope;
 import org.bytedeco.pytorch.Tensor;
@@ -13,6 +14,8 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>N rows, M of them asked for (all, save in the last block), E width, F inner width.
  *
+ * @param extension asked for what comes out of each half; null: none
+ * @param name of this block in a checkpoint
  * @param query the query part of {@code c_attn}
  * @param keyValue its key and value part
  * @param joined all of it; null in the last block, where only some rows ask
@@ -20,6 +23,8 @@ import org.bytedeco.pytorch.global.torch;
 record FrozenBlock(
         Gpt2Config config,
         Operators operators,
+        Extension extension,
+        String name,
         Tensor norm1Weight,
         Tensor norm1Bias,
         Linear joined,
@@ -98,11 +103,11 @@ record FrozenBlock(
         }
         Attended attended = operators.attend(
                 packing, q, kv.narrow(1, 0, width), kv.narrow(1, width, width), prefix.k(), prefix.v());
-        Tensor middle = attentionProjection.forward(operators.rows(attended.y()), residual); // [M, E]
+        Tensor middle = onto(residual, attentionProjection, operators.rows(attended.y()), ".attn"); // [M, E]
         Normalized norm2 = operators.normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon());
         Tensor h = inner.forward(norm2.rows(), null); // [M, F]
         Operators.Activated activated = operators.activate(config.activation(), h);
-        Tensor y = projection.forward(activated.rows(), middle); // [M, E]
+        Tensor y = onto(middle, projection, activated.rows(), ".mlp"); // [M, E]
         return new Result(
                 y, new Saved(x, norm1.withoutRows(), q, kv, attended, middle, norm2.withoutRows(), activated.kept()));
     }
@@ -131,10 +136,17 @@ record FrozenBlock(
         }
         store.narrow(0, paths.generation(generations - 1), x.size(0)).copy_(kv);
         Tensor y = operators.attendStep(config.heads(), scale, paths, generations, prefix, q, store); // [R, E]
-        Tensor middle = attentionProjection.forward(operators.rows(y), x);
+        Tensor middle = onto(x, attentionProjection, operators.rows(y), ".attn");
         Rows norm2 = operators.normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon()).rows();
         Tensor h = inner.forward(norm2, null); // [R, F]
-        return projection.forward(operators.activate(config.activation(), h).rows(), middle);
+        return onto(middle, projection, operators.activate(config.activation(), h).rows(), ".mlp");
+    }
+
+    /** Adds what comes out of a half of the block to the residual stream. */
+    private Tensor onto(Tensor residual, Linear map, Rows rows, String half) {
+        return extension == null
+                ? map.forward(rows, residual)
+                : residual.add(extension.half(name + half, map.forward(rows, null)));
     }
 
     private static Rows select(Rows rows, Tensor index) {

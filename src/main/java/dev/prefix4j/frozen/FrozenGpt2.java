@@ -4,6 +4,7 @@ import dev.prefix4j.frozen.FrozenBlock.PrefixLayer;
 import dev.prefix4j.frozen.FrozenBlock.Result;
 import dev.prefix4j.frozen.FrozenBlock.Saved;
 import dev.prefix4j.frozen.Operators.Normalized;
+import dev.prefix4j.gpt2.Extension;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.text.PackedBatch;
@@ -12,6 +13,7 @@ import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,11 +36,24 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class FrozenGpt2 {
     private final Gpt2 model;
+    private final Map<String, Tensor> weights;
     private final Gpt2Config config;
     private final Operators operators;
     private final List<FrozenBlock> blocks = new ArrayList<>();
     private final Head head;
     private final boolean recompute;
+    private final boolean extended;
+
+    /**
+     * What a model has other than its checkpoint.
+     *
+     * @param weights in place of those of the same names
+     * @param extension its {@link Extension#half} is asked; no gradient goes through it
+     */
+    public record Changes(Map<String, Tensor> weights, Extension extension) {
+        /** None. */
+        public static final Changes NONE = new Changes(Map.of(), Extension.NONE);
+    }
 
     /**
      * How to compute.
@@ -82,7 +97,15 @@ public final class FrozenGpt2 {
 
     /** @param model must stay open; with 8 bits, its weights at this moment count */
     public FrozenGpt2(Gpt2 model, Options options) {
+        this(model, Changes.NONE, options);
+    }
+
+    /** As {@link #FrozenGpt2(Gpt2, Options)}, of a changed model. */
+    public FrozenGpt2(Gpt2 model, Changes changes, Options options) {
         this.model = model;
+        this.extended = changes.extension() != Extension.NONE;
+        this.weights = new HashMap<>(model.weights());
+        weights.putAll(changes.weights());
         this.config = model.config();
         this.recompute = options.recompute();
         Kernels kernels = options.kernels().orElse(null);
@@ -91,16 +114,17 @@ public final class FrozenGpt2 {
                 : new NativeOperators(kernels, options.precision());
         try (NoGradGuard _ = new NoGradGuard()) {
             for (int layer = 0; layer < config.layers(); layer++) {
-                blocks.add(block(model.weights(), layer, options));
+                blocks.add(block(layer, changes.extension(), options));
             }
-            this.head = Head.of(model.head(), operators, options.precision(), kernels);
+            Tensor words = weights.get(config.tiedHead() ? "wte.weight" : "lm_head.weight"); // [V, E]
+            this.head = Head.of(words, operators, options.precision(), kernels);
             if (options.precision() == Precision.INT8) {
-                Safetensors.evict(model.head());
+                Safetensors.evict(words);
             }
         }
     }
 
-    private FrozenBlock block(Map<String, Tensor> weights, int layer, Options options) {
+    private FrozenBlock block(int layer, Extension extension, Options options) {
         String name = "h." + layer + '.';
         boolean last = layer == config.layers() - 1;
         long width = config.width();
@@ -109,16 +133,18 @@ public final class FrozenGpt2 {
         FrozenBlock block = new FrozenBlock(
                 config,
                 operators,
+                extension == Extension.NONE ? null : extension,
+                "h." + layer,
                 weights.get(name + "ln_1.weight"),
                 weights.get(name + "ln_1.bias"),
                 last ? null : linear(attention, bias, options),
                 last ? linear(attention.narrow(1, 0, width), bias.narrow(0, 0, width), options) : null,
                 last ? linear(attention.narrow(1, width, 2 * width), bias.narrow(0, width, 2 * width), options) : null,
-                linear(weights, name + "attn.c_proj", options),
+                linear(name + "attn.c_proj", options),
                 weights.get(name + "ln_2.weight"),
                 weights.get(name + "ln_2.bias"),
-                linear(weights, name + "mlp.c_fc", options),
-                linear(weights, name + "mlp.c_proj", options));
+                linear(name + "mlp.c_fc", options),
+                linear(name + "mlp.c_proj", options));
         if (options.copies()) {
             for (String matrix : List.of("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")) {
                 Safetensors.evict(weights.get(name + matrix + ".weight"));
@@ -127,7 +153,7 @@ public final class FrozenGpt2 {
         return block;
     }
 
-    private static Linear linear(Map<String, Tensor> weights, String name, Options options) {
+    private Linear linear(String name, Options options) {
         return linear(weights.get(name + ".weight"), weights.get(name + ".bias"), options);
     }
 
@@ -184,9 +210,12 @@ public final class FrozenGpt2 {
 
     /** As {@link #gradient(PackedBatch, Tensor, double)}, with any soft prompt and objective. */
     public Gradient gradient(PackedBatch batch, SoftPrompt prompt, Objective objective, double weight) {
+        if (extended) {
+            throw new IllegalStateException("no gradient goes through an extension");
+        }
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            SoftPrompt own = prompt.detached();
+            SoftPrompt own = prompt.withoutGraph();
             Tensor gradient = torch.zeros_like(own.activations());
             Tensor dEmbeddings = torch.zeros_like(own.embeddings());
             Input input = input(batch, own);
@@ -242,8 +271,8 @@ public final class FrozenGpt2 {
     public double loss(PackedBatch batch, SoftPrompt prompt) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Input input = input(batch, prompt.detached());
-            Tensor x = hidden(input, prompt.detached());
+            Input input = input(batch, prompt.withoutGraph());
+            Tensor x = hidden(input, prompt.withoutGraph());
             return sum(head.loss(normalize(x).rows(), input.targets(), false).losses());
         }
     }
@@ -257,13 +286,18 @@ public final class FrozenGpt2 {
             this.head = head;
             this.hidden = hidden;
         }
+
+        /** Logarithms of the probabilities of all words, [M, V]. */
+        public Tensor logProbabilities() {
+            return torch.log_softmax(head.logits(hidden), 1);
+        }
     }
 
     /** The predictions at the target positions of a batch. */
     public Predictions predictions(PackedBatch batch, SoftPrompt prompt) {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Rows rows = normalize(hidden(input(batch, prompt.detached()), prompt.detached())).rows();
+            Rows rows = normalize(hidden(input(batch, prompt.withoutGraph()), prompt.withoutGraph())).rows();
             return new Predictions(head, rows.keep(scope));
         }
     }
@@ -339,18 +373,18 @@ public final class FrozenGpt2 {
 
     /** [N, E]. */
     private Tensor words(long[] ids) {
-        return torch.embedding(model.weights().get("wte.weight"), model.ids(ids));
+        return torch.embedding(weights.get("wte.weight"), model.ids(ids));
     }
 
     /** [N, E]. */
     private Tensor positions(long[] positions) {
-        return torch.embedding(model.weights().get("wpe.weight"), model.ids(positions));
+        return torch.embedding(weights.get("wpe.weight"), model.ids(positions));
     }
 
     /** With 8 bits only a few rows of the float32 table are read; the system maps much more around each. */
     private void evictEmbedding() {
         if (head instanceof Head.Int8) {
-            Safetensors.evict(model.weights().get("wte.weight"));
+            Safetensors.evict(weights.get("wte.weight"));
         }
     }
 
@@ -437,7 +471,6 @@ public final class FrozenGpt2 {
     }
 
     private Normalized normalize(Tensor x) {
-        Map<String, Tensor> weights = model.weights();
         return operators.normalize(
                 x, weights.get("ln_f.weight"), weights.get("ln_f.bias"), config.layerNormEpsilon());
     }
@@ -459,7 +492,7 @@ public final class FrozenGpt2 {
             evictEmbedding();
             loss[0] = sum(result.losses());
             Tensor dy = result.gradient().mul_(new Scalar(weight)); // [M, E]
-            operators.normalizeBackward(dy, x, model.weights().get("ln_f.weight"), normalized, dx);
+            operators.normalizeBackward(dy, x, weights.get("ln_f.weight"), normalized, dx);
         }
         return dx;
     }

@@ -72,7 +72,7 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
     }
 
     /** The same without a graph, each in one piece. */
-    SoftPrompt detached() {
+    public SoftPrompt withoutGraph() {
         return new SoftPrompt(
                 activations.detach().contiguous(), place, firstLayer, lastLayer, embeddings.detach().contiguous());
     }

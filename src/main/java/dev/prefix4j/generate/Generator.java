@@ -1,9 +1,11 @@
 package dev.prefix4j.generate;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.Decoder;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.frozen.Precision;
+import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.torch.TensorScope;
@@ -24,8 +26,8 @@ import org.bytedeco.pytorch.global.torch;
  * save for random draws.
  */
 public final class Generator {
+    private final Conditioned conditioned;
     private final FrozenGpt2 model;
-    private final Optional<Prefix> prefix;
 
     /**
      * In float32.
@@ -38,9 +40,17 @@ public final class Generator {
 
     /** @throws InputException if the prefix is one of another model */
     public Generator(FrozenGpt2 model, Optional<Prefix> prefix) {
-        prefix.ifPresent(p -> p.requireFits(model.config(), "prefix"));
-        this.model = model;
-        this.prefix = prefix;
+        this(prefix.map(p -> {
+                    p.requireFits(model.config(), "prefix");
+                    return new Conditioned(model, SoftPrompt.prefix(p.vectors(), model.config()));
+                })
+                .orElseGet(() -> Conditioned.plain(model)));
+    }
+
+    /** @param model must stay open */
+    public Generator(Conditioned model) {
+        this.conditioned = model;
+        this.model = model.model();
     }
 
     /**
@@ -77,9 +87,9 @@ public final class Generator {
 
     /** @param rows for each prompt */
     private Decoder decoder(List<int[]> prompts, int rows, OutputRules rules) {
-        Tensor vectors = prefix.map(Prefix::vectors).orElseGet(model::noPrefix);
+        List<int[]> arranged = prompts.stream().map(conditioned::arrange).toList();
         return new Decoder(
-                model, vectors, prompts, prompts.size() * rows, rules.maxNewTokens(), rules.minNewTokens());
+                model, conditioned.prompt(), arranged, prompts.size() * rows, rules.maxNewTokens(), rules.minNewTokens());
     }
 
     private List<Generation> tokenByToken(List<int[]> prompts, Decoding decoding, OutputRules rules) {

@@ -9,9 +9,11 @@ final class Block extends Module {
     private final Attention attn;
     private final LayerNorm ln2;
     private final Mlp mlp;
+    private final Weights weights;
 
     Block(Weights weights, Gpt2Config config, int layer) {
         super("Block");
+        this.weights = weights;
         this.ln1 = new LayerNorm(weights.in("ln_1"), config);
         this.attn = new Attention(weights.in("attn"), config, layer);
         this.ln2 = new LayerNorm(weights.in("ln_2"), config);
@@ -24,7 +26,8 @@ final class Block extends Module {
 
     /** [B, T, E] to [B, T, E]; the arguments are those of {@link Attention#forward}. */
     Tensor forward(Tensor x, KvCache cache, AttentionMask mask) {
-        Tensor h = x.add(attn.forward(ln1.forward(x), cache, mask));
-        return h.add(mlp.forward(ln2.forward(h)));
+        Extension extension = weights.extension().get();
+        Tensor h = x.add(extension.half(weights.module() + ".attn", attn.forward(ln1.forward(x), cache, mask)));
+        return h.add(extension.half(weights.module() + ".mlp", mlp.forward(ln2.forward(h))));
     }
 }

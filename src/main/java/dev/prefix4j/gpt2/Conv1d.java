@@ -11,9 +11,11 @@ import org.bytedeco.pytorch.global.torch;
 final class Conv1d extends Module {
     final Tensor weight; // [in, out]
     final Tensor bias; // [out]
+    private final Weights weights;
 
     Conv1d(Weights weights, long in, long out) {
         super("Conv1D");
+        this.weights = weights;
         this.weight = weights.register(this, "weight", in, out);
         this.bias = weights.register(this, "bias", out);
     }
@@ -21,6 +23,7 @@ final class Conv1d extends Module {
     /** [B, T, in] to [B, T, out]. */
     Tensor forward(Tensor x) {
         Tensor flat = x.view(-1, weight.size(0)); // [B·T, in]
-        return torch.addmm(bias, flat, weight).view(x.size(0), x.size(1), weight.size(1));
+        Tensor y = weights.extension().get().linear(weights.module(), flat, torch.addmm(bias, flat, weight));
+        return y.view(x.size(0), x.size(1), weight.size(1));
     }
 }

@@ -29,12 +29,13 @@ public final class Gpt2 extends Module {
     private final LayerNorm lnF;
     private final Tensor head; // [V, E]
     private final Map<String, Tensor> weights = new LinkedHashMap<>();
+    private Extension extension = Extension.NONE;
 
     Gpt2(Gpt2Config config, Device device, Weights weights) {
         super("Gpt2");
         this.config = config;
         this.device = device;
-        weights = weights.recording(this.weights);
+        weights = weights.of(this.weights, () -> extension);
         this.wte = new Embedding(weights.in("wte"), config.vocabulary(), config.width());
         this.wpe = new Embedding(weights.in("wpe"), config.positions(), config.width());
         register_module("wte", wte);
@@ -77,6 +78,11 @@ public final class Gpt2 extends Module {
         return Collections.unmodifiableMap(weights);
     }
 
+    /** Puts modules into the blocks, instead of those that were put there before. */
+    public void extend(Extension extension) {
+        this.extension = extension;
+    }
+
     /** Number of weights. */
     public long parameterCount() {
         return weights.values().stream().mapToLong(Tensor::numel).sum();
@@ -92,14 +98,23 @@ public final class Gpt2 extends Module {
      * @throws InputException if positions do not suffice; before anything runs
      */
     public Tensor forward(Tensor ids, KvCache cache) {
+        return forwardEmbeddings(wte.forward(ids), cache);
+    }
+
+    /**
+     * As {@link #forward}, over vectors that stand for tokens.
+     *
+     * @param embeddings [B, T, E], without positions
+     */
+    public Tensor forwardEmbeddings(Tensor embeddings, KvCache cache) {
         int past = cache.length();
-        int fresh = (int) ids.size(1);
+        int fresh = (int) embeddings.size(1);
         requireRoom(past, fresh, 0);
         Tensor positions = range(past, past + fresh); // [T]
         AttentionMask mask = fresh == 1
                 ? AttentionMask.everywhere()
                 : past == 0 ? AttentionMask.past() : AttentionMask.only(causalMask(past, fresh));
-        Tensor h = wte.forward(ids).add(wpe.forward(positions)); // [B, T, E]
+        Tensor h = embeddings.add(wpe.forward(positions)); // [B, T, E]
         for (Block block : blocks) {
             h = block.forward(h, cache, mask);
         }

@@ -2,6 +2,7 @@ package dev.prefix4j.gpt2;
 
 import java.util.Map;
 import java.util.function.BiFunction;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
@@ -10,20 +11,30 @@ import org.bytedeco.pytorch.Tensor;
  *
  * @param prefix of the module that is being built, such as {@code h.0.attn.}
  * @param source gives the tensor of a full name and an expected shape, on the device of the model
+ * @param extension what is in the model's blocks besides, asked at each call
  */
-record Weights(String prefix, BiFunction<String, long[], Tensor> source) {
-    /** The weights of a submodule. */
-    Weights in(String module) {
-        return new Weights(prefix + module + '.', source);
+record Weights(String prefix, BiFunction<String, long[], Tensor> source, Supplier<Extension> extension) {
+    Weights(String prefix, BiFunction<String, long[], Tensor> source) {
+        this(prefix, source, () -> Extension.NONE);
     }
 
-    /** These weights; what modules take is noted by its name. */
-    Weights recording(Map<String, Tensor> taken) {
+    /** The name of the module that is being built. */
+    String module() {
+        return prefix.substring(0, prefix.length() - 1);
+    }
+
+    /** The weights of a submodule. */
+    Weights in(String module) {
+        return new Weights(prefix + module + '.', source, extension);
+    }
+
+    /** These weights; what modules take is noted by its name, and they ask for this extension. */
+    Weights of(Map<String, Tensor> taken, Supplier<Extension> extension) {
         return new Weights(prefix, (name, shape) -> {
             Tensor tensor = source.apply(name, shape);
             taken.put(name, tensor);
             return tensor;
-        });
+        }, extension);
     }
 
     /** Gives a module its parameter, frozen. */

@@ -14,16 +14,16 @@ import org.bytedeco.pytorch.global.torch;
 public final class DirectPrefixEncoder extends PrefixEncoder {
     private final Tensor embedding; // [P, 2·L·E]
 
-    DirectPrefixEncoder(PrefixShape shape) {
-        super("DirectPrefixEncoder", shape);
+    DirectPrefixEncoder(int length, int rowWidth) {
+        super("DirectPrefixEncoder", length, rowWidth);
         Module table = new Module("Embedding");
-        this.embedding = parameter(table, "weight", torch.randn(shape.length(), shape.rowWidth()));
+        this.embedding = parameter(table, "weight", torch.randn(length, rowWidth));
         register_module("embedding", table);
     }
 
     @Override
     public Tensor forward() {
-        return embedding.view(-1, shape().rowWidth());
+        return embedding.view(-1, rowWidth());
     }
 
     @Override

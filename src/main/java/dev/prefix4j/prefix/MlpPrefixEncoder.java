@@ -24,21 +24,21 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
     private final Tensor outWeight; // [2·L·E, M]
     private final Tensor outBias; // [2·L·E]
 
-    MlpPrefixEncoder(PrefixShape shape, int hidden) {
-        super("MlpPrefixEncoder", shape);
+    MlpPrefixEncoder(int length, int width, int rowWidth, int hidden) {
+        super("MlpPrefixEncoder", length, rowWidth);
         if (hidden < 1) {
             throw new InputException("prefix.hidden must be at least 1, was " + hidden);
         }
         Module table = new Module("Embedding");
-        this.embedding = parameter(table, "weight", torch.randn(shape.length(), shape.width()));
+        this.embedding = parameter(table, "weight", torch.randn(length, width));
         register_module("embedding", table);
         Module transform = new Module("Sequential");
         Module in = new Module("Linear");
-        this.inWeight = linear(in, "weight", shape.width(), hidden, shape.width());
-        this.inBias = linear(in, "bias", shape.width(), hidden);
+        this.inWeight = linear(in, "weight", width, hidden, width);
+        this.inBias = linear(in, "bias", width, hidden);
         Module out = new Module("Linear");
-        this.outWeight = linear(out, "weight", hidden, shape.rowWidth(), hidden);
-        this.outBias = linear(out, "bias", hidden, shape.rowWidth());
+        this.outWeight = linear(out, "weight", hidden, rowWidth, hidden);
+        this.outBias = linear(out, "bias", hidden, rowWidth);
         transform.register_module("0", in);
         transform.register_module("2", out); // 1 is the tanh
         register_module("transform", transform);

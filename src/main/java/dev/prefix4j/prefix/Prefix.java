@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A prefix to use: the vectors alone, without what trained them. {@link PeftAdapter} reads and writes it.
+ * A prefix to use: the vectors alone, without what trained them.
  *
  * <p>It owns its tensor; {@link #close} frees it.
  */
@@ -38,10 +38,10 @@ public final class Prefix implements AutoCloseable {
     }
 
     /** The prefix that an encoder gives now. */
-    public static Prefix of(PrefixEncoder encoder, Device device) {
+    public static Prefix of(PrefixEncoder encoder, PrefixShape shape, Device device) {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Prefix prefix = new Prefix(encoder.shape(), encoder.forward(), device);
+            Prefix prefix = new Prefix(shape, encoder.forward(), device);
             scope.keep(prefix.vectors);
             return prefix;
         }

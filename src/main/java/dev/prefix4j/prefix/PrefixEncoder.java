@@ -17,7 +17,8 @@ import org.bytedeco.pytorch.global.torch;
  * <p>Random numbers come from libtorch's generator: {@link dev.prefix4j.torch.TorchRuntime#seed} decides them.
  */
 public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncoder, DirectPrefixEncoder {
-    private final PrefixShape shape;
+    private final int length;
+    private final int rowWidth;
 
     /** How the vectors are parametrized. */
     public enum Reparametrization {
@@ -36,9 +37,10 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
         }
     }
 
-    PrefixEncoder(String name, PrefixShape shape) {
+    PrefixEncoder(String name, int length, int rowWidth) {
         super(name);
-        this.shape = shape;
+        this.length = length;
+        this.rowWidth = rowWidth;
     }
 
     /**
@@ -49,9 +51,21 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
      */
     public static PrefixEncoder create(
             Reparametrization reparametrization, PrefixShape shape, int hidden, Device device) {
+        return create(reparametrization, shape.length(), shape.width(), shape.rowWidth(), hidden, device);
+    }
+
+    /**
+     * As above, for other vectors than a prefix of all layers has.
+     *
+     * @param length vectors
+     * @param width of the matrix P' that an MLP starts from
+     * @param rowWidth numbers of a vector
+     */
+    public static PrefixEncoder create(
+            Reparametrization reparametrization, int length, int width, int rowWidth, int hidden, Device device) {
         PrefixEncoder encoder = switch (reparametrization) {
-            case MLP -> new MlpPrefixEncoder(shape, hidden);
-            case DIRECT -> new DirectPrefixEncoder(shape);
+            case MLP -> new MlpPrefixEncoder(length, width, rowWidth, hidden);
+            case DIRECT -> new DirectPrefixEncoder(length, rowWidth);
         };
         // Drawn on the CPU and moved: the same numbers on every device.
         encoder.to(device, false);
@@ -68,8 +82,14 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
         return values;
     }
 
-    public PrefixShape shape() {
-        return shape;
+    /** Vectors, P. */
+    public int length() {
+        return length;
+    }
+
+    /** Numbers of a vector: 2·L·E for a prefix of all layers. */
+    public int rowWidth() {
+        return rowWidth;
     }
 
     /** The vectors, [P, 2·L·E], with a graph to the parameters. */

@@ -1,6 +1,6 @@
 package dev.prefix4j.train;
 
-import dev.prefix4j.prefix.Prefix;
+import dev.prefix4j.frozen.Conditioned;
 import java.util.List;
 
 /** Writes a few texts with what has been learned so far, always for the same sources. */
@@ -9,6 +9,6 @@ public interface Sampler {
     /** Writes nothing. */
     Sampler NONE = _ -> List.of();
 
-    /** @param prefix is freed after the call */
-    List<Sample> sample(Prefix prefix);
+    /** @param model as it is now; its tensors are freed after the call */
+    List<Sample> sample(Conditioned model);
 }

@@ -1,6 +1,7 @@
 package dev.prefix4j.train;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Objective;
 
 /**
  * How to train.
@@ -15,6 +16,9 @@ import dev.prefix4j.InputException;
  * @param warmup steps over which the learning rate rises from 0; then it falls to 0 in a straight line
  * @param weightDecay of AdamW, decoupled
  * @param clip largest norm of the gradient; 0: no limit
+ * @param sentenceSum the loss of a step is the mean over sequences of the sum over their target tokens, as in the authors'
+ *     code; otherwise the mean over all target tokens
+ * @param smoothing share of a target's probability that all words have in equal parts (label smoothing)
  * @param prefixDropout probability that a number of the prefix is zeroed in a step
  * @param validateEvery steps between validations; 0: once an epoch
  * @param patience validations without a better loss after which training ends; 0: never
@@ -31,6 +35,8 @@ public record TrainConfig(
         int warmup,
         double weightDecay,
         double clip,
+        boolean sentenceSum,
+        double smoothing,
         double prefixDropout,
         int validateEvery,
         int patience,
@@ -39,7 +45,7 @@ public record TrainConfig(
 
     /** One epoch with PEFT's and the authors' usual values. */
     public static final TrainConfig DEFAULTS =
-            new TrainConfig(0, 1, 10, 1, false, 5e-5, 0, 0, 1, 0, 0, 0, 100, 101);
+            new TrainConfig(0, 1, 10, 1, false, 5e-5, 0, 0, 1, false, 0, 0, 0, 0, 100, 101);
 
     public TrainConfig {
         atLeast("steps", steps, 0);
@@ -53,6 +59,7 @@ public record TrainConfig(
         within("lr", learningRate, 0, 10);
         within("weight-decay", weightDecay, 0, 10);
         within("clip", clip, 0, Double.MAX_VALUE);
+        Objective.requireSmoothing(smoothing);
         if (!(prefixDropout >= 0 && prefixDropout < 1)) {
             throw new InputException("prefix-dropout must be at least 0 and below 1, was " + prefixDropout);
         }

@@ -5,11 +5,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.method.Tuner;
 import dev.prefix4j.prefix.Gradient;
-import dev.prefix4j.prefix.Prefix;
-import dev.prefix4j.prefix.PrefixEncoder;
-import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
@@ -19,16 +17,14 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /**
- * Trains a prefix encoder; the model stays as it is (Li and Liang 2021, section 4.2).
+ * Trains what a method trains (Li and Liang 2021, section 4.2).
  *
- * <p>Each step: the encoder makes the prefix, the model reads a batch behind it, the loss on the target tokens flows
- * back through the frozen model into the keys and values of the prefix, and AdamW moves the encoder.
+ * <p>Each step: the tuner gives the loss on the target tokens of a batch and its gradient, and AdamW moves the parameters.
+ * For a prefix: the encoder makes it, the model reads a batch behind it, and the loss flows back through the frozen model
+ * into its keys and values, and from there into the encoder.
  *
  * <p>What a step does depends on the seed, its number and the parameters alone: a resumed run gives the losses of one
  * that was never interrupted, on the same machine with the same number of threads.
@@ -39,13 +35,12 @@ public final class Trainer {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final FrozenGpt2 model;
-    private final PrefixEncoder encoder;
+    private final Tuner tuner;
     private final TrainConfig config;
     private final Batches batches;
     private final List<Sequence> validation;
     private final RunDirectory run;
-    private final Consumer<Prefix> saver;
+    private final Runnable saver;
     private final int total;
 
     private int step;
@@ -53,24 +48,23 @@ public final class Trainer {
     private int withoutImprovement;
     private boolean stoppedEarly;
     private boolean toValidate; // a validation was stopped before its end
+    private Optional<Conditioned> teacher = Optional.empty();
 
     /**
-     * @param encoder on the model's device
+     * @param tuner what is trained
      * @param training at least one sequence
      * @param validation empty: none
-     * @param saver writes a prefix to the run's adapter folder
+     * @param saver writes what the tuner has to the run's adapter folder
      */
     public Trainer(
-            FrozenGpt2 model,
-            PrefixEncoder encoder,
+            Tuner tuner,
             TrainConfig config,
             List<Sequence> training,
             List<Sequence> validation,
             RunDirectory run,
-            Consumer<Prefix> saver) {
+            Runnable saver) {
         this(
-                model,
-                encoder,
+                tuner,
                 config,
                 Batches.shuffled(training, config.batchSize(), config.seed(), config.groupByLength()),
                 training,
@@ -81,36 +75,45 @@ public final class Trainer {
 
     /** With the training data in a given order. */
     Trainer(
-            FrozenGpt2 model,
-            PrefixEncoder encoder,
+            Tuner tuner,
             TrainConfig config,
             Batches batches,
             List<Sequence> training,
             List<Sequence> validation,
             RunDirectory run,
-            Consumer<Prefix> saver) {
+            Runnable saver) {
         if (training.isEmpty()) {
             throw new InputException("training data: expected at least one example, found none");
         }
-        this.model = model;
-        this.encoder = encoder;
+        this.tuner = tuner;
         this.config = config;
         this.batches = batches;
         this.validation = List.copyOf(validation);
         this.run = run;
         this.saver = saver;
         this.total = config.steps() > 0 ? config.steps() : Math.multiplyExact(config.epochs(), stepsPerEpoch());
-        int length = encoder.shape().length();
-        for (List<Sequence> sequences : List.of(training, validation)) {
-            sequences.stream()
-                    .mapToInt(s -> s.ids().length)
-                    .max()
-                    .ifPresent(longest -> model.requireRoom(length, longest, 0));
+        try (TensorScope _ = new TensorScope()) {
+            Conditioned first = tuner.current();
+            for (List<Sequence> sequences : List.of(training, validation)) {
+                sequences.stream()
+                        .mapToInt(s -> s.ids().length)
+                        .max()
+                        .ifPresent(longest -> first.model().requireRoom(first.taken(), longest, 0));
+            }
         }
     }
 
     private int stepsPerEpoch() {
         return Math.ceilDiv(batches.perEpoch(), config.accumulate());
+    }
+
+    /**
+     * Lets another model's predictions take the place of the targets (distillation).
+     *
+     * @param model must stay open while this trains
+     */
+    public void learnFrom(Conditioned model) {
+        teacher = Optional.of(model);
     }
 
     /** Steps of the whole run. */
@@ -132,7 +135,7 @@ public final class Trainer {
      */
     public TrainResult train(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
-            Map<String, Tensor> parameters = encoder.state();
+            Map<String, Tensor> parameters = tuner.parameters();
             AdamW optimizer = new AdamW(parameters, config.weightDecay());
             Map<String, Tensor> state = new LinkedHashMap<>();
             parameters.forEach((name, tensor) -> state.put("encoder." + name, tensor));
@@ -167,7 +170,7 @@ public final class Trainer {
 
     private void takeStep(AdamW optimizer, TrainListener listener) {
         long start = System.nanoTime();
-        double loss = 0;
+        double loss;
         int tokens = 0;
         int targets = 0;
         double norm;
@@ -175,26 +178,24 @@ public final class Trainer {
         try (TensorScope _ = new TensorScope()) {
             // Dropout in step n is the same whether the run was interrupted or not.
             TorchRuntime.seed(config.seed() * 1_000_003 + step);
-            List<PackedBatch> parts = parts();
-            for (PackedBatch part : parts) {
-                targets += part.targets().length;
-                tokens += part.tokens();
-            }
-            Tensor vectors = encoder.forward().detach(); // [P, 2·L·E]
-            Tensor dVectors = torch.zeros_like(vectors);
-            for (PackedBatch part : parts) {
-                try (TensorScope _ = new TensorScope()) {
-                    Tensor mask = torch.dropout(torch.ones_like(vectors), config.prefixDropout(), true);
-                    FrozenGpt2.Gradient result = model.gradient(part, vectors.mul(mask), 1.0 / targets);
-                    dVectors.addcmul_(result.gradient(), mask, new Scalar(1.0));
-                    loss += result.loss() / targets;
+            List<List<Sequence>> parts = parts();
+            int sentences = 0;
+            for (List<Sequence> part : parts) {
+                sentences += part.size();
+                for (Sequence sequence : part) {
+                    targets += sequence.ids().length - sequence.sourceLength();
+                    tokens += sequence.ids().length;
                 }
             }
+            double weight = 1.0 / (config.sentenceSum() ? sentences : targets);
+            Tuner.Goal goal = new Tuner.Goal(config.smoothing(), teacher, config.prefixDropout());
+            Tuner.Result result = tuner.gradients(parts, goal, weight);
+            loss = result.loss() / targets;
             if (!Double.isFinite(loss)) {
                 throw new InputException("the loss became %s in step %d: try a smaller --lr than %s"
                         .formatted(loss, step + 1, config.learningRate()));
             }
-            Map<String, Gradient> gradients = encoder.gradients(dVectors);
+            Map<String, Gradient> gradients = new LinkedHashMap<>(result.gradients());
             norm = Math.sqrt(gradients.values().stream()
                     .mapToDouble(gradient -> Math.pow(gradient.norm(), 2))
                     .sum());
@@ -216,32 +217,31 @@ public final class Trainer {
     }
 
     /** The batches of this step: several where gradients are accumulated, fewer at the end of an epoch. */
-    private List<PackedBatch> parts() {
+    private List<List<Sequence>> parts() {
         int epoch = step / stepsPerEpoch();
         int from = step % stepsPerEpoch() * config.accumulate();
         int to = Math.min(from + config.accumulate(), batches.perEpoch());
         return java.util.stream.IntStream.range(from, to)
                 .mapToObj(i -> batches.get((long) epoch * batches.perEpoch() + i))
-                .map(PackedBatch::of)
                 .toList();
     }
 
     /** Scores the validation data, if there is any, and writes samples. */
     private void look(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
-        try (Prefix prefix = Prefix.of(encoder, model.device());
-                TensorScope _ = new TensorScope()) {
+        try (TensorScope _ = new TensorScope()) {
+            Conditioned model = tuner.current();
             if (!validation.isEmpty()) {
-                validate(prefix, listener, stop);
+                validate(model, listener, stop);
             }
             if (!toValidate) {
-                run.log(step, sampler.sample(prefix));
+                run.log(step, sampler.sample(model));
             }
         }
     }
 
-    private void validate(Prefix prefix, TrainListener listener, BooleanSupplier stop) {
+    private void validate(Conditioned model, TrainListener listener, BooleanSupplier stop) {
         listener.validating(validation.size());
-        Optional<Likelihood> scored = Likelihood.of(model, prefix.vectors(), validation, VALIDATION_BATCH, stop);
+        Optional<Likelihood> scored = Likelihood.of(model, validation, VALIDATION_BATCH, stop);
         toValidate = scored.isEmpty();
         if (toValidate) {
             return;
@@ -251,7 +251,7 @@ public final class Trainer {
         if (best) {
             bestLoss = OptionalDouble.of(likelihood.loss());
             withoutImprovement = 0;
-            saver.accept(prefix);
+            saver.run();
         } else {
             withoutImprovement++;
             stoppedEarly = config.patience() > 0 && withoutImprovement >= config.patience();
@@ -267,9 +267,7 @@ public final class Trainer {
 
     private void save(Map<String, Tensor> state) {
         if (validation.isEmpty()) {
-            try (Prefix prefix = Prefix.of(encoder, model.device())) {
-                saver.accept(prefix);
-            }
+            saver.run();
         }
         Map<String, String> progress = new LinkedHashMap<>();
         progress.put("step", Integer.toString(step));

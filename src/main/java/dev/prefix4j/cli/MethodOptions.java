@@ -1,0 +1,142 @@
+package dev.prefix4j.cli;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.method.AdapterTuning;
+import dev.prefix4j.method.EmbeddingTuning;
+import dev.prefix4j.method.FineTuning;
+import dev.prefix4j.method.InContext;
+import dev.prefix4j.method.InfixEmbeddingTuning;
+import dev.prefix4j.method.InfixTuning;
+import dev.prefix4j.method.LayerTuning;
+import dev.prefix4j.method.LoraTuning;
+import dev.prefix4j.method.Method;
+import dev.prefix4j.method.PrefixTuning;
+import dev.prefix4j.method.TopTuning;
+import dev.prefix4j.method.Vectors;
+import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import picocli.CommandLine.Option;
+
+/** How a model is adapted. */
+final class MethodOptions {
+    private static final Pattern RANGE = Pattern.compile("(\\d{1,4})(?:-(\\d{1,4}))?");
+    private static final List<String> NAMES = List.of(
+            "prefix", "embedding", "infix", "infix-embedding", "layers", "fine-tune", "fine-tune-top", "adapter", "lora",
+            "in-context");
+
+    @Option(
+            names = "--method",
+            paramLabel = "METHOD",
+            defaultValue = "prefix",
+            description = "prefix, embedding, infix, infix-embedding, layers, fine-tune, fine-tune-top, adapter, lora or"
+                    + " in-context (docs/methods.md).")
+    String method;
+
+    @Option(
+            names = "--prefix-length",
+            paramLabel = "N",
+            defaultValue = "10",
+            description = "Virtual tokens.")
+    int prefixLength;
+
+    @Option(
+            names = "--reparam",
+            paramLabel = "R",
+            defaultValue = "mlp",
+            description = "mlp: a small network makes the virtual tokens; direct: their numbers are trained themselves.")
+    String reparam;
+
+    @Option(names = "--hidden", paramLabel = "N", defaultValue = "512", description = "Width of the mlp.")
+    int hidden;
+
+    @Option(names = "--layers", paramLabel = "A-B", description = "Of method layers: the layers that see the prefix, from 0.")
+    String layers;
+
+    @Option(
+            names = "--top-blocks",
+            paramLabel = "N",
+            defaultValue = "2",
+            description = "Of method fine-tune-top: blocks that are trained.")
+    int topBlocks;
+
+    @Option(
+            names = "--adapter-share",
+            paramLabel = "X",
+            defaultValue = "0.03",
+            description = "Of method adapter: its size as a share of the model's.")
+    double adapterShare;
+
+    @Option(names = "--bottleneck", paramLabel = "N", description = "Of method adapter: its width, instead of a share.")
+    Integer bottleneck;
+
+    @Option(names = "--rank", paramLabel = "N", defaultValue = "8", description = "Of method lora.")
+    int rank;
+
+    @Option(names = "--alpha", paramLabel = "X", defaultValue = "16", description = "Of method lora: scale, times the rank.")
+    double alpha;
+
+    @Option(
+            names = "--examples",
+            paramLabel = "N",
+            defaultValue = "4",
+            description = "Of method in-context: examples before each source.")
+    int examples;
+
+    /** Checks what can be checked without a model. */
+    void require() {
+        if (!NAMES.contains(method)) {
+            throw new InputException("method: expected one of %s, found '%s'".formatted(String.join(", ", NAMES), method));
+        }
+        vectors();
+        if (method.equals("layers") == (layers == null)) {
+            throw new InputException(layers == null
+                    ? "layers: expected --layers A-B, found none"
+                    : "layers: expected --method layers with it, found " + method);
+        }
+        if (layers != null) {
+            range();
+        }
+        if (examples < 1) {
+            throw new InputException("examples must be at least 1, was " + examples);
+        }
+    }
+
+    boolean isInContext() {
+        return method.equals("in-context");
+    }
+
+    private Vectors vectors() {
+        return new Vectors(prefixLength, Reparametrization.parse(reparam), hidden);
+    }
+
+    private int[] range() {
+        Matcher matcher = RANGE.matcher(layers);
+        if (!matcher.matches()) {
+            throw new InputException("layers: expected two numbers such as 0-3, found '" + layers + "'");
+        }
+        int first = Integer.parseInt(matcher.group(1));
+        return new int[] {first, matcher.group(2) == null ? first : Integer.parseInt(matcher.group(2))};
+    }
+
+    /** @param contextTokens of the examples of method in-context */
+    Method method(Gpt2Config config, int contextTokens) {
+        return switch (method) {
+            case "prefix" -> new PrefixTuning(vectors());
+            case "embedding" -> new EmbeddingTuning(vectors());
+            case "infix" -> new InfixTuning(vectors());
+            case "infix-embedding" -> new InfixEmbeddingTuning(vectors());
+            case "layers" -> new LayerTuning(vectors(), range()[0], range()[1]);
+            case "fine-tune" -> new FineTuning();
+            case "fine-tune-top" -> new TopTuning(topBlocks);
+            case "adapter" -> bottleneck != null
+                    ? new AdapterTuning(bottleneck)
+                    : AdapterTuning.ofShare(adapterShare, config);
+            case "lora" -> new LoraTuning(rank, alpha);
+            case "in-context" -> new InContext(contextTokens);
+            default -> throw new AssertionError(method);
+        };
+    }
+}

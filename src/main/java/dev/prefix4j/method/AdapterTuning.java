@@ -1,0 +1,104 @@
+package dev.prefix4j.method;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.gpt2.Extension;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.Gpt2Config;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Small networks after both halves of every block (Houlsby et al. 2019, arXiv:1902.00751; Li and Liang 2021, section 5.3: ADAPTER):
+ * {@code y + up(gelu(down(y)))} before y is added to the residual stream. The normalizations of the model stay frozen.
+ *
+ * <p>E width, m bottleneck.
+ *
+ * @param bottleneck width of the small networks, m
+ */
+public record AdapterTuning(int bottleneck) implements Method {
+    /** Of the first weights: the networks are near the identity (section 2 there). */
+    private static final double DEVIATION = 0.01;
+
+    private static final List<String> HALVES = List.of(".attn", ".mlp");
+
+    public AdapterTuning {
+        Method.atLeast("bottleneck", bottleneck, 1);
+    }
+
+    /**
+     * The largest adapter with at most a share of the model's numbers, but at least a bottleneck of 1.
+     *
+     * @param share such as 0.03 or 0.001
+     */
+    public static AdapterTuning ofShare(double share, Gpt2Config config) {
+        if (!(share > 0 && share <= 1)) {
+            throw new InputException("adapter-share must be above 0 and at most 1, was " + share);
+        }
+        long all = new FineTuning().storedNumbers(config);
+        double each = share * all / (2.0 * config.layers());
+        return new AdapterTuning((int) Math.max(1, Math.floor((each - config.width()) / (2.0 * config.width() + 1))));
+    }
+
+    @Override
+    public String name() {
+        return "adapter";
+    }
+
+    @Override
+    public Map<String, List<Long>> stored(Gpt2Config config) {
+        Map<String, List<Long>> shapes = new LinkedHashMap<>();
+        long width = config.width();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            for (String half : HALVES) {
+                String name = "h." + layer + half + ".adapter.";
+                shapes.put(name + "down.weight", List.of(width, (long) bottleneck));
+                shapes.put(name + "down.bias", List.of((long) bottleneck));
+                shapes.put(name + "up.weight", List.of((long) bottleneck, width));
+                shapes.put(name + "up.bias", List.of(width));
+            }
+        }
+        return shapes;
+    }
+
+    @Override
+    public long trainedNumbers(Gpt2Config config) {
+        return storedNumbers(config);
+    }
+
+    @Override
+    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+        return Conditioned.plain(freezer.freeze(model, new FrozenGpt2.Changes(Map.of(), new Networks(stored))));
+    }
+
+    @Override
+    public Tuner tuner(Gpt2 model, Freezer freezer) {
+        Map<String, Tensor> parameters = new LinkedHashMap<>();
+        stored(model.config()).forEach((name, shape) -> {
+            long[] sizes = shape.stream().mapToLong(Long::longValue).toArray();
+            Tensor values = torch.zeros(sizes);
+            if (name.endsWith("weight")) { // drawn on the CPU: the same on every device
+                values.normal_(0, DEVIATION, new GeneratorOptional());
+            }
+            parameters.put(name, values.to(model.device(), torch.ScalarType.Float));
+        });
+        model.extend(new Networks(parameters));
+        return new Weights(model, parameters, stored -> apply(model, freezer, stored));
+    }
+
+    /** @param weights by the names of {@link #stored} */
+    private record Networks(Map<String, Tensor> weights) implements Extension {
+        @Override
+        public Tensor half(String name, Tensor y) {
+            String of = name + ".adapter.";
+            Tensor inner = torch.matmul(y, weights.get(of + "down.weight")).add(weights.get(of + "down.bias")); // [..., m]
+            return y.add(torch.matmul(torch.gelu(inner), weights.get(of + "up.weight")))
+                    .add(weights.get(of + "up.bias"));
+        }
+    }
+}

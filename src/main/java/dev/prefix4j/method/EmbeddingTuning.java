@@ -1,0 +1,75 @@
+package dev.prefix4j.method;
+
+import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.SoftPrompt;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.Gpt2Config;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * Embeddings of virtual tokens before everything: the input only (Li and Liang 2021, section 7.2; Lester et al. 2021,
+ * arXiv:2104.08691, later called it prompt tuning).
+ *
+ * <p>Nothing stands before the virtual tokens, so their keys and values do not depend on the source: they are computed once,
+ * with autograd, and are then a prefix like any other.
+ */
+public record EmbeddingTuning(Vectors vectors) implements Method {
+    @Override
+    public String name() {
+        return "embedding";
+    }
+
+    @Override
+    public Map<String, List<Long>> stored(Gpt2Config config) {
+        return Map.of(SoftPrompts.VECTORS, List.of((long) vectors.length(), (long) config.width()));
+    }
+
+    @Override
+    public long trainedNumbers(Gpt2Config config) {
+        return vectors.trainedNumbers(config.width(), config.width());
+    }
+
+    @Override
+    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+        SoftPrompt prompt = SoftPrompt.prefix(Words.activations(model, stored.get(SoftPrompts.VECTORS)), model.config());
+        return new Conditioned(freezer.freeze(model, FrozenGpt2.Changes.NONE), prompt.withoutGraph());
+    }
+
+    @Override
+    public Tuner tuner(Gpt2 model, Freezer freezer) {
+        int width = model.config().width();
+        return new SoftPrompts(
+                freezer.freeze(model, FrozenGpt2.Changes.NONE), vectors.encoder(width, width, model.device()), new ThroughModel(model));
+    }
+
+    private static final class ThroughModel implements SoftPrompts.Kind {
+        private final Gpt2 model;
+        private Tensor embeddings; // [P, E], a leaf
+        private Tensor activations; // [P, 2·L·E]
+
+        ThroughModel(Gpt2 model) {
+            this.model = model;
+        }
+
+        @Override
+        public SoftPrompt prompt(Tensor vectors) {
+            embeddings = vectors.detach().requires_grad_(true);
+            activations = Words.activations(model, embeddings);
+            return SoftPrompt.prefix(activations, model.config());
+        }
+
+        @Override
+        public Tensor back(FrozenGpt2.Gradient gradient) {
+            Graphs.backward(activations, gradient.gradient());
+            return embeddings.grad();
+        }
+
+        @Override
+        public Tensor ofWords(Gpt2 base, int[] ids) {
+            return Words.embeddings(base, ids);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+package dev.prefix4j.method;
+
+import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.gpt2.Extension;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.Gpt2Config;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+
+/** All weights of the model (Li and Liang 2021, section 5.3: FINE-TUNE). The model that is given is the one that changes. */
+public record FineTuning() implements Method {
+    @Override
+    public String name() {
+        return "fine-tune";
+    }
+
+    @Override
+    public Map<String, List<Long>> stored(Gpt2Config config) {
+        return Shapes.of(config);
+    }
+
+    @Override
+    public long trainedNumbers(Gpt2Config config) {
+        return storedNumbers(config);
+    }
+
+    @Override
+    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+        return Conditioned.plain(freezer.freeze(model, new FrozenGpt2.Changes(stored, Extension.NONE)));
+    }
+
+    @Override
+    public Tuner tuner(Gpt2 model, Freezer freezer) {
+        return new Weights(
+                model, new LinkedHashMap<>(model.weights()), stored -> apply(model, freezer, stored));
+    }
+}

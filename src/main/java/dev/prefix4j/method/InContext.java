@@ -1,0 +1,63 @@
+package dev.prefix4j.method;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.SoftPrompt;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.Gpt2Config;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Examples before the source, and nothing is trained (Brown et al. 2020, arXiv:2005.14165; Li and Liang 2021, section 1). What is kept
+ * is the examples' tokens: source, BOS, target, EOS, one after the other. Their keys and values are a prefix of real words.
+ *
+ * @param tokens of all examples
+ */
+public record InContext(int tokens) implements Method {
+    /** The one tensor that is kept, float32 as all. */
+    public static final String TOKENS = "context_tokens";
+
+    public InContext {
+        Method.atLeast("tokens of the examples", tokens, 1);
+    }
+
+    @Override
+    public String name() {
+        return "in-context";
+    }
+
+    @Override
+    public Map<String, List<Long>> stored(Gpt2Config config) {
+        return Map.of(TOKENS, List.of((long) tokens));
+    }
+
+    @Override
+    public long trainedNumbers(Gpt2Config config) {
+        return 0;
+    }
+
+    @Override
+    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+        model.requireRoom(0, tokens, 0);
+        try (NoGradGuard _ = new NoGradGuard()) {
+            Tensor ids = stored.get(TOKENS).to(torch.ScalarType.Long);
+            if (ids.min().item_long() < 0 || ids.max().item_long() >= model.config().vocabulary()) {
+                throw new InputException(TOKENS + ": expected ids below the vocabulary's %d, found %d to %d"
+                        .formatted(model.config().vocabulary(), ids.min().item_long(), ids.max().item_long()));
+            }
+            Tensor activations = Words.activations(model, Words.embeddings(model, ids));
+            return new Conditioned(
+                    freezer.freeze(model, FrozenGpt2.Changes.NONE), SoftPrompt.prefix(activations, model.config()));
+        }
+    }
+
+    @Override
+    public Tuner tuner(Gpt2 model, Freezer freezer) {
+        throw new InputException("method in-context trains nothing");
+    }
+}

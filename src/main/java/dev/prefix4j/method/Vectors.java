@@ -1,0 +1,37 @@
+package dev.prefix4j.method;
+
+import dev.prefix4j.prefix.PrefixEncoder;
+import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import org.bytedeco.pytorch.Device;
+
+/**
+ * How many vectors are learned, and how they are parametrized (section 4.3).
+ *
+ * @param length virtual tokens
+ * @param reparametrization through an MLP, or each number itself
+ * @param hidden width of the MLP; without meaning where each number is trained itself
+ */
+public record Vectors(int length, Reparametrization reparametrization, int hidden) {
+    public Vectors {
+        Method.atLeast("prefix.length", length, 1);
+        if (reparametrization == Reparametrization.MLP) {
+            Method.atLeast("prefix.hidden", hidden, 1);
+        }
+    }
+
+    /**
+     * @param width of the matrix that an MLP starts from
+     * @param rowWidth numbers of a vector
+     */
+    PrefixEncoder encoder(int width, int rowWidth, Device device) {
+        return PrefixEncoder.create(reparametrization, length, width, rowWidth, hidden, device);
+    }
+
+    /** Numbers that are trained: the matrix, and the two layers of the MLP with their biases. */
+    long trainedNumbers(long width, long rowWidth) {
+        return switch (reparametrization) {
+            case MLP -> length * width + hidden * (width + 1) + rowWidth * (hidden + 1);
+            case DIRECT -> length * rowWidth;
+        };
+    }
+}
