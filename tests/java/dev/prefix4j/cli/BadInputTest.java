@@ -51,7 +51,7 @@ class BadInputTest {
         Files.createDirectories(t.resolve("folder"));
         Files.writeString(t.resolve("folder/something"), "precious");
         Path peft = Files.createDirectories(t.resolve("lora"));
-        Files.writeString(peft.resolve("adapter_config.json"), "{\"peft_type\": \"LORA\"}");
+        Files.writeString(peft.resolve("adapter_config.json"), "{\"peft_type\": \"IA3\"}");
         damaged("no-config", m -> Files.delete(m.resolve("config.json")));
         damaged("bad-json", m -> Files.writeString(m.resolve("config.json"), "{\"n_layer\": 2,\n oops}"));
         damaged("bert", m -> Files.writeString(m.resolve("config.json"), "{\"model_type\": \"bert\"}"));
@@ -167,9 +167,21 @@ class BadInputTest {
                         new Case(1, "batch-size must be at least 1, was 0", train + " --batch-size 0"),
                         new Case(1, "lr must be between 0.0 and 10.0, was NaN", train + " --lr NaN"),
                         new Case(1, "reparam: expected mlp or direct, found 'gru'", train + " --reparam gru"),
+                        new Case(1, "method: expected one of prefix, embedding, infix,", train + " --method soft"),
+                        new Case(1, "layers: expected --layers A-B, found none", train + " --method layers"),
+                        new Case(1, "layers: expected two numbers such as 0-3, found 'a'", train + " --method layers --layers a"),
+                        new Case(1, "layers: expected --method layers with it, found prefix", train + " --layers 0-1"),
+                        new Case(1, "layers: expected a range within 0 to", train + " --method layers --layers 0-99"),
+                        new Case(1, "top-blocks must be at most the model's", train + " --method fine-tune-top --top-blocks 99"),
+                        new Case(1, "rank must be at least 1, was 0", train + " --method lora --rank 0"),
+                        new Case(1, "adapter-share must be above 0 and at most 1, was 2.0", train + " --method adapter --adapter-share 2"),
+                        new Case(1, "objective: expected token or sentence, found 'word'", train + " --objective word"),
+                        new Case(1, "label-smoothing must be at least 0 and below 1, was 1.0", train + " --label-smoothing 1"),
+                        new Case(1, "init: expected one of random, zero, words, text, adapter, found 'x'", train + " --init x"),
+                        new Case(1, "init zero: expected a method with virtual tokens", train + " --init zero --method lora"),
                         new Case(1, "init words: expected --init-words", train + " --init words"),
                         new Case(1, "T/nowhere: expected an adapter folder, found nothing", "generate --model M --prompt a --prefix T/nowhere"),
-                        new Case(1, "T/lora/adapter_config.json: key 'peft_type': expected PREFIX_TUNING, found LORA", "generate --model M --prompt a --prefix T/lora"),
+                        new Case(1, "T/lora/adapter_config.json: key 'peft_type': expected PREFIX_TUNING, PROMPT_TUNING, LORA or PREFIX4J, found IA3", "generate --model M --prompt a --prefix T/lora"),
                         new Case(1, "tests/resources/parity/tiny/adapter: a prefix of another model: expected 2 layers", "score --model M --data T/good.tsv --prefix tests/resources/parity/tiny/adapter"),
                         new Case(1, "limit must be at least 1, was -1", "generate --model M --limit -1"),
                         new Case(1, "limit must be at least 1, was -2", "generate --model M --data T/good.tsv --distinct --limit -2"),
