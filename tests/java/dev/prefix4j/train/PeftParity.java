@@ -19,6 +19,8 @@ import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.gpt2.LmLoss;
 import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.EmbeddingTuning;
+import dev.prefix4j.method.LoraTuning;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
 import dev.prefix4j.method.SoftPrompts;
@@ -39,6 +41,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -206,26 +209,38 @@ final class PeftParity implements AutoCloseable {
         }
     }
 
-    /** A random prefix, saved here, gives the same loss when PEFT loads it. */
+    /** What PEFT has of our methods, with random numbers, saved here, gives the same loss when PEFT loads it. */
     void peftLoadsWhatWeSave(Path out, String python) throws IOException {
-        double ours;
-        try (TensorScope _ = new TensorScope()) {
-            Method method = new PrefixTuning(new Vectors(prefix.length(), Reparametrization.DIRECT, 1));
-            Tuner tuner = method.tuner(model, (_, _) -> frozen());
-            AdapterFolder.save(
-                    method, tuner.stored(), model.config(), out, folder.resolve("model").toString(), Optional.empty());
-            ours = Likelihood.of(tuner.current(), sequences().subList(0, 4), 4).loss();
+        Vectors vectors = new Vectors(prefix.length(), Reparametrization.DIRECT, 1);
+        for (Method method :
+                List.of(new PrefixTuning(vectors), new EmbeddingTuning(vectors), new LoraTuning(4, 8))) {
+            Path saved = out.resolve(method.name());
+            double ours;
+            try (TensorScope _ = new TensorScope()) {
+                Gpt2 base = Checkpoint.load(folder.resolve("model"), TorchRuntime.device("cpu"));
+                Tuner tuner = method.tuner(
+                        base,
+                        (frozen, changes) -> new FrozenGpt2(
+                                frozen, changes, FrozenGpt2.Options.of(frozen, Precision.FP32)));
+                try (NoGradGuard _ = new NoGradGuard()) {
+                    tuner.parameters().values().forEach(tensor -> tensor.add_(torch.randn_like(tensor).mul_(new Scalar(0.1))));
+                }
+                AdapterFolder.save(
+                        method, tuner.stored(), base.config(), saved, folder.resolve("model").toString(), Optional.empty());
+                ours = Likelihood.of(tuner.current(), sequences().subList(0, 4), 4).loss();
+            }
+            Process process = new ProcessBuilder(
+                            python,
+                            "scripts/fixtures/peft_loss.py",
+                            folder.resolve("model").toString(),
+                            saved.toString(),
+                            folder.resolve("expected.json").toString())
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            String printed =
+                    new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+            assertEquals(Double.parseDouble(printed.strip()), ours, 1e-4, method.name());
         }
-        Process process = new ProcessBuilder(
-                        python,
-                        "scripts/fixtures/peft_loss.py",
-                        folder.resolve("model").toString(),
-                        out.toString(),
-                        folder.resolve("expected.json").toString())
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
-        String printed = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
-        assertEquals(Double.parseDouble(printed.strip()), ours, 1e-4);
     }
 
     @Override
