@@ -1,7 +1,6 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.gpt2.Extension;
 import dev.prefix4j.gpt2.Gpt2;
@@ -21,7 +20,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * @param bottleneck width of the small networks, m
  */
-public record AdapterTuning(int bottleneck) implements Method {
+public record AdapterTuning(int bottleneck) implements WeightMethod {
     /** Of the first weights: the networks are near the identity (section 2 there). */
     private static final double DEVIATION = 0.01;
 
@@ -67,17 +66,12 @@ public record AdapterTuning(int bottleneck) implements Method {
     }
 
     @Override
-    public long trainedNumbers(Gpt2Config config) {
-        return storedNumbers(config);
+    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
+        return new FrozenGpt2.Changes(Map.of(), new Networks(stored));
     }
 
     @Override
-    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
-        return Conditioned.plain(freezer.freeze(model, new FrozenGpt2.Changes(Map.of(), new Networks(stored))));
-    }
-
-    @Override
-    public Tuner tuner(Gpt2 model, Freezer freezer) {
+    public Map<String, Tensor> parameters(Gpt2 model) {
         Map<String, Tensor> parameters = new LinkedHashMap<>();
         stored(model.config()).forEach((name, shape) -> {
             long[] sizes = shape.stream().mapToLong(Long::longValue).toArray();
@@ -88,7 +82,7 @@ public record AdapterTuning(int bottleneck) implements Method {
             parameters.put(name, values.to(model.device(), torch.ScalarType.Float));
         });
         model.extend(new Networks(parameters));
-        return new Weights(model, parameters, stored -> apply(model, freezer, stored));
+        return parameters;
     }
 
     /** @param weights by the names of {@link #stored} */

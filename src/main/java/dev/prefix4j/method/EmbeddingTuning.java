@@ -4,8 +4,6 @@ import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
-import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
@@ -16,20 +14,10 @@ import org.bytedeco.pytorch.Tensor;
  * <p>Nothing stands before the virtual tokens, so their keys and values do not depend on the source: they are computed once,
  * with autograd, and are then a prefix like any other.
  */
-public record EmbeddingTuning(Vectors vectors) implements Method {
+public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     @Override
     public String name() {
         return "embedding";
-    }
-
-    @Override
-    public Map<String, List<Long>> stored(Gpt2Config config) {
-        return Map.of(SoftPrompts.VECTORS, List.of((long) vectors.length(), (long) config.width()));
-    }
-
-    @Override
-    public long trainedNumbers(Gpt2Config config) {
-        return vectors.trainedNumbers(config.width(), config.width());
     }
 
     @Override
@@ -39,10 +27,8 @@ public record EmbeddingTuning(Vectors vectors) implements Method {
     }
 
     @Override
-    public Tuner tuner(Gpt2 model, Freezer freezer) {
-        int width = model.config().width();
-        return new SoftPrompts(
-                freezer.freeze(model, FrozenGpt2.Changes.NONE), vectors.encoder(width, width, model.device()), new ThroughModel(model));
+    public SoftPrompts.Kind kind(Gpt2 model) {
+        return new ThroughModel(model);
     }
 
     private static final class ThroughModel implements SoftPrompts.Kind {

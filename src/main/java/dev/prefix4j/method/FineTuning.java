@@ -1,6 +1,5 @@
 package dev.prefix4j.method;
 
-import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.gpt2.Extension;
 import dev.prefix4j.gpt2.Gpt2;
@@ -11,7 +10,7 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /** All weights of the model (Li and Liang 2021, section 5.3: FINE-TUNE). The model that is given is the one that changes. */
-public record FineTuning() implements Method {
+public record FineTuning() implements WeightMethod {
     @Override
     public String name() {
         return "fine-tune";
@@ -23,18 +22,12 @@ public record FineTuning() implements Method {
     }
 
     @Override
-    public long trainedNumbers(Gpt2Config config) {
-        return storedNumbers(config);
+    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
+        return new FrozenGpt2.Changes(stored, Extension.NONE);
     }
 
     @Override
-    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
-        return Conditioned.plain(freezer.freeze(model, new FrozenGpt2.Changes(stored, Extension.NONE)));
-    }
-
-    @Override
-    public Tuner tuner(Gpt2 model, Freezer freezer) {
-        return new Weights(
-                model, new LinkedHashMap<>(model.weights()), stored -> apply(model, freezer, stored));
+    public Map<String, Tensor> parameters(Gpt2 model) {
+        return new LinkedHashMap<>(model.weights());
     }
 }

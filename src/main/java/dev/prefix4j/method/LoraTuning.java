@@ -1,7 +1,6 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.gpt2.Extension;
 import dev.prefix4j.gpt2.Gpt2;
@@ -24,7 +23,7 @@ import org.bytedeco.pytorch.global.torch;
  * @param rank r
  * @param alpha the change is scaled by alpha / r
  */
-public record LoraTuning(int rank, double alpha) implements Method {
+public record LoraTuning(int rank, double alpha) implements WeightMethod {
     private static final String MAP = ".attn.c_attn";
 
     public LoraTuning {
@@ -58,12 +57,7 @@ public record LoraTuning(int rank, double alpha) implements Method {
     }
 
     @Override
-    public long trainedNumbers(Gpt2Config config) {
-        return storedNumbers(config);
-    }
-
-    @Override
-    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
         Map<String, Tensor> changed = new LinkedHashMap<>();
         try (NoGradGuard _ = new NoGradGuard()) {
             for (int layer = 0; layer < model.config().layers(); layer++) {
@@ -72,11 +66,11 @@ public record LoraTuning(int rank, double alpha) implements Method {
                 changed.put(name, model.weights().get(name).add(change.mul(new Scalar(alpha / rank))));
             }
         }
-        return Conditioned.plain(freezer.freeze(model, new FrozenGpt2.Changes(changed, Extension.NONE)));
+        return new FrozenGpt2.Changes(changed, Extension.NONE);
     }
 
     @Override
-    public Tuner tuner(Gpt2 model, Freezer freezer) {
+    public Map<String, Tensor> parameters(Gpt2 model) {
         Map<String, Tensor> parameters = new LinkedHashMap<>();
         double bound = 1 / Math.sqrt(model.config().width()); // PyTorch's Linear; B starts from 0: no change at first
         stored(model.config()).forEach((name, shape) -> {
@@ -97,6 +91,6 @@ public record LoraTuning(int rank, double alpha) implements Method {
                 return y.add(torch.matmul(low, parameters.get(b(layer)).t()).mul(new Scalar(alpha / rank)));
             }
         });
-        return new Weights(model, parameters, stored -> apply(model, freezer, stored));
+        return parameters;
     }
 }

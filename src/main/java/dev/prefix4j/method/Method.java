@@ -10,16 +10,7 @@ import org.bytedeco.pytorch.Tensor;
 
 /** A way to adapt a model to a task. */
 public sealed interface Method
-        permits PrefixTuning,
-                EmbeddingTuning,
-                InfixTuning,
-                InfixEmbeddingTuning,
-                LayerTuning,
-                FineTuning,
-                TopTuning,
-                AdapterTuning,
-                LoraTuning,
-                InContext {
+        permits ActivationMethod, EmbeddingMethod, WeightMethod, InContext {
     /** As {@code --method} names it. */
     String name();
 

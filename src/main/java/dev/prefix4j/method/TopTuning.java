@@ -1,7 +1,6 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.gpt2.Extension;
 import dev.prefix4j.gpt2.Gpt2;
@@ -17,7 +16,7 @@ import org.bytedeco.pytorch.Tensor;
  *
  * @param blocks how many, counted from the top
  */
-public record TopTuning(int blocks) implements Method {
+public record TopTuning(int blocks) implements WeightMethod {
     public TopTuning {
         Method.atLeast("top-blocks", blocks, 1);
     }
@@ -46,19 +45,14 @@ public record TopTuning(int blocks) implements Method {
     }
 
     @Override
-    public long trainedNumbers(Gpt2Config config) {
-        return storedNumbers(config);
+    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
+        return new FrozenGpt2.Changes(stored, Extension.NONE);
     }
 
     @Override
-    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
-        return Conditioned.plain(freezer.freeze(model, new FrozenGpt2.Changes(stored, Extension.NONE)));
-    }
-
-    @Override
-    public Tuner tuner(Gpt2 model, Freezer freezer) {
+    public Map<String, Tensor> parameters(Gpt2 model) {
         Map<String, Tensor> weights = new LinkedHashMap<>(model.weights());
         weights.keySet().removeIf(name -> !trains(name, model.config()));
-        return new Weights(model, weights, stored -> apply(model, freezer, stored));
+        return weights;
     }
 }
