@@ -167,6 +167,8 @@ class BadInputTest {
                         new Case(1, "batch-size must be at least 1, was 0", train + " --batch-size 0"),
                         new Case(1, "lr must be between 0.0 and 10.0, was NaN", train + " --lr NaN"),
                         new Case(1, "reparam: expected mlp or direct, found 'gru'", train + " --reparam gru"),
+                        new Case(1, "T/none: expected an adapter folder, found nothing", "inspect T/none --model M"),
+                        new Case(2, "--out: expected --data with it, found none", "inspect T/lora --model M --out T/h.html"),
                         new Case(1, "method: expected one of prefix, embedding, infix,", train + " --method soft"),
                         new Case(1, "layers: expected --layers A-B, found none", train + " --method layers"),
                         new Case(1, "layers: expected two numbers such as 0-3, found 'a'", train + " --method layers --layers a"),

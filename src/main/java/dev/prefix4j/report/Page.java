@@ -73,7 +73,7 @@ final class Page {
 
     private void summary() {
         markup("<header>\n<h1>").text(run.name()).markup("</h1>\n");
-        markup("<p>").text(run.isPretraining() ? "Pretraining of a GPT-2" : "Prefix-tuning of a GPT-2");
+        markup("<p>").text(run.isPretraining() ? "Pretraining of a GPT-2" : tuning() + " of a GPT-2");
         for (String key : List.of("model", "data")) {
             if (run.config.containsKey(key)) {
                 text(key.equals("model") ? ", model " : ", data ").markup("<span dir=\"auto\">");
@@ -107,6 +107,11 @@ final class Page {
         markup("</dl>\n");
     }
 
+    private String tuning() {
+        String method = run.config.getOrDefault("method", "prefix");
+        return method.equals("prefix") ? "Prefix-tuning" : "Tuning (" + method + ")";
+    }
+
     private void card(String name, String value, String remark) {
         markup("<div><dt>").text(name).markup("</dt><dd>").text(value).markup("</dd><small>").text(remark);
         markup("</small></div>\n");
@@ -126,7 +131,7 @@ final class Page {
         markup("<h2>Samples</h2>\n<p class=\"note\">").text(
                 run.isPretraining()
                         ? "What the model wrote after some of the validations."
-                        : "What the prefix made of the same sources, greedily, as training went on.");
+                        : "What the model made of the same sources, greedily, as training went on.");
         text(" All are in " + RunDirectory.SAMPLES + ".").markup("</p>\n");
         bySource.forEach((source, written) -> {
             markup("<section class=\"sample\">\n<dl><dt>Source</dt><dd dir=\"auto\">");
