@@ -30,8 +30,9 @@ class RoomsTest {
             Map.entry("train", Set.of("text", "prefix", "method", "eval", "frozen", "gpt2", "torch")),
             Map.entry("generate", Set.of("text", "prefix", "frozen", "gpt2", "torch")),
             Map.entry("pretrain", Set.of("text", "gpt2", "eval", "train", "torch")),
+            Map.entry("experiment", Set.of()),
             Map.entry("report", Set.of("train", "eval")),
-            Map.entry("cli", Set.of("torch", "text", "hub", "gpt2", "frozen", "prefix", "method", "eval", "train", "generate", "pretrain", "report")));
+            Map.entry("cli", Set.of("torch", "text", "hub", "gpt2", "frozen", "prefix", "method", "eval", "train", "generate", "pretrain", "report", "experiment")));
 
     private static List<Path> sources() throws IOException {
         try (Stream<Path> files = Files.walk(SOURCES)) {

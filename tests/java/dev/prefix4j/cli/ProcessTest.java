@@ -180,9 +180,9 @@ class ProcessTest {
         JsonNode result = JSON.readTree(Files.readString(temporary.resolve("out.txt"), StandardCharsets.UTF_8));
         assertEquals(60, result.path("steps").intValue());
         assertEquals(
-                List.of("steps", "loss", "valid_loss", "tokens_per_s", "adapter"),
+                List.of("steps", "loss", "valid_loss", "tokens_per_s", "finished", "adapter"),
                 result.properties().stream().map(java.util.Map.Entry::getKey).toList());
-        assertTrue(errors().contains("prefix starts from \"The Mill\""), errors());
+        assertTrue(errors().contains("virtual tokens start from \"The Mill\""), errors());
 
         Process generate = prefix4j(
                         "generate", "--model", MODEL.toString(), "--prefix", out.resolve("adapter").toString(),

@@ -27,6 +27,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             ScoreCommand.class,
             EvaluateCommand.class,
             ReportCommand.class,
+            SweepCommand.class,
             InspectCommand.class,
             BenchCommand.class,
             DataCommand.class,

@@ -364,6 +364,7 @@ final class TrainCommand extends ConsoleCommand {
             put(node, "loss", result.loss());
             put(node, "valid_loss", result.validationLoss());
             put(node, "tokens_per_s", result.tokensPerSecond());
+            node.put("finished", result.finished());
             node.put("adapter", result.adapter().toString());
             console.out().println(node);
             return;

@@ -1,0 +1,214 @@
+package dev.prefix4j.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import dev.prefix4j.JsonFile;
+import dev.prefix4j.experiment.Plan;
+import dev.prefix4j.experiment.Results;
+import dev.prefix4j.report.SweepPage;
+import dev.prefix4j.train.RunDirectory;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "sweep",
+        description = "Runs a plan of experiments: trains, generates and evaluates for every point of a grid, and makes a table and"
+                + " plots. Given again, it goes on where it was.")
+final class SweepCommand extends ConsoleCommand {
+    private static final String RESULT = "result.json";
+    private static final long MAX_RESULT_BYTES = 1 << 20;
+
+    @Parameters(index = "0", paramLabel = "PLAN", description = "A plan in YAML (docs/experiments.md).")
+    Path plan;
+
+    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the sweep: new, or that of this plan.")
+    Path out;
+
+    @Option(names = "--list", description = "Only say which runs there are, and which have ended.")
+    boolean list;
+
+    SweepCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() {
+        Plan planned = Plan.read(plan);
+        if (!list) {
+            claim();
+        }
+        List<Plan.Run> runs = planned.runs();
+        Map<String, JsonNode> results = new LinkedHashMap<>();
+        for (Plan.Run run : runs) {
+            Path result = folder(run).resolve(RESULT);
+            if (Files.isRegularFile(result)) {
+                results.put(run.folder(), JsonFile.readObject(result, "the result of a run", MAX_RESULT_BYTES));
+            }
+        }
+        if (list) {
+            runs.forEach(run -> console.out().printf("%-8s %s%n", results.containsKey(run.folder()) ? "ended" : "to do", run.folder()));
+            return Main.OK;
+        }
+        for (int i = 0; i < runs.size(); i++) {
+            Plan.Run run = runs.get(i);
+            if (results.containsKey(run.folder())) {
+                continue;
+            }
+            console.say("run %d of %d: %s", i + 1, runs.size(), run.folder());
+            JsonNode result = run(planned, run);
+            if (result == null) {
+                console.say("stopped; go on with: scripts/prefix4j sweep %s --out %s", plan, out);
+                return Main.OK;
+            }
+            results.put(run.folder(), result);
+            write(planned, results);
+        }
+        write(planned, results);
+        if (json) {
+            ObjectNode node = JSON.createObjectNode();
+            node.put("runs", results.size()).put("table", out.resolve("table.md").toString());
+            console.out().println(node.put("report", out.resolve("report.html").toString()));
+        } else {
+            console.out().print(new Results(planned, results).markdown());
+            console.out().printf("table      %s, results.csv%nreport     %s%n", out.resolve("table.md"), out.resolve("report.html"));
+        }
+        return Main.OK;
+    }
+
+    private Path folder(Plan.Run run) {
+        return out.resolve("runs").resolve(run.folder());
+    }
+
+    /** The folder is new or empty, or holds this very plan. */
+    private void claim() {
+        Path copy = out.resolve("plan.yaml");
+        try {
+            byte[] wanted = Files.readAllBytes(plan);
+            if (Files.isRegularFile(copy)) {
+                if (!Arrays.equals(Files.readAllBytes(copy), wanted)) {
+                    throw new InputException(out + ": expected the folder of this plan, found that of another one (plan.yaml)");
+                }
+                return;
+            }
+            RunDirectory.requireNew(out);
+            RunOptions.requireWritable(out);
+            AtomicFile.createFolder(out);
+            AtomicFile.write(copy, new String(wanted, StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(copy, e);
+        }
+    }
+
+    /** @return what it gave; null if it was interrupted */
+    private JsonNode run(Plan planned, Plan.Run run) {
+        Path folder = folder(run);
+        boolean begun = Files.isRegularFile(folder.resolve(RunDirectory.CONFIG));
+        List<String> train = new ArrayList<>(List.of("train", "--out", folder.toString(), "--json"));
+        if (begun) {
+            train.add("--resume");
+        } else {
+            run.options().forEach((key, value) -> add(train, key, value));
+        }
+        if (begun && "in-context".equals(run.options().get("method"))) {
+            throw new InputException(folder + ": an in-context run that did not end cannot be resumed: delete the folder");
+        }
+        JsonNode trained = command(run, train);
+        if (!trained.path("finished").asBoolean()) {
+            return null;
+        }
+        Path outputs = folder.resolve("outputs.txt");
+        List<String> generate = new ArrayList<>(List.of(
+                "generate", "--model", run.options().getOrDefault("model", ""), "--adapter", folder.resolve("adapter").toString(),
+                "--data", planned.test(), "--distinct", "--out", outputs.toString()));
+        planned.generate().forEach((key, value) -> add(generate, key, value));
+        command(run, generate);
+        List<String> evaluate = new ArrayList<>(List.of(
+                "evaluate", "--hyps", outputs.toString(), "--data", planned.test(), "--json", "--metrics", String.join(",", planned.metrics())));
+        if (planned.generate().containsKey("limit")) {
+            evaluate.addAll(List.of("--limit", planned.generate().get("limit")));
+        }
+        JsonNode scored = command(run, evaluate);
+        ObjectNode result = JSON.createObjectNode();
+        result.set("train", trained);
+        result.put("train_seconds", seconds(folder));
+        ObjectNode scores = result.putObject("scores");
+        planned.metrics().forEach(metric -> scores.set(metric, scored.path("metrics").path(metric).path("score")));
+        AtomicFile.write(folder.resolve(RESULT), result.toPrettyString() + "\n");
+        return result;
+    }
+
+    private static void add(List<String> arguments, String option, String value) {
+        if (value.equals("false")) {
+            return;
+        }
+        arguments.add("--" + option);
+        if (!value.equals("true")) {
+            arguments.add(value);
+        }
+    }
+
+    /** Of all steps. */
+    private static double seconds(Path folder) {
+        try (Stream<String> lines = Files.lines(folder.resolve(RunDirectory.METRICS))) {
+            double sum = 0;
+            for (String line : (Iterable<String>) lines::iterator) {
+                sum += JSON.readTree(line).path("seconds").asDouble();
+            }
+            return Math.round(1000 * sum) / 1000.0;
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    /** @return the JSON that it prints; an empty object if none */
+    private JsonNode command(Plan.Run run, List<String> arguments) {
+        ByteArrayOutputStream result = new ByteArrayOutputStream();
+        int code = Main.run(
+                arguments.toArray(String[]::new),
+                console.in(),
+                new PrintStream(result, true, StandardCharsets.UTF_8),
+                console.err(),
+                console.environment());
+        if (code != Main.OK) {
+            throw new InputException("%s: '%s' did not succeed (the line above says why)".formatted(run.folder(), arguments.getFirst()));
+        }
+        try {
+            return result.size() == 0 ? JSON.createObjectNode() : JSON.readTree(result.toByteArray());
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private void write(Plan planned, Map<String, JsonNode> ended) {
+        Results results = new Results(planned, ended);
+        AtomicFile.write(out.resolve("table.md"), results.markdown());
+        AtomicFile.write(out.resolve("results.csv"), results.csv());
+        Map<String, byte[]> plots = new LinkedHashMap<>();
+        for (String metric : planned.metrics()) {
+            Results.Curves curves = results.curves(metric);
+            byte[] png = SweepPage.plot(metric, curves.axis(), curves.ticks(), curves.lines());
+            if (png.length > 0) {
+                plots.put(metric, png);
+                AtomicFile.write(out.resolve(metric + ".png"), stream -> stream.write(png));
+            }
+        }
+        AtomicFile.write(
+                out.resolve("report.html"),
+                SweepPage.page(planned.name(), planned.remark(), results.table(), results.remark(), plots));
+    }
+}

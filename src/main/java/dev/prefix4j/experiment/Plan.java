@@ -1,0 +1,223 @@
+package dev.prefix4j.experiment;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.yaml.snakeyaml.LoaderOptions;
+
+/**
+ * A declared grid of runs, read from YAML:
+ *
+ * <pre>
+ * name: prefix length
+ * remark: what the paper found, and what differs here
+ * train: {model: builtin:tiny, data: builtin:e2e/train, valid: builtin:e2e/valid, steps: 300}
+ * test: builtin:e2e/test
+ * generate: {beams: 5}
+ * metrics: [bleu, rouge-l]
+ * variants:
+ *   - {name: prefix, method: prefix}
+ *   - {name: embedding only, method: embedding, lr: 1e-2}
+ * grid: {prefix-length: [1, 5, 20], seed: [1, 2, 3]}
+ * </pre>
+ *
+ * <p>Keys under {@code train}, in variants and in the grid are options of {@code train}; those under {@code generate} of
+ * {@code generate}. Later ones win: train, variant, grid. Every variant is run with every combination of the grid.
+ *
+ * @param test sources and references that every run is scored on
+ */
+public record Plan(
+        String name,
+        String remark,
+        Map<String, String> train,
+        String test,
+        Map<String, String> generate,
+        List<String> metrics,
+        List<Map<String, String>> variants,
+        Map<String, List<String>> grid) {
+    private static final int MAX_BYTES = 1 << 20;
+    private static final int MAX_RUNS = 10_000;
+    private static final Set<String> KEYS =
+            Set.of("name", "remark", "train", "test", "generate", "metrics", "variants", "grid");
+
+    /** A run's options would be these; the sweep gives them. */
+    private static final Set<String> RESERVED = Set.of("out", "resume", "json", "help");
+
+    /**
+     * A run of a plan.
+     *
+     * @param folder its name below the sweep's
+     * @param variant its name
+     * @param point values of the grid, by key
+     * @param options of {@code train}
+     */
+    public record Run(String folder, String variant, Map<String, String> point, Map<String, String> options) {}
+
+    /** @throws InputException if the file is missing or no plan */
+    public static Plan read(Path file) {
+        try {
+            if (Files.size(file) > MAX_BYTES) {
+                throw new InputException(file + ": expected a plan of at most 1 MiB, found " + Files.size(file) + " bytes");
+            }
+            LoaderOptions limits = new LoaderOptions();
+            limits.setMaxAliasesForCollections(20);
+            limits.setCodePointLimit(MAX_BYTES);
+            JsonNode root = new YAMLMapper(YAMLFactory.builder().loaderOptions(limits).build()).readTree(Files.readString(file));
+            return new Reader(file).plan(root);
+        } catch (java.nio.file.NoSuchFileException e) {
+            throw new InputException(file + ": expected a plan in YAML, found no such file", e);
+        } catch (JsonProcessingException e) {
+            throw new InputException(
+                    file + ": invalid YAML: " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(file, e);
+        }
+    }
+
+    /** All runs: variants in their order, and for each the grid, its last key fastest. */
+    public List<Run> runs() {
+        List<Map<String, String>> points = new ArrayList<>(List.of(Map.of()));
+        for (var axis : grid.entrySet()) {
+            List<Map<String, String>> longer = new ArrayList<>();
+            for (Map<String, String> point : points) {
+                for (String value : axis.getValue()) {
+                    Map<String, String> next = new LinkedHashMap<>(point);
+                    next.put(axis.getKey(), value);
+                    longer.add(next);
+                }
+            }
+            points = longer;
+        }
+        List<Run> runs = new ArrayList<>();
+        for (Map<String, String> variant : variants) {
+            for (Map<String, String> point : points) {
+                Map<String, String> options = new LinkedHashMap<>(train);
+                options.putAll(variant);
+                options.remove("name");
+                options.putAll(point);
+                StringBuilder folder = new StringBuilder(slug(variant.get("name")));
+                point.forEach((key, value) -> folder.append('_').append(slug(key)).append('-').append(slug(value)));
+                runs.add(new Run(folder.toString(), variant.get("name"), point, options));
+            }
+        }
+        return runs;
+    }
+
+    private static String slug(String text) {
+        return text.toLowerCase(java.util.Locale.ROOT).replaceAll("[^a-z0-9.]+", "-").replaceAll("^-|-$", "");
+    }
+
+    private record Reader(Path file) {
+        Plan plan(JsonNode root) {
+            if (root == null || !root.isObject()) {
+                throw new InputException(file + ": expected a plan in YAML, found something else");
+            }
+            root.fieldNames().forEachRemaining(key -> {
+                if (!KEYS.contains(key)) {
+                    throw wrong(key, "no such key, but one of " + new java.util.TreeSet<>(KEYS), root.get(key));
+                }
+            });
+            List<Map<String, String>> variants = new ArrayList<>();
+            Set<String> names = new LinkedHashSet<>();
+            JsonNode list = root.path("variants");
+            if (list.isMissingNode()) {
+                variants.add(Map.of("name", "run"));
+            } else if (!list.isArray() || list.isEmpty()) {
+                throw wrong("variants", "a list of maps", list);
+            }
+            for (JsonNode item : list) {
+                Map<String, String> variant = options("variants", item);
+                if (!variant.containsKey("name") || !names.add(slug(variant.get("name")))) {
+                    throw wrong("variants", "a name for each, of its own", item);
+                }
+                variants.add(variant);
+            }
+            Map<String, List<String>> grid = new LinkedHashMap<>();
+            for (var axis : object("grid", root.path("grid")).properties()) {
+                List<String> values = strings("grid." + axis.getKey(), axis.getValue());
+                requireOption("grid", axis.getKey());
+                if (values.isEmpty() || new LinkedHashSet<>(values).size() < values.size()) {
+                    throw wrong("grid." + axis.getKey(), "different values", axis.getValue());
+                }
+                grid.put(axis.getKey(), values);
+            }
+            long runs = variants.size();
+            for (List<String> values : grid.values()) {
+                runs *= values.size();
+                if (runs > MAX_RUNS) {
+                    throw new InputException(file + ": expected at most " + MAX_RUNS + " runs, found more");
+                }
+            }
+            if (!root.path("test").isTextual()) {
+                throw wrong("test", "a data file", root.get("test"));
+            }
+            return new Plan(
+                    root.path("name").asText(file.getFileName().toString()),
+                    root.path("remark").asText(""),
+                    options("train", root.path("train")),
+                    root.path("test").textValue(),
+                    options("generate", root.path("generate")),
+                    root.has("metrics") ? strings("metrics", root.get("metrics")) : List.of("bleu"),
+                    List.copyOf(variants),
+                    grid);
+        }
+
+        private JsonNode object(String key, JsonNode node) {
+            if (!node.isMissingNode() && !node.isObject()) {
+                throw wrong(key, "a map", node);
+            }
+            return node;
+        }
+
+        private Map<String, String> options(String key, JsonNode node) {
+            Map<String, String> options = new LinkedHashMap<>();
+            for (var entry : object(key, node).properties()) {
+                requireOption(key, entry.getKey());
+                if (!entry.getValue().isValueNode() || entry.getValue().isNull()) {
+                    throw wrong(key + '.' + entry.getKey(), "a number, a text, true or false", entry.getValue());
+                }
+                options.put(entry.getKey(), entry.getValue().asText());
+            }
+            return options;
+        }
+
+        private void requireOption(String key, String option) {
+            if (!option.matches("[a-z][a-z-]*") || RESERVED.contains(option)) {
+                throw new InputException("%s: key '%s': expected an option without its dashes, found '%s'"
+                        .formatted(file, key, option));
+            }
+        }
+
+        private List<String> strings(String key, JsonNode node) {
+            if (!node.isArray()) {
+                throw wrong(key, "a list", node);
+            }
+            List<String> values = new ArrayList<>();
+            for (JsonNode item : node) {
+                if (!item.isValueNode() || item.isNull()) {
+                    throw wrong(key, "a list of numbers or texts", item);
+                }
+                values.add(item.asText());
+            }
+            return values;
+        }
+
+        private InputException wrong(String key, String expected, JsonNode found) {
+            String text = found == null ? "nothing" : found.toString();
+            return new InputException("%s: key '%s': expected %s, found %s"
+                    .formatted(file, key, expected, text.length() > 60 ? text.substring(0, 60) + "…" : text));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+package dev.prefix4j.experiment;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * What the runs of a plan gave, as tables: a row for each variant and point of the grid, seeds taken together.
+ *
+ * @param plan whose runs these are
+ * @param results of each run that has ended, by its folder
+ */
+public record Results(Plan plan, Map<String, JsonNode> results) {
+    private static final String SEED = "seed";
+
+    /** Runs that differ by their seed only. */
+    private record Row(String variant, Map<String, String> point, List<JsonNode> runs) {
+        /** Mean and standard deviation of a number over the runs; empty if none has it. */
+        String cell(String field, String format) {
+            double[] values = runs.stream()
+                    .map(run -> run.at("/" + field.replace('.', '/')))
+                    .filter(JsonNode::isNumber)
+                    .mapToDouble(JsonNode::doubleValue)
+                    .toArray();
+            if (values.length == 0) {
+                return "";
+            }
+            double mean = java.util.Arrays.stream(values).average().orElseThrow();
+            String text = String.format(Locale.ROOT, format, mean);
+            if (values.length == 1) {
+                return text;
+            }
+            double square = java.util.Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
+            return text + " ± " + String.format(Locale.ROOT, format, Math.sqrt(square / (values.length - 1)));
+        }
+    }
+
+    private List<Row> rows() {
+        Map<String, Row> rows = new LinkedHashMap<>();
+        for (Plan.Run run : plan.runs()) {
+            Map<String, String> point = new LinkedHashMap<>(run.point());
+            point.remove(SEED);
+            Row row = rows.computeIfAbsent(
+                    run.variant() + point, _ -> new Row(run.variant(), point, new ArrayList<>()));
+            if (results.containsKey(run.folder())) {
+                row.runs().add(results.get(run.folder()));
+            }
+        }
+        return List.copyOf(rows.values());
+    }
+
+    private List<String> axes() {
+        return plan.grid().keySet().stream().filter(key -> !key.equals(SEED)).toList();
+    }
+
+    /** Rows of cells, the head first: means, and ± the standard deviation where there are several seeds. */
+    public List<List<String>> table() {
+        List<List<String>> table = new ArrayList<>();
+        List<String> head = new ArrayList<>(List.of("variant"));
+        head.addAll(axes());
+        head.addAll(List.of("runs", "valid loss"));
+        head.addAll(plan.metrics());
+        table.add(head);
+        for (Row row : rows()) {
+            List<String> cells = new ArrayList<>(List.of(row.variant()));
+            axes().forEach(axis -> cells.add(row.point().get(axis)));
+            cells.add(Integer.toString(row.runs().size()));
+            cells.add(row.cell("train.valid_loss", "%.4f"));
+            plan.metrics().forEach(metric -> cells.add(row.cell("scores." + metric, "%.4g")));
+            table.add(cells);
+        }
+        return table;
+    }
+
+    /** How much of the plan this is. */
+    public String remark() {
+        return "%d of %d runs.%s"
+                .formatted(
+                        results.size(),
+                        plan.runs().size(),
+                        plan.grid().containsKey(SEED) ? " Means ± standard deviations over seeds." : "");
+    }
+
+    /** The table in Markdown. */
+    public String markdown() {
+        StringBuilder text = new StringBuilder("# " + plan.name() + "\n\n");
+        if (!plan.remark().isBlank()) {
+            text.append(plan.remark().strip()).append("\n\n");
+        }
+        List<List<String>> table = table();
+        for (int i = 0; i < table.size(); i++) {
+            text.append("| ").append(String.join(" | ", table.get(i))).append(" |\n");
+            if (i == 0) {
+                text.append('|').append("---|".repeat(table.getFirst().size())).append('\n');
+            }
+        }
+        return text.append('\n').append(remark()).append('\n').toString();
+    }
+
+    /**
+     * What a plot shows of a metric: for each variant (and each value of the axes but the first) the means along the first axis.
+     *
+     * @param axis its name; null: the plan has none but seeds
+     * @param ticks its values
+     * @param lines by name; NaN where no run has ended
+     */
+    public record Curves(String axis, List<String> ticks, Map<String, List<Double>> lines) {}
+
+    /** @param metric as in the plan */
+    public Curves curves(String metric) {
+        String axis = axes().isEmpty() ? null : axes().getFirst();
+        List<String> ticks = axis == null ? List.of("") : plan.grid().get(axis);
+        Map<String, List<Double>> lines = new LinkedHashMap<>();
+        for (Row row : rows()) {
+            StringBuilder name = new StringBuilder(row.variant());
+            row.point().forEach((key, value) -> name.append(key.equals(axis) ? "" : ", " + key + " " + value));
+            List<Double> line = lines.computeIfAbsent(
+                    name.toString(), _ -> new ArrayList<>(java.util.Collections.nCopies(ticks.size(), Double.NaN)));
+            double mean = row.runs().stream()
+                    .map(run -> run.path("scores").path(metric))
+                    .filter(JsonNode::isNumber)
+                    .mapToDouble(JsonNode::doubleValue)
+                    .average()
+                    .orElse(Double.NaN);
+            line.set(axis == null ? 0 : ticks.indexOf(row.point().get(axis)), mean);
+        }
+        return new Curves(axis, ticks, lines);
+    }
+
+    /** As comma-separated values: a line for each run that has ended. */
+    public String csv() {
+        List<String> axes = List.copyOf(plan.grid().keySet());
+        StringBuilder text = new StringBuilder("folder,variant");
+        axes.forEach(axis -> text.append(',').append(axis));
+        text.append(",valid_loss,train_seconds");
+        plan.metrics().forEach(metric -> text.append(',').append(metric));
+        text.append('\n');
+        for (Plan.Run run : plan.runs()) {
+            JsonNode result = results.get(run.folder());
+            if (result == null) {
+                continue;
+            }
+            text.append(run.folder()).append(",\"").append(run.variant().replace("\"", "\"\"")).append('"');
+            axes.forEach(axis -> text.append(",\"").append(run.point().get(axis).replace("\"", "\"\"")).append('"'));
+            text.append(',').append(result.at("/train/valid_loss").asText());
+            text.append(',').append(result.path("train_seconds").asText());
+            plan.metrics().forEach(metric -> text.append(',').append(result.path("scores").path(metric).asText()));
+            text.append('\n');
+        }
+        return text.toString();
+    }
+}

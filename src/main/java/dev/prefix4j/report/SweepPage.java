@@ -1,0 +1,92 @@
+package dev.prefix4j.report;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.CategorySeries;
+import org.knowm.xchart.style.Styler;
+
+/** The results of a sweep as a picture for each metric, and as one HTML file that loads nothing. */
+public final class SweepPage {
+    private static final int WIDTH = 900;
+    private static final int HEIGHT = 420;
+
+    static {
+        System.setProperty("java.awt.headless", "true"); // read when AWT loads
+    }
+
+    private SweepPage() {}
+
+    /**
+     * A plot of means.
+     *
+     * @param axis what the ticks are; null: nothing, and each line is a bar
+     * @param lines by name, a number for each tick; NaN: none
+     * @return a PNG
+     */
+    public static byte[] plot(String metric, String axis, List<String> ticks, Map<String, List<Double>> lines) {
+        CategoryChart chart = new CategoryChartBuilder()
+                .width(WIDTH)
+                .height(HEIGHT)
+                .title(metric)
+                .xAxisTitle(axis == null ? "" : axis)
+                .yAxisTitle(metric)
+                .build();
+        chart.getStyler().setDefaultSeriesRenderStyle(
+                axis == null ? CategorySeries.CategorySeriesRenderStyle.Bar : CategorySeries.CategorySeriesRenderStyle.Line);
+        chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
+        chart.getStyler().setChartBackgroundColor(java.awt.Color.WHITE);
+        chart.getStyler().setPlotBorderVisible(false);
+        chart.getStyler().setAvailableSpaceFill(0.6);
+        chart.getStyler().setOverlapped(axis != null);
+        lines.forEach((name, values) -> {
+            if (values.stream().anyMatch(value -> !value.isNaN())) {
+                chart.addSeries(name, ticks, values.stream().map(value -> value.isNaN() ? null : value).toList());
+            }
+        });
+        if (chart.getSeriesMap().isEmpty()) {
+            return new byte[0];
+        }
+        try (ByteArrayOutputStream png = new ByteArrayOutputStream()) {
+            BitmapEncoder.saveBitmap(chart, png, BitmapEncoder.BitmapFormat.PNG);
+            return png.toByteArray();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * The page.
+     *
+     * @param table rows of cells, the head first
+     * @param plots PNGs by metric
+     */
+    public static String page(String title, String remark, List<List<String>> table, String note, Map<String, byte[]> plots) {
+        StringBuilder html = new StringBuilder("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+        html.append("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n");
+        html.append("<title>").append(Html.escape(title)).append("</title>\n<style>\n");
+        html.append("body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; color: #1f2328; background: #f4f5f7 }\n");
+        html.append("table { border-collapse: collapse; background: #fff; border-radius: 8px }\n");
+        html.append("th, td { padding: .35rem .8rem; text-align: left; border-bottom: 1px solid #e3e6ea; font-variant-numeric: tabular-nums }\n");
+        html.append("th { color: #59636e; font-weight: 500 }\nimg { max-width: 100%; margin-top: 1rem; border-radius: 8px }\n");
+        html.append("p { white-space: pre-line }\n</style>\n</head>\n<body>\n<h1>").append(Html.escape(title)).append("</h1>\n");
+        html.append("<p>").append(Html.escape(remark)).append("</p>\n<table>\n");
+        for (int i = 0; i < table.size(); i++) {
+            html.append("<tr>");
+            for (String cell : table.get(i)) {
+                html.append(i == 0 ? "<th>" : "<td>").append(Html.escape(cell)).append(i == 0 ? "</th>" : "</td>");
+            }
+            html.append("</tr>\n");
+        }
+        html.append("</table>\n<p>").append(Html.escape(note)).append("</p>\n");
+        plots.forEach((metric, png) -> html.append("<img alt=\"").append(Html.escape(metric)).append("\" src=\"data:image/png;base64,")
+                .append(Base64.getEncoder().encodeToString(png)).append("\">\n"));
+        return html.append("</body>\n</html>\n").toString();
+    }
+}

@@ -1,0 +1,96 @@
+package dev.prefix4j.experiment;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.prefix4j.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class PlanTest {
+    private static final String PLAN = """
+            name: lengths
+            train: {model: M, steps: 10, lr: 1e-3}
+            test: T
+            metrics: [bleu]
+            variants:
+              - {name: Full prefix, method: prefix}
+              - {name: embedding, method: embedding, lr: 1e-2}
+            grid: {prefix-length: [1, 5], seed: [1, 2]}
+            """;
+
+    @TempDir
+    Path folder;
+
+    private Plan plan(String yaml) throws IOException {
+        return Plan.read(Files.writeString(folder.resolve("plan.yaml"), yaml));
+    }
+
+    @Test
+    void everyVariantMeetsEveryPointOfTheGrid() throws IOException {
+        List<Plan.Run> runs = plan(PLAN).runs();
+        assertEquals(8, runs.size());
+        assertEquals(8, runs.stream().map(Plan.Run::folder).distinct().count());
+        assertEquals("full-prefix_prefix-length-1_seed-1", runs.getFirst().folder());
+        assertEquals(
+                Map.of("model", "M", "steps", "10", "lr", "0.01", "method", "embedding", "prefix-length", "5", "seed", "2"),
+                runs.getLast().options());
+    }
+
+    @Test
+    void seedsAreTakenTogether() throws IOException {
+        Plan plan = plan(PLAN);
+        ObjectMapper json = new ObjectMapper();
+        Map<String, JsonNode> results = new java.util.LinkedHashMap<>();
+        for (Plan.Run run : plan.runs().subList(0, 3)) {
+            double bleu = run.point().get("seed").equals("1") ? 10 : 20;
+            results.put(run.folder(), json.readTree("{\"train\": {\"valid_loss\": 2.5}, \"scores\": {\"bleu\": %s}}".formatted(bleu)));
+        }
+        Results found = new Results(plan, results);
+        assertEquals(List.of("variant", "prefix-length", "runs", "valid loss", "bleu"), found.table().get(0));
+        assertEquals(List.of("Full prefix", "1", "2", "2.5000 ± 0.0000", "15.00 ± 7.071"), found.table().get(1));
+        assertEquals(List.of("Full prefix", "5", "1", "2.5000", "10.00"), found.table().get(2));
+        assertEquals(List.of("embedding", "1", "0", "", ""), found.table().get(3));
+        assertTrue(found.markdown().contains("3 of 8 runs."));
+        assertEquals(4, found.csv().lines().count());
+        assertEquals(List.of(15.0, 10.0), found.curves("bleu").lines().get("Full prefix"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+        "grid: {seed: 1}|key 'grid.seed': expected a list, found 1",
+        "grid: {seed: [1, 1]}|key 'grid.seed': expected different values, found [1,1]",
+        "grid: {Out: [1]}|key 'grid': expected an option without its dashes, found 'Out'",
+        "train: {out: x}|key 'train': expected an option without its dashes, found 'out'",
+        "variants: []|key 'variants': expected a list of maps, found []",
+        "variants: [{method: prefix}]|key 'variants': expected a name for each, of its own",
+        "steps: 3|key 'steps': expected no such key, but one of",
+        "train: {lr: [1]}|key 'train.lr': expected a number, a text, true or false, found [1]",
+        "train: {lr: 1|invalid YAML"
+    })
+    void badPlansAreRefusedWithTheKey(String line, String message) {
+        InputException e = assertThrows(InputException.class, () -> plan("test: T\n" + line + "\n"));
+        assertTrue(e.getMessage().contains(message), e.getMessage());
+        assertTrue(e.getMessage().startsWith(folder.resolve("plan.yaml").toString()), e.getMessage());
+    }
+
+    @Test
+    void plansThatComeAlongCanBeRead() throws IOException {
+        try (Stream<Path> plans = Files.list(Path.of("scripts/plans"))) {
+            for (Path plan : plans.toList()) {
+                assertTrue(!Plan.read(plan).runs().isEmpty(), plan.toString());
+            }
+        }
+    }
+}
