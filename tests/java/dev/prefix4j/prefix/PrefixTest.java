@@ -152,7 +152,7 @@ class PrefixTest {
                 InputException.class,
                 () -> AdapterFolder.apply(Path.of("tests/resources/parity/odd/adapter"), model));
         assertEquals(
-                "tests/resources/parity/odd/adapter: a prefix of another model: expected 3 layers, 2 heads and width 24,"
+                "tests/resources/parity/odd/adapter: an adapter of another model: expected 3 layers, 2 heads and width 24,"
                         + " found 2 layers, 3 heads and width 12",
                 read.getMessage());
         PrefixShape odd = new PrefixShape(2, 2, 3, 4);

@@ -237,7 +237,9 @@ final class DemoCommand extends ConsoleCommand {
             console.out().println(node.put("run", out.toString()));
             return;
         }
-        console.out().printf("BLEU       %.1f before, %.1f after (%d test sources)%n", continued.greedyBleu(), after.bleu(), sources);
+        console.out().printf(
+                "BLEU       %.1f before (the model goes on, greedily), %.1f after (prefix, 5 beams); %d test sources, like with like:%n",
+                continued.greedyBleu(), after.bleu(), sources);
         console.out().printf("                                   greedy   5 beams, no three tokens twice%n");
         bleu("going on with the table", continued);
         bleu("asked for a text", asked);

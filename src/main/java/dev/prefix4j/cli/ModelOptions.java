@@ -21,7 +21,7 @@ import picocli.CommandLine.Option;
 /** The model, and sources cut to fit it. */
 final class ModelOptions {
     static final String DESCRIPTION = "A Hugging Face GPT-2: a folder (config.json, model.safetensors, tokenizer.json),"
-            + " or a name on the hub: gpt2, owner/name, owner/name@revision.";
+            + " or a name on the hub: gpt2, owner/name, owner/name@revision; or builtin:tiny.";
 
     @Option(
             names = "--model",

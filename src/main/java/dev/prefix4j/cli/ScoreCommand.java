@@ -31,7 +31,7 @@ final class ScoreCommand extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(names = "--prefix", paramLabel = "DIR", description = "Adapter folder; none: the model alone.")
+    @Option(names = {"--prefix", "--adapter"}, paramLabel = "DIR", description = "Adapter folder; none: the model alone.")
     Path prefix;
 
     @Spec

@@ -21,6 +21,7 @@ import dev.prefix4j.train.TrainConfig;
 import dev.prefix4j.train.TrainResult;
 import dev.prefix4j.train.Trainer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -57,7 +58,7 @@ final class TrainCommand extends ConsoleCommand {
             description = ModelOptions.DESCRIPTION)
     String model;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets to train on.")
+    @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets to train on, such as builtin:e2e/train.")
     Path data;
 
     @Option(names = "--valid", paramLabel = "FILE", description = "Sources and targets to validate on.")
@@ -373,7 +374,9 @@ final class TrainCommand extends ConsoleCommand {
         result.loss().ifPresent(loss -> console.out().printf("loss         %.4f (mean of the last %d steps)%n", loss, last));
         result.validationLoss().ifPresent(loss -> console.out().printf("validation   %.4f (best)%n", loss));
         result.tokensPerSecond().ifPresent(speed -> console.out().printf("speed        %,.0f tokens/s%n", speed));
-        console.out().printf("adapter      %s%n", result.adapter());
+        console.out().printf(
+                "adapter      %s%s%n",
+                result.adapter(), Files.isDirectory(result.adapter()) ? "" : ", after the first validation");
         console.out().printf("report       %s%n", out.resolve("report.html"));
     }
 

@@ -85,26 +85,31 @@ public final class AdapterFolder {
                 config.put("peft_type", "LORA").put("r", rank).put("lora_alpha", alpha).put("lora_dropout", 0.0);
                 config.put("fan_in_fan_out", true).put("bias", "none").putArray("target_modules").add("c_attn");
             }
-            case InfixTuning(Vectors vectors) -> virtualTokens(ours(config, method), "PREFIX4J", vectors, model);
-            case InfixEmbeddingTuning(Vectors vectors) -> virtualTokens(ours(config, method), "PREFIX4J", vectors, model);
-            case LayerTuning(Vectors vectors, int first, int last) -> virtualTokens(ours(config, method), "PREFIX4J", vectors, model)
+            case InfixTuning(Vectors vectors) -> virtualTokens(ours(config, method, model), "PREFIX4J", vectors, model);
+            case InfixEmbeddingTuning(Vectors vectors) -> virtualTokens(ours(config, method, model), "PREFIX4J", vectors, model);
+            case LayerTuning(Vectors vectors, int first, int last) -> virtualTokens(ours(config, method, model), "PREFIX4J", vectors, model)
                     .put("first_layer", first)
                     .put("last_layer", last);
-            case FineTuning() -> ours(config, method);
-            case TopTuning(int blocks) -> ours(config, method).put("blocks", blocks);
-            case AdapterTuning(int bottleneck) -> ours(config, method).put("bottleneck", bottleneck);
-            case InContext(int tokens) -> ours(config, method).put("tokens", tokens);
+            case FineTuning() -> ours(config, method, model);
+            case TopTuning(int blocks) -> ours(config, method, model).put("blocks", blocks);
+            case AdapterTuning(int bottleneck) -> ours(config, method, model).put("bottleneck", bottleneck);
+            case InContext(int tokens) -> ours(config, method, model).put("tokens", tokens);
         }
     }
 
-    private static ObjectNode ours(ObjectNode config, Method method) {
+    private static ObjectNode ours(ObjectNode config, Method method, Gpt2Config model) {
+        geometry(config, model);
         return config.put("peft_type", "PREFIX4J").put(METHOD, method.name());
+    }
+
+    private static void geometry(ObjectNode config, Gpt2Config model) {
+        config.put("num_attention_heads", model.heads()).put("num_layers", model.layers()).put("token_dim", model.width());
     }
 
     private static ObjectNode virtualTokens(ObjectNode config, String type, Vectors vectors, Gpt2Config model) {
         config.put("peft_type", type);
         config.put("num_virtual_tokens", vectors.length());
-        config.put("num_attention_heads", model.heads()).put("num_layers", model.layers()).put("token_dim", model.width());
+        geometry(config, model);
         return config.put("num_transformer_submodules", 1);
     }
 
@@ -120,6 +125,10 @@ public final class AdapterFolder {
             throw new InputException(folder + ": expected an adapter folder, found "
                     + (Files.exists(folder) ? "a file" : "nothing"));
         }
+        if (!Files.exists(folder.resolve(CONFIG)) && Files.exists(folder.resolve("adapter").resolve(CONFIG))) {
+            throw new InputException("%s: expected an adapter folder, found that of a run: its adapter is %s"
+                    .formatted(folder, folder.resolve("adapter")));
+        }
         Method method = method(folder, model);
         Path file = folder.resolve(WEIGHTS);
         Map<String, List<Long>> expected = method.stored(model);
@@ -127,7 +136,7 @@ public final class AdapterFolder {
         try (TensorScope scope = new TensorScope();
                 Safetensors tensors = Safetensors.open(file)) {
             if (!tensors.names().equals(expected.keySet())) {
-                throw new InputException("%s: expected %s, found %s"
+                throw new InputException("%s: damaged, or of another model: expected %s, found %s"
                         .formatted(file, some(expected.keySet()), some(tensors.names())));
             }
             expected.forEach((name, shape) -> {
@@ -188,6 +197,7 @@ public final class AdapterFolder {
 
     private static Method ours(ConfigFile file, Path folder, Gpt2Config model) {
         String name = file.text(METHOD, "nothing");
+        requireGeometry(file, folder, model);
         return switch (name) {
             case "infix" -> new InfixTuning(vectors(file, folder, model));
             case "infix-embedding" -> new InfixEmbeddingTuning(vectors(file, folder, model));
@@ -205,6 +215,11 @@ public final class AdapterFolder {
 
     /** How the vectors were trained does not matter any more. */
     private static Vectors vectors(ConfigFile file, Path folder, Gpt2Config model) {
+        requireGeometry(file, folder, model);
+        return new Vectors(size(file, "num_virtual_tokens", 1, MAX_SIZE), Reparametrization.DIRECT, 0);
+    }
+
+    private static void requireGeometry(ConfigFile file, Path folder, Gpt2Config model) {
         int layers = size(file, "num_layers", 1, MAX_SIZE);
         int heads = size(file, "num_attention_heads", 1, MAX_SIZE);
         int width = size(file, "token_dim", 1, MAX_SIZE);
@@ -212,11 +227,10 @@ public final class AdapterFolder {
             throw file.wrong("token_dim", "a multiple of num_attention_heads " + heads, width);
         }
         if (layers != model.layers() || heads != model.heads() || width != model.width()) {
-            throw new InputException(("%s: a prefix of another model: expected %d layers, %d heads and width %d,"
+            throw new InputException(("%s: an adapter of another model: expected %d layers, %d heads and width %d,"
                             + " found %d layers, %d heads and width %d")
                     .formatted(folder, model.layers(), model.heads(), model.width(), layers, heads, width));
         }
-        return new Vectors(size(file, "num_virtual_tokens", 1, MAX_SIZE), Reparametrization.DIRECT, 0);
     }
 
     private static Method lora(ConfigFile file) {
