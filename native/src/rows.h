@@ -17,17 +17,6 @@ namespace {
 // Rows for one part of parallel work.
 inline int64_t rows_at_once(int64_t columns) { return larger(1, 16384 / larger(1, columns)); }
 
-P4J_INLINE B load(const int8_t* p, Full) {
-  B x;
-  memcpy(&x, p, sizeof x);
-  return x;
-}
-inline B load(const int8_t* p, Part part) {
-  B x = {};
-  memcpy(&x, p, static_cast<size_t>(part.n));
-  return x;
-}
-
 // Row x of columns numbers to q (columns up to ld are zeroed), its scale and sum. A row with an infinity or NaN gets
 // the scale NaN, so that what is computed from it shows it.
 inline void quantize_row(const float* x, int64_t columns, int8_t* q, int64_t ld, float* scale_out, int32_t* sum_out) {
@@ -190,21 +179,6 @@ P4J_INLINE F gelu_slope(F x, F e, F s) {
 
 // A slope in 8 bits: -0.13 .. 1.13, which holds the derivatives of all GELUs.
 constexpr float slope_low = 0.13f, slope_step = 1.26f / 255;
-
-typedef uint8_t U __attribute__((vector_size(W)));
-
-P4J_INLINE void store(uint8_t* p, U x, Full) { memcpy(p, &x, sizeof x); }
-inline void store(uint8_t* p, U x, Part part) { memcpy(p, &x, static_cast<size_t>(part.n)); }
-P4J_INLINE U load(const uint8_t* p, Full) {
-  U x;
-  memcpy(&x, p, sizeof x);
-  return x;
-}
-inline U load(const uint8_t* p, Part part) {
-  U x = {};
-  memcpy(&x, p, static_cast<size_t>(part.n));
-  return x;
-}
 
 void gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out, uint8_t* slope) {
   rows_out(n, columns, y, out, [&](int64_t row, float* result) {

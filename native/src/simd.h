@@ -88,8 +88,40 @@ inline void store(float* p, F x, Part part) {
 #endif
 }
 
-P4J_INLINE void store(int8_t* p, B x, Full) { memcpy(p, &x, sizeof x); }
-inline void store(int8_t* p, B x, Part part) { memcpy(p, &x, static_cast<size_t>(part.n)); }
+// Vectors of bytes, signed and not.
+typedef uint8_t U __attribute__((vector_size(W)));
+
+template <class Byte>
+struct Bytes;
+template <>
+struct Bytes<int8_t> {
+  typedef B Vector;
+};
+template <>
+struct Bytes<uint8_t> {
+  typedef U Vector;
+};
+
+template <class Byte>
+P4J_INLINE void store(Byte* p, typename Bytes<Byte>::Vector x, Full) {
+  memcpy(p, &x, sizeof x);
+}
+template <class Byte>
+inline void store(Byte* p, typename Bytes<Byte>::Vector x, Part part) {
+  memcpy(p, &x, static_cast<size_t>(part.n));
+}
+template <class Byte>
+P4J_INLINE typename Bytes<Byte>::Vector load(const Byte* p, Full) {
+  typename Bytes<Byte>::Vector x;
+  memcpy(&x, p, sizeof x);
+  return x;
+}
+template <class Byte>
+inline typename Bytes<Byte>::Vector load(const Byte* p, Part part) {
+  typename Bytes<Byte>::Vector x = {};
+  memcpy(&x, p, static_cast<size_t>(part.n));
+  return x;
+}
 
 // body(i, lanes) for the vectors of a row of n numbers; lanes is a Part for the last one if n is not a multiple of W.
 template <class Body>
