@@ -162,16 +162,20 @@ final class SweepCommand extends ConsoleCommand {
         }
     }
 
-    /** Of all steps. */
+    /** Of all steps; 0 where none was taken. */
     private static double seconds(Path folder) {
-        try (Stream<String> lines = Files.lines(folder.resolve(RunDirectory.METRICS))) {
+        Path metrics = folder.resolve(RunDirectory.METRICS);
+        if (!Files.exists(metrics)) {
+            return 0;
+        }
+        try (Stream<String> lines = Files.lines(metrics)) {
             double sum = 0;
             for (String line : (Iterable<String>) lines::iterator) {
                 sum += JSON.readTree(line).path("seconds").asDouble();
             }
             return Math.round(1000 * sum) / 1000.0;
         } catch (IOException e) {
-            return 0;
+            throw AtomicFile.cannotRead(metrics, e);
         }
     }
 

@@ -17,6 +17,13 @@ public final class SweepPage {
     private static final int WIDTH = 900;
     private static final int HEIGHT = 420;
 
+    private static final String STYLE = """
+            table { border-collapse: collapse }
+            th, td { padding: .35rem .8rem; text-align: left; border-bottom: 1px solid #e3e6ea; font-variant-numeric: tabular-nums }
+            img { max-width: 100%; margin-top: 1rem; border-radius: 8px }
+            p { white-space: pre-line }
+            """;
+
     static {
         System.setProperty("java.awt.headless", "true"); // read when AWT loads
     }
@@ -68,14 +75,7 @@ public final class SweepPage {
      * @param plots PNGs by metric
      */
     public static String page(String title, String remark, List<List<String>> table, String note, Map<String, byte[]> plots) {
-        StringBuilder html = new StringBuilder("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-        html.append("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n");
-        html.append("<title>").append(Html.escape(title)).append("</title>\n<style>\n");
-        html.append("body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; color: #1f2328; background: #f4f5f7 }\n");
-        html.append("table { border-collapse: collapse; background: #fff; border-radius: 8px }\n");
-        html.append("th, td { padding: .35rem .8rem; text-align: left; border-bottom: 1px solid #e3e6ea; font-variant-numeric: tabular-nums }\n");
-        html.append("th { color: #59636e; font-weight: 500 }\nimg { max-width: 100%; margin-top: 1rem; border-radius: 8px }\n");
-        html.append("p { white-space: pre-line }\n</style>\n</head>\n<body>\n<h1>").append(Html.escape(title)).append("</h1>\n");
+        StringBuilder html = new StringBuilder();
         html.append("<p>").append(Html.escape(remark)).append("</p>\n<table>\n");
         for (int i = 0; i < table.size(); i++) {
             html.append("<tr>");
@@ -87,6 +87,6 @@ public final class SweepPage {
         html.append("</table>\n<p>").append(Html.escape(note)).append("</p>\n");
         plots.forEach((metric, png) -> html.append("<img alt=\"").append(Html.escape(metric)).append("\" src=\"data:image/png;base64,")
                 .append(Base64.getEncoder().encodeToString(png)).append("\">\n"));
-        return html.append("</body>\n</html>\n").toString();
+        return Html.document(title, STYLE, html.toString());
     }
 }
