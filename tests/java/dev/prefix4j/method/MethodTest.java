@@ -277,12 +277,12 @@ class MethodTest {
         Gpt2 model = model();
         int[] words = {5, 6, 7};
         for (Method method : List.of(new PrefixTuning(MLP), new EmbeddingTuning(DIRECT), new LayerTuning(DIRECT, 1, 2))) {
-            SoftPrompts prompts = (SoftPrompts) method.tuner(model, FREEZER);
+            SoftPromptTuner prompts = (SoftPromptTuner) method.tuner(model, FREEZER);
             Tensor wanted = prompts.ofWords(model, words);
             assertTrue(prompts.start(wanted) < 1e-4, method.toString());
-            assertTrue(prompts.stored().get(SoftPrompts.VECTORS).sub(wanted).abs().max().item_double() < 1e-4);
+            assertTrue(prompts.stored().get(SoftPromptTuner.VECTORS).sub(wanted).abs().max().item_double() < 1e-4);
         }
-        SoftPrompts embedding = (SoftPrompts) new EmbeddingTuning(DIRECT).tuner(model, FREEZER);
+        SoftPromptTuner embedding = (SoftPromptTuner) new EmbeddingTuning(DIRECT).tuner(model, FREEZER);
         Tensor words5 = embedding.ofWords(model, words);
         assertTrue(words5.select(0, 4).equal(model.weights().get("wte.weight").select(0, 6)), "repeated");
         assertThrows(InputException.class, () -> embedding.ofWords(model, new int[0]));

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
@@ -18,7 +20,7 @@ import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
-import dev.prefix4j.method.SoftPrompts;
+import dev.prefix4j.method.SoftPromptTuner;
 import dev.prefix4j.method.Vectors;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.torch.TensorScope;
@@ -61,6 +63,13 @@ class PrefixTest {
         return PrefixEncoder.create(how, PrefixShape.of(length, model.config()), 16, model.device());
     }
 
+    /** What {@code --init-words} starts from. */
+    private Prefix ofWords(int[] ids, int length) {
+        SoftPromptTuner tuner = (SoftPromptTuner) new PrefixTuning(new Vectors(length, Reparametrization.DIRECT, 1))
+                .tuner(model, (base, changes) -> new FrozenGpt2(base, Precision.FP32));
+        return new Prefix(PrefixShape.of(length, model.config()), tuner.ofWords(model, ids), model.device());
+    }
+
     private static double distance(Tensor a, Tensor b) {
         return torch.max(torch.abs(a.sub(b))).item_double();
     }
@@ -71,7 +80,7 @@ class PrefixTest {
         int[] words = {5, 9, 2, 40};
         long[] rest = {7, 3, 11};
         long[] all = {5, 9, 2, 40, 7, 3, 11};
-        try (Prefix prefix = Prefix.ofWords(model, words, 4);
+        try (Prefix prefix = ofWords(words, 4);
                 NoGradGuard _ = new NoGradGuard()) {
             Tensor behind = model.forward(model.ids(rest, 1), KvCache.startingWith(prefix.entries()));
             Tensor read = model.forward(model.ids(all, 1), KvCache.empty(3)).narrow(1, 4, 3);
@@ -81,7 +90,7 @@ class PrefixTest {
 
     @Test
     void encodersStartFromGivenVectors() {
-        try (Prefix words = Prefix.ofWords(model, new int[] {5, 9}, 6)) {
+        try (Prefix words = ofWords(new int[] {5, 9}, 6)) {
             for (Reparametrization how : Reparametrization.values()) {
                 PrefixEncoder encoder = encoder(how, 6);
                 assertTrue(encoder.fit(words.vectors()) < 1e-4, how.toString());
@@ -137,7 +146,7 @@ class PrefixTest {
         try (Prefix prefix = prefix(encoder)) {
             Method method = new PrefixTuning(new Vectors(4, Reparametrization.MLP, 16));
             AdapterFolder.save(
-                    method, Map.of(SoftPrompts.VECTORS, prefix.vectors()), model.config(), temporary.resolve("a"), "base", Optional.empty());
+                    method, Map.of(SoftPromptTuner.VECTORS, prefix.vectors()), model.config(), temporary.resolve("a"), "base", Optional.empty());
             Conditioned loaded = AdapterFolder.apply(temporary.resolve("a"), model);
             assertTrue(loaded.prompt().activations().equal(prefix.vectors()));
             assertEquals(

@@ -23,7 +23,7 @@ import dev.prefix4j.method.EmbeddingTuning;
 import dev.prefix4j.method.LoraTuning;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
-import dev.prefix4j.method.SoftPrompts;
+import dev.prefix4j.method.SoftPromptTuner;
 import dev.prefix4j.method.Tuner;
 import dev.prefix4j.method.Vectors;
 import dev.prefix4j.prefix.Prefix;
@@ -61,7 +61,7 @@ final class PeftParity implements AutoCloseable {
         this.texts = new ObjectMapper().readTree(folder.resolve("expected.json").toFile());
         Tensor vectors = AdapterFolder.load(folder.resolve("adapter"), model.config(), model.device())
                 .tensors()
-                .get(SoftPrompts.VECTORS);
+                .get(SoftPromptTuner.VECTORS);
         this.prefix = new Prefix(PrefixShape.of((int) vectors.size(0), model.config()), vectors, model.device());
     }
 

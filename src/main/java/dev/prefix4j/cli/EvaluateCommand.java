@@ -8,7 +8,6 @@ import dev.prefix4j.eval.Bleu;
 import dev.prefix4j.eval.BleuScore;
 import dev.prefix4j.eval.BleuTokenizer;
 import dev.prefix4j.eval.Metric;
-import dev.prefix4j.eval.Resampling;
 import dev.prefix4j.eval.SlotCoverage;
 import dev.prefix4j.text.Example;
 import java.io.IOException;

@@ -3,7 +3,7 @@ package dev.prefix4j.cli;
 import dev.prefix4j.InputException;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
-import dev.prefix4j.method.SoftPrompts;
+import dev.prefix4j.method.SoftPromptTuner;
 import dev.prefix4j.method.Tuner;
 import dev.prefix4j.text.Documents;
 import dev.prefix4j.text.Tokenizer;
@@ -67,7 +67,7 @@ final class InitOptions {
         if (kind.equals("random")) {
             return;
         }
-        if (!(tuner instanceof SoftPrompts prompts)) {
+        if (!(tuner instanceof SoftPromptTuner prompts)) {
             throw new InputException("init %s: expected a method with virtual tokens".formatted(kind));
         }
         try (TensorScope _ = new TensorScope()) {
@@ -78,7 +78,7 @@ final class InitOptions {
                 case "adapter" -> ofAdapter(prompts, model);
                 default -> throw new AssertionError(kind);
             });
-            console.say("virtual tokens start from %s (largest difference %.1e)", described(kind), difference);
+            console.say("virtual tokens start from %s (to within %.1e)", described(kind), difference);
         }
     }
 
@@ -101,9 +101,9 @@ final class InitOptions {
         return documents.getFirst();
     }
 
-    private Tensor ofAdapter(SoftPrompts prompts, Gpt2 model) {
+    private Tensor ofAdapter(SoftPromptTuner prompts, Gpt2 model) {
         AdapterFolder.Contents contents = AdapterFolder.load(adapter, model.config(), model.device());
-        Tensor vectors = contents.tensors().get(SoftPrompts.VECTORS);
+        Tensor vectors = contents.tensors().get(SoftPromptTuner.VECTORS);
         if (vectors == null || vectors.size(1) != prompts.encoder().rowWidth()) {
             throw new InputException("%s: expected an adapter of the same method, found one of %s"
                     .formatted(adapter, contents.method().name()));

@@ -14,7 +14,7 @@ import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.method.Inspection;
-import dev.prefix4j.method.SoftPrompts;
+import dev.prefix4j.method.SoftPromptTuner;
 import dev.prefix4j.report.HeatMap;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequences;
@@ -104,7 +104,7 @@ final class InspectCommand extends ConsoleCommand {
             if (prompt.length() > 0) {
                 norms(prompt, model, node);
             }
-            Tensor vectors = contents.tensors().get(SoftPrompts.VECTORS);
+            Tensor vectors = contents.tensors().get(SoftPromptTuner.VECTORS);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 if (vectors != null && vectors.size(1) == model.config().width()) {
                     words(vectors, model, tokenizer, node);

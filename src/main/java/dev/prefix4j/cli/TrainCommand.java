@@ -246,7 +246,7 @@ final class TrainCommand extends ConsoleCommand {
                 }
                 Method method = methodOptions.method(gpt2.config(), 0);
                 Tuner tuner = method.tuner(gpt2, freezer);
-                int taken = taken(tuner);
+                int taken = tuner.taken();
                 List<Sequence> trainingSequences = modelOptions.encode(training, tokenizer, gpt2, taken);
                 List<Sequence> validationSequences = modelOptions.encode(validation, tokenizer, gpt2, taken);
                 if (!resume) {
@@ -272,12 +272,6 @@ final class TrainCommand extends ConsoleCommand {
                     return train(trainer, sampler, gpt2, method, trainingSequences.size());
                 }
             }
-        }
-    }
-
-    private static int taken(Tuner tuner) {
-        try (TensorScope _ = new TensorScope()) {
-            return tuner.current().taken();
         }
     }
 

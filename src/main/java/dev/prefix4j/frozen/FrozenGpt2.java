@@ -271,8 +271,9 @@ public final class FrozenGpt2 {
     public double loss(PackedBatch batch, SoftPrompt prompt) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Input input = input(batch, prompt.withoutGraph());
-            Tensor x = hidden(input, prompt.withoutGraph());
+            SoftPrompt own = prompt.withoutGraph();
+            Input input = input(batch, own);
+            Tensor x = hidden(input, own);
             return sum(head.loss(normalize(x).rows(), input.targets(), false).losses());
         }
     }
@@ -297,7 +298,8 @@ public final class FrozenGpt2 {
     public Predictions predictions(PackedBatch batch, SoftPrompt prompt) {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Rows rows = normalize(hidden(input(batch, prompt.withoutGraph()), prompt.withoutGraph())).rows();
+            SoftPrompt own = prompt.withoutGraph();
+            Rows rows = normalize(hidden(input(batch, own), own)).rows(); // [M, E]
             return new Predictions(head, rows.keep(scope));
         }
     }

@@ -37,18 +37,19 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
         }
     }
 
-    /** Activations before everything, in all layers. */
+    /** Activations [P, 2·L·E] before everything, in all layers. */
     public static SoftPrompt prefix(Tensor activations, Gpt2Config config) {
-        return activations(activations, Place.PREFIX, config);
+        return activations(activations, Place.PREFIX, 0, config.layers() - 1, config);
     }
 
-    /** Activations in all layers. */
-    public static SoftPrompt activations(Tensor activations, Place place, Gpt2Config config) {
+    /** Activations [P, 2·L·E] that a range of layers sees; no virtual tokens. */
+    public static SoftPrompt activations(
+            Tensor activations, Place place, int firstLayer, int lastLayer, Gpt2Config config) {
         return new SoftPrompt(
-                activations, place, 0, config.layers() - 1, none(config.width(), activations.options()));
+                activations, place, firstLayer, lastLayer, none(config.width(), activations.options()));
     }
 
-    /** Virtual tokens alone. */
+    /** Virtual tokens [K, E] alone. */
     public static SoftPrompt embeddings(Tensor embeddings, Gpt2Config config) {
         return new SoftPrompt(
                 none(2L * config.layers() * config.width(), embeddings.options()),

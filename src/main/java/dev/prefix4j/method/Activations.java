@@ -35,7 +35,7 @@ record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int 
     }
 
     Map<String, List<Long>> stored() {
-        return Map.of(SoftPrompts.VECTORS, List.of((long) vectors.length(), (long) rowWidth()));
+        return Map.of(SoftPromptTuner.VECTORS, List.of((long) vectors.length(), (long) rowWidth()));
     }
 
     long trainedNumbers() {
@@ -48,18 +48,17 @@ record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int 
         Tensor wide = rows.size(1) == all
                 ? rows
                 : torch.constant_pad_nd(
-                        rows, new long[] {from(), all - from() - rowWidth()}, new Scalar(0.0));
-        SoftPrompt everywhere = SoftPrompt.activations(wide, place, config);
-        return new SoftPrompt(wide, place, firstLayer, lastLayer, everywhere.embeddings());
+                        rows, new long[] {from(), all - from() - rowWidth()}, new Scalar(0.0)); // [P, 2·L·E]
+        return SoftPrompt.activations(wide, place, firstLayer, lastLayer, config);
     }
 
     Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
         return new Conditioned(
-                freezer.freeze(model, FrozenGpt2.Changes.NONE), prompt(stored.get(SoftPrompts.VECTORS)));
+                freezer.freeze(model, FrozenGpt2.Changes.NONE), prompt(stored.get(SoftPromptTuner.VECTORS)));
     }
 
     Tuner tuner(Gpt2 model, Freezer freezer) {
-        SoftPrompts.Kind kind = new SoftPrompts.Kind() {
+        SoftPromptTuner.Kind kind = new SoftPromptTuner.Kind() {
             @Override
             public SoftPrompt prompt(Tensor rows) {
                 return Activations.this.prompt(rows);
@@ -75,7 +74,7 @@ record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int 
                 return Words.activations(base, Words.embeddings(base, ids)).narrow(1, from(), rowWidth());
             }
         };
-        return new SoftPrompts(
+        return new SoftPromptTuner(
                 freezer.freeze(model, FrozenGpt2.Changes.NONE),
                 vectors.encoder(config.width(), rowWidth(), model.device()),
                 kind);

@@ -11,11 +11,11 @@ sealed interface EmbeddingMethod extends Method permits EmbeddingTuning, InfixEm
     Vectors vectors();
 
     /** What they mean to a model. */
-    SoftPrompts.Kind kind(Gpt2 model);
+    SoftPromptTuner.Kind kind(Gpt2 model);
 
     @Override
     default Map<String, List<Long>> stored(Gpt2Config config) {
-        return Map.of(SoftPrompts.VECTORS, List.of((long) vectors().length(), (long) config.width()));
+        return Map.of(SoftPromptTuner.VECTORS, List.of((long) vectors().length(), (long) config.width()));
     }
 
     @Override
@@ -26,7 +26,7 @@ sealed interface EmbeddingMethod extends Method permits EmbeddingTuning, InfixEm
     @Override
     default Tuner tuner(Gpt2 model, Freezer freezer) {
         int width = model.config().width();
-        return new SoftPrompts(
+        return new SoftPromptTuner(
                 freezer.freeze(model, FrozenGpt2.Changes.NONE),
                 vectors().encoder(width, width, model.device()),
                 kind(model));

@@ -22,16 +22,16 @@ public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
 
     @Override
     public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
-        SoftPrompt prompt = SoftPrompt.prefix(Words.activations(model, stored.get(SoftPrompts.VECTORS)), model.config());
+        SoftPrompt prompt = SoftPrompt.prefix(Words.activations(model, stored.get(SoftPromptTuner.VECTORS)), model.config());
         return new Conditioned(freezer.freeze(model, FrozenGpt2.Changes.NONE), prompt.withoutGraph());
     }
 
     @Override
-    public SoftPrompts.Kind kind(Gpt2 model) {
+    public SoftPromptTuner.Kind kind(Gpt2 model) {
         return new ThroughModel(model);
     }
 
-    private static final class ThroughModel implements SoftPrompts.Kind {
+    private static final class ThroughModel implements SoftPromptTuner.Kind {
         private final Gpt2 model;
         private Tensor embeddings; // [P, E], a leaf
         private Tensor activations; // [P, 2·L·E]

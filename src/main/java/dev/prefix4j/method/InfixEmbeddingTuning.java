@@ -21,12 +21,12 @@ public record InfixEmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
         return new Conditioned(
                 freezer.freeze(model, FrozenGpt2.Changes.NONE),
-                SoftPrompt.embeddings(stored.get(SoftPrompts.VECTORS), model.config()));
+                SoftPrompt.embeddings(stored.get(SoftPromptTuner.VECTORS), model.config()));
     }
 
     @Override
-    public SoftPrompts.Kind kind(Gpt2 model) {
-        return new SoftPrompts.Kind() {
+    public SoftPromptTuner.Kind kind(Gpt2 model) {
+        return new SoftPromptTuner.Kind() {
             @Override
             public SoftPrompt prompt(Tensor rows) {
                 return SoftPrompt.embeddings(rows, model.config());

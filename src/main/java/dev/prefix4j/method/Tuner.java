@@ -43,6 +43,17 @@ public interface Tuner {
      */
     record Result(double loss, Map<String, Gradient> gradients) {}
 
+    /** Positions that a sequence cannot use. */
+    int taken();
+
+    /**
+     * Checks that a sequence fits the model beside what this takes.
+     *
+     * @param tokens of the sequence
+     * @throws dev.prefix4j.InputException with the budget spelled out
+     */
+    void requireRoom(int tokens);
+
     /** The model as it is now; with tensors that belong to the open scope. */
     Conditioned current();
 

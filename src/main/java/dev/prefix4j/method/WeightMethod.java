@@ -31,6 +31,6 @@ sealed interface WeightMethod extends Method permits FineTuning, TopTuning, Adap
 
     @Override
     default Tuner tuner(Gpt2 model, Freezer freezer) {
-        return new Weights(model, parameters(model), stored -> apply(model, freezer, stored));
+        return new WeightTuner(model, parameters(model), stored -> apply(model, freezer, stored));
     }
 }

@@ -1,9 +1,7 @@
 package dev.prefix4j.prefix;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.Gpt2Config;
-import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.gpt2.KvCache.KeyValue;
 import dev.prefix4j.torch.TensorScope;
 import java.util.List;
@@ -42,35 +40,6 @@ public final class Prefix implements AutoCloseable {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             Prefix prefix = new Prefix(shape, encoder.forward(), device);
-            scope.keep(prefix.vectors);
-            return prefix;
-        }
-    }
-
-    /**
-     * The keys and values that a model computes for some tokens (Li and Liang 2021, section 7.4, "initialization with
-     * real words"). Fewer tokens than the prefix is long are repeated, more are cut off.
-     *
-     * @param ids of the words, at least one
-     * @throws InputException if there are none, or the model has fewer positions than the prefix is long
-     */
-    public static Prefix ofWords(Gpt2 model, int[] ids, int length) {
-        if (ids.length == 0) {
-            throw new InputException("init words: expected at least one token, found none");
-        }
-        PrefixShape shape = PrefixShape.of(length, model.config());
-        model.requireRoom(0, length, 0);
-        long[] tokens = new long[length];
-        for (int i = 0; i < length; i++) {
-            tokens[i] = ids[i % ids.length];
-        }
-        try (TensorScope scope = new TensorScope();
-                NoGradGuard _ = new NoGradGuard()) {
-            KvCache.Growing cache = (KvCache.Growing) KvCache.empty(shape.layers());
-            model.forward(model.ids(tokens, 1), cache);
-            List<KeyValue> entries =
-                    java.util.stream.IntStream.range(0, shape.layers()).mapToObj(cache::layer).toList();
-            Prefix prefix = new Prefix(shape, shape.join(entries), model.device());
             scope.keep(prefix.vectors);
             return prefix;
         }

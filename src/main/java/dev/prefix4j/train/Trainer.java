@@ -92,14 +92,8 @@ public final class Trainer {
         this.run = run;
         this.saver = saver;
         this.total = config.steps() > 0 ? config.steps() : Math.multiplyExact(config.epochs(), stepsPerEpoch());
-        try (TensorScope _ = new TensorScope()) {
-            Conditioned first = tuner.current();
-            for (List<Sequence> sequences : List.of(training, validation)) {
-                sequences.stream()
-                        .mapToInt(s -> s.ids().length)
-                        .max()
-                        .ifPresent(longest -> first.model().requireRoom(first.taken(), longest, 0));
-            }
+        for (List<Sequence> sequences : List.of(training, validation)) {
+            sequences.stream().mapToInt(s -> s.ids().length).max().ifPresent(tuner::requireRoom);
         }
     }
 

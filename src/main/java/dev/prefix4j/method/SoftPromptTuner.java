@@ -24,7 +24,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>P vectors, W numbers each.
  */
-public final class SoftPrompts implements Tuner {
+public final class SoftPromptTuner implements Tuner {
     /** The one tensor that is kept. */
     public static final String VECTORS = "prompt_embeddings";
 
@@ -48,7 +48,7 @@ public final class SoftPrompts implements Tuner {
         Tensor ofWords(Gpt2 base, int[] ids);
     }
 
-    SoftPrompts(FrozenGpt2 model, PrefixEncoder encoder, Kind kind) {
+    SoftPromptTuner(FrozenGpt2 model, PrefixEncoder encoder, Kind kind) {
         this.model = model;
         this.encoder = encoder;
         this.kind = kind;
@@ -130,6 +130,16 @@ public final class SoftPrompts implements Tuner {
                 NoGradGuard _ = new NoGradGuard()) {
             return scope.keep(encoder.forward().detach());
         }
+    }
+
+    @Override
+    public int taken() {
+        return encoder.length();
+    }
+
+    @Override
+    public void requireRoom(int tokens) {
+        model.requireRoom(taken(), tokens, 0);
     }
 
     @Override

@@ -22,7 +22,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>B sequences, T tokens of the longest, M targets, E width, V vocabulary.
  */
-final class Weights implements Tuner {
+final class WeightTuner implements Tuner {
     private final Gpt2 model;
     private final Map<String, Tensor> parameters;
     private final Function<Map<String, Tensor>, Conditioned> apply;
@@ -31,7 +31,7 @@ final class Weights implements Tuner {
      * @param parameters of the model or of its extension; they require gradients from now on
      * @param apply the model with what is kept
      */
-    Weights(
+    WeightTuner(
             Gpt2 model,
             Map<String, Tensor> parameters,
             Function<Map<String, Tensor>, Conditioned> apply) {
@@ -83,6 +83,16 @@ final class Weights implements Tuner {
         }
         return likelihood.mul(new Scalar(goal.smoothing() - 1))
                 .sub(torch.sum(logs).mul(new Scalar(goal.smoothing() / model.config().vocabulary())));
+    }
+
+    @Override
+    public int taken() {
+        return 0;
+    }
+
+    @Override
+    public void requireRoom(int tokens) {
+        model.requireRoom(taken(), tokens, 0);
     }
 
     @Override
