@@ -216,8 +216,8 @@ public final class FrozenGpt2 {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             SoftPrompt own = prompt.withoutGraph();
-            Tensor gradient = torch.zeros_like(own.activations());
-            Tensor dEmbeddings = torch.zeros_like(own.embeddings());
+            Tensor gradient = torch.zeros_like(own.activations()); // [P, 2·L·E]
+            Tensor dEmbeddings = torch.zeros_like(own.embeddings()); // [K, E]
             Input input = input(batch, own);
             List<Saved> saved = new ArrayList<>();
             List<Tensor> entered = new ArrayList<>();
@@ -234,7 +234,7 @@ public final class FrozenGpt2 {
                 }
             }
             double[] loss = new double[1];
-            Tensor dx = lossAndBack(x, input.targets(), objective, weight, loss);
+            Tensor dx = lossAndBack(x, input.targets(), objective, weight, loss); // [M, E], then [N, E]
             for (int layer = blocks.size() - 1; layer >= 0; layer--) {
                 try (TensorScope inner = new TensorScope()) {
                     PrefixLayer entries = entries(own, gradient, layer);
@@ -413,7 +413,7 @@ public final class FrozenGpt2 {
             }
             queryOffsets[b + 1] = query;
         }
-        Tensor x = words(Arrays.stream(batch.ids()).map(id -> Math.max(0, id)).toArray());
+        Tensor x = words(Arrays.stream(batch.ids()).map(id -> Math.max(0, id)).toArray()); // [N, E]
         VirtualRows virtual = virtualRows(batch.ids(), prompt);
         if (virtual.any()) {
             x.index_copy_(0, virtual.rows(), torch.index_select(prompt.embeddings(), 0, virtual.tokens()));

@@ -57,7 +57,7 @@ sealed interface Head {
      */
     default Loss loss(Rows hidden, Tensor targets, double smoothing, boolean withGradient) {
         OnlineSoftmax softmax = OnlineSoftmax.of(targets);
-        Tensor mean = withGradient ? zeros(hidden) : null;
+        Tensor mean = withGradient ? zeros(hidden) : null; // [n, E]
         Tensor all = torch.zeros_like(softmax.sum()); // [n], of the logits; only for smoothing
         long words = weight().size(0);
         for (long first = 0; first < words; first += BLOCK) {
@@ -72,7 +72,7 @@ sealed interface Head {
                 }
             }
         }
-        Tensor losses = softmax.losses();
+        Tensor losses = softmax.losses(); // [n]
         if (smoothing > 0) { // lse - (1 - s) z_target - s mean(z)
             losses.add_(softmax.ofTarget().sub(all.div(new Scalar((double) words))).mul_(new Scalar(smoothing)));
         }
@@ -97,7 +97,7 @@ sealed interface Head {
                 new long[] {hidden.count()}, weight().options().dtype(new ScalarTypeOptional(torch.ScalarType.Long)));
         OnlineSoftmax own = OnlineSoftmax.of(nowhere);
         OnlineSoftmax given = OnlineSoftmax.of(nowhere);
-        Tensor mean = zeros(hidden);
+        Tensor mean = zeros(hidden); // [n, E]
         Tensor wanted = zeros(hidden); // sum of words, weighted by exp(logit - top) of the teacher
         Tensor apart = torch.zeros_like(given.sum()); // [n], of the differences of the logits, weighted in the same way
         long words = weight().size(0);
@@ -106,8 +106,8 @@ sealed interface Head {
                 long count = Math.min(BLOCK, words - first);
                 Tensor z = logits(hidden, first, count); // [n, C]
                 Tensor t = teacher.logits(teachers, first, count); // [n, C]
-                Tensor difference = t.sub(z);
-                Tensor before = given.top().clone();
+                Tensor difference = t.sub(z); // [n, C]
+                Tensor before = given.top().clone(); // [n]
                 operators().softmaxBlock(z, first, own, mean);
                 operators().softmaxBlock(t, first, given, wanted);
                 apart.mul_(before.sub_(given.top()).exp_())
@@ -120,7 +120,7 @@ sealed interface Head {
         // sum p (t - z) - lse(t) + lse(z)
         Tensor losses = apart.div_(given.sum())
                 .sub_(given.sum().log().add_(given.top()))
-                .add_(own.sum().log().add_(own.top()));
+                .add_(own.sum().log().add_(own.top())); // [n]
         mean.div_(own.sum().unsqueeze(1)).sub_(wanted.div_(given.sum().unsqueeze(1)));
         return new Loss(losses, mean);
     }

@@ -109,7 +109,7 @@ public final class Inspection {
         double[] cosines = new double[config.layers()];
         try (TensorScope _ = new TensorScope()) {
             for (int layer = 0; layer < cosines.length; layer++) {
-                Tensor a = one.activations().narrow(1, 2L * layer * config.width(), 2L * config.width()).reshape(1, -1);
+                Tensor a = one.activations().narrow(1, 2L * layer * config.width(), 2L * config.width()).reshape(1, -1); // [1, 2·P·E]
                 Tensor b = other.activations().narrow(1, 2L * layer * config.width(), 2L * config.width()).reshape(1, -1);
                 cosines[layer] = torch.sum(unit(a).mul(unit(b))).item_double();
             }
@@ -167,11 +167,11 @@ public final class Inspection {
             try (TensorScope _ = new TensorScope()) {
                 long width = config.width();
                 Tensor q = heads(qkv.narrow(1, 0, width)); // [H, T, D]
-                Tensor own = heads(qkv.narrow(1, width, width));
+                Tensor own = heads(qkv.narrow(1, width, width)); // [H, T, D]
                 Tensor k = torch.cat(new TensorVector(heads(part(prompt, config, 2 * layer)), own), 1); // [H, P+T, D]
                 Tensor later = torch.ones(new long[] {tokens, prompt.length() + tokens}, qkv.options())
                         .triu(prompt.length() + 1)
-                        .to(torch.ScalarType.Bool);
+                        .to(torch.ScalarType.Bool); // [T, P+T]
                 Tensor p = torch.softmax(
                         torch.matmul(q, k.transpose(1, 2))
                                 .mul(new Scalar(config.attentionScale(layer)))

@@ -105,12 +105,12 @@ public final class SoftPromptTuner implements Tuner {
 
     @Override
     public Result gradients(List<List<Sequence>> parts, Goal goal, double weight) {
-        Tensor vectors = vectors();
-        Tensor dVectors = torch.zeros_like(vectors);
+        Tensor vectors = vectors(); // [P, W]
+        Tensor dVectors = torch.zeros_like(vectors); // [P, W]
         double loss = 0;
         for (List<Sequence> part : parts) {
             try (TensorScope _ = new TensorScope()) {
-                Tensor mask = torch.dropout(torch.ones_like(vectors), goal.dropout(), true);
+                Tensor mask = torch.dropout(torch.ones_like(vectors), goal.dropout(), true); // [P, W]
                 Conditioned conditioned = new Conditioned(model, kind.prompt(vectors.mul(mask)));
                 PackedBatch batch = PackedBatch.of(part.stream().map(conditioned::arrange).toList());
                 Objective objective = new Objective(goal.smoothing(), goal.teacher().map(teacher -> teacher.model()

@@ -52,7 +52,7 @@ final class WeightTuner implements Tuner {
         double sum = 0;
         for (List<Sequence> part : parts) {
             try (TensorScope _ = new TensorScope()) {
-                Tensor loss = loss(part, goal);
+                Tensor loss = loss(part, goal); // a scalar
                 Graphs.backward(loss, torch.full_like(loss, new Scalar(weight)));
                 sum += loss.item_double();
             }
@@ -77,7 +77,7 @@ final class WeightTuner implements Tuner {
                     .logProbabilities(); // [M, V]
             return torch.sum(wanted.exp().mul_(wanted.sub(logs)));
         }
-        Tensor likelihood = torch.sum(logs.gather(1, model.ids(batch.targets()).unsqueeze(1)));
+        Tensor likelihood = torch.sum(logs.gather(1, model.ids(batch.targets()).unsqueeze(1))); // a scalar
         if (goal.smoothing() == 0) {
             return likelihood.neg();
         }
