@@ -52,6 +52,7 @@ class BadInputTest {
         Files.writeString(t.resolve("folder/something"), "precious");
         Path peft = Files.createDirectories(t.resolve("lora"));
         Files.writeString(peft.resolve("adapter_config.json"), "{\"peft_type\": \"IA3\"}");
+        Files.writeString(t.resolve("sweep.yaml"), "test: T\nmetrics: [blue]\n");
         damaged("no-config", m -> Files.delete(m.resolve("config.json")));
         damaged("bad-json", m -> Files.writeString(m.resolve("config.json"), "{\"n_layer\": 2,\n oops}"));
         damaged("bert", m -> Files.writeString(m.resolve("config.json"), "{\"model_type\": \"bert\"}"));
@@ -168,6 +169,8 @@ class BadInputTest {
                         new Case(1, "lr must be between 0.0 and 10.0, was NaN", train + " --lr NaN"),
                         new Case(1, "reparam: expected mlp or direct, found 'gru'", train + " --reparam gru"),
                         new Case(1, "T/none: expected an adapter folder, found nothing", "inspect T/none --model M"),
+                        new Case(1, "T/sweep.yaml: metrics: expected all or some of bleu,", "sweep T/sweep.yaml --out T/s"),
+                        new Case(1, "T/none.yaml: expected a plan in YAML, found no such file", "sweep T/none.yaml --out T/s"),
                         new Case(2, "--out: expected --data with it, found none", "inspect T/lora --model M --out T/h.html"),
                         new Case(1, "method: expected one of prefix, embedding, infix,", train + " --method soft"),
                         new Case(1, "layers: expected --layers A-B, found none", train + " --method layers"),

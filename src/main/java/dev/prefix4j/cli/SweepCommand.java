@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.JsonFile;
+import dev.prefix4j.eval.Metric;
 import dev.prefix4j.experiment.Plan;
 import dev.prefix4j.experiment.Results;
 import dev.prefix4j.report.SweepPage;
@@ -49,6 +50,11 @@ final class SweepCommand extends ConsoleCommand {
     @Override
     public Integer call() {
         Plan planned = Plan.read(plan);
+        try {
+            Metric.parse(String.join(",", planned.metrics())); // before the long work
+        } catch (InputException e) {
+            throw new InputException(plan + ": " + e.getMessage(), e);
+        }
         if (!list) {
             claim();
         }

@@ -79,8 +79,9 @@ public record Plan(
         } catch (java.nio.file.NoSuchFileException e) {
             throw new InputException(file + ": expected a plan in YAML, found no such file", e);
         } catch (JsonProcessingException e) {
+            String line = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
             throw new InputException(
-                    file + ": invalid YAML: " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
+                    file + line + ": invalid YAML: " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }

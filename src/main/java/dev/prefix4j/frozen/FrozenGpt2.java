@@ -11,6 +11,7 @@ import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.torch.Kernels;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -106,13 +107,18 @@ public final class FrozenGpt2 {
         this.extended = changes.extension() != Extension.NONE;
         this.weights = new HashMap<>(model.weights());
         weights.putAll(changes.weights());
+        if (options.precision() == Precision.INT8) {
+            // What is small is read in every step; the system would map much more of the file around each.
+            weights.replaceAll((_, tensor) -> tensor.dim() < 2 ? tensor.clone() : tensor);
+        }
         this.config = model.config();
         this.recompute = options.recompute();
         Kernels kernels = options.kernels().orElse(null);
         this.operators = kernels == null
                 ? new AtenOperators(options.precision())
                 : new NativeOperators(kernels, options.precision());
-        try (NoGradGuard _ = new NoGradGuard()) {
+        try (NoGradGuard _ = new NoGradGuard();
+                TorchRuntime.LongLived _ = TorchRuntime.require().longLived()) {
             for (int layer = 0; layer < config.layers(); layer++) {
                 blocks.add(block(layer, changes.extension(), options));
             }
@@ -175,7 +181,11 @@ public final class FrozenGpt2 {
      */
     public record Gradient(double loss, Tensor gradient, Tensor embeddings) {}
 
-    /** The batch on the device, and what every block needs of it. */
+    /**
+     * The batch on the device, and what every block needs of it.
+     *
+     * @param targetWords rows of the head, [M, E]
+     */
     private record Input(
             Tensor x,
             long[] offsets,
@@ -183,7 +193,8 @@ public final class FrozenGpt2 {
             Optional<long[]> promptFrom,
             VirtualRows virtual,
             Tensor asked,
-            Tensor targets) {}
+            Tensor targets,
+            Tensor targetWords) {}
 
     /**
      * Rows of virtual tokens.
@@ -234,7 +245,7 @@ public final class FrozenGpt2 {
                 }
             }
             double[] loss = new double[1];
-            Tensor dx = lossAndBack(x, input.targets(), objective, weight, loss); // [M, E], then [N, E]
+            Tensor dx = lossAndBack(x, input, objective, weight, loss); // [M, E], then [N, E]
             for (int layer = blocks.size() - 1; layer >= 0; layer--) {
                 try (TensorScope inner = new TensorScope()) {
                     PrefixLayer entries = entries(own, gradient, layer);
@@ -274,7 +285,7 @@ public final class FrozenGpt2 {
             SoftPrompt own = prompt.withoutGraph();
             Input input = input(batch, own);
             Tensor x = hidden(input, own);
-            return sum(head.loss(normalize(x).rows(), input.targets(), false).losses());
+            return sum(head.loss(normalize(x).rows(), input.targets()).losses());
         }
     }
 
@@ -387,6 +398,7 @@ public final class FrozenGpt2 {
     private void evictEmbedding() {
         if (head instanceof Head.Int8) {
             Safetensors.evict(weights.get("wte.weight"));
+            Safetensors.evict(head.weight());
         }
     }
 
@@ -419,6 +431,8 @@ public final class FrozenGpt2 {
             x.index_copy_(0, virtual.rows(), torch.index_select(prompt.embeddings(), 0, virtual.tokens()));
         }
         x.add_(positions(positions));
+        Tensor targets = model.ids(batch.targets()); // [M]
+        Tensor targetWords = torch.embedding(head.weight(), targets); // [M, E]
         evictEmbedding();
         return new Input(
                 x,
@@ -427,7 +441,8 @@ public final class FrozenGpt2 {
                 prompt.place() == SoftPrompt.Place.INFIX ? Optional.of(from) : Optional.empty(),
                 virtual,
                 model.ids(batch.positions()),
-                model.ids(batch.targets()));
+                targets,
+                targetWords);
     }
 
     private VirtualRows virtualRows(long[] ids, SoftPrompt prompt) {
@@ -484,14 +499,13 @@ public final class FrozenGpt2 {
      * @param loss takes the sum
      * @return [M, E]
      */
-    private Tensor lossAndBack(Tensor x, Tensor targets, Objective objective, double weight, double[] loss) {
+    private Tensor lossAndBack(Tensor x, Input input, Objective objective, double weight, double[] loss) {
         Tensor dx = torch.zeros_like(x);
         try (TensorScope _ = new TensorScope()) {
             Normalized normalized = normalize(x);
             Head.Loss result = objective.teacher()
                     .map(teacher -> head.divergence(normalized.rows(), teacher.head, teacher.hidden))
-                    .orElseGet(() -> head.loss(normalized.rows(), targets, objective.smoothing(), true));
-            evictEmbedding();
+                    .orElseGet(() -> head.loss(normalized.rows(), input.targets(), input.targetWords(), objective.smoothing()));
             loss[0] = sum(result.losses());
             Tensor dy = result.gradient().mul_(new Scalar(weight)); // [M, E]
             operators.normalizeBackward(dy, x, weights.get("ln_f.weight"), normalized, dx);

@@ -44,25 +44,28 @@ sealed interface Head {
      */
     record Loss(Tensor losses, Tensor gradient) {}
 
-    /** The cross-entropy of hidden states [n, E] with targets, int64 [n]. */
-    default Loss loss(Rows hidden, Tensor targets, boolean withGradient) {
-        return loss(hidden, targets, 0, withGradient);
+    /** The cross-entropy of hidden states [n, E] with targets, int64 [n]; without its gradient. */
+    default Loss loss(Rows hidden, Tensor targets) {
+        return loss(hidden, targets, null, 0);
     }
 
     /**
      * The cross-entropy of hidden states [n, E]: an online softmax over blocks of words.
      *
      * @param targets int64 [n]
+     * @param words the targets' rows of {@link #weight}, [n, E], used up; null: the gradient is not asked for. They are fetched by
+     *     the caller, before there are activations: around each row the system maps much more of a weight file
      * @param smoothing share of a target's probability that all words have in equal parts
      */
-    default Loss loss(Rows hidden, Tensor targets, double smoothing, boolean withGradient) {
+    default Loss loss(Rows hidden, Tensor targets, Tensor words, double smoothing) {
+        boolean withGradient = words != null;
         OnlineSoftmax softmax = OnlineSoftmax.of(targets);
         Tensor mean = withGradient ? zeros(hidden) : null; // [n, E]
         Tensor all = torch.zeros_like(softmax.sum()); // [n], of the logits; only for smoothing
-        long words = weight().size(0);
-        for (long first = 0; first < words; first += BLOCK) {
+        long vocabulary = weight().size(0);
+        for (long first = 0; first < vocabulary; first += BLOCK) {
             try (TensorScope inner = new TensorScope()) {
-                Tensor z = logits(hidden, first, Math.min(BLOCK, words - first)); // [n, C]
+                Tensor z = logits(hidden, first, Math.min(BLOCK, vocabulary - first)); // [n, C]
                 if (smoothing > 0) {
                     all.add_(torch.sum(z, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Double)));
                 }
@@ -74,11 +77,11 @@ sealed interface Head {
         }
         Tensor losses = softmax.losses(); // [n]
         if (smoothing > 0) { // lse - (1 - s) z_target - s mean(z)
-            losses.add_(softmax.ofTarget().sub(all.div(new Scalar((double) words))).mul_(new Scalar(smoothing)));
+            losses.add_(softmax.ofTarget().sub(all.div(new Scalar((double) vocabulary))).mul_(new Scalar(smoothing)));
         }
         if (withGradient) {
             mean.div_(softmax.sum().unsqueeze(1));
-            mean.sub_(torch.embedding(weight(), targets).mul_(new Scalar(1 - smoothing)));
+            mean.sub_(words.mul_(new Scalar(1 - smoothing)));
             if (smoothing > 0) {
                 mean.sub_(torch.mean(weight(), new long[] {0}, false, new ScalarTypeOptional())
                         .mul_(new Scalar(smoothing)));

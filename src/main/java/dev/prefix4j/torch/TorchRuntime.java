@@ -27,6 +27,9 @@ public final class TorchRuntime {
     /** Blocks up to this size are kept for reuse; the largest value that glibc takes. */
     private static final int MMAP_THRESHOLD_BYTES = 32 << 20;
 
+    /** Blocks of less are no trouble. */
+    private static final int LONG_LIVED_THRESHOLD_BYTES = 16 << 10;
+
     private static final int TRIM_THRESHOLD_BYTES = 1 << 30;
 
     private static final String BLAS_VARIABLE = "PREFIX4J_BLAS";
@@ -215,6 +218,32 @@ public final class TorchRuntime {
             facts.put("warning", "libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");
         }
         return facts;
+    }
+
+    /**
+     * Until it is closed, memory is mapped on its own: for what will stay. Among what comes and goes it would leave holes that
+     * nothing fits into.
+     */
+    public final class LongLived implements AutoCloseable {
+        private LongLived() {
+            threshold(LONG_LIVED_THRESHOLD_BYTES);
+        }
+
+        private void threshold(int bytes) {
+            if (keepsFreedMemory) {
+                Libc.mallopt(Libc.M_MMAP_THRESHOLD, bytes);
+            }
+        }
+
+        @Override
+        public void close() {
+            threshold(MMAP_THRESHOLD_BYTES);
+        }
+    }
+
+    /** Begins to allocate what will stay; of no effect where the C library is not glibc. */
+    public LongLived longLived() {
+        return new LongLived();
     }
 
     /** Names of the devices that {@link #device} takes here, such as {@code cpu} and {@code cuda:0}. */
