@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.InputException;
+import dev.prefix4j.report.SweepPage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -67,12 +68,34 @@ class PlanTest {
         assertEquals(List.of(15.0, 10.0), found.curves("bleu").lines().get("Full prefix"));
     }
 
+    @Test
+    void everyTestHasItsOwnScores() throws IOException {
+        Plan plan = plan("test: {seen: A, unseen: B}\nmetrics: [bleu, ter]\n");
+        assertEquals(List.of("bleu-seen", "ter-seen", "bleu-unseen", "ter-unseen"), plan.scores());
+        Plan.Run run = plan.runs().getFirst();
+        JsonNode result = new ObjectMapper().readTree("{\"scores\": {\"bleu-seen\": 3, \"ter-unseen\": 4}}");
+        Results found = new Results(plan, Map.of(run.folder(), result));
+        assertEquals(List.of("run", "1", "", "3.000", "", "", "4.000"), found.table().get(1));
+    }
+
+    @Test
+    void aPlanWithNothingButSeedsHasAPlotToo() throws IOException {
+        Plan plan = plan(PLAN.replace("prefix-length: [1, 5], ", ""));
+        JsonNode result = new ObjectMapper().readTree("{\"scores\": {\"bleu\": 3}}");
+        Results.Curves curves = new Results(plan, Map.of(plan.runs().getFirst().folder(), result)).curves("bleu");
+        byte[] png = SweepPage.plot("bleu", curves.axis(), curves.ticks(), curves.lines());
+        assertEquals("PNG", new String(png, 1, 3, java.nio.charset.StandardCharsets.US_ASCII));
+        Results none = new Results(plan, Map.of());
+        assertEquals(0, SweepPage.plot("bleu", null, List.of(""), none.curves("bleu").lines()).length);
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
         "grid: {seed: 1}|key 'grid.seed': expected a list, found 1",
         "grid: {seed: [1, 1]}|key 'grid.seed': expected different values, found [1,1]",
         "grid: {Out: [1]}|key 'grid': expected an option without its dashes, found 'Out'",
         "train: {out: x}|key 'train': expected an option without its dashes, found 'out'",
+        "test: {A: x}|key 'test.A': expected a name in small letters and a data file",
         "variants: []|key 'variants': expected a list of maps, found []",
         "variants: [{method: prefix}]|key 'variants': expected a name for each, of its own",
         "steps: 3|key 'steps': expected no such key, but one of",
@@ -80,7 +103,7 @@ class PlanTest {
         "train: {lr: 1|invalid YAML"
     })
     void badPlansAreRefusedWithTheKey(String line, String message) {
-        InputException e = assertThrows(InputException.class, () -> plan("test: T\n" + line + "\n"));
+        InputException e = assertThrows(InputException.class, () -> plan((line.startsWith("test") ? "" : "test: T\n") + line + "\n"));
         assertTrue(e.getMessage().contains(message), e.getMessage());
         assertTrue(e.getMessage().startsWith(folder.resolve("plan.yaml").toString()), e.getMessage());
     }

@@ -23,6 +23,12 @@ final class DataCommand extends ConsoleCommand {
     @Option(names = "--distinct", description = "Join equal consecutive sources to one with several targets.")
     boolean distinct;
 
+    @Option(names = "--sample", paramLabel = "N", description = "Write only N examples, drawn from all over what was read.")
+    Integer sample;
+
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "101", description = "What --sample draws.")
+    long seed;
+
     @Mixin
     DataOptionsMixin dataOptions;
 
@@ -33,7 +39,8 @@ final class DataCommand extends ConsoleCommand {
     @Override
     public Integer call() {
         List<Example> read = dataOptions.read(data, limit);
-        List<Example> examples = distinct ? Example.distinct(read) : read;
+        List<Example> grouped = distinct ? Example.distinct(read) : read;
+        List<Example> examples = sample == null ? grouped : Example.sample(grouped, sample, seed);
         DataFile.writeJsonl(out, examples);
         long targets = examples.stream().mapToLong(e -> e.targets().size()).sum();
         if (json) {

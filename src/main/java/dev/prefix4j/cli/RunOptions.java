@@ -129,7 +129,7 @@ final class RunOptions {
         if ((type == int.class || type == Integer.class) && node.isInt()) {
             return node.intValue();
         }
-        if (type == long.class && node.canConvertToLong()) {
+        if ((type == long.class || type == Long.class) && node.canConvertToLong()) {
             return node.longValue();
         }
         if (type == boolean.class && node.isBoolean()) {

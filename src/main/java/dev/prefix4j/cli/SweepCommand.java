@@ -34,6 +34,9 @@ final class SweepCommand extends ConsoleCommand {
     private static final String RESULT = "result.json";
     private static final long MAX_RESULT_BYTES = 1 << 20;
 
+    /** Options of generate that say what is read, and so are evaluate's too. */
+    private static final List<String> READING = List.of("limit", "format", "source-field", "target-field");
+
     @Parameters(index = "0", paramLabel = "PLAN", description = "A plan in YAML (docs/experiments.md).")
     Path plan;
 
@@ -137,25 +140,34 @@ final class SweepCommand extends ConsoleCommand {
         if (!trained.path("finished").asBoolean()) {
             return null;
         }
-        Path outputs = folder.resolve("outputs.txt");
-        List<String> generate = new ArrayList<>(List.of(
-                "generate", "--model", run.options().getOrDefault("model", ""), "--adapter", folder.resolve("adapter").toString(),
-                "--data", planned.test(), "--distinct", "--out", outputs.toString()));
-        planned.generate().forEach((key, value) -> add(generate, key, value));
-        command(run, generate);
-        List<String> evaluate = new ArrayList<>(List.of(
-                "evaluate", "--hyps", outputs.toString(), "--data", planned.test(), "--json", "--metrics", String.join(",", planned.metrics())));
-        if (planned.generate().containsKey("limit")) {
-            evaluate.addAll(List.of("--limit", planned.generate().get("limit")));
-        }
-        JsonNode scored = command(run, evaluate);
         ObjectNode result = JSON.createObjectNode();
         result.set("train", trained);
         result.put("train_seconds", seconds(folder));
         ObjectNode scores = result.putObject("scores");
-        planned.metrics().forEach(metric -> scores.set(metric, scored.path("metrics").path(metric).path("score")));
+        planned.tests().forEach((test, data) -> score(planned, run, test, data, scores));
         AtomicFile.write(folder.resolve(RESULT), result.toPrettyString() + "\n");
         return result;
+    }
+
+    /** Generates and evaluates for one test. */
+    private void score(Plan planned, Plan.Run run, String test, String data, ObjectNode scores) {
+        Path folder = folder(run);
+        Path outputs = folder.resolve(test.isEmpty() ? "outputs.txt" : "outputs-" + test + ".txt");
+        List<String> generate = new ArrayList<>(List.of(
+                "generate", "--model", run.options().getOrDefault("model", ""), "--adapter", folder.resolve("adapter").toString(),
+                "--data", data, "--distinct", "--out", outputs.toString()));
+        planned.generate().forEach((key, value) -> add(generate, key, value));
+        command(run, generate);
+        List<String> evaluate = new ArrayList<>(List.of(
+                "evaluate", "--hyps", outputs.toString(), "--data", data, "--json", "--metrics", String.join(",", planned.metrics())));
+        for (String option : READING) {
+            if (planned.generate().containsKey(option)) {
+                evaluate.addAll(List.of("--" + option, planned.generate().get(option)));
+            }
+        }
+        JsonNode scored = command(run, evaluate);
+        planned.metrics().forEach(metric ->
+                scores.set(Plan.score(metric, test), scored.path("metrics").path(metric).path("score")));
     }
 
     private static void add(List<String> arguments, String option, String value) {
@@ -209,7 +221,7 @@ final class SweepCommand extends ConsoleCommand {
         AtomicFile.write(out.resolve("table.md"), results.markdown());
         AtomicFile.write(out.resolve("results.csv"), results.csv());
         Map<String, byte[]> plots = new LinkedHashMap<>();
-        for (String metric : planned.metrics()) {
+        for (String metric : planned.scores()) {
             Results.Curves curves = results.curves(metric);
             byte[] png = SweepPage.plot(metric, curves.axis(), curves.ticks(), curves.lines());
             if (png.length > 0) {

@@ -70,6 +70,15 @@ final class TrainCommand extends ConsoleCommand {
     @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows of --data.")
     Integer limit;
 
+    @Option(
+            names = "--sample",
+            paramLabel = "N",
+            description = "Train on only N pairs of a source and a target, drawn from all over --data.")
+    Integer sample;
+
+    @Option(names = "--sample-seed", paramLabel = "N", description = "What is drawn; --seed by default.")
+    Long sampleSeed;
+
     @Option(names = "--valid-limit", paramLabel = "N", description = "Read only the first N rows of --valid.")
     Integer validLimit;
 
@@ -232,7 +241,7 @@ final class TrainCommand extends ConsoleCommand {
         TrainConfig config = trainConfig();
         precision.parse();
         Device device = runtimeOptions.start();
-        List<Example> training = dataOptions.read(data, limit);
+        List<Example> training = sampled(dataOptions.read(data, limit));
         List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit);
         try (TensorScope _ = new TensorScope()) {
             ModelOptions modelOptions = new ModelOptions();
@@ -273,6 +282,13 @@ final class TrainCommand extends ConsoleCommand {
                 }
             }
         }
+    }
+
+    private List<Example> sampled(List<Example> examples) {
+        if (sample == null) {
+            return examples;
+        }
+        return Example.sample(Example.pairs(examples), sample, sampleSeed == null ? runtimeOptions.seed : sampleSeed);
     }
 
     /** @param model that nothing else trains */

@@ -36,13 +36,15 @@ import org.yaml.snakeyaml.LoaderOptions;
  * <p>Keys under {@code train}, in variants and in the grid are options of {@code train}; those under {@code generate} of
  * {@code generate}. Later ones win: train, variant, grid. Every variant is run with every combination of the grid.
  *
- * @param test sources and references that every run is scored on
+ * <p>Instead of one file, {@code test} can be a map of several, such as {@code {seen: FILE, unseen: FILE}}.
+ *
+ * @param tests sources and references that every run is scored on, by their names; a single one has the name ""
  */
 public record Plan(
         String name,
         String remark,
         Map<String, String> train,
-        String test,
+        Map<String, String> tests,
         Map<String, String> generate,
         List<String> metrics,
         List<Map<String, String>> variants,
@@ -85,6 +87,18 @@ public record Plan(
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }
+    }
+
+    /** Names of the scores: a metric, and the test's name where it has one. */
+    public List<String> scores() {
+        return tests.keySet().stream()
+                .flatMap(test -> metrics.stream().map(metric -> score(metric, test)))
+                .toList();
+    }
+
+    /** As in {@link #scores}. */
+    public static String score(String metric, String test) {
+        return test.isEmpty() ? metric : metric + "-" + test;
     }
 
     /** All runs: variants in their order, and for each the grid, its last key fastest. */
@@ -161,18 +175,32 @@ public record Plan(
                     throw new InputException(file + ": expected at most " + MAX_RUNS + " runs, found more");
                 }
             }
-            if (!root.path("test").isTextual()) {
-                throw wrong("test", "a data file", root.get("test"));
-            }
             return new Plan(
                     root.path("name").asText(file.getFileName().toString()),
                     root.path("remark").asText(""),
                     options("train", root.path("train")),
-                    root.path("test").textValue(),
+                    tests(root.get("test")),
                     options("generate", root.path("generate")),
                     root.has("metrics") ? strings("metrics", root.get("metrics")) : List.of("bleu"),
                     List.copyOf(variants),
                     grid);
+        }
+
+        private Map<String, String> tests(JsonNode node) {
+            if (node != null && node.isTextual()) {
+                return Map.of("", node.textValue());
+            }
+            if (node == null || !node.isObject() || node.isEmpty()) {
+                throw wrong("test", "a data file, or a map of some", node);
+            }
+            Map<String, String> tests = new LinkedHashMap<>();
+            for (var entry : node.properties()) {
+                if (!entry.getKey().matches("[a-z][a-z0-9-]*") || !entry.getValue().isTextual()) {
+                    throw wrong("test." + entry.getKey(), "a name in small letters and a data file", entry.getValue());
+                }
+                tests.put(entry.getKey(), entry.getValue().textValue());
+            }
+            return tests;
         }
 
         private JsonNode object(String key, JsonNode node) {

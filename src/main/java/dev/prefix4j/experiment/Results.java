@@ -62,14 +62,14 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         List<String> head = new ArrayList<>(List.of("variant"));
         head.addAll(axes());
         head.addAll(List.of("runs", "valid loss"));
-        head.addAll(plan.metrics());
+        head.addAll(plan.scores());
         table.add(head);
         for (Row row : rows()) {
             List<String> cells = new ArrayList<>(List.of(row.variant()));
             axes().forEach(axis -> cells.add(row.point().get(axis)));
             cells.add(Integer.toString(row.runs().size()));
             cells.add(row.cell("train.valid_loss", "%.4f"));
-            plan.metrics().forEach(metric -> cells.add(row.cell("scores." + metric, "%.4g")));
+            plan.scores().forEach(metric -> cells.add(row.cell("scores." + metric, "%.4g")));
             table.add(cells);
         }
         return table;
@@ -109,7 +109,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
      */
     public record Curves(String axis, List<String> ticks, Map<String, List<Double>> lines) {}
 
-    /** @param metric as in the plan */
+    /** @param metric one of the plan's scores */
     public Curves curves(String metric) {
         String axis = axes().isEmpty() ? null : axes().getFirst();
         List<String> ticks = axis == null ? List.of("") : plan.grid().get(axis);
@@ -136,7 +136,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         StringBuilder text = new StringBuilder("folder,variant");
         axes.forEach(axis -> text.append(',').append(axis));
         text.append(",valid_loss,train_seconds");
-        plan.metrics().forEach(metric -> text.append(',').append(metric));
+        plan.scores().forEach(metric -> text.append(',').append(metric));
         text.append('\n');
         for (Plan.Run run : plan.runs()) {
             JsonNode result = results.get(run.folder());
@@ -147,7 +147,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             axes.forEach(axis -> text.append(",\"").append(run.point().get(axis).replace("\"", "\"\"")).append('"'));
             text.append(',').append(result.at("/train/valid_loss").asText());
             text.append(',').append(result.path("train_seconds").asText());
-            plan.metrics().forEach(metric -> text.append(',').append(result.path("scores").path(metric).asText()));
+            plan.scores().forEach(metric -> text.append(',').append(result.path("scores").path(metric).asText()));
             text.append('\n');
         }
         return text.toString();

@@ -33,7 +33,7 @@ public final class SweepPage {
     /**
      * A plot of means.
      *
-     * @param axis what the ticks are; null: nothing, and each line is a bar
+     * @param axis what the ticks are; null: there is one, and each line is a bar
      * @param lines by name, a number for each tick; NaN: none
      * @return a PNG
      */
@@ -52,11 +52,20 @@ public final class SweepPage {
         chart.getStyler().setPlotBorderVisible(false);
         chart.getStyler().setAvailableSpaceFill(0.6);
         chart.getStyler().setOverlapped(axis != null);
-        lines.forEach((name, values) -> {
-            if (values.stream().anyMatch(value -> !value.isNaN())) {
-                chart.addSeries(name, ticks, values.stream().map(value -> value.isNaN() ? null : value).toList());
+        if (axis == null) {
+            List<String> names = lines.keySet().stream().filter(name -> !lines.get(name).getFirst().isNaN()).toList();
+            if (!names.isEmpty()) {
+                chart.addSeries(metric, names, names.stream().map(name -> lines.get(name).getFirst()).toList());
             }
-        });
+            chart.getStyler().setLegendVisible(false);
+            chart.getStyler().setXAxisLabelRotation(30);
+        } else {
+            lines.forEach((name, values) -> {
+                if (values.stream().anyMatch(value -> !value.isNaN())) {
+                    chart.addSeries(name, ticks, values.stream().map(value -> value.isNaN() ? null : value).toList());
+                }
+            });
+        }
         if (chart.getSeriesMap().isEmpty()) {
             return new byte[0];
         }

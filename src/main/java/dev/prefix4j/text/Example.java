@@ -2,8 +2,11 @@ package dev.prefix4j.text;
 
 import dev.prefix4j.InputException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import java.util.Random;
+import java.util.stream.IntStream;
 
 /**
  * A source and the texts that people wrote for it.
@@ -53,6 +56,22 @@ public record Example(String source, List<String> targets, String location) {
             from = to;
         }
         return groups;
+    }
+
+    /**
+     * Draws examples without putting them back.
+     *
+     * @param count of them, at most as many as there are
+     * @return in the order of {@code examples}; the same for the same seed
+     * @throws InputException if there are fewer
+     */
+    public static List<Example> sample(List<Example> examples, int count, long seed) {
+        if (count < 1 || count > examples.size()) {
+            throw new InputException("sample must be between 1 and the %,d there are, was %,d".formatted(examples.size(), count));
+        }
+        List<Integer> rows = new ArrayList<>(IntStream.range(0, examples.size()).boxed().toList());
+        Collections.shuffle(rows, new Random(seed));
+        return rows.subList(0, count).stream().sorted().map(examples::get).toList();
     }
 
     /**
