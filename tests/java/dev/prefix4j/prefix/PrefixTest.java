@@ -268,6 +268,38 @@ class PrefixTest {
         }
     }
 
+    @Test
+    void longerOutputsGainLessWhereThePromptCounts() {
+        Generator generator = new Generator(model, Optional.empty());
+        int own = 0;
+        int both = 0;
+        for (int i = 0; i < 30; i++) {
+            List<int[]> prompts = List.of(java.util.stream.IntStream.range(i, i + 10 + i % 7).toArray());
+            int plain = generator.generate(prompts, new Decoding.BeamSearch(6, 1), 12).getFirst().ids().length;
+            int counted = generator.generate(prompts, new Decoding.BeamSearch(6, 1, true), 12).getFirst().ids().length;
+            assertTrue(counted <= plain, counted + " tokens, " + plain);
+            own += plain;
+            both += counted;
+            assertArrayEquals( // what is divided by is 1 in both
+                    generator.generate(prompts, new Decoding.BeamSearch(6, 0), 12).getFirst().ids(),
+                    generator.generate(prompts, new Decoding.BeamSearch(6, 0, true), 12).getFirst().ids());
+        }
+        assertTrue(both < own, "the test says nothing if no output differs: " + own);
+    }
+
+    @Test
+    void whatIsForbiddenIsInNoOutput() {
+        Generator generator = new Generator(model, Optional.empty());
+        List<int[]> prompts = List.of(new int[] {3, 4, 5}, new int[] {8, 1});
+        for (Decoding how : List.of(new Decoding.Greedy(), new Decoding.BeamSearch(4, 1), new Decoding.Sampling(1, 0, 1))) {
+            java.util.Set<Integer> used = new java.util.HashSet<>();
+            generator.generate(prompts, how, new OutputRules(20, 20, 0)).forEach(one -> java.util.Arrays.stream(one.ids()).forEach(used::add));
+            for (Generation one : generator.generate(prompts, how, new OutputRules(20, 20, 0, used))) {
+                assertTrue(java.util.Arrays.stream(one.ids()).noneMatch(used::contains), how.toString());
+            }
+        }
+    }
+
     private static boolean repeats(int[] ids, int n) {
         java.util.Set<List<Integer>> seen = new java.util.HashSet<>();
         List<Integer> all = java.util.Arrays.stream(ids).boxed().toList();

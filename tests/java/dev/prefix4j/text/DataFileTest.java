@@ -104,7 +104,7 @@ class DataFileTest {
         expect(read(file).get(1), "s", "t");
         Path other = file("b.jsonl", "{\"document\": \"d\", \"summary\": \"s\", \"id\": 3}");
         expect(
-                DataFile.read(other, new DataOptions(Optional.empty(), "document", "summary", 9)).getFirst(),
+                DataFile.read(other, new DataOptions(Optional.empty(), "document", "summary", 9, Layout.CLEAN)).getFirst(),
                 "d", "s");
     }
 
@@ -263,7 +263,7 @@ class DataFileTest {
         assertEquals(
                 "limit must be at least 1, was 0",
                 assertThrows(InputException.class, () -> DataOptions.DEFAULTS.withLimit(0)).getMessage());
-        assertThrows(InputException.class, () -> new DataOptions(Optional.empty(), "", "target", 1));
+        assertThrows(InputException.class, () -> new DataOptions(Optional.empty(), "", "target", 1, Layout.CLEAN));
         assertThrows(InputException.class, () -> DataFormat.parse("xls"));
     }
 

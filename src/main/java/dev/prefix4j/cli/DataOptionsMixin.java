@@ -5,6 +5,7 @@ import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataFormat;
 import dev.prefix4j.text.DataOptions;
 import dev.prefix4j.text.Example;
+import dev.prefix4j.text.Layout;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -41,6 +42,11 @@ final class DataOptionsMixin {
 
     /** @param limit rows to read; absent: all */
     List<Example> read(Path file, Integer limit) {
+        return read(file, limit, Layout.CLEAN);
+    }
+
+    /** In a layout. */
+    List<Example> read(Path file, Integer limit, Layout layout) {
         requireLimit(limit);
         return DataFile.read(
                 BuiltIns.data(file),
@@ -48,6 +54,7 @@ final class DataOptionsMixin {
                         Optional.ofNullable(format).map(DataFormat::parse),
                         sourceField,
                         targetField,
-                        limit == null ? Integer.MAX_VALUE : limit));
+                        limit == null ? Integer.MAX_VALUE : limit,
+                        layout));
     }
 }

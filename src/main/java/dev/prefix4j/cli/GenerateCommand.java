@@ -119,6 +119,15 @@ final class GenerateCommand extends ConsoleCommand {
             description = "Write the outputs there, a line each, instead of to standard output.")
     Path out;
 
+    @Option(
+            names = "--recipe",
+            paramLabel = "R",
+            description = "How the paper decodes e2e, webnlg, dart or xsum, where options do not say otherwise (docs/recipes.md).")
+    String recipe;
+
+    @Mixin
+    CompatOption compat;
+
     @Mixin
     DataOptionsMixin dataOptions;
 
@@ -142,7 +151,7 @@ final class GenerateCommand extends ConsoleCommand {
             return new Decoding.Sampling(
                     temperature == null ? 1 : temperature, topK == null ? 0 : topK, topP == null ? 1 : topP);
         }
-        return beams == 1 ? new Decoding.Greedy() : new Decoding.BeamSearch(beams, lengthPenalty);
+        return beams == 1 ? new Decoding.Greedy() : new Decoding.BeamSearch(beams, lengthPenalty, compat.authors());
     }
 
     @Override
@@ -150,8 +159,11 @@ final class GenerateCommand extends ConsoleCommand {
         if (data != null && prompt != null) {
             throw new ParameterException(spec.commandLine(), "expected --data or --prompt, found both");
         }
+        if (recipe != null) {
+            console.say("%s", Recipe.parse(recipe).generate(spec));
+        }
         Decoding decoding = decoding();
-        OutputRules rules = new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram);
+        OutputRules given = new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram); // fails before the long work
         precision.parse();
         DataOptionsMixin.requireLimit(limit);
         if (batchSize < 1) {
@@ -171,6 +183,8 @@ final class GenerateCommand extends ConsoleCommand {
             Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freezeForDecoding);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 List<int[]> prompts = prompts(sources, tokenizer, model, conditioned.taken());
+                OutputRules rules = new OutputRules(
+                        given.maxNewTokens(), given.minNewTokens(), given.noRepeatNgram(), compat.never(tokenizer));
                 Generator generator = new Generator(conditioned);
                 try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
                     for (int from = 0; from < prompts.size(); from += batchSize) {
@@ -199,7 +213,7 @@ final class GenerateCommand extends ConsoleCommand {
 
     private List<Example> sources() {
         if (data != null) {
-            List<Example> examples = dataOptions.read(data, distinct ? null : limit);
+            List<Example> examples = dataOptions.read(data, distinct ? null : limit, compat.decoding());
             List<Example> wanted = distinct ? Example.distinct(examples) : examples;
             return limit == null ? wanted : wanted.subList(0, Math.min(limit, wanted.size()));
         }
@@ -207,7 +221,7 @@ final class GenerateCommand extends ConsoleCommand {
         List<Example> sources = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
             String name = prompt != null ? "--prompt" : "standard input:" + (i + 1);
-            sources.add(Example.ofSource(texts.get(i), name));
+            sources.add(Example.ofSource(compat.decoding().source(texts.get(i)), name));
         }
         return sources;
     }

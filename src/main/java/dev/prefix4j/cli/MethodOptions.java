@@ -104,6 +104,11 @@ final class MethodOptions {
         }
     }
 
+    /** Of method adapter; one that is given as a width counts as large. */
+    double share() {
+        return bottleneck == null ? adapterShare : 1;
+    }
+
     boolean isInContext() {
         return method.equals("in-context");
     }

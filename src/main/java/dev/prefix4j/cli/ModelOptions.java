@@ -8,6 +8,7 @@ import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.text.Example;
+import dev.prefix4j.text.Layout;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
@@ -69,16 +70,22 @@ final class ModelOptions {
         return contents.method().apply(model, freezer, contents.tensors());
     }
 
+    /** In the clean layout. */
+    List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, Gpt2 model, int past) {
+        return encode(examples, tokenizer, model, past, Layout.CLEAN);
+    }
+
     /**
      * Encodes every pair of a source and one of its targets.
      *
      * @param past positions that are taken before a sequence begins
+     * @param layout of the targets
      * @throws InputException naming the row, if a sequence is too long for the model
      */
-    List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, Gpt2 model, int past) {
+    List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, Gpt2 model, int past, Layout layout) {
         List<Example> pairs = Example.pairs(examples);
         List<Sequence> sequences = new ArrayList<>(
-                Sequences.encode(pairs, tokenizer, model.config().bos(), model.config().eos()));
+                Sequences.encode(pairs, tokenizer, model.config().bos(), model.config().eos(), layout));
         for (int i = 0; i < sequences.size(); i++) {
             Sequence sequence = cut(sequences.get(i));
             sequences.set(i, sequence);

@@ -72,6 +72,9 @@ final class ScoreCommand extends ConsoleCommand {
     DataOptionsMixin dataOptions;
 
     @Mixin
+    CompatOption compat;
+
+    @Mixin
     PrecisionOption precision;
 
     @Mixin
@@ -135,13 +138,13 @@ final class ScoreCommand extends ConsoleCommand {
     }
 
     private int scoreTargets(Device device) {
-        List<Example> examples = dataOptions.read(subject.data, limit);
+        List<Example> examples = dataOptions.read(subject.data, limit, compat.training());
         try (TensorScope _ = new TensorScope()) {
             Gpt2 model = modelOptions.load(device, console);
             Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freeze);
             List<Sequence> sequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                sequences = modelOptions.encode(examples, tokenizer, model, conditioned.taken());
+                sequences = modelOptions.encode(examples, tokenizer, model, conditioned.taken(), compat.training());
             }
             Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);
             if (json) {

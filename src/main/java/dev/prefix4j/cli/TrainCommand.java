@@ -182,6 +182,16 @@ final class TrainCommand extends ConsoleCommand {
             description = "Adapter of the same model whose predictions take the place of the targets (distillation).")
     Path teacher;
 
+    @Option(
+            names = "--recipe",
+            paramLabel = "R",
+            description = "The paper's hyper-parameters for e2e, webnlg, dart or xsum, where options do not say otherwise"
+                    + " (docs/recipes.md).")
+    String recipe;
+
+    @Mixin
+    CompatOption compat;
+
     @Mixin
     MethodOptions methodOptions;
 
@@ -227,10 +237,16 @@ final class TrainCommand extends ConsoleCommand {
         if (steps != null && epochs != null && !resume) {
             throw new ParameterException(spec.commandLine(), "expected --steps or --epochs, found both");
         }
+        methodOptions.require();
+        if (recipe != null && !resume) {
+            console.say("%s", Recipe.parse(recipe).train(spec, methodOptions.method, methodOptions.share()));
+        }
+        if (compat.authors() && !resume && !spec.commandLine().getParseResult().hasMatchedOption("--objective")) {
+            objective = "sentence";
+        }
         if (steps != null && steps < 1) {
             throw new InputException("steps must be at least 1, was " + steps);
         }
-        methodOptions.require();
         initOptions.kind();
         if (!objective.equals("token") && !objective.equals("sentence")) {
             throw new InputException("objective: expected token or sentence, found '" + objective + "'");
@@ -241,8 +257,8 @@ final class TrainCommand extends ConsoleCommand {
         TrainConfig config = trainConfig();
         precision.parse();
         Device device = runtimeOptions.start();
-        List<Example> training = sampled(dataOptions.read(data, limit));
-        List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit);
+        List<Example> training = sampled(dataOptions.read(data, limit, compat.training()));
+        List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit, compat.training());
         try (TensorScope _ = new TensorScope()) {
             ModelOptions modelOptions = new ModelOptions();
             modelOptions.name = model;
@@ -256,8 +272,8 @@ final class TrainCommand extends ConsoleCommand {
                 Method method = methodOptions.method(gpt2.config(), 0);
                 Tuner tuner = method.tuner(gpt2, freezer);
                 int taken = tuner.taken();
-                List<Sequence> trainingSequences = modelOptions.encode(training, tokenizer, gpt2, taken);
-                List<Sequence> validationSequences = modelOptions.encode(validation, tokenizer, gpt2, taken);
+                List<Sequence> trainingSequences = modelOptions.encode(training, tokenizer, gpt2, taken, compat.training());
+                List<Sequence> validationSequences = modelOptions.encode(validation, tokenizer, gpt2, taken, compat.training());
                 if (!resume) {
                     initOptions.start(tuner, gpt2, tokenizer, console);
                 }
@@ -321,7 +337,7 @@ final class TrainCommand extends ConsoleCommand {
             ModelOptions modelOptions,
             List<Example> training,
             List<Example> validation) {
-        List<Sequence> all = new ArrayList<>(modelOptions.encode(training, tokenizer, gpt2, 0));
+        List<Sequence> all = new ArrayList<>(modelOptions.encode(training, tokenizer, gpt2, 0, compat.training()));
         Collections.shuffle(all, new Random(runtimeOptions.seed));
         int[] ids = all.stream()
                 .limit(methodOptions.examples)
@@ -335,7 +351,7 @@ final class TrainCommand extends ConsoleCommand {
                     gpt2.ids(Arrays.stream(ids).asLongStream().toArray()).to(torch.ScalarType.Float));
             Conditioned conditioned = method.apply(gpt2, freezer, kept);
             if (!validation.isEmpty()) {
-                List<Sequence> sequences = modelOptions.encode(validation, tokenizer, gpt2, conditioned.taken());
+                List<Sequence> sequences = modelOptions.encode(validation, tokenizer, gpt2, conditioned.taken(), compat.training());
                 Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);
                 loss = OptionalDouble.of(likelihood.loss());
                 run.log(JSON.createObjectNode().put("step", 0).put("valid_loss", likelihood.loss()).put("best", true));

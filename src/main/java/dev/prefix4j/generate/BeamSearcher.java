@@ -59,7 +59,12 @@ final class BeamSearcher {
         private List<Beam> open = new ArrayList<>(List.of(new Beam(new int[0], 0)));
         private final List<Beam> ended = new ArrayList<>(); // best first, at most K
         private boolean improvable = true;
+        private final int promptLength;
         private int length;
+
+        Search(int promptLength) {
+            this.promptLength = promptLength;
+        }
 
         boolean isDone() {
             return !improvable || length == rules.maxNewTokens();
@@ -85,14 +90,14 @@ final class BeamSearcher {
                     parents.add(one.beam());
                 }
                 if (ends && rank < how.beams()) {
-                    end(open.get(one.beam()).with(one.token(), normalized(one.score())));
+                    end(open.get(one.beam()).with(one.token(), normalized(one.score(), one.token() == eos)));
                 }
             }
             open = next;
             if (length < rules.maxNewTokens()) {
                 boolean full = ended.size() == how.beams();
                 improvable = !open.isEmpty()
-                        && (!full || normalized(open.getFirst().score()) > ended.getLast().score());
+                        && (!full || normalized(open.getFirst().score(), true) > ended.getLast().score());
             }
             return parents;
         }
@@ -114,8 +119,10 @@ final class BeamSearcher {
             return all.subList(0, Math.min(all.size(), candidates()));
         }
 
-        private float normalized(float score) {
-            return (float) (score / Math.pow(length, how.lengthPenalty()));
+        /** @param ending the last token is no text, or not yet there */
+        private float normalized(float score, boolean ending) {
+            int counted = how.promptCounts() ? promptLength + length - (ending ? 1 : 0) : length;
+            return (float) (score / Math.pow(counted, how.lengthPenalty()));
         }
 
         private void end(Beam beam) {
@@ -137,11 +144,12 @@ final class BeamSearcher {
      * Searches.
      *
      * @param decoder of prompts that have not been read yet
+     * @param prompts of the decoder
      */
-    List<Generation> search(Decoder decoder) {
+    List<Generation> search(Decoder decoder, List<int[]> prompts) {
         List<Search> searches = new ArrayList<>();
         for (int i = 0; i < decoder.rows(); i++) {
-            searches.add(new Search());
+            searches.add(new Search(prompts.get(i).length));
         }
         List<Search> running = searches;
         long[] tokens = null;

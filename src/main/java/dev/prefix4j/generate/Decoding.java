@@ -37,8 +37,15 @@ public sealed interface Decoding {
      *
      * @param beams at least 1
      * @param lengthPenalty above 0: longer outputs win more often; 0: no normalization
+     * @param promptCounts the length that scores are divided by is that of the prompt and the new tokens without the end token, as in
+     *     Transformers 3, which the authors used
      */
-    record BeamSearch(int beams, double lengthPenalty) implements Decoding {
+    record BeamSearch(int beams, double lengthPenalty, boolean promptCounts) implements Decoding {
+        /** Of new tokens only. */
+        public BeamSearch(int beams, double lengthPenalty) {
+            this(beams, lengthPenalty, false);
+        }
+
         public BeamSearch {
             if (beams < 1 || beams > 1024) {
                 throw new InputException("beams must be between 1 and 1024, was " + beams);

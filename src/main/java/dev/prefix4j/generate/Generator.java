@@ -80,7 +80,7 @@ public final class Generator {
                 case Decoding.Greedy greedy -> tokenByToken(prompts, greedy, rules);
                 case Decoding.Sampling sampling -> tokenByToken(prompts, sampling, rules);
                 case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), rules)
-                        .search(decoder(prompts, search.beams(), rules));
+                        .search(decoder(prompts, search.beams(), rules), prompts);
             };
         }
     }

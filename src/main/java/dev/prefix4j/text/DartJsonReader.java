@@ -23,18 +23,20 @@ final class DartJsonReader {
 
     private final Path file;
     private final JsonParser json;
+    private final Layout layout;
     private String location;
 
-    private DartJsonReader(Path file, JsonParser json) {
+    private DartJsonReader(Path file, JsonParser json, Layout layout) {
         this.file = file;
         this.json = json;
+        this.layout = layout;
         this.location = file + ":1";
     }
 
-    static List<Example> read(Path file, InputStream in, int limit) throws IOException {
+    static List<Example> read(Path file, InputStream in, DataOptions options) throws IOException {
         BoundedStream bounded = new BoundedStream(in, "an entry", DataFile.MAX_ENTRY_BYTES, file.toString());
         try (JsonParser json = JSON.createParser(bounded)) {
-            return new DartJsonReader(file, json).entries(bounded, limit);
+            return new DartJsonReader(file, json, options.layout()).entries(bounded, options.limit());
         } catch (JsonProcessingException e) {
             throw JsonFile.invalid(file, e);
         }
@@ -87,7 +89,7 @@ final class DartJsonReader {
         if (triples.isEmpty()) {
             throw new InputException(location + ": key 'tripleset': expected at least one triple, found none");
         }
-        return new Example(Triples.source(triples), targets, location);
+        return new Example(layout.dartSource(triples), targets, location);
     }
 
     private String triple() throws IOException {
@@ -104,7 +106,7 @@ final class DartJsonReader {
         if (parts.size() != 3) {
             throw wrong(expected, "a list of " + parts.size());
         }
-        return Triples.triple(parts);
+        return layout.triple(parts, true);
     }
 
     private String text() throws IOException {

@@ -53,14 +53,14 @@ public final class DataFile {
         try (InputStream in = TextStream.open(file, MAX_FILE_BYTES)) {
             DataFormat format = options.format().isPresent() ? options.format().get() : detect(file, in);
             List<Example> examples = switch (format) {
-                case E2E -> E2eReader.read(file, in, options.limit());
-                case WEBNLG -> TripleXmlReader.read(file, in, options.limit());
+                case E2E -> laidOut(E2eReader.read(file, in, options.limit()), options.layout());
+                case WEBNLG -> TripleXmlReader.read(file, in, options, false);
                 case DART ->
                         peek(in).stripLeading().startsWith("<")
-                                ? TripleXmlReader.read(file, in, options.limit())
-                                : DartJsonReader.read(file, in, options.limit());
-                case JSONL -> JsonlReader.read(file, in, options);
-                case TSV -> TsvReader.read(file, in, options.limit());
+                                ? TripleXmlReader.read(file, in, options, true)
+                                : DartJsonReader.read(file, in, options);
+                case JSONL -> laidOut(JsonlReader.read(file, in, options), options.layout());
+                case TSV -> laidOut(TsvReader.read(file, in, options.limit()), options.layout());
             };
             if (examples.isEmpty()) {
                 throw new InputException(file + ": expected at least one example, found none");
@@ -71,6 +71,12 @@ public final class DataFile {
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }
+    }
+
+    private static List<Example> laidOut(List<Example> examples, Layout layout) {
+        return examples.stream()
+                .map(e -> new Example(layout.source(e.source()), e.targets(), e.location()))
+                .toList();
     }
 
     private static List<Example> readFolder(Path folder, DataOptions options) {

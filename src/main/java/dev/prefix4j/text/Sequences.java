@@ -15,16 +15,22 @@ public final class Sequences {
      * Encodes pairs.
      *
      * @param pairs with one target each
+     * @param layout of the targets; the sources have theirs
      */
-    public static List<Sequence> encode(List<Example> pairs, Tokenizer tokenizer, int bos, int eos) {
+    public static List<Sequence> encode(List<Example> pairs, Tokenizer tokenizer, int bos, int eos, Layout layout) {
         List<int[]> sources = tokenizer.encode(pairs.stream().map(Example::source).toList());
         List<int[]> targets = tokenizer.encode(
-                pairs.stream().map(pair -> " " + pair.targets().getFirst()).toList());
+                pairs.stream().map(pair -> layout.target(pair.targets().getFirst())).toList());
         List<Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < pairs.size(); i++) {
             sequences.add(join(sources.get(i), bos, targets.get(i), eos));
         }
         return sequences;
+    }
+
+    /** In the clean layout. */
+    public static List<Sequence> encode(List<Example> pairs, Tokenizer tokenizer, int bos, int eos) {
+        return encode(pairs, tokenizer, bos, eos, Layout.CLEAN);
     }
 
     private static Sequence join(int[] source, int bos, int[] target, int eos) {

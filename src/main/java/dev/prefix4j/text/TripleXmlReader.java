@@ -31,7 +31,7 @@ final class TripleXmlReader {
         return factory;
     }
 
-    static List<Example> read(Path file, InputStream in, int limit) {
+    static List<Example> read(Path file, InputStream in, DataOptions options, boolean dart) {
         List<Example> examples = new ArrayList<>();
         BoundedStream bounded = new BoundedStream(in, "an entry", DataFile.MAX_ENTRY_BYTES, file.toString());
         try {
@@ -42,7 +42,7 @@ final class TripleXmlReader {
                             .onMalformedInput(CodingErrorAction.REPORT)
                             .onUnmappableCharacter(CodingErrorAction.REPORT)));
             boolean root = true;
-            while (examples.size() < limit && xml.hasNext()) {
+            while (examples.size() < options.limit() && xml.hasNext()) {
                 int event = xml.next();
                 if (event == XMLStreamConstants.DTD) {
                     throw new InputException(location(file, xml) + ": expected no document type declaration, found one");
@@ -55,7 +55,7 @@ final class TripleXmlReader {
                     root = false;
                     if (xml.getLocalName().equals("entry")) {
                         bounded.restart(location(file, xml));
-                        examples.add(entry(file, xml));
+                        examples.add(entry(file, xml, options.layout(), dart, examples.size()));
                     }
                 }
             }
@@ -73,7 +73,8 @@ final class TripleXmlReader {
         }
     }
 
-    private static Example entry(Path file, XMLStreamReader xml) throws XMLStreamException {
+    private static Example entry(Path file, XMLStreamReader xml, Layout layout, boolean dart, int index)
+            throws XMLStreamException {
         String id = xml.getAttributeValue(null, "eid");
         String location = location(file, xml) + (id == null ? "" : ": entry " + Excerpt.of(id));
         List<String> triples = new ArrayList<>();
@@ -87,7 +88,7 @@ final class TripleXmlReader {
                 continue;
             }
             switch (xml.getLocalName()) {
-                case "mtriple" -> triples.add(triple(location, xml.getElementText()));
+                case "mtriple" -> triples.add(layout.triple(parts(location, xml.getElementText()), dart));
                 case "lex" -> {
                     String text = xml.getElementText().strip();
                     if (!text.isEmpty()) { // DART's test set has an empty one
@@ -102,16 +103,16 @@ final class TripleXmlReader {
         if (triples.isEmpty()) {
             throw new InputException(location + ": expected at least one <mtriple>, found none");
         }
-        return new Example(Triples.source(triples), targets, location);
+        return new Example(dart ? layout.dartSource(triples) : layout.webNlgSource(triples, index), targets, location);
     }
 
-    private static String triple(String location, String text) {
+    private static List<String> parts(String location, String text) {
         String[] parts = text.split("\\|", -1);
         if (parts.length != 3) {
             throw new InputException("%s: <mtriple>: expected subject | predicate | object, found '%s'"
                     .formatted(location, Excerpt.of(text.strip())));
         }
-        return Triples.triple(List.of(parts));
+        return List.of(parts);
     }
 
     private static String location(Path file, XMLStreamReader xml) {

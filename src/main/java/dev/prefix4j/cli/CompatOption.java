@@ -1,0 +1,48 @@
+package dev.prefix4j.cli;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.text.Layout;
+import dev.prefix4j.text.Tokenizer;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import picocli.CommandLine.Option;
+
+/** Whether to do what one would do, or what the authors' code does. */
+final class CompatOption {
+    @Option(
+            names = "--compat",
+            paramLabel = "C",
+            defaultValue = "none",
+            description = "authors: lay the text out, and decode, as the code of Li and Liang does, quirks included (docs/recipes.md).")
+    String compat;
+
+    /** @throws InputException if it is neither */
+    boolean authors() {
+        return switch (compat) {
+            case "none" -> false;
+            case "authors" -> true;
+            default -> throw new InputException("compat: expected authors or none, found '" + compat + "'");
+        };
+    }
+
+    Layout training() {
+        return authors() ? Layout.AUTHORS_TRAINING : Layout.CLEAN;
+    }
+
+    Layout decoding() {
+        return authors() ? Layout.AUTHORS_DECODING : Layout.CLEAN;
+    }
+
+    /** Tokens that are in no output: the authors forbid the line feed and two of them. */
+    Set<Integer> never(Tokenizer tokenizer) {
+        if (!authors()) {
+            return Set.of();
+        }
+        return Stream.of("\n", "\n\n")
+                .map(tokenizer::encode)
+                .filter(ids -> ids.length == 1)
+                .map(ids -> ids[0])
+                .collect(Collectors.toSet());
+    }
+}

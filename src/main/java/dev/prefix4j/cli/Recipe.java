@@ -1,0 +1,130 @@
+package dev.prefix4j.cli;
+
+import dev.prefix4j.InputException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+
+/**
+ * The hyper-parameters that Li and Liang used (ACL 2021, Table 6 and section 5.3), as values of options that are not given.
+ *
+ * <p>E2E, WebNLG and DART are for GPT-2 medium and large; XSUM was done with BART.
+ */
+enum Recipe {
+    E2E,
+    WEBNLG,
+    DART,
+    XSUM;
+
+    private static final String SOURCE = "Li and Liang 2021, Table 6";
+
+    /** The smaller of the paper's two kinds of adapters has 0.1 % of the model's numbers, the larger 3 %. */
+    private static final double SMALL_SHARE = 0.01;
+
+    /** @throws InputException if there is no such recipe */
+    static Recipe parse(String name) {
+        for (Recipe recipe : values()) {
+            if (recipe.label().equals(name)) {
+                return recipe;
+            }
+        }
+        throw new InputException("recipe: expected e2e, webnlg, dart or xsum, found '" + name + "'");
+    }
+
+    private String label() {
+        return name().toLowerCase(java.util.Locale.ROOT);
+    }
+
+    /** Values of options of {@code train}; a method that the paper does not have is trained as its prefixes are. */
+    private Map<String, Object> training(String method, double adapterShare) {
+        if (this == XSUM && method.startsWith("fine-tune")) {
+            throw new InputException("recipe: the paper gives none for xsum by " + method + ": it fine-tunes BART");
+        }
+        boolean small = adapterShare < SMALL_SHARE;
+        return switch (method) {
+            case "fine-tune" -> this == E2E ? options(5e-5, 5, 10) : options(1e-5, 10, 6);
+            case "fine-tune-top" ->
+                switch (this) {
+                    case E2E -> options(5e-5, 5, 10);
+                    case WEBNLG -> options(5e-5, 10, 9);
+                    default -> options(5e-5, 5, 5);
+                };
+            case "adapter" ->
+                switch (this) {
+                    case E2E -> small ? options(8e-5, 10, 5) : options(5e-5, 5, 5);
+                    case WEBNLG -> small ? options(5e-5, 10, 5) : options(5e-5, 5, 5);
+                    case DART -> small ? options(8e-5, 5, 5) : options(5e-5, 5, 5);
+                    case XSUM -> throw new InputException("recipe: the paper gives none for xsum by adapter");
+                };
+            default ->
+                switch (this) {
+                    case E2E -> with(options(8e-5, 5, 10), "--prefix-length", 5);
+                    case WEBNLG -> with(options(5e-5, 5, 5), "--prefix-length", 5);
+                    case DART -> with(options(5e-5, 10, 5), "--prefix-length", 10);
+                    case XSUM -> with(with(options(5e-5, 30, 14), "--prefix-length", 100), "--max-source-tokens", 512);
+                };
+        };
+    }
+
+    private static Map<String, Object> options(double learningRate, int epochs, int batchSize) {
+        Map<String, Object> options = new LinkedHashMap<>();
+        options.put("--lr", learningRate);
+        options.put("--epochs", epochs);
+        options.put("--batch-size", batchSize);
+        return options;
+    }
+
+    private static Map<String, Object> with(Map<String, Object> options, String name, int value) {
+        options.put(name, value);
+        return options;
+    }
+
+    /**
+     * Gives options of {@code train} their values.
+     *
+     * @param method and {@code adapterShare}: what is trained
+     * @return a line that says what was set, and where it is from
+     */
+    String train(CommandSpec spec, String method, double adapterShare) {
+        Map<String, Object> values = new LinkedHashMap<>(training(method, adapterShare));
+        if (given(spec, "--steps")) {
+            values.remove("--epochs");
+        }
+        return set(spec, values);
+    }
+
+    /** Gives options of {@code generate} their values (section 5.3). */
+    String generate(CommandSpec spec) {
+        return set(
+                spec,
+                this == XSUM
+                        ? Map.of("--beams", 6, "--length-penalty", 0.8, "--max-source-tokens", 512)
+                        : Map.of("--beams", 5, "--length-penalty", 1.0));
+    }
+
+    private String set(CommandSpec spec, Map<String, Object> values) {
+        List<String> names = values.keySet().stream().filter(name -> !given(spec, name)).sorted().toList();
+        for (String name : names) {
+            OptionSpec option = spec.findOption(name);
+            try {
+                option.setter().set(values.get(name));
+            } catch (Exception e) {
+                throw new IllegalStateException("cannot set " + name, e);
+            }
+        }
+        return "recipe %s (%s): %s"
+                .formatted(
+                        label(),
+                        SOURCE,
+                        names.isEmpty()
+                                ? "everything is given already"
+                                : names.stream().map(name -> name + " " + values.get(name)).collect(Collectors.joining(" ")));
+    }
+
+    private static boolean given(CommandSpec spec, String name) {
+        return spec.commandLine().getParseResult().hasMatchedOption(name);
+    }
+}

@@ -1,0 +1,66 @@
+package dev.prefix4j.text;
+
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * How rows become text. {@link #CLEAN} is what one would write; the others do what the code of Li and Liang does
+ * (github.com/XiangLi1999/PrefixTuning, {@code gpt2/}), down to what looks like slips, for numbers that are to be compared with theirs
+ * (docs/recipes.md has a table).
+ */
+public enum Layout {
+    /** {@code source}, BOS, {@code " target"}, EOS. */
+    CLEAN,
+
+    /**
+     * {@code " source "}, BOS, {@code " target "}, EOS: the lone spaces before BOS and EOS are tokens. A separator stands before
+     * every WebNLG triple, the first too. DART's relations are in small letters.
+     */
+    AUTHORS_TRAINING,
+
+    /**
+     * As in training, but an E2E source does not begin with a space, and the first entry of a WebNLG file has no separator at all.
+     */
+    AUTHORS_DECODING;
+
+    private static final String SEPARATOR = " | ";
+
+    private boolean isClean() {
+        return this == CLEAN;
+    }
+
+    /** A triple of WebNLG or DART: {@code subject : predicate : object}. */
+    String triple(List<String> parts, boolean dart) {
+        List<String> stripped = parts.stream().map(String::strip).toList();
+        String relation = dart && !isClean() ? stripped.get(1).toLowerCase(Locale.ROOT) : stripped.get(1);
+        return String.join(" : ", stripped.get(0), relation, stripped.get(2));
+    }
+
+    /** Triples of an entry of DART. */
+    String dartSource(List<String> triples) {
+        return spaced(String.join(SEPARATOR, triples));
+    }
+
+    /** Triples of the entry of WebNLG with that index in its file. */
+    String webNlgSource(List<String> triples, int entry) {
+        return switch (this) {
+            case CLEAN -> String.join(SEPARATOR, triples);
+            case AUTHORS_TRAINING -> spaced(SEPARATOR + String.join(SEPARATOR, triples));
+            case AUTHORS_DECODING -> spaced(entry == 0 ? String.join("", triples) : SEPARATOR + String.join(SEPARATOR, triples));
+        };
+    }
+
+    /** Any other source. */
+    public String source(String text) {
+        return this == AUTHORS_DECODING ? text + " " : spaced(text);
+    }
+
+    private String spaced(String source) {
+        return isClean() ? source : " " + source + " ";
+    }
+
+    /** What stands between BOS and EOS. */
+    String target(String text) {
+        return isClean() ? " " + text : " " + text + " ";
+    }
+}
