@@ -173,6 +173,8 @@ class BadInputTest {
                         new Case(1, "T/none.yaml: expected a plan in YAML, found no such file", "sweep T/none.yaml --out T/s"),
                         new Case(2, "--out: expected --data with it, found none", "inspect T/lora --model M --out T/h.html"),
                         new Case(1, "method: expected one of prefix, embedding, infix,", train + " --method soft"),
+                        new Case(1, "rank: expected --method lora with it, found prefix", train + " --rank 4"),
+                        new Case(1, "examples: expected --method in-context with it, found lora", train + " --method lora --examples 2"),
                         new Case(1, "recipe: expected e2e, webnlg, dart or xsum, found 'cnn'", train + " --recipe cnn"),
                         new Case(1, "recipe: the paper gives none for xsum by fine-tune", train + " --recipe xsum --method fine-tune"),
                         new Case(1, "compat: expected authors or none, found 'peft'", train + " --compat peft"),

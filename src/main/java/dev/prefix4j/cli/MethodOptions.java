@@ -16,8 +16,10 @@ import dev.prefix4j.method.TopTuning;
 import dev.prefix4j.method.Vectors;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** How a model is adapted. */
@@ -85,11 +87,21 @@ final class MethodOptions {
             description = "Of method in-context: examples before each source.")
     int examples;
 
+    /** Options that only one method has. */
+    private static final Map<String, String> OWNERS = Map.of(
+            "--top-blocks", "fine-tune-top", "--adapter-share", "adapter", "--bottleneck", "adapter", "--rank", "lora",
+            "--alpha", "lora", "--examples", "in-context");
+
     /** Checks what can be checked without a model. */
-    void require() {
+    void require(CommandSpec spec) {
         if (!NAMES.contains(method)) {
             throw new InputException("method: expected one of %s, found '%s'".formatted(String.join(", ", NAMES), method));
         }
+        OWNERS.forEach((option, owner) -> {
+            if (spec.commandLine().getParseResult().hasMatchedOption(option) && !owner.equals(method)) {
+                throw new InputException("%s: expected --method %s with it, found %s".formatted(option.substring(2), owner, method));
+            }
+        });
         vectors();
         if (method.equals("layers") == (layers == null)) {
             throw new InputException(layers == null

@@ -237,7 +237,7 @@ final class TrainCommand extends ConsoleCommand {
         if (steps != null && epochs != null && !resume) {
             throw new ParameterException(spec.commandLine(), "expected --steps or --epochs, found both");
         }
-        methodOptions.require();
+        methodOptions.require(spec);
         if (recipe != null && !resume) {
             console.say("%s", Recipe.parse(recipe).train(spec, methodOptions.method, methodOptions.share()));
         }
