@@ -56,13 +56,13 @@ class PlanTest {
         Map<String, JsonNode> results = new java.util.LinkedHashMap<>();
         for (Plan.Run run : plan.runs().subList(0, 3)) {
             double bleu = run.point().get("seed").equals("1") ? 10 : 20;
-            results.put(run.folder(), json.readTree("{\"train\": {\"valid_loss\": 2.5}, \"scores\": {\"bleu\": %s}}".formatted(bleu)));
+            results.put(run.folder(), json.readTree("{\"train\": {\"valid_loss\": 2.5}, \"train_seconds\": 30, \"scores\": {\"bleu\": %s}}".formatted(bleu)));
         }
         Results found = new Results(plan, results);
-        assertEquals(List.of("variant", "prefix-length", "runs", "valid loss", "bleu"), found.table().get(0));
-        assertEquals(List.of("Full prefix", "1", "2", "2.5000 ± 0.0000", "15.00 ± 7.071"), found.table().get(1));
-        assertEquals(List.of("Full prefix", "5", "1", "2.5000", "10.00"), found.table().get(2));
-        assertEquals(List.of("embedding", "1", "0", "", ""), found.table().get(3));
+        assertEquals(List.of("variant", "prefix-length", "runs", "train s", "valid loss", "bleu"), found.table().get(0));
+        assertEquals(List.of("Full prefix", "1", "2", "30 ± 0", "2.5000 ± 0.0000", "15.00 ± 7.071"), found.table().get(1));
+        assertEquals(List.of("Full prefix", "5", "1", "30", "2.5000", "10.00"), found.table().get(2));
+        assertEquals(List.of("embedding", "1", "0", "", "", ""), found.table().get(3));
         assertTrue(found.markdown().contains("3 of 8 runs."));
         assertEquals(4, found.csv().lines().count());
         assertEquals(List.of(15.0, 10.0), found.curves("bleu").lines().get("Full prefix"));
@@ -75,7 +75,7 @@ class PlanTest {
         Plan.Run run = plan.runs().getFirst();
         JsonNode result = new ObjectMapper().readTree("{\"scores\": {\"bleu-seen\": 3, \"ter-unseen\": 4}}");
         Results found = new Results(plan, Map.of(run.folder(), result));
-        assertEquals(List.of("run", "1", "", "3.000", "", "", "4.000"), found.table().get(1));
+        assertEquals(List.of("run", "1", "", "", "3.000", "", "", "4.000"), found.table().get(1));
     }
 
     @Test

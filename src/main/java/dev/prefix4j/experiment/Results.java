@@ -61,13 +61,14 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         List<List<String>> table = new ArrayList<>();
         List<String> head = new ArrayList<>(List.of("variant"));
         head.addAll(axes());
-        head.addAll(List.of("runs", "valid loss"));
+        head.addAll(List.of("runs", "train s", "valid loss"));
         head.addAll(plan.scores());
         table.add(head);
         for (Row row : rows()) {
             List<String> cells = new ArrayList<>(List.of(row.variant()));
             axes().forEach(axis -> cells.add(row.point().get(axis)));
             cells.add(Integer.toString(row.runs().size()));
+            cells.add(row.cell("train_seconds", "%.0f"));
             cells.add(row.cell("train.valid_loss", "%.4f"));
             plan.scores().forEach(metric -> cells.add(row.cell("scores." + metric, "%.4g")));
             table.add(cells);
