@@ -69,6 +69,28 @@ class PlanTest {
     }
 
     @Test
+    void claimsAreSeenOrNot() throws IOException {
+        Plan plan = plan(PLAN + "claims: [Full prefix > embedding, \"bleu: embedding >= Full prefix\", embedding steadier than Full prefix]\n");
+        ObjectMapper json = new ObjectMapper();
+        Map<String, JsonNode> results = new java.util.LinkedHashMap<>();
+        for (Plan.Run run : plan.runs()) {
+            double bleu = run.variant().equals("embedding") ? 10 : run.point().get("seed").equals("1") ? 5 : 21;
+            results.put(run.folder(), json.readTree("{\"scores\": {\"bleu\": %s}}".formatted(bleu + (run.point().get("prefix-length").equals("5") ? -4 : 0))));
+        }
+        assertEquals(
+                List.of(
+                        List.of("expected", "where", "seen", "means", "seeds"),
+                        List.of("Full prefix > embedding", "prefix-length 1", "seen", "13.00 and 10.00", "in 1 of 2"),
+                        List.of("Full prefix > embedding", "prefix-length 5", "seen", "9.000 and 6.000", "in 1 of 2"),
+                        List.of("bleu: embedding >= Full prefix", "prefix-length 1", "not seen", "10.00 and 13.00", "in 1 of 2"),
+                        List.of("bleu: embedding >= Full prefix", "prefix-length 5", "not seen", "6.000 and 9.000", "in 1 of 2"),
+                        List.of("embedding steadier than Full prefix", "over prefix-length", "not seen", "range 4.000 and 4.000", "")),
+                new Results(plan, results).claims());
+        assertEquals(List.of("Full prefix > embedding", "prefix-length 1", "", "", ""), new Results(plan, Map.of()).claims().get(1));
+        assertEquals("", new Results(plan, Map.of()).claims().getLast().get(2));
+    }
+
+    @Test
     void everyTestHasItsOwnScores() throws IOException {
         Plan plan = plan("test: {seen: A, unseen: B}\nmetrics: [bleu, ter]\n");
         assertEquals(List.of("bleu-seen", "ter-seen", "bleu-unseen", "ter-unseen"), plan.scores());
@@ -96,6 +118,9 @@ class PlanTest {
         "grid: {Out: [1]}|key 'grid': expected an option without its dashes, found 'Out'",
         "train: {out: x}|key 'train': expected an option without its dashes, found 'out'",
         "test: {A: x}|key 'test.A': expected a name in small letters and a data file",
+        "claims: [a is better]|key 'claims': expected 'A > B'",
+        "claims: [run > other]|key 'claims': expected a variant, one of [run]",
+        "claims: ['ter: run > run']|key 'claims': expected a score, one of [bleu]",
         "variants: []|key 'variants': expected a list of maps, found []",
         "variants: [{method: prefix}]|key 'variants': expected a name for each, of its own",
         "steps: 3|key 'steps': expected no such key, but one of",

@@ -231,6 +231,6 @@ final class SweepCommand extends ConsoleCommand {
         }
         AtomicFile.write(
                 out.resolve("report.html"),
-                SweepPage.page(planned.name(), planned.remark(), results.table(), results.remark(), plots));
+                SweepPage.page(planned.name(), planned.remark(), results.table(), results.remark(), results.claims(), plots));
     }
 }

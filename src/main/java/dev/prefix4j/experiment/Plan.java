@@ -2,6 +2,7 @@ package dev.prefix4j.experiment;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.prefix4j.AtomicFile;
@@ -38,6 +39,8 @@ import org.yaml.snakeyaml.LoaderOptions;
  *
  * <p>Instead of one file, {@code test} can be a map of several, such as {@code {seen: FILE, unseen: FILE}}.
  *
+ * <p>{@code claims: [prefix > embedding only]} are looked at when the runs have ended ({@link Claim}).
+ *
  * @param tests sources and references that every run is scored on, by their names; a single one has the name ""
  */
 public record Plan(
@@ -48,11 +51,12 @@ public record Plan(
         Map<String, String> generate,
         List<String> metrics,
         List<Map<String, String>> variants,
-        Map<String, List<String>> grid) {
+        Map<String, List<String>> grid,
+        List<Claim> claims) {
     private static final int MAX_BYTES = 1 << 20;
     private static final int MAX_RUNS = 10_000;
     private static final Set<String> KEYS =
-            Set.of("name", "remark", "train", "test", "generate", "metrics", "variants", "grid");
+            Set.of("name", "remark", "train", "test", "generate", "metrics", "variants", "grid", "claims");
 
     /** A run's options would be these; the sweep gives them. */
     private static final Set<String> RESERVED = Set.of("out", "resume", "json", "help");
@@ -87,6 +91,10 @@ public record Plan(
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }
+    }
+
+    private Plan with(List<Claim> given) {
+        return new Plan(name, remark, train, tests, generate, metrics, variants, grid, List.copyOf(given));
     }
 
     /** Names of the scores: a metric, and the test's name where it has one. */
@@ -175,7 +183,7 @@ public record Plan(
                     throw new InputException(file + ": expected at most " + MAX_RUNS + " runs, found more");
                 }
             }
-            return new Plan(
+            Plan plan = new Plan(
                     root.path("name").asText(file.getFileName().toString()),
                     root.path("remark").asText(""),
                     options("train", root.path("train")),
@@ -183,7 +191,28 @@ public record Plan(
                     options("generate", root.path("generate")),
                     root.has("metrics") ? strings("metrics", root.get("metrics")) : List.of("bleu"),
                     List.copyOf(variants),
-                    grid);
+                    grid,
+                    List.of());
+            return plan.with(claims(plan, root.path("claims")));
+        }
+
+        private List<Claim> claims(Plan plan, JsonNode node) {
+            List<Claim> claims = new ArrayList<>();
+            List<String> names = plan.variants().stream().map(variant -> variant.get("name")).toList();
+            for (String text : node.isMissingNode() ? List.<String>of() : strings("claims", node)) {
+                Claim claim = Claim.parse(text, plan.scores().getFirst())
+                        .orElseThrow(() -> wrong("claims", "'A > B', 'A >= B', 'A < B' or 'A steadier than B'", TextNode.valueOf(text)));
+                for (String name : List.of(claim.left(), claim.right())) {
+                    if (!names.contains(name)) {
+                        throw wrong("claims", "a variant, one of " + names, TextNode.valueOf(name));
+                    }
+                }
+                if (!plan.scores().contains(claim.score())) {
+                    throw wrong("claims", "a score, one of " + plan.scores(), TextNode.valueOf(claim.score()));
+                }
+                claims.add(claim);
+            }
+            return claims;
         }
 
         private Map<String, String> tests(JsonNode node) {

@@ -2,10 +2,13 @@ package dev.prefix4j.experiment;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * What the runs of a plan gave, as tables: a row for each variant and point of the grid, seeds taken together.
@@ -17,10 +20,26 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
     private static final String SEED = "seed";
 
     /** Runs that differ by their seed only. */
-    private record Row(String variant, Map<String, String> point, List<JsonNode> runs) {
+    private record Row(String variant, Map<String, String> point, Map<String, JsonNode> bySeed) {
+        Collection<JsonNode> runs() {
+            return bySeed.values();
+        }
+
+        /** Numbers of the runs that have ended, by seed. */
+        Map<String, Double> scores(String score) {
+            Map<String, Double> scores = new LinkedHashMap<>();
+            bySeed.forEach((seed, run) -> {
+                JsonNode value = run.path("scores").path(score);
+                if (value.isNumber()) {
+                    scores.put(seed, value.doubleValue());
+                }
+            });
+            return scores;
+        }
+
         /** Mean and standard deviation of a number over the runs; empty if none has it. */
         String cell(String field, String format) {
-            double[] values = runs.stream()
+            double[] values = runs().stream()
                     .map(run -> run.at("/" + field.replace('.', '/')))
                     .filter(JsonNode::isNumber)
                     .mapToDouble(JsonNode::doubleValue)
@@ -28,12 +47,12 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             if (values.length == 0) {
                 return "";
             }
-            double mean = java.util.Arrays.stream(values).average().orElseThrow();
+            double mean = Arrays.stream(values).average().orElseThrow();
             String text = String.format(Locale.ROOT, format, mean);
             if (values.length == 1) {
                 return text;
             }
-            double square = java.util.Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
+            double square = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
             return text + " ± " + String.format(Locale.ROOT, format, Math.sqrt(square / (values.length - 1)));
         }
     }
@@ -44,9 +63,9 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             Map<String, String> point = new LinkedHashMap<>(run.point());
             point.remove(SEED);
             Row row = rows.computeIfAbsent(
-                    run.variant() + point, _ -> new Row(run.variant(), point, new ArrayList<>()));
+                    run.variant() + point, _ -> new Row(run.variant(), point, new LinkedHashMap<>()));
             if (results.containsKey(run.folder())) {
-                row.runs().add(results.get(run.folder()));
+                row.bySeed().put(run.point().getOrDefault(SEED, ""), results.get(run.folder()));
             }
         }
         return List.copyOf(rows.values());
@@ -76,6 +95,75 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return table;
     }
 
+    /** The plan's claims and whether they are seen, the head first; no rows without claims. */
+    public List<List<String>> claims() {
+        if (plan.claims().isEmpty()) {
+            return List.of();
+        }
+        List<List<String>> table = new ArrayList<>();
+        table.add(List.of("expected", "where", "seen", "means", "seeds"));
+        for (Claim claim : plan.claims()) {
+            if (claim.relation() == Claim.Relation.STEADIER) {
+                table.add(steadier(claim));
+                continue;
+            }
+            for (Row left : rows().stream().filter(row -> row.variant().equals(claim.left())).toList()) {
+                Row right = rows().stream()
+                        .filter(row -> row.variant().equals(claim.right()) && row.point().equals(left.point()))
+                        .findFirst()
+                        .orElseThrow();
+                table.add(compared(claim, left, right));
+            }
+        }
+        return table;
+    }
+
+    private static List<String> compared(Claim claim, Row left, Row right) {
+        String where = left.point().entrySet().stream()
+                .map(entry -> entry.getKey() + " " + entry.getValue())
+                .collect(Collectors.joining(", "));
+        Map<String, Double> ours = left.scores(claim.score());
+        Map<String, Double> theirs = right.scores(claim.score());
+        if (ours.isEmpty() || theirs.isEmpty()) {
+            return List.of(claim.text(), where, "", "", "");
+        }
+        double first = mean(ours.values());
+        double second = mean(theirs.values());
+        List<String> both = ours.keySet().stream().filter(theirs::containsKey).toList();
+        long agree = both.stream().filter(seed -> claim.relation().holds(ours.get(seed), theirs.get(seed))).count();
+        return List.of(
+                claim.text(),
+                where,
+                claim.relation().holds(first, second) ? "seen" : "not seen",
+                String.format(Locale.ROOT, "%.4g and %.4g", first, second),
+                "in %d of %d".formatted(agree, both.size()));
+    }
+
+    private List<String> steadier(Claim claim) {
+        double first = range(claim.score(), claim.left());
+        double second = range(claim.score(), claim.right());
+        boolean known = !Double.isNaN(first) && !Double.isNaN(second);
+        return List.of(
+                claim.text(),
+                axes().isEmpty() ? "" : "over " + axes().getFirst(),
+                !known ? "" : claim.relation().holds(first, second) ? "seen" : "not seen",
+                known ? String.format(Locale.ROOT, "range %.4g and %.4g", first, second) : "",
+                "");
+    }
+
+    /** Between the largest and the smallest mean of a variant; NaN while one is missing. */
+    private double range(String score, String variant) {
+        double[] means = rows().stream()
+                .filter(row -> row.variant().equals(variant))
+                .mapToDouble(row -> mean(row.scores(score).values()))
+                .toArray();
+        return Arrays.stream(means).max().orElse(Double.NaN) - Arrays.stream(means).min().orElse(Double.NaN);
+    }
+
+    private static double mean(Collection<Double> values) {
+        return values.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
+    }
+
     /** How much of the plan this is. */
     public String remark() {
         return "%d of %d runs.%s"
@@ -91,14 +179,21 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         if (!plan.remark().isBlank()) {
             text.append(plan.remark().strip()).append("\n\n");
         }
-        List<List<String>> table = table();
+        append(text, table());
+        text.append('\n').append(remark()).append('\n');
+        if (!claims().isEmpty()) {
+            append(text.append('\n'), claims());
+        }
+        return text.toString();
+    }
+
+    private static void append(StringBuilder text, List<List<String>> table) {
         for (int i = 0; i < table.size(); i++) {
             text.append("| ").append(String.join(" | ", table.get(i))).append(" |\n");
             if (i == 0) {
                 text.append('|').append("---|".repeat(table.getFirst().size())).append('\n');
             }
         }
-        return text.append('\n').append(remark()).append('\n').toString();
     }
 
     /**
@@ -120,13 +215,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             row.point().forEach((key, value) -> name.append(key.equals(axis) ? "" : ", " + key + " " + value));
             List<Double> line = lines.computeIfAbsent(
                     name.toString(), _ -> new ArrayList<>(java.util.Collections.nCopies(ticks.size(), Double.NaN)));
-            double mean = row.runs().stream()
-                    .map(run -> run.path("scores").path(metric))
-                    .filter(JsonNode::isNumber)
-                    .mapToDouble(JsonNode::doubleValue)
-                    .average()
-                    .orElse(Double.NaN);
-            line.set(axis == null ? 0 : ticks.indexOf(row.point().get(axis)), mean);
+            line.set(axis == null ? 0 : ticks.indexOf(row.point().get(axis)), mean(row.scores(metric).values()));
         }
         return new Curves(axis, ticks, lines);
     }

@@ -81,11 +81,24 @@ public final class SweepPage {
      * The page.
      *
      * @param table rows of cells, the head first
+     * @param claims a second table, or none
      * @param plots PNGs by metric
      */
-    public static String page(String title, String remark, List<List<String>> table, String note, Map<String, byte[]> plots) {
+    public static String page(String title, String remark, List<List<String>> table, String note, List<List<String>> claims, Map<String, byte[]> plots) {
         StringBuilder html = new StringBuilder();
-        html.append("<p>").append(Html.escape(remark)).append("</p>\n<table>\n");
+        html.append("<p>").append(Html.escape(remark)).append("</p>\n");
+        append(html, table);
+        html.append("<p>").append(Html.escape(note)).append("</p>\n");
+        if (!claims.isEmpty()) {
+            append(html, claims);
+        }
+        plots.forEach((metric, png) -> html.append("<img alt=\"").append(Html.escape(metric)).append("\" src=\"data:image/png;base64,")
+                .append(Base64.getEncoder().encodeToString(png)).append("\">\n"));
+        return Html.document(title, STYLE, html.toString());
+    }
+
+    private static void append(StringBuilder html, List<List<String>> table) {
+        html.append("<table>\n");
         for (int i = 0; i < table.size(); i++) {
             html.append("<tr>");
             for (String cell : table.get(i)) {
@@ -93,9 +106,6 @@ public final class SweepPage {
             }
             html.append("</tr>\n");
         }
-        html.append("</table>\n<p>").append(Html.escape(note)).append("</p>\n");
-        plots.forEach((metric, png) -> html.append("<img alt=\"").append(Html.escape(metric)).append("\" src=\"data:image/png;base64,")
-                .append(Base64.getEncoder().encodeToString(png)).append("\">\n"));
-        return Html.document(title, STYLE, html.toString());
+        html.append("</table>\n");
     }
 }
