@@ -21,6 +21,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 
 /** How a model is adapted. */
 final class MethodOptions {
@@ -99,7 +100,8 @@ final class MethodOptions {
         }
         OWNERS.forEach((option, owner) -> {
             if (spec.commandLine().getParseResult().hasMatchedOption(option) && !owner.equals(method)) {
-                throw new InputException("%s: expected --method %s with it, found %s".formatted(option.substring(2), owner, method));
+                throw new ParameterException(
+                        spec.commandLine(), "%s: expected --method %s with it, found %s".formatted(option, owner, method));
             }
         });
         vectors();
