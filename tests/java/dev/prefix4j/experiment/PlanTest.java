@@ -50,6 +50,21 @@ class PlanTest {
     }
 
     @Test
+    void numbersStayPlain() throws IOException {
+        Plan plan = plan("train: {weight-decay: 1.0, steps: 100}\ntest: T\ngrid: {lr: [3e-4, 1.5e-3, 0.1]}\n");
+        assertEquals(
+                List.of("0.0003", "0.0015", "0.1"),
+                plan.runs().stream().map(run -> run.point().get("lr")).toList());
+        assertEquals("1.0", plan.train().get("weight-decay"));
+    }
+
+    @Test
+    void namesKeepTheTableWhole() throws IOException {
+        Plan plan = plan("test: T\nvariants:\n  - {name: \"a | b\\nc\", method: prefix}\n");
+        assertTrue(plan.runs().size() == 1 && new Results(plan, Map.of()).markdown().contains("| a \\| b c | 0 |"));
+    }
+
+    @Test
     void seedsAreTakenTogether() throws IOException {
         Plan plan = plan(PLAN);
         ObjectMapper json = new ObjectMapper();

@@ -1,5 +1,6 @@
 package dev.prefix4j.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.torch.Kernels;
@@ -8,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -54,8 +56,16 @@ abstract class BenchWork extends ConsoleCommand {
         } else {
             node.properties().stream()
                     .filter(field -> !field.getValue().isArray())
-                    .forEach(field -> console.out().printf("%-18s %s%n", field.getKey(), field.getValue().asText()));
+                    .forEach(field -> console.out().printf("%-18s %s%n", field.getKey(), text(field.getValue())));
         }
+    }
+
+    private static String text(JsonNode value) {
+        if (!value.isFloatingPointNumber()) {
+            return value.asText();
+        }
+        double number = value.doubleValue();
+        return String.format(Locale.ROOT, Math.abs(number) < 100 ? "%.4g" : "%,.0f", number);
     }
 
     /** Largest resident size of this process in MiB; 0 where the system does not say. */

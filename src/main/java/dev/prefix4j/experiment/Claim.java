@@ -9,7 +9,7 @@ import java.util.regex.Pattern;
  * variants; {@code score: …} before it names one of the plan's scores, which is the first otherwise.
  *
  * <p>{@code left > right} is about the means over seeds, at every point of the grid; steadier is what has the smaller range of
- * means along the grid's first axis.
+ * means over the grid.
  *
  * @param text as in the plan
  */

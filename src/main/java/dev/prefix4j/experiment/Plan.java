@@ -1,7 +1,9 @@
 package dev.prefix4j.experiment;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.node.TextNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
@@ -80,7 +82,11 @@ public record Plan(
             LoaderOptions limits = new LoaderOptions();
             limits.setMaxAliasesForCollections(20);
             limits.setCodePointLimit(MAX_BYTES);
-            JsonNode root = new YAMLMapper(YAMLFactory.builder().loaderOptions(limits).build()).readTree(Files.readString(file));
+            JsonNode root = YAMLMapper.builder(YAMLFactory.builder().loaderOptions(limits).build())
+                    .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS) // 3e-4 is 0.0003, not 3.0E-4
+                    .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+                    .build()
+                    .readTree(Files.readString(file));
             return new Reader(file).plan(root);
         } catch (java.nio.file.NoSuchFileException e) {
             throw new InputException(file + ": expected a plan in YAML, found no such file", e);

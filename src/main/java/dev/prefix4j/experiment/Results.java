@@ -145,7 +145,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         boolean known = !Double.isNaN(first) && !Double.isNaN(second);
         return List.of(
                 claim.text(),
-                axes().isEmpty() ? "" : "over " + axes().getFirst(),
+                axes().isEmpty() ? "" : "over " + String.join(", ", axes()),
                 !known ? "" : claim.relation().holds(first, second) ? "seen" : "not seen",
                 known ? String.format(Locale.ROOT, "range %.4g and %.4g", first, second) : "",
                 "");
@@ -189,7 +189,10 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
 
     private static void append(StringBuilder text, List<List<String>> table) {
         for (int i = 0; i < table.size(); i++) {
-            text.append("| ").append(String.join(" | ", table.get(i))).append(" |\n");
+            String cells = table.get(i).stream()
+                    .map(cell -> cell.replace("|", "\\|").replaceAll("\\s+", " "))
+                    .collect(Collectors.joining(" | "));
+            text.append("| ").append(cells).append(" |\n");
             if (i == 0) {
                 text.append('|').append("---|".repeat(table.getFirst().size())).append('\n');
             }
