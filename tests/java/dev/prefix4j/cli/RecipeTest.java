@@ -13,6 +13,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,23 +44,81 @@ class RecipeTest {
         return JSON.readTree(t.resolve("run/config.json").toFile());
     }
 
+    /** Table 6 of the paper: learning rate, epochs, batch size, prefix length ("": not of that method). */
     @ParameterizedTest
     @CsvSource({
-        "e2e, prefix, 8e-5, 10, 5",
-        "webnlg, prefix, 5e-5, 5, 5",
-        "dart, prefix, 5e-5, 5, 10",
-        "e2e, adapter --adapter-share 0.009, 8e-5, 5, 10",
-        "webnlg, fine-tune, 1e-5, 6, 10",
-        "webnlg, fine-tune-top --top-blocks 1, 5e-5, 9, 10",
-        "dart, embedding, 5e-5, 5, 10"
+        "e2e, prefix, 0.03, 8e-5, 5, 10, 5",
+        "webnlg, prefix, 0.03, 5e-5, 5, 5, 5",
+        "dart, prefix, 0.03, 5e-5, 10, 5, 10",
+        "xsum, prefix, 0.03, 5e-5, 30, 14, 100",
+        "e2e, adapter, 0.03, 5e-5, 5, 5, ",
+        "e2e, adapter, 0.001, 8e-5, 10, 5, ",
+        "webnlg, adapter, 0.03, 5e-5, 5, 5, ",
+        "webnlg, adapter, 0.001, 5e-5, 10, 5, ",
+        "dart, adapter, 0.03, 5e-5, 5, 5, ",
+        "dart, adapter, 0.001, 8e-5, 5, 5, ",
+        "e2e, fine-tune, 0.03, 5e-5, 5, 10, ",
+        "webnlg, fine-tune, 0.03, 1e-5, 10, 6, ",
+        "dart, fine-tune, 0.03, 1e-5, 10, 6, ",
+        "e2e, fine-tune-top, 0.03, 5e-5, 5, 10, ",
+        "webnlg, fine-tune-top, 0.03, 5e-5, 10, 9, ",
+        "dart, fine-tune-top, 0.03, 5e-5, 5, 5, ",
+        "dart, lora, 0.03, 5e-5, 10, 5, 10"
     })
-    void setsWhatThePaperUsed(String recipe, String method, double learningRate, int batchSize, int length)
-            throws IOException {
-        JsonNode config = train("--recipe " + recipe + " --method " + method);
-        assertEquals(learningRate, config.path("lr").doubleValue());
-        assertEquals(batchSize, config.path("batch-size").intValue());
-        assertEquals(length, config.path("prefix-length").intValue());
+    void hasWhatThePaperUsed(
+            String recipe, String method, double share, double learningRate, int epochs, int batchSize, Integer length) {
+        Map<String, Object> values = Recipe.parse(recipe).training(method, share);
+        assertEquals(learningRate, values.get("--lr"));
+        assertEquals(epochs, values.get("--epochs"));
+        assertEquals(batchSize, values.get("--batch-size"));
+        assertEquals(length, values.get("--prefix-length"));
+        assertEquals(recipe.equals("xsum") ? 512 : null, values.get("--max-source-tokens"));
+    }
+
+    @Test
+    void givesTheRunItsValues() throws IOException {
+        JsonNode config = train("--recipe dart --method embedding");
+        assertEquals(5e-5, config.path("lr").doubleValue());
+        assertEquals(5, config.path("batch-size").intValue());
+        assertEquals(10, config.path("prefix-length").intValue());
         assertFalse(config.has("epochs"), "steps are given");
+    }
+
+    @Test
+    void samplingNeedsNoBeams() throws IOException {
+        train("--prefix-length 3");
+        run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1 --max-new-tokens 3"
+                + " --recipe e2e --top-p 0.9 --json");
+        assertTrue(err.toString(StandardCharsets.UTF_8).contains("recipe e2e (Li and Liang 2021, section 5.3): everything is given already"));
+    }
+
+    @Test
+    void resumedRunsKeepThem() throws IOException {
+        JsonNode config = train("--recipe dart --compat authors --sample 20 --sample-seed 7");
+        run("train --resume --out T/run");
+        assertEquals(config, JSON.readTree(t.resolve("run/config.json").toFile()));
+    }
+
+    @Test
+    void runsThatAreOlderThanAnOptionHaveItsDefault() throws IOException {
+        JsonNode config = train("--prefix-length 3");
+        Path file = t.resolve("run/config.json");
+        ((com.fasterxml.jackson.databind.node.ObjectNode) config).remove("compat");
+        Files.writeString(file, config.toString());
+        run("train --resume --out T/run");
+    }
+
+    @Test
+    void groupsByTheCleanSource() throws IOException {
+        train("--prefix-length 3");
+        Path triples = Files.writeString(
+                t.resolve("dart.json"),
+                "[{\"tripleset\": [[\"A\", \"REL\", \"B\"]], \"annotations\": [{\"text\": \"T.\"}]},"
+                        + "{\"tripleset\": [[\"A\", \"rel\", \"B\"]], \"annotations\": [{\"text\": \"T.\"}]}]");
+        run("generate --model tests/resources/model --adapter T/run/adapter --data " + triples
+                + " --distinct --compat authors --max-new-tokens 3 --out T/outputs.txt");
+        run("evaluate --hyps T/outputs.txt --data " + triples);
+        assertEquals(2, Files.readAllLines(t.resolve("outputs.txt")).size());
     }
 
     @Test
@@ -77,7 +136,7 @@ class RecipeTest {
         run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1 --max-new-tokens 3"
                 + " --recipe xsum --json");
         assertTrue(err.toString(StandardCharsets.UTF_8)
-                .contains("recipe xsum (Li and Liang 2021, Table 6): --beams 6 --length-penalty 0.8 --max-source-tokens 512"));
+                .contains("recipe xsum (Li and Liang 2021, section 5.3): --beams 6 --length-penalty 0.8 --max-source-tokens 512"));
     }
 
     @Test
@@ -90,6 +149,6 @@ class RecipeTest {
         assertEquals(theirs, JSON.readTree(out.toByteArray()).path("tokens").asDouble() + 30, "a space before each EOS");
         run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1 --max-new-tokens 3"
                 + " --beams 3 --compat authors --json");
-        assertEquals("name : The Mill ", JSON.readTree(out.toByteArray()).path("source").textValue());
+        assertEquals(" name : The Mill ", JSON.readTree(out.toByteArray()).path("source").textValue());
     }
 }

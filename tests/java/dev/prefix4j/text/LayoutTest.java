@@ -57,7 +57,7 @@ class LayoutTest {
         Path file = Files.writeString(folder.resolve("x.csv"), "mr,ref\nname[The Mill],It is.\n");
         assertEquals(List.of("name : The Mill"), sources(file, DataFormat.E2E, Layout.CLEAN));
         assertEquals(List.of(" name : The Mill "), sources(file, DataFormat.E2E, Layout.AUTHORS_TRAINING));
-        assertEquals(List.of("name : The Mill "), sources(file, DataFormat.E2E, Layout.AUTHORS_DECODING));
+        assertEquals(List.of(" name : The Mill "), sources(file, DataFormat.E2E, Layout.AUTHORS_DECODING));
     }
 
     @Test

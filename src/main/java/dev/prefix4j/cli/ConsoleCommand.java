@@ -27,4 +27,12 @@ abstract class ConsoleCommand implements Callable<Integer> {
     ConsoleCommand(Console console) {
         this.console = console;
     }
+
+    /**
+     * Checks what was given, as far as that goes without files and models.
+     *
+     * @throws picocli.CommandLine.ParameterException if options do not go together
+     * @throws dev.prefix4j.InputException if a value is wrong
+     */
+    void check() {}
 }

@@ -7,7 +7,10 @@ import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 @Command(name = "data", description = "Reads a data file of any format and writes it as JSONL.")
 final class DataCommand extends ConsoleCommand {
@@ -26,8 +29,11 @@ final class DataCommand extends ConsoleCommand {
     @Option(names = "--sample", paramLabel = "N", description = "Write only N examples, drawn from all over what was read.")
     Integer sample;
 
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "101", description = "What --sample draws.")
-    long seed;
+    @Option(names = "--seed", paramLabel = "N", description = "What --sample draws; 101 by default.")
+    Long seed;
+
+    @Spec
+    CommandSpec spec;
 
     @Mixin
     DataOptionsMixin dataOptions;
@@ -38,9 +44,12 @@ final class DataCommand extends ConsoleCommand {
 
     @Override
     public Integer call() {
+        if (sample == null && seed != null) {
+            throw new ParameterException(spec.commandLine(), "--seed: expected --sample with it, found none");
+        }
         List<Example> read = dataOptions.read(data, limit);
         List<Example> grouped = distinct ? Example.distinct(read) : read;
-        List<Example> examples = sample == null ? grouped : Example.sample(grouped, sample, seed);
+        List<Example> examples = sample == null ? grouped : Example.sample(grouped, sample, seed == null ? 101 : seed);
         DataFile.writeJsonl(out, examples);
         long targets = examples.stream().mapToLong(e -> e.targets().size()).sum();
         if (json) {

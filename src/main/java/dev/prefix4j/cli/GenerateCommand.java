@@ -11,6 +11,7 @@ import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.text.Example;
+import dev.prefix4j.text.Layout;
 import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
@@ -155,20 +156,25 @@ final class GenerateCommand extends ConsoleCommand {
     }
 
     @Override
-    public Integer call() {
+    void check() {
         if (data != null && prompt != null) {
             throw new ParameterException(spec.commandLine(), "expected --data or --prompt, found both");
         }
         if (recipe != null) {
             console.say("%s", Recipe.parse(recipe).generate(spec));
         }
-        Decoding decoding = decoding();
-        OutputRules given = new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram); // fails before the long work
+        decoding();
+        new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram);
         precision.parse();
         DataOptionsMixin.requireLimit(limit);
         if (batchSize < 1) {
             throw new InputException("batch-size must be at least 1, was " + batchSize);
         }
+    }
+
+    @Override
+    public Integer call() {
+        check();
         if (out != null && (Files.isDirectory(out) || out.toAbsolutePath().getParent() == null)) {
             throw new InputException(out + ": expected the name of a file to write, found a folder");
         }
@@ -183,8 +189,8 @@ final class GenerateCommand extends ConsoleCommand {
             Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freezeForDecoding);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 List<int[]> prompts = prompts(sources, tokenizer, model, conditioned.taken());
-                OutputRules rules = new OutputRules(
-                        given.maxNewTokens(), given.minNewTokens(), given.noRepeatNgram(), compat.never(tokenizer));
+                OutputRules rules = new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram, compat.never(tokenizer));
+                Decoding decoding = decoding();
                 Generator generator = new Generator(conditioned);
                 try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
                     for (int from = 0; from < prompts.size(); from += batchSize) {
@@ -212,16 +218,17 @@ final class GenerateCommand extends ConsoleCommand {
     }
 
     private List<Example> sources() {
+        Layout layout = raw ? Layout.CLEAN : compat.decoding();
         if (data != null) {
-            List<Example> examples = dataOptions.read(data, distinct ? null : limit, compat.decoding());
-            List<Example> wanted = distinct ? Example.distinct(examples) : examples;
+            List<Example> examples = dataOptions.read(data, distinct ? null : limit, layout);
+            List<Example> wanted = distinct ? Example.distinct(examples, dataOptions.read(data, null)) : examples; // as evaluate does
             return limit == null ? wanted : wanted.subList(0, Math.min(limit, wanted.size()));
         }
         List<String> texts = prompt != null ? List.of(prompt) : standardInput();
         List<Example> sources = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
             String name = prompt != null ? "--prompt" : "standard input:" + (i + 1);
-            sources.add(Example.ofSource(compat.decoding().source(texts.get(i)), name));
+            sources.add(Example.ofSource(layout.source(texts.get(i)), name));
         }
         return sources;
     }

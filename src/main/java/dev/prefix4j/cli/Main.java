@@ -71,17 +71,7 @@ public final class Main {
             String[] args, InputStream in, PrintStream out, PrintStream err, Map<String, String> environment) {
         boolean verbose = java.util.Arrays.asList(args).contains("--verbose");
         configureLogging(verbose);
-        Console console = new Console(in, out, err, environment);
-        CommandLine.IFactory factory = new CommandLine.IFactory() {
-            @Override
-            public <K> K create(Class<K> type) throws Exception {
-                if (ConsoleCommand.class.isAssignableFrom(type)) {
-                    return type.getDeclaredConstructor(Console.class).newInstance(console);
-                }
-                return CommandLine.defaultFactory().create(type);
-            }
-        };
-        CommandLine line = new CommandLine(new Main(), factory)
+        CommandLine line = commandLine(new Console(in, out, err, environment))
                 .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))
                 .setUsageHelpAutoWidth(true)
@@ -96,6 +86,33 @@ public final class Main {
             return wrongUsage(new UnmatchedArgumentException(line, List.of(args[0])), err);
         }
         return line.execute(args);
+    }
+
+    /**
+     * Checks a command line without running it, as far as that goes without files and models.
+     *
+     * @throws ParameterException if the command line is wrong
+     * @throws dev.prefix4j.InputException if a value is
+     */
+    static void check(List<String> args, Map<String, String> environment) {
+        PrintStream nowhere = new PrintStream(java.io.OutputStream.nullOutputStream());
+        Console silent = new Console(java.io.InputStream.nullInputStream(), nowhere, nowhere, environment);
+        CommandLine line = commandLine(silent);
+        line.parseArgs(args.toArray(String[]::new));
+        line.getSubcommands().get(args.getFirst()).<ConsoleCommand>getCommand().check();
+    }
+
+    private static CommandLine commandLine(Console console) {
+        CommandLine.IFactory factory = new CommandLine.IFactory() {
+            @Override
+            public <K> K create(Class<K> type) throws Exception {
+                if (ConsoleCommand.class.isAssignableFrom(type)) {
+                    return type.getDeclaredConstructor(Console.class).newInstance(console);
+                }
+                return CommandLine.defaultFactory().create(type);
+            }
+        };
+        return new CommandLine(new Main(), factory);
     }
 
     private static void configureLogging(boolean verbose) {

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.OptionSpec;
 
 /**
  * The hyper-parameters that Li and Liang used (ACL 2021, Table 6 and section 5.3), as values of options that are not given.
@@ -18,8 +17,6 @@ enum Recipe {
     WEBNLG,
     DART,
     XSUM;
-
-    private static final String SOURCE = "Li and Liang 2021, Table 6";
 
     /** The smaller of the paper's two kinds of adapters has 0.1 % of the model's numbers, the larger 3 %. */
     private static final double SMALL_SHARE = 0.01;
@@ -39,7 +36,7 @@ enum Recipe {
     }
 
     /** Values of options of {@code train}; a method that the paper does not have is trained as its prefixes are. */
-    private Map<String, Object> training(String method, double adapterShare) {
+    Map<String, Object> training(String method, double adapterShare) {
         if (this == XSUM && method.startsWith("fine-tune")) {
             throw new InputException("recipe: the paper gives none for xsum by " + method + ": it fine-tunes BART");
         }
@@ -93,32 +90,32 @@ enum Recipe {
         if (given(spec, "--steps")) {
             values.remove("--epochs");
         }
-        return set(spec, values);
+        return set(spec, values, "Table 6");
     }
 
     /** Gives options of {@code generate} their values (section 5.3). */
     String generate(CommandSpec spec) {
-        return set(
-                spec,
-                this == XSUM
-                        ? Map.of("--beams", 6, "--length-penalty", 0.8, "--max-source-tokens", 512)
-                        : Map.of("--beams", 5, "--length-penalty", 1.0));
+        Map<String, Object> values = new LinkedHashMap<>();
+        boolean sampling = given(spec, "--temperature") || given(spec, "--top-k") || given(spec, "--top-p");
+        if (!sampling) {
+            values.put("--beams", this == XSUM ? 6 : 5);
+            values.put("--length-penalty", this == XSUM ? 0.8 : 1.0);
+        }
+        if (this == XSUM) {
+            values.put("--max-source-tokens", 512);
+        }
+        return set(spec, values, "section 5.3");
     }
 
-    private String set(CommandSpec spec, Map<String, Object> values) {
+    private String set(CommandSpec spec, Map<String, Object> values, String place) {
         List<String> names = values.keySet().stream().filter(name -> !given(spec, name)).sorted().toList();
         for (String name : names) {
-            OptionSpec option = spec.findOption(name);
-            try {
-                option.setter().set(values.get(name));
-            } catch (Exception e) {
-                throw new IllegalStateException("cannot set " + name, e);
-            }
+            RunOptions.set(spec.findOption(name), values.get(name));
         }
-        return "recipe %s (%s): %s"
+        return "recipe %s (Li and Liang 2021, %s): %s"
                 .formatted(
                         label(),
-                        SOURCE,
+                        place,
                         names.isEmpty()
                                 ? "everything is given already"
                                 : names.stream().map(name -> name + " " + values.get(name)).collect(Collectors.joining(" ")));

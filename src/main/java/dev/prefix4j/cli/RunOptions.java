@@ -82,9 +82,9 @@ final class RunOptions {
                     throw new InputException("%s: the run in %s has %s, found %s"
                             .formatted(name, out, value == null ? "none" : value, given));
                 }
-            } else {
+            } else if (node != null) {
                 set(option, value);
-            }
+            } // a run that is older than the option has its default
         }
     }
 
@@ -104,7 +104,8 @@ final class RunOptions {
         };
     }
 
-    private static void set(OptionSpec option, Object value) {
+    /** Gives an option a value that was not on the command line. */
+    static void set(OptionSpec option, Object value) {
         try {
             option.setter().set(value);
         } catch (Exception e) {

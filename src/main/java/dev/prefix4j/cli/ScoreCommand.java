@@ -95,6 +95,9 @@ final class ScoreCommand extends ConsoleCommand {
         if (subject.data == null && precision.parse() != Precision.FP32) {
             throw new ParameterException(spec.commandLine(), "--precision int8: expected --data with it, found none");
         }
+        if (subject.data == null && compat.authors()) {
+            throw new ParameterException(spec.commandLine(), "--compat authors: expected --data with it, found none");
+        }
         Device device = runtimeOptions.start();
         return subject.data != null ? scoreTargets(device) : subject.text != null ? scoreText(device) : scoreCopying(device);
     }

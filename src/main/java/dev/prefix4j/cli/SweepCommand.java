@@ -24,6 +24,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 
 @Command(
@@ -53,13 +54,9 @@ final class SweepCommand extends ConsoleCommand {
     @Override
     public Integer call() {
         Plan planned = Plan.read(plan);
-        try {
-            Metric.parse(String.join(",", planned.metrics())); // before the long work
-        } catch (InputException e) {
-            throw new InputException(plan + ": " + e.getMessage(), e);
-        }
         if (!list) {
-            claim();
+            check(planned);
+            takeFolder();
         }
         List<Plan.Run> runs = planned.runs();
         Map<String, JsonNode> results = new LinkedHashMap<>();
@@ -99,12 +96,43 @@ final class SweepCommand extends ConsoleCommand {
         return Main.OK;
     }
 
+    /** Everything that can be wrong with the plan's options, before the long work. */
+    private void check(Plan planned) {
+        for (String metric : planned.metrics()) {
+            if (Arrays.stream(Metric.values()).noneMatch(known -> known.key().equals(metric))) {
+                throw new InputException("%s: key 'metrics': expected some of %s, found '%s'"
+                        .formatted(plan, Arrays.stream(Metric.values()).map(Metric::key).toList(), metric));
+            }
+        }
+        planned.tests().values().forEach(data -> requireData("test", data));
+        for (Plan.Run run : planned.runs()) {
+            try {
+                Main.check(training(run), console.environment());
+                planned.tests().forEach((test, data) -> Main.check(generation(planned, run, test, data), console.environment()));
+            } catch (ParameterException | InputException e) {
+                throw new InputException("%s: run %s: %s".formatted(plan, run.folder(), e.getMessage()), e);
+            }
+            for (String key : List.of("data", "valid")) {
+                if (run.options().containsKey(key)) {
+                    requireData(key, run.options().get(key));
+                }
+            }
+        }
+    }
+
+    private void requireData(String key, String data) {
+        Path file = BuiltIns.data(Path.of(data));
+        if (!Files.exists(file)) {
+            throw new InputException("%s: key '%s': expected a data file, found no %s".formatted(plan, key, file));
+        }
+    }
+
     private Path folder(Plan.Run run) {
         return out.resolve("runs").resolve(run.folder());
     }
 
     /** The folder is new or empty, or holds this very plan. */
-    private void claim() {
+    private void takeFolder() {
         Path copy = out.resolve("plan.yaml");
         try {
             byte[] wanted = Files.readAllBytes(plan);
@@ -127,16 +155,11 @@ final class SweepCommand extends ConsoleCommand {
     private JsonNode run(Plan planned, Plan.Run run) {
         Path folder = folder(run);
         boolean begun = Files.isRegularFile(folder.resolve(RunDirectory.CONFIG));
-        List<String> train = new ArrayList<>(List.of("train", "--out", folder.toString(), "--json"));
-        if (begun) {
-            train.add("--resume");
-        } else {
-            run.options().forEach((key, value) -> add(train, key, value));
-        }
         if (begun && "in-context".equals(run.options().get("method"))) {
             throw new InputException(folder + ": an in-context run that did not end cannot be resumed: delete the folder");
         }
-        JsonNode trained = command(run, train);
+        List<String> resuming = List.of("train", "--out", folder.toString(), "--json", "--resume");
+        JsonNode trained = command(run, begun ? resuming : training(run));
         if (!trained.path("finished").asBoolean()) {
             return null;
         }
@@ -149,15 +172,32 @@ final class SweepCommand extends ConsoleCommand {
         return result;
     }
 
+    private List<String> training(Plan.Run run) {
+        List<String> train = new ArrayList<>(List.of("train", "--out", folder(run).toString(), "--json"));
+        run.options().forEach((key, value) -> add(train, key, value));
+        return train;
+    }
+
+    private Path outputs(Plan.Run run, String test) {
+        return folder(run).resolve(test.isEmpty() ? "outputs.txt" : "outputs-" + test + ".txt");
+    }
+
+    private List<String> generation(Plan planned, Plan.Run run, String test, String data) {
+        List<String> generate = new ArrayList<>(List.of(
+                "generate", "--model", run.options().getOrDefault("model", ""), "--adapter", folder(run).resolve("adapter").toString(),
+                "--data", data, "--distinct", "--out", outputs(run, test).toString()));
+        Map<String, String> options = new LinkedHashMap<>(planned.generate());
+        if (run.options().containsKey("compat")) {
+            options.putIfAbsent("compat", run.options().get("compat")); // read as it was trained
+        }
+        options.forEach((key, value) -> add(generate, key, value));
+        return generate;
+    }
+
     /** Generates and evaluates for one test. */
     private void score(Plan planned, Plan.Run run, String test, String data, ObjectNode scores) {
-        Path folder = folder(run);
-        Path outputs = folder.resolve(test.isEmpty() ? "outputs.txt" : "outputs-" + test + ".txt");
-        List<String> generate = new ArrayList<>(List.of(
-                "generate", "--model", run.options().getOrDefault("model", ""), "--adapter", folder.resolve("adapter").toString(),
-                "--data", data, "--distinct", "--out", outputs.toString()));
-        planned.generate().forEach((key, value) -> add(generate, key, value));
-        command(run, generate);
+        Path outputs = outputs(run, test);
+        command(run, generation(planned, run, test, data));
         List<String> evaluate = new ArrayList<>(List.of(
                 "evaluate", "--hyps", outputs.toString(), "--data", data, "--json", "--metrics", String.join(",", planned.metrics())));
         for (String option : READING) {
@@ -174,10 +214,7 @@ final class SweepCommand extends ConsoleCommand {
         if (value.equals("false")) {
             return;
         }
-        arguments.add("--" + option);
-        if (!value.equals("true")) {
-            arguments.add(value);
-        }
+        arguments.add(value.equals("true") ? "--" + option : "--" + option + "=" + value);
     }
 
     /** Of all steps; 0 where none was taken. */

@@ -218,24 +218,16 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     @Override
-    public Integer call() {
-        ConfigFile stored = null;
-        if (model != null) {
-            model = ModelName.anywhere(model); // as the run and its adapter keep it
-        }
-        if (resume) {
-            stored = RunDirectory.readConfig(out);
-            RunOptions.restore(spec, stored, out);
-        } else {
-            RunDirectory.requireNew(out);
-            RunOptions.requireWritable(out);
-        }
+    void check() {
         if (model == null || data == null) {
             throw new ParameterException(
                     spec.commandLine(), "Missing required option: '" + (model == null ? "--model" : "--data") + "'");
         }
         if (steps != null && epochs != null && !resume) {
             throw new ParameterException(spec.commandLine(), "expected --steps or --epochs, found both");
+        }
+        if (sampleSeed != null && sample == null) {
+            throw new ParameterException(spec.commandLine(), "--sample-seed: expected --sample with it, found none");
         }
         methodOptions.require(spec);
         if (recipe != null && !resume) {
@@ -254,8 +246,25 @@ final class TrainCommand extends ConsoleCommand {
         if (teacher != null && smoothing > 0) {
             throw new InputException("label-smoothing: expected 0 where --teacher is given, was " + smoothing);
         }
-        TrainConfig config = trainConfig();
+        trainConfig();
         precision.parse();
+    }
+
+    @Override
+    public Integer call() {
+        ConfigFile stored = null;
+        if (model != null) {
+            model = ModelName.anywhere(model); // as the run and its adapter keep it
+        }
+        if (resume) {
+            stored = RunDirectory.readConfig(out);
+            RunOptions.restore(spec, stored, out);
+        } else {
+            RunDirectory.requireNew(out);
+            RunOptions.requireWritable(out);
+        }
+        check();
+        TrainConfig config = trainConfig();
         Device device = runtimeOptions.start();
         List<Example> training = sampled(dataOptions.read(data, limit, compat.training()));
         List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit, compat.training());

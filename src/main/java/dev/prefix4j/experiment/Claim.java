@@ -1,8 +1,7 @@
 package dev.prefix4j.experiment;
 
+import java.util.List;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * What a plan expects: {@code left > right}, {@code left >= right}, {@code left < right}, or {@code left steadier than right}, between two
@@ -14,9 +13,6 @@ import java.util.regex.Pattern;
  * @param text as in the plan
  */
 public record Claim(String text, String score, String left, Relation relation, String right) {
-    private static final Pattern FORM =
-            Pattern.compile("(?:([a-z0-9-]+): )?(.+?) (>=|>|<|steadier than) (.+)");
-
     /** Between two numbers. */
     enum Relation {
         GREATER(">"),
@@ -37,24 +33,29 @@ public record Claim(String text, String score, String left, Relation relation, S
                 case LESS, STEADIER -> left < right;
             };
         }
-
-        private static Relation of(String sign) {
-            for (Relation relation : values()) {
-                if (relation.sign.equals(sign)) {
-                    return relation;
-                }
-            }
-            throw new AssertionError(sign);
-        }
     }
 
-    /** @return empty if the text has another form */
-    static Optional<Claim> parse(String text, String firstScore) {
-        Matcher matcher = FORM.matcher(text);
-        if (!matcher.matches()) {
-            return Optional.empty();
+    /**
+     * Reads a claim. Names decide where it is split, as they may contain anything.
+     *
+     * @return empty if it is none about these variants and scores
+     */
+    static Optional<Claim> parse(String text, List<String> variants, List<String> scores) {
+        for (String left : variants) {
+            for (Relation relation : Relation.values()) {
+                for (String right : variants) {
+                    String bare = "%s %s %s".formatted(left, relation.sign, right);
+                    if (text.equals(bare)) {
+                        return Optional.of(new Claim(text, scores.getFirst(), left, relation, right));
+                    }
+                    for (String score : scores) {
+                        if (text.equals(score + ": " + bare)) {
+                            return Optional.of(new Claim(text, score, left, relation, right));
+                        }
+                    }
+                }
+            }
         }
-        String score = matcher.group(1) == null ? firstScore : matcher.group(1);
-        return Optional.of(new Claim(text, score, matcher.group(2), Relation.of(matcher.group(3)), matcher.group(4)));
+        return Optional.empty();
     }
 }

@@ -57,6 +57,10 @@ public record Plan(
         List<Claim> claims) {
     private static final int MAX_BYTES = 1 << 20;
     private static final int MAX_RUNS = 10_000;
+
+    /** The axis that a table takes together. */
+    static final String SEED = "seed";
+
     private static final Set<String> KEYS =
             Set.of("name", "remark", "train", "test", "generate", "metrics", "variants", "grid", "claims");
 
@@ -195,26 +199,42 @@ public record Plan(
                     options("train", root.path("train")),
                     tests(root.get("test")),
                     options("generate", root.path("generate")),
-                    root.has("metrics") ? strings("metrics", root.get("metrics")) : List.of("bleu"),
+                    metrics(root.path("metrics")),
                     List.copyOf(variants),
                     grid,
                     List.of());
+            Set<String> folders = new LinkedHashSet<>();
+            for (Run run : plan.runs()) {
+                if (slug(run.variant()).isEmpty() || !folders.add(run.folder())) {
+                    throw new InputException("%s: expected variants and values of the grid that differ in letters and digits, found two runs '%s'"
+                            .formatted(file, run.folder()));
+                }
+            }
             return plan.with(claims(plan, root.path("claims")));
+        }
+
+        private List<String> metrics(JsonNode node) {
+            List<String> metrics = node.isMissingNode() ? List.of("bleu") : strings("metrics", node);
+            if (metrics.isEmpty()) {
+                throw wrong("metrics", "one at least", node);
+            }
+            return metrics;
         }
 
         private List<Claim> claims(Plan plan, JsonNode node) {
             List<Claim> claims = new ArrayList<>();
             List<String> names = plan.variants().stream().map(variant -> variant.get("name")).toList();
             for (String text : node.isMissingNode() ? List.<String>of() : strings("claims", node)) {
-                Claim claim = Claim.parse(text, plan.scores().getFirst())
-                        .orElseThrow(() -> wrong("claims", "'A > B', 'A >= B', 'A < B' or 'A steadier than B'", TextNode.valueOf(text)));
-                for (String name : List.of(claim.left(), claim.right())) {
-                    if (!names.contains(name)) {
-                        throw wrong("claims", "a variant, one of " + names, TextNode.valueOf(name));
-                    }
-                }
-                if (!plan.scores().contains(claim.score())) {
-                    throw wrong("claims", "a score, one of " + plan.scores(), TextNode.valueOf(claim.score()));
+                Claim claim = Claim.parse(text, names, plan.scores())
+                        .orElseThrow(() -> wrong(
+                                "claims",
+                                "'A > B', 'A >= B', 'A < B' or 'A steadier than B' with A and B of %s, and before it, if you like, one of %s and ': '"
+                                        .formatted(names, plan.scores()),
+                                TextNode.valueOf(text)));
+                boolean varies = plan.grid().entrySet().stream()
+                        .anyMatch(axis -> !axis.getKey().equals(SEED) && axis.getValue().size() > 1);
+                if (claim.relation() == Claim.Relation.STEADIER && !varies) {
+                    throw wrong("claims", "a grid with several values of something but the seed", TextNode.valueOf(text));
                 }
                 claims.add(claim);
             }

@@ -17,12 +17,15 @@ import java.util.stream.Collectors;
  * @param results of each run that has ended, by its folder
  */
 public record Results(Plan plan, Map<String, JsonNode> results) {
-    private static final String SEED = "seed";
-
     /** Runs that differ by their seed only. */
-    private record Row(String variant, Map<String, String> point, Map<String, JsonNode> bySeed) {
+    private record Row(String variant, Map<String, String> point, int seeds, Map<String, JsonNode> bySeed) {
         Collection<JsonNode> runs() {
             return bySeed.values();
+        }
+
+        /** Whether all seeds have the score. */
+        boolean isComplete(String score) {
+            return scores(score).size() == seeds;
         }
 
         /** Numbers of the runs that have ended, by seed. */
@@ -59,20 +62,21 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
 
     private List<Row> rows() {
         Map<String, Row> rows = new LinkedHashMap<>();
+        int seeds = plan.grid().getOrDefault(Plan.SEED, List.of("")).size();
         for (Plan.Run run : plan.runs()) {
             Map<String, String> point = new LinkedHashMap<>(run.point());
-            point.remove(SEED);
+            point.remove(Plan.SEED);
             Row row = rows.computeIfAbsent(
-                    run.variant() + point, _ -> new Row(run.variant(), point, new LinkedHashMap<>()));
+                    run.variant() + point, _ -> new Row(run.variant(), point, seeds, new LinkedHashMap<>()));
             if (results.containsKey(run.folder())) {
-                row.bySeed().put(run.point().getOrDefault(SEED, ""), results.get(run.folder()));
+                row.bySeed().put(run.point().getOrDefault(Plan.SEED, ""), results.get(run.folder()));
             }
         }
         return List.copyOf(rows.values());
     }
 
     private List<String> axes() {
-        return plan.grid().keySet().stream().filter(key -> !key.equals(SEED)).toList();
+        return plan.grid().keySet().stream().filter(key -> !key.equals(Plan.SEED)).toList();
     }
 
     /** Rows of cells, the head first: means, and ± the standard deviation where there are several seeds. */
@@ -124,19 +128,18 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                 .collect(Collectors.joining(", "));
         Map<String, Double> ours = left.scores(claim.score());
         Map<String, Double> theirs = right.scores(claim.score());
-        if (ours.isEmpty() || theirs.isEmpty()) {
+        if (!left.isComplete(claim.score()) || !right.isComplete(claim.score())) {
             return List.of(claim.text(), where, "", "", "");
         }
         double first = mean(ours.values());
         double second = mean(theirs.values());
-        List<String> both = ours.keySet().stream().filter(theirs::containsKey).toList();
-        long agree = both.stream().filter(seed -> claim.relation().holds(ours.get(seed), theirs.get(seed))).count();
+        long agree = ours.keySet().stream().filter(seed -> claim.relation().holds(ours.get(seed), theirs.get(seed))).count();
         return List.of(
                 claim.text(),
                 where,
                 claim.relation().holds(first, second) ? "seen" : "not seen",
                 String.format(Locale.ROOT, "%.4g and %.4g", first, second),
-                "in %d of %d".formatted(agree, both.size()));
+                "in %d of %d".formatted(agree, left.seeds()));
     }
 
     private List<String> steadier(Claim claim) {
@@ -155,7 +158,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
     private double range(String score, String variant) {
         double[] means = rows().stream()
                 .filter(row -> row.variant().equals(variant))
-                .mapToDouble(row -> mean(row.scores(score).values()))
+                .mapToDouble(row -> row.isComplete(score) ? mean(row.scores(score).values()) : Double.NaN)
                 .toArray();
         return Arrays.stream(means).max().orElse(Double.NaN) - Arrays.stream(means).min().orElse(Double.NaN);
     }
@@ -170,12 +173,12 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                 .formatted(
                         results.size(),
                         plan.runs().size(),
-                        plan.grid().containsKey(SEED) ? " Means ± standard deviations over seeds." : "");
+                        plan.grid().containsKey(Plan.SEED) ? " Means ± standard deviations over seeds." : "");
     }
 
     /** The table in Markdown. */
     public String markdown() {
-        StringBuilder text = new StringBuilder("# " + plan.name() + "\n\n");
+        StringBuilder text = new StringBuilder("# " + inMarkdown(plan.name()) + "\n\n");
         if (!plan.remark().isBlank()) {
             text.append(plan.remark().strip()).append("\n\n");
         }
@@ -187,10 +190,15 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return text.toString();
     }
 
+    /** On one line, and nothing of it is markup. */
+    private static String inMarkdown(String text) {
+        return text.replaceAll("\\s+", " ").replaceAll("[\\\\|<&*_`\\[]", "\\\\$0");
+    }
+
     private static void append(StringBuilder text, List<List<String>> table) {
         for (int i = 0; i < table.size(); i++) {
             String cells = table.get(i).stream()
-                    .map(cell -> cell.replace("|", "\\|").replaceAll("\\s+", " "))
+                    .map(Results::inMarkdown)
                     .collect(Collectors.joining(" | "));
             text.append("| ").append(cells).append(" |\n");
             if (i == 0) {
@@ -238,11 +246,15 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             }
             text.append(run.folder()).append(",\"").append(run.variant().replace("\"", "\"\"")).append('"');
             axes.forEach(axis -> text.append(",\"").append(run.point().get(axis).replace("\"", "\"\"")).append('"'));
-            text.append(',').append(result.at("/train/valid_loss").asText());
-            text.append(',').append(result.path("train_seconds").asText());
-            plan.scores().forEach(metric -> text.append(',').append(result.path("scores").path(metric).asText()));
+            text.append(',').append(number(result.at("/train/valid_loss")));
+            text.append(',').append(number(result.path("train_seconds")));
+            plan.scores().forEach(metric -> text.append(',').append(number(result.path("scores").path(metric))));
             text.append('\n');
         }
         return text.toString();
+    }
+
+    private static String number(JsonNode value) {
+        return value.isNumber() ? value.asText() : "";
     }
 }

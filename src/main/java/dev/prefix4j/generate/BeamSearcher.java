@@ -82,9 +82,10 @@ final class BeamSearcher {
             List<Beam> next = new ArrayList<>();
             List<Integer> parents = new ArrayList<>();
             List<Continuation> ranked = continuations(best, row);
+            boolean last = length == rules.maxNewTokens();
             for (int rank = 0; rank < ranked.size(); rank++) {
                 Continuation one = ranked.get(rank);
-                boolean ends = one.token() == eos || length == rules.maxNewTokens();
+                boolean ends = one.token() == eos || last && !how.promptCounts();
                 if (!ends && next.size() < how.beams()) {
                     next.add(open.get(one.beam()).with(one.token(), one.score()));
                     parents.add(one.beam());
@@ -94,12 +95,19 @@ final class BeamSearcher {
                 }
             }
             open = next;
-            if (length < rules.maxNewTokens()) {
+            if (!last || how.promptCounts()) {
                 boolean full = ended.size() == how.beams();
-                improvable = !open.isEmpty()
-                        && (!full || normalized(open.getFirst().score(), true) > ended.getLast().score());
+                improvable = !open.isEmpty() && (!full || normalized(hope(ranked), true) > ended.getLast().score());
+            }
+            if (last && how.promptCounts() && improvable) { // Transformers 3 takes open beams only when the search is not over
+                open.forEach(beam -> end(new Beam(beam.ids(), normalized(beam.score(), false))));
             }
             return parents;
+        }
+
+        /** What an open beam can still get; Transformers 3 looks at those that just ended too. */
+        private float hope(List<Continuation> ranked) {
+            return how.promptCounts() ? ranked.getFirst().score() : open.getFirst().score();
         }
 
         /** The best 2·K over all beams, best first; those of a beam are among its own best 2·K. */

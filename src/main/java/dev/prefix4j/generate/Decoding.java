@@ -38,7 +38,7 @@ public sealed interface Decoding {
      * @param beams at least 1
      * @param lengthPenalty above 0: longer outputs win more often; 0: no normalization
      * @param promptCounts the length that scores are divided by is that of the prompt and the new tokens without the end token, as in
-     *     Transformers 3, which the authors used
+     *     Transformers 3, which the authors used; and the search goes on while a beam that has just ended was the best of its step
      */
     record BeamSearch(int beams, double lengthPenalty, boolean promptCounts) implements Decoding {
         /** Of new tokens only. */

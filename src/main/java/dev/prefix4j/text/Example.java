@@ -43,12 +43,22 @@ public record Example(String source, List<String> targets, String location) {
 
     /** Equal consecutive sources as one example with all their targets, in order. */
     public static List<Example> distinct(List<Example> examples) {
+        return distinct(examples, examples);
+    }
+
+    /**
+     * Examples whose consecutive {@code keys} have equal sources as one with all their targets, in order.
+     *
+     * @param keys the same rows in another layout
+     */
+    public static List<Example> distinct(List<Example> examples, List<Example> keys) {
         List<Example> groups = new ArrayList<>();
         for (int from = 0; from < examples.size(); ) {
             Example first = examples.get(from);
+            String key = keys.get(from).source();
             List<String> targets = new ArrayList<>();
             int to = from;
-            while (to < examples.size() && examples.get(to).source().equals(first.source())) {
+            while (to < examples.size() && keys.get(to).source().equals(key)) {
                 targets.addAll(examples.get(to).targets());
                 to++;
             }

@@ -18,9 +18,7 @@ public enum Layout {
      */
     AUTHORS_TRAINING,
 
-    /**
-     * As in training, but an E2E source does not begin with a space, and the first entry of a WebNLG file has no separator at all.
-     */
+    /** As in training, but the first entry of a WebNLG file has no separator at all. */
     AUTHORS_DECODING;
 
     private static final String SEPARATOR = " | ";
@@ -52,7 +50,7 @@ public enum Layout {
 
     /** Any other source. */
     public String source(String text) {
-        return this == AUTHORS_DECODING ? text + " " : spaced(text);
+        return spaced(text);
     }
 
     private String spaced(String source) {
