@@ -75,7 +75,7 @@ class PlanTest {
         }
         Results found = new Results(plan, results);
         assertEquals(List.of("variant", "prefix-length", "runs", "train s", "valid loss", "bleu"), found.table().get(0));
-        assertEquals(List.of("Full prefix", "1", "2", "30 ± 0", "2.5000 ± 0.0000", "15.00 ± 7.071"), found.table().get(1));
+        assertEquals(List.of("Full prefix", "1", "2", "30 ± 0", "2.5000 ± 0.0000", "15.00 ± 7.07"), found.table().get(1));
         assertEquals(List.of("Full prefix", "5", "1", "30", "2.5000", "10.00"), found.table().get(2));
         assertEquals(List.of("embedding", "1", "0", "", "", ""), found.table().get(3));
         assertTrue(found.markdown().contains("3 of 8 runs."));

@@ -56,7 +56,8 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                 return text;
             }
             double square = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
-            return text + " ± " + String.format(Locale.ROOT, format, Math.sqrt(square / (values.length - 1)));
+            int decimals = text.contains(".") ? text.length() - 1 - text.indexOf('.') : 0; // as many as the mean's
+            return text + " ± " + String.format(Locale.ROOT, "%." + decimals + "f", Math.sqrt(square / (values.length - 1)));
         }
     }
 
