@@ -54,7 +54,8 @@ public record Resampling(int resamples, int trials, long seed) {
 
     /**
      * Paired bootstrap test (Koehn 2004, with the p-value that sacreBLEU gives): how often the difference of two outputs
-     * moves away from its mean, over resamples of the same segments, by more than it is.
+     * moves away from its mean, over resamples of the same segments, by no less than it is. sacreBLEU counts more only, and so takes
+     * equal outputs for different ones.
      *
      * @param difference of the two scores
      * @param one bootstrap scores
@@ -68,13 +69,13 @@ public record Resampling(int resamples, int trials, long seed) {
         }
         double mean = Arrays.stream(differences).average().orElseThrow();
         long beyond = Arrays.stream(differences)
-                .filter(d -> d - mean > Math.abs(difference))
+                .filter(d -> isNotLess(d - mean, Math.abs(difference)))
                 .count();
         return (beyond + 1.0) / (one.length + 1);
     }
 
     /**
-     * Paired approximate randomization test (Riezler and Maxwell 2005): how often two outputs differ by more than they do
+     * Paired approximate randomization test (Riezler and Maxwell 2005): how often two outputs differ by no less than they do
      * when each segment's two outputs are swapped at random.
      *
      * @return a p-value, two-sided
@@ -91,8 +92,13 @@ public record Resampling(int resamples, int trials, long seed) {
                 add(first, swapped ? other[i] : one[i]);
                 add(second, swapped ? one[i] : other[i]);
             }
-            beyond += Math.abs(scorer.score(first) - scorer.score(second)) > difference ? 1 : 0;
+            beyond += isNotLess(Math.abs(scorer.score(first) - scorer.score(second)), difference) ? 1 : 0;
         }
         return (beyond + 1.0) / (trials + 1);
+    }
+
+    /** Up to rounding: the order of a sum may change its last digits. */
+    private static boolean isNotLess(double value, double than) {
+        return value >= than - 1e-9 * Math.max(1, Math.abs(than));
     }
 }
