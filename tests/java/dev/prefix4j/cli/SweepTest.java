@@ -85,7 +85,7 @@ class SweepTest {
         Files.delete(t.resolve("out/runs/with-spaces_seed-1/result.json")); // killed before the end
         assertEquals(0, sweep(PLAN, "--list"));
         assertEquals(
-                List.of("ended", "ended", "to", "ended"),
+                List.of("ended", "ended", "begun", "ended"),
                 out.toString(StandardCharsets.UTF_8).lines().map(line -> line.split(" +")[0]).toList());
         assertEquals(0, sweep(PLAN), err.toString(StandardCharsets.UTF_8));
         assertEquals(
@@ -97,6 +97,34 @@ class SweepTest {
         }
         assertEquals(before, after);
         assertEquals(scores(table), scores(Files.readString(t.resolve("out/table.md"))));
+    }
+
+    @Test
+    void aPlanMayGrow() throws IOException {
+        String small = PLAN.replaceAll("(?s)variants:.*", "grid: {prefix-length: [2, 5000]}\n");
+        assertEquals(1, sweep(small));
+        assertTrue(err.toString(StandardCharsets.UTF_8).contains("1 of 2 runs did not succeed: run_prefix-length-5000"), err.toString(StandardCharsets.UTF_8));
+        Path adapter = t.resolve("out/runs/run_prefix-length-2/adapter/adapter_model.safetensors");
+        long trained = Files.getLastModifiedTime(adapter).toMillis();
+        String grown = small.replace("5000", "3") + "metrics: [bleu, rouge-l]\n";
+        assertEquals(0, sweep(grown, "--list"));
+        assertEquals(List.of("to score run_prefix-length-2", "to do    run_prefix-length-3"), out.toString(StandardCharsets.UTF_8).lines().toList());
+        assertEquals(0, sweep(grown), err.toString(StandardCharsets.UTF_8));
+        String table = Files.readString(t.resolve("out/table.md"));
+        assertTrue(table.contains("| bleu | rouge-l |") && table.contains("2 of 2 runs"), table);
+        assertEquals(trained, Files.getLastModifiedTime(adapter).toMillis());
+        assertEquals(1, sweep(grown.replace("hidden: 8", "hidden: 9")));
+        assertTrue(err.toString(StandardCharsets.UTF_8).contains("run_prefix-length-2: expected a run with the plan's options {"));
+        assertEquals(table, Files.readString(t.resolve("out/table.md")));
+    }
+
+    @Test
+    void examplesInThePromptAreTakenAnew() throws IOException {
+        String plan = PLAN.replaceAll("(?s)variants:.*", "variants: [{name: run, method: in-context, examples: 1}]\n")
+                .replace("hidden: 8, prefix-length: 2", "seed: 1");
+        assertEquals(0, sweep(plan), err.toString(StandardCharsets.UTF_8));
+        Files.delete(t.resolve("out/runs/run/result.json"));
+        assertEquals(0, sweep(plan), err.toString(StandardCharsets.UTF_8));
     }
 
     private static List<String> scores(String table) {

@@ -51,9 +51,9 @@ class PlanTest {
 
     @Test
     void numbersStayPlain() throws IOException {
-        Plan plan = plan("train: {weight-decay: 1.0, steps: 100}\ntest: T\ngrid: {lr: [3e-4, 1.5e-3, 0.1]}\n");
+        Plan plan = plan("train: {weight-decay: 1.0, steps: 100}\ntest: T\ngrid: {lr: [3e-4, 1.5e-3, 0.1, 1e2]}\n");
         assertEquals(
-                List.of("0.0003", "0.0015", "0.1"),
+                List.of("0.0003", "0.0015", "0.1", "100"),
                 plan.runs().stream().map(run -> run.point().get("lr")).toList());
         assertEquals("1.0", plan.train().get("weight-decay"));
     }
@@ -101,8 +101,8 @@ class PlanTest {
                         List.of("bleu: embedding >= Full prefix", "prefix-length 5", "not seen", "6.000 and 9.000", "in 1 of 2"),
                         List.of("embedding steadier than Full prefix", "over prefix-length", "not seen", "range 4.000 and 4.000", "")),
                 new Results(plan, results).claims());
-        assertEquals(List.of("Full prefix > embedding", "prefix-length 1", "", "", ""), new Results(plan, Map.of()).claims().get(1));
-        assertEquals("", new Results(plan, Map.of()).claims().getLast().get(2));
+        assertEquals(List.of("Full prefix > embedding", "prefix-length 1", "open", "", ""), new Results(plan, Map.of()).claims().get(1));
+        assertEquals("open", new Results(plan, Map.of()).claims().getLast().get(2));
     }
 
     @Test
@@ -130,8 +130,8 @@ class PlanTest {
     @CsvSource(delimiter = '|', value = {
         "grid: {seed: 1}|key 'grid.seed': expected a list, found 1",
         "grid: {seed: [1, 1]}|key 'grid.seed': expected different values, found [1,1]",
-        "grid: {Out: [1]}|key 'grid': expected an option without its dashes, found 'Out'",
-        "train: {out: x}|key 'train': expected an option without its dashes, found 'out'",
+        "grid: {Out: [1]}|key 'grid': expected an option such as prefix-length, found 'Out'",
+        "train: {out: x}|key 'train': expected no 'out'",
         "test: {A: x}|key 'test.A': expected a name in small letters and a data file",
         "claims: [a is better]|key 'claims': expected 'A > B'",
         "claims: [run > other]|with A and B of [run], and before it, if you like, one of [bleu] and ': ', found \"run > other\"",

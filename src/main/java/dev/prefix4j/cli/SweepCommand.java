@@ -13,11 +13,13 @@ import dev.prefix4j.train.RunDirectory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,9 +32,15 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "sweep",
         description = "Runs a plan of experiments: trains, generates and evaluates for every point of a grid, and makes a table and"
-                + " plots. Given again, it goes on where it was.")
+                + " plots. Given again, also with more in the plan, it goes on where it was.")
 final class SweepCommand extends ConsoleCommand {
+    private static final String PLAN = "plan.yaml";
     private static final String RESULT = "result.json";
+
+    /** Keys of a result: the options that it was made with. */
+    private static final String TRAINING = "options";
+
+    private static final String SCORING = "scoring";
     private static final long MAX_RESULT_BYTES = 1 << 20;
 
     /** Options of generate that say what is read, and so are evaluate's too. */
@@ -51,49 +59,107 @@ final class SweepCommand extends ConsoleCommand {
         super(console);
     }
 
+    /** How far a run is. */
+    private enum Progress {
+        TO_DO("to do"),
+        BEGUN("begun"),
+        TO_SCORE("to score"),
+        ENDED("ended");
+
+        private final String label;
+
+        Progress(String label) {
+            this.label = label;
+        }
+    }
+
     @Override
     public Integer call() {
         Plan planned = Plan.read(plan);
-        if (!list) {
-            check(planned);
-            takeFolder();
+        check(planned);
+        if (list) {
+            planned.runs().forEach(run -> console.out().printf("%-8s %s%n", progress(planned, run).label, run.folder()));
+            return Main.OK;
         }
+        requireFolder();
+        planned.runs().forEach(run -> progress(planned, run)); // fails before the long work
+        try (FileChannel _ = RunDirectory.hold(out)) {
+            AtomicFile.write(out.resolve(PLAN), Files.readString(plan));
+            return runAll(planned);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(plan, e);
+        }
+    }
+
+    private int runAll(Plan planned) {
         List<Plan.Run> runs = planned.runs();
         Map<String, JsonNode> results = new LinkedHashMap<>();
         for (Plan.Run run : runs) {
-            Path result = folder(run).resolve(RESULT);
-            if (Files.isRegularFile(result)) {
-                results.put(run.folder(), JsonFile.readObject(result, "the result of a run", MAX_RESULT_BYTES));
+            if (progress(planned, run) == Progress.ENDED) {
+                results.put(run.folder(), result(run));
             }
         }
-        if (list) {
-            runs.forEach(run -> console.out().printf("%-8s %s%n", results.containsKey(run.folder()) ? "ended" : "to do", run.folder()));
-            return Main.OK;
-        }
+        List<String> failed = new ArrayList<>();
         for (int i = 0; i < runs.size(); i++) {
             Plan.Run run = runs.get(i);
             if (results.containsKey(run.folder())) {
                 continue;
             }
             console.say("run %d of %d: %s", i + 1, runs.size(), run.folder());
-            JsonNode result = run(planned, run);
-            if (result == null) {
-                console.say("stopped; go on with: scripts/prefix4j sweep %s --out %s", plan, out);
-                return Main.OK;
+            try {
+                JsonNode result = run(planned, run);
+                if (result == null) {
+                    console.say("stopped; go on with: scripts/prefix4j sweep %s --out %s", plan, out);
+                    return Main.OK;
+                }
+                results.put(run.folder(), result);
+                write(planned, results);
+            } catch (InputException e) {
+                console.say("%s", e.getMessage());
+                failed.add(run.folder());
             }
-            results.put(run.folder(), result);
-            write(planned, results);
         }
         write(planned, results);
         if (json) {
             ObjectNode node = JSON.createObjectNode();
             node.put("runs", results.size()).put("table", out.resolve("table.md").toString());
+            failed.forEach(node.putArray("failed")::add);
             console.out().println(node.put("report", out.resolve("report.html").toString()));
         } else {
             console.out().print(new Results(planned, results).markdown());
             console.out().printf("table      %s, results.csv%nreport     %s%n", out.resolve("table.md"), out.resolve("report.html"));
         }
+        if (!failed.isEmpty()) {
+            throw new InputException("%s: %d of %d runs did not succeed: %s; given again, they are tried again"
+                    .formatted(plan, failed.size(), runs.size(), String.join(", ", failed)));
+        }
         return Main.OK;
+    }
+
+    private JsonNode result(Plan.Run run) {
+        return JsonFile.readObject(folder(run).resolve(RESULT), "the result of a run", MAX_RESULT_BYTES);
+    }
+
+    /** @throws InputException if the run in the folder was made with other options of train */
+    private Progress progress(Plan planned, Plan.Run run) {
+        if (!Files.isRegularFile(folder(run).resolve(RESULT))) {
+            return Files.isRegularFile(folder(run).resolve(RunDirectory.CONFIG)) ? Progress.BEGUN : Progress.TO_DO;
+        }
+        JsonNode result = result(run);
+        if (!result.path(TRAINING).equals(JSON.valueToTree(run.options()))) {
+            throw new InputException("%s: expected a run with the plan's options %s, found %s: choose another --out or delete this folder"
+                    .formatted(folder(run), JSON.valueToTree(run.options()), result.path(TRAINING)));
+        }
+        return result.path(SCORING).equals(scoring(planned)) ? Progress.ENDED : Progress.TO_SCORE;
+    }
+
+    /** What decides on scores, apart from training. */
+    private static JsonNode scoring(Plan planned) {
+        ObjectNode node = JSON.createObjectNode();
+        node.set("test", JSON.valueToTree(planned.tests()));
+        node.set("generate", JSON.valueToTree(planned.generate()));
+        node.set("metrics", JSON.valueToTree(planned.metrics()));
+        return node;
     }
 
     /** Everything that can be wrong with the plan's options, before the long work. */
@@ -131,45 +197,56 @@ final class SweepCommand extends ConsoleCommand {
         return out.resolve("runs").resolve(run.folder());
     }
 
-    /** The folder is new or empty, or holds this very plan. */
-    private void takeFolder() {
-        Path copy = out.resolve("plan.yaml");
-        try {
-            byte[] wanted = Files.readAllBytes(plan);
-            if (Files.isRegularFile(copy)) {
-                if (!Arrays.equals(Files.readAllBytes(copy), wanted)) {
-                    throw new InputException(out + ": expected the folder of this plan, found that of another one (plan.yaml)");
-                }
-                return;
-            }
+    /** The folder is new or empty, or holds a plan. */
+    private void requireFolder() {
+        if (!Files.isRegularFile(out.resolve(PLAN))) {
             RunDirectory.requireNew(out);
             RunOptions.requireWritable(out);
-            AtomicFile.createFolder(out);
-            AtomicFile.write(copy, new String(wanted, StandardCharsets.UTF_8));
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(copy, e);
         }
     }
 
     /** @return what it gave; null if it was interrupted */
     private JsonNode run(Plan planned, Plan.Run run) {
         Path folder = folder(run);
-        boolean begun = Files.isRegularFile(folder.resolve(RunDirectory.CONFIG));
-        if (begun && "in-context".equals(run.options().get("method"))) {
-            throw new InputException(folder + ": an in-context run that did not end cannot be resumed: delete the folder");
-        }
-        List<String> resuming = List.of("train", "--out", folder.toString(), "--json", "--resume");
-        JsonNode trained = command(run, begun ? resuming : training(run));
-        if (!trained.path("finished").asBoolean()) {
-            return null;
+        JsonNode trained;
+        double seconds;
+        if (progress(planned, run) == Progress.TO_SCORE) {
+            trained = result(run).path("train");
+            seconds = result(run).path("train_seconds").asDouble();
+        } else {
+            List<String> train = training(run);
+            if (progress(planned, run) == Progress.BEGUN) {
+                if ("in-context".equals(run.options().get("method"))) {
+                    deleteRun(folder); // there is nothing to go on with
+                } else {
+                    train.add("--resume"); // the options that are given again must agree
+                }
+            }
+            trained = command(run, train);
+            if (!trained.path("finished").asBoolean()) {
+                return null;
+            }
+            seconds = seconds(folder);
         }
         ObjectNode result = JSON.createObjectNode();
         result.set("train", trained);
-        result.put("train_seconds", seconds(folder));
+        result.put("train_seconds", seconds);
         ObjectNode scores = result.putObject("scores");
         planned.tests().forEach((test, data) -> score(planned, run, test, data, scores));
+        result.set(TRAINING, JSON.valueToTree(run.options()));
+        result.set(SCORING, scoring(planned));
         AtomicFile.write(folder.resolve(RESULT), result.toPrettyString() + "\n");
         return result;
+    }
+
+    private static void deleteRun(Path folder) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(folder, e);
+        }
     }
 
     private List<String> training(Plan.Run run) {

@@ -272,16 +272,23 @@ public record Plan(
                 if (!entry.getValue().isValueNode() || entry.getValue().isNull()) {
                     throw wrong(key + '.' + entry.getKey(), "a number, a text, true or false", entry.getValue());
                 }
-                options.put(entry.getKey(), entry.getValue().asText());
+                options.put(entry.getKey(), text(entry.getValue()));
             }
             return options;
         }
 
         private void requireOption(String key, String option) {
-            if (!option.matches("[a-z][a-z-]*") || RESERVED.contains(option)) {
-                throw new InputException("%s: key '%s': expected an option without its dashes, found '%s'"
-                        .formatted(file, key, option));
+            if (!option.matches("[a-z][a-z-]*")) {
+                throw new InputException("%s: key '%s': expected an option such as prefix-length, found '%s'".formatted(file, key, option));
             }
+            if (RESERVED.contains(option)) {
+                throw new InputException("%s: key '%s': expected no '%s', which is not for a plan to say".formatted(file, key, option));
+            }
+        }
+
+        /** A number without an exponent. */
+        private static String text(JsonNode value) {
+            return value.isBigDecimal() ? value.decimalValue().toPlainString() : value.asText();
         }
 
         private List<String> strings(String key, JsonNode node) {
@@ -293,7 +300,7 @@ public record Plan(
                 if (!item.isValueNode() || item.isNull()) {
                     throw wrong(key, "a list of numbers or texts", item);
                 }
-                values.add(item.asText());
+                values.add(text(item));
             }
             return values;
         }

@@ -130,7 +130,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         Map<String, Double> ours = left.scores(claim.score());
         Map<String, Double> theirs = right.scores(claim.score());
         if (!left.isComplete(claim.score()) || !right.isComplete(claim.score())) {
-            return List.of(claim.text(), where, "", "", "");
+            return List.of(claim.text(), where, "open", "", "");
         }
         double first = mean(ours.values());
         double second = mean(theirs.values());
@@ -150,7 +150,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return List.of(
                 claim.text(),
                 axes().isEmpty() ? "" : "over " + String.join(", ", axes()),
-                !known ? "" : claim.relation().holds(first, second) ? "seen" : "not seen",
+                !known ? "open" : claim.relation().holds(first, second) ? "seen" : "not seen",
                 known ? String.format(Locale.ROOT, "range %.4g and %.4g", first, second) : "",
                 "");
     }

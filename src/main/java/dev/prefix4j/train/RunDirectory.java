@@ -128,6 +128,21 @@ public final class RunDirectory implements AutoCloseable {
     }
 
     private static RunDirectory lock(Path folder) {
+        FileChannel channel = hold(folder);
+        try {
+            removeUnfinishedWrites(folder);
+            return new RunDirectory(folder, channel);
+        } catch (IOException e) {
+            throw AtomicFile.cannotWrite(folder, e);
+        }
+    }
+
+    /**
+     * Keeps other processes out of a folder, which is made if there is none, until the channel is closed.
+     *
+     * @throws InputException if one is in it
+     */
+    public static FileChannel hold(Path folder) {
         AtomicFile.createFolder(folder);
         Path file = folder.resolve(LOCK);
         try {
@@ -140,10 +155,9 @@ public final class RunDirectory implements AutoCloseable {
             }
             if (lock == null) {
                 channel.close();
-                throw new InputException(folder + ": another process is working on this run");
+                throw new InputException(folder + ": another process is working in this folder");
             }
-            removeUnfinishedWrites(folder);
-            return new RunDirectory(folder, channel);
+            return channel;
         } catch (IOException e) {
             throw AtomicFile.cannotWrite(file, e);
         }
