@@ -147,6 +147,7 @@ class RecipeTest {
         double theirs = JSON.readTree(out.toByteArray()).path("tokens").asDouble();
         run("score --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --json");
         assertEquals(theirs, JSON.readTree(out.toByteArray()).path("tokens").asDouble() + 30, "a space before each EOS");
+        assertTrue(err.toString(StandardCharsets.UTF_8).contains("was trained with --compat authors, this is --compat none"));
         run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1 --max-new-tokens 3"
                 + " --beams 3 --compat authors --json");
         assertEquals(" name : The Mill ", JSON.readTree(out.toByteArray()).path("source").textValue());

@@ -44,6 +44,15 @@ class LayoutTest {
     }
 
     @Test
+    void dartAsXmlIsFoundByItsOnlyCategory() throws IOException {
+        Path file = Files.writeString(
+                folder.resolve("x.xml"),
+                "<benchmark><entries>" + ENTRY.replaceFirst("category=\"[^\"]*\"", "category=\"MISC\"") + "</entries></benchmark>");
+        DataOptions options = new DataOptions(Optional.empty(), "source", "target", Integer.MAX_VALUE, Layout.AUTHORS_TRAINING);
+        assertEquals(" A : rel : B | C : rel : D ", DataFile.read(file, options).getFirst().source());
+    }
+
+    @Test
     void dartAsJson() throws IOException {
         Path file = Files.writeString(
                 folder.resolve("x.json"),

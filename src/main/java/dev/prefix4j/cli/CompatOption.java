@@ -3,6 +3,9 @@ package dev.prefix4j.cli;
 import dev.prefix4j.InputException;
 import dev.prefix4j.text.Layout;
 import dev.prefix4j.text.Tokenizer;
+import dev.prefix4j.train.RunDirectory;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -32,6 +35,18 @@ final class CompatOption {
 
     Layout decoding() {
         return authors() ? Layout.AUTHORS_DECODING : Layout.CLEAN;
+    }
+
+    /** Says so where the run that an adapter comes from, if it still lies around it, was trained otherwise. */
+    void compare(Path adapter, Console console) {
+        Path run = adapter == null ? null : adapter.toAbsolutePath().normalize().resolveSibling(RunDirectory.CONFIG);
+        if (run == null || !Files.isRegularFile(run)) {
+            return;
+        }
+        String trained = RunDirectory.readConfig(run.getParent()).text("compat", "none");
+        if (!trained.equals(compat)) {
+            console.say("note: %s was trained with --compat %s, this is --compat %s", adapter, trained, compat);
+        }
     }
 
     /** Tokens that are in no output: the authors forbid the line feed and two of them. */

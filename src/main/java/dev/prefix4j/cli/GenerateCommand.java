@@ -175,6 +175,7 @@ final class GenerateCommand extends ConsoleCommand {
     @Override
     public Integer call() {
         check();
+        compat.compare(prefix, console);
         if (out != null && (Files.isDirectory(out) || out.toAbsolutePath().getParent() == null)) {
             throw new InputException(out + ": expected the name of a file to write, found a folder");
         }

@@ -101,6 +101,12 @@ final class InspectCommand extends ConsoleCommand {
                 Arrays.stream(tensor.sizes().vec().get()).forEach(shape::add);
             });
             SoftPrompt prompt = conditioned.prompt();
+            if (data != null && !Inspection.hasAttention(model, prompt)) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        "--data: attention is measured to what stands before the source in all layers, found an adapter of method "
+                                + contents.method().name());
+            }
             if (prompt.length() > 0) {
                 norms(prompt, model, node);
             }

@@ -353,6 +353,7 @@ final class TrainCommand extends ConsoleCommand {
                 .flatMapToInt(sequence -> Arrays.stream(sequence.ids()))
                 .toArray();
         Method method = methodOptions.method(gpt2.config(), ids.length);
+        console.say("%d examples of %d tokens before each source; nothing is trained", Math.min(methodOptions.examples, all.size()), ids.length);
         OptionalDouble loss = OptionalDouble.empty();
         try (RunDirectory run = RunDirectory.create(out, RunOptions.describe(spec))) {
             Map<String, Tensor> kept = Map.of(
@@ -412,7 +413,9 @@ final class TrainCommand extends ConsoleCommand {
         console.out().printf(
                 "adapter      %s%s%n",
                 result.adapter(), Files.isDirectory(result.adapter()) ? "" : ", after the first validation");
-        console.out().printf("report       %s%n", out.resolve("report.html"));
+        if (result.steps() > 0) {
+            console.out().printf("report       %s%n", out.resolve("report.html"));
+        }
     }
 
     private static void put(ObjectNode node, String key, OptionalDouble value) {

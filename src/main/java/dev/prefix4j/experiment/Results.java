@@ -168,13 +168,22 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return values.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
     }
 
-    /** How much of the plan this is. */
+    /** How much of the plan this is, and what all runs share. */
     public String remark() {
-        return "%d of %d runs.%s"
+        return "%d of %d runs.%s Trained with %s; outputs%s with %s."
                 .formatted(
                         results.size(),
                         plan.runs().size(),
-                        plan.grid().containsKey(Plan.SEED) ? " Means ± standard deviations over seeds." : "");
+                        plan.grid().containsKey(Plan.SEED) ? " Means ± standard deviations over seeds." : "",
+                        listed(plan.train()),
+                        plan.tests().values().stream().map(test -> " for " + test).collect(Collectors.joining(" and")),
+                        listed(plan.generate()));
+    }
+
+    private static String listed(Map<String, String> options) {
+        return options.isEmpty()
+                ? "the defaults"
+                : options.entrySet().stream().map(e -> e.getKey() + " " + e.getValue()).collect(Collectors.joining(", "));
     }
 
     /** The table in Markdown. */
@@ -184,7 +193,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             text.append(plan.remark().strip()).append("\n\n");
         }
         append(text, table());
-        text.append('\n').append(remark()).append('\n');
+        text.append('\n').append(inMarkdown(remark())).append('\n');
         if (!claims().isEmpty()) {
             append(text.append('\n'), claims());
         }

@@ -117,6 +117,14 @@ public final class Inspection {
         return cosines;
     }
 
+    /** Whether a prompt stands before the source in all layers. */
+    public static boolean hasAttention(Gpt2 model, SoftPrompt prompt) {
+        return prompt.length() > 0
+                && prompt.place() == SoftPrompt.Place.PREFIX
+                && prompt.firstLayer() == 0
+                && prompt.lastLayer() == model.config().layers() - 1;
+    }
+
     /**
      * The share of their attention that tokens give to a prompt that stands before everything, in all layers.
      *
@@ -126,8 +134,8 @@ public final class Inspection {
      */
     public static double[][] attention(Gpt2 model, SoftPrompt prompt, List<int[]> sequences, int[] from) {
         Gpt2Config config = model.config();
-        if (prompt.place() != SoftPrompt.Place.PREFIX || prompt.firstLayer() > 0 || prompt.lastLayer() < config.layers() - 1) {
-            throw new InputException("attention: expected a prompt before the source in all layers");
+        if (!hasAttention(model, prompt)) {
+            throw new IllegalArgumentException("expected a prompt before the source in all layers");
         }
         double[][] mass = new double[config.layers()][config.heads()];
         long count = 0;

@@ -116,7 +116,7 @@ public final class DataFile {
             return DataFormat.TSV; // "[TABLECONTEXT] : …" is no JSON, "<x>" no XML
         }
         if (start.startsWith("<")) {
-            return DataFormat.WEBNLG;
+            return start.contains("category=\"MISC\"") ? DataFormat.DART : DataFormat.WEBNLG; // DART has no other category
         }
         if (start.startsWith("[")) {
             return DataFormat.DART;
