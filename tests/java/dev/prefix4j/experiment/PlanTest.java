@@ -81,6 +81,7 @@ class PlanTest {
         assertTrue(found.markdown().contains("3 of 8 runs."));
         assertEquals(4, found.csv().lines().count());
         assertEquals(List.of(15.0, 10.0), found.curves("bleu").lines().get("Full prefix"));
+        assertEquals(List.of(Math.sqrt(50), 0.0), found.curves("bleu").deviations().get("Full prefix"));
     }
 
     @Test
@@ -120,10 +121,10 @@ class PlanTest {
         Plan plan = plan(PLAN.replace("prefix-length: [1, 5], ", ""));
         JsonNode result = new ObjectMapper().readTree("{\"scores\": {\"bleu\": 3}}");
         Results.Curves curves = new Results(plan, Map.of(plan.runs().getFirst().folder(), result)).curves("bleu");
-        byte[] png = SweepPage.plot("bleu", curves.axis(), curves.ticks(), curves.lines());
+        byte[] png = SweepPage.plot("bleu", curves.axis(), curves.ticks(), curves.lines(), curves.deviations());
         assertEquals("PNG", new String(png, 1, 3, java.nio.charset.StandardCharsets.US_ASCII));
         Results none = new Results(plan, Map.of());
-        assertEquals(0, SweepPage.plot("bleu", null, List.of(""), none.curves("bleu").lines()).length);
+        assertEquals(0, SweepPage.plot("bleu", null, List.of(""), none.curves("bleu").lines(), none.curves("bleu").deviations()).length);
     }
 
     @ParameterizedTest

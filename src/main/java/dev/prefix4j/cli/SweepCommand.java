@@ -337,7 +337,7 @@ final class SweepCommand extends ConsoleCommand {
         Map<String, byte[]> plots = new LinkedHashMap<>();
         for (String metric : planned.scores()) {
             Results.Curves curves = results.curves(metric);
-            byte[] png = SweepPage.plot(metric, curves.axis(), curves.ticks(), curves.lines());
+            byte[] png = SweepPage.plot(metric, curves.axis(), curves.ticks(), curves.lines(), curves.deviations());
             if (png.length > 0) {
                 plots.put(metric, png);
                 AtomicFile.write(out.resolve(metric + ".png"), stream -> stream.write(png));

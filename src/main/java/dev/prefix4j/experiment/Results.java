@@ -55,9 +55,8 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             if (values.length == 1) {
                 return text;
             }
-            double square = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
             int decimals = text.contains(".") ? text.length() - 1 - text.indexOf('.') : 0; // as many as the mean's
-            return text + " ± " + String.format(Locale.ROOT, "%." + decimals + "f", Math.sqrt(square / (values.length - 1)));
+            return text + " ± " + String.format(Locale.ROOT, "%." + decimals + "f", deviation(values));
         }
     }
 
@@ -168,6 +167,13 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return values.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
     }
 
+    /** Standard deviation of a sample; 0 of fewer than two values. */
+    private static double deviation(double[] values) {
+        double mean = Arrays.stream(values).average().orElse(0);
+        double square = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
+        return values.length < 2 ? 0 : Math.sqrt(square / (values.length - 1));
+    }
+
     /** How much of the plan this is, and what all runs share. */
     public String remark() {
         return "%d of %d runs.%s Trained with %s; outputs%s with %s."
@@ -223,22 +229,28 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
      * @param axis its name; null: the plan has none but seeds
      * @param ticks its values
      * @param lines by name; NaN where no run has ended
+     * @param deviations of the lines, over seeds; 0 where there is one
      */
-    public record Curves(String axis, List<String> ticks, Map<String, List<Double>> lines) {}
+    public record Curves(
+            String axis, List<String> ticks, Map<String, List<Double>> lines, Map<String, List<Double>> deviations) {}
 
     /** @param metric one of the plan's scores */
     public Curves curves(String metric) {
         String axis = axes().isEmpty() ? null : axes().getFirst();
         List<String> ticks = axis == null ? List.of("") : plan.grid().get(axis);
         Map<String, List<Double>> lines = new LinkedHashMap<>();
+        Map<String, List<Double>> deviations = new LinkedHashMap<>();
         for (Row row : rows()) {
             StringBuilder name = new StringBuilder(row.variant());
             row.point().forEach((key, value) -> name.append(key.equals(axis) ? "" : ", " + key + " " + value));
             List<Double> line = lines.computeIfAbsent(
                     name.toString(), _ -> new ArrayList<>(java.util.Collections.nCopies(ticks.size(), Double.NaN)));
-            line.set(axis == null ? 0 : ticks.indexOf(row.point().get(axis)), mean(row.scores(metric).values()));
+            int tick = axis == null ? 0 : ticks.indexOf(row.point().get(axis));
+            line.set(tick, mean(row.scores(metric).values()));
+            deviations.computeIfAbsent(name.toString(), _ -> new ArrayList<>(java.util.Collections.nCopies(ticks.size(), 0.0)))
+                    .set(tick, deviation(row.scores(metric).values().stream().mapToDouble(v -> v).toArray()));
         }
-        return new Curves(axis, ticks, lines);
+        return new Curves(axis, ticks, lines, deviations);
     }
 
     /** As comma-separated values: a line for each run that has ended. */

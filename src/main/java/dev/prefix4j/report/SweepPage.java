@@ -20,6 +20,8 @@ public final class SweepPage {
     private static final String STYLE = """
             table { border-collapse: collapse }
             th, td { padding: .35rem .8rem; text-align: left; border-bottom: 1px solid #e3e6ea; font-variant-numeric: tabular-nums }
+            td, th { white-space: nowrap }
+            .wide { overflow-x: auto }
             img { max-width: 100%; margin-top: 1rem; border-radius: 8px }
             p { white-space: pre-line }
             """;
@@ -35,9 +37,11 @@ public final class SweepPage {
      *
      * @param axis what the ticks are; null: there is one, and each line is a bar
      * @param lines by name, a number for each tick; NaN: none
-     * @return a PNG
+     * @param deviations of each number: half the height of its error bar
+     * @return a PNG; empty if there is no number
      */
-    public static byte[] plot(String metric, String axis, List<String> ticks, Map<String, List<Double>> lines) {
+    public static byte[] plot(
+            String metric, String axis, List<String> ticks, Map<String, List<Double>> lines, Map<String, List<Double>> deviations) {
         CategoryChart chart = new CategoryChartBuilder()
                 .width(WIDTH)
                 .height(HEIGHT)
@@ -55,14 +59,19 @@ public final class SweepPage {
         if (axis == null) {
             List<String> names = lines.keySet().stream().filter(name -> !lines.get(name).getFirst().isNaN()).toList();
             if (!names.isEmpty()) {
-                chart.addSeries(metric, names, names.stream().map(name -> lines.get(name).getFirst()).toList());
+                chart.addSeries(
+                        metric,
+                        names,
+                        names.stream().map(name -> lines.get(name).getFirst()).toList(),
+                        names.stream().map(name -> deviations.get(name).getFirst()).toList());
             }
             chart.getStyler().setLegendVisible(false);
             chart.getStyler().setXAxisLabelRotation(30);
         } else {
             lines.forEach((name, values) -> {
                 if (values.stream().anyMatch(value -> !value.isNaN())) {
-                    chart.addSeries(name, ticks, values.stream().map(value -> value.isNaN() ? null : value).toList());
+                    chart.addSeries(
+                            name, ticks, values.stream().map(value -> value.isNaN() ? null : value).toList(), deviations.get(name));
                 }
             });
         }
@@ -98,7 +107,7 @@ public final class SweepPage {
     }
 
     private static void append(StringBuilder html, List<List<String>> table) {
-        html.append("<table>\n");
+        html.append("<div class=\"wide\"><table>\n");
         for (int i = 0; i < table.size(); i++) {
             html.append("<tr>");
             for (String cell : table.get(i)) {
@@ -106,6 +115,6 @@ public final class SweepPage {
             }
             html.append("</tr>\n");
         }
-        html.append("</table>\n");
+        html.append("</table></div>\n");
     }
 }
