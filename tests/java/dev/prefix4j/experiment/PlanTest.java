@@ -82,6 +82,8 @@ class PlanTest {
         assertEquals(4, found.csv().lines().count());
         assertEquals(List.of(15.0, 10.0), found.curves("bleu").lines().get("Full prefix"));
         assertEquals(List.of(Math.sqrt(50), 0.0), found.curves("bleu").deviations().get("Full prefix"));
+        Results.Curves curves = new Results(plan, Map.of(plan.runs().getFirst().folder(), results.get(plan.runs().getFirst().folder()))).curves("bleu");
+        assertTrue(SweepPage.plot("bleu", curves.axis(), curves.ticks(), curves.lines(), curves.deviations()).length > 0, "a line with a gap");
     }
 
     @Test

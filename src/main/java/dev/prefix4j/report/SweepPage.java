@@ -69,9 +69,11 @@ public final class SweepPage {
             chart.getStyler().setXAxisLabelRotation(30);
         } else {
             lines.forEach((name, values) -> {
-                if (values.stream().anyMatch(value -> !value.isNaN())) {
-                    chart.addSeries(
-                            name, ticks, values.stream().map(value -> value.isNaN() ? null : value).toList(), deviations.get(name));
+                boolean complete = values.stream().noneMatch(value -> value.isNaN());
+                if (complete) {
+                    chart.addSeries(name, ticks, values, deviations.get(name));
+                } else if (values.stream().anyMatch(value -> !value.isNaN())) { // XChart fails on error bars with gaps
+                    chart.addSeries(name, ticks, values.stream().map(value -> value.isNaN() ? null : value).toList());
                 }
             });
         }
