@@ -85,7 +85,7 @@ final class BeamSearcher {
             boolean last = length == rules.maxNewTokens();
             for (int rank = 0; rank < ranked.size(); rank++) {
                 Continuation one = ranked.get(rank);
-                boolean ends = one.token() == eos || last && !how.promptCounts();
+                boolean ends = one.token() == eos || last && !how.likeTransformers3();
                 if (!ends && next.size() < how.beams()) {
                     next.add(open.get(one.beam()).with(one.token(), one.score()));
                     parents.add(one.beam());
@@ -95,11 +95,11 @@ final class BeamSearcher {
                 }
             }
             open = next;
-            if (!last || how.promptCounts()) {
+            if (!last || how.likeTransformers3()) {
                 boolean full = ended.size() == how.beams();
                 improvable = !open.isEmpty() && (!full || normalized(hope(ranked), true) > ended.getLast().score());
             }
-            if (last && how.promptCounts() && improvable) { // Transformers 3 takes open beams only when the search is not over
+            if (last && how.likeTransformers3() && improvable) { // Transformers 3 takes open beams only when the search is not over
                 open.forEach(beam -> end(new Beam(beam.ids(), normalized(beam.score(), false))));
             }
             return parents;
@@ -107,7 +107,7 @@ final class BeamSearcher {
 
         /** What an open beam can still get; Transformers 3 looks at those that just ended too. */
         private float hope(List<Continuation> ranked) {
-            return how.promptCounts() ? ranked.getFirst().score() : open.getFirst().score();
+            return how.likeTransformers3() ? ranked.getFirst().score() : open.getFirst().score();
         }
 
         /** The best 2·K over all beams, best first; those of a beam are among its own best 2·K. */
@@ -129,7 +129,7 @@ final class BeamSearcher {
 
         /** @param ending the last token is no text, or not yet there */
         private float normalized(float score, boolean ending) {
-            int counted = how.promptCounts() ? promptLength + length - (ending ? 1 : 0) : length;
+            int counted = how.likeTransformers3() ? promptLength + length - (ending ? 1 : 0) : length;
             return (float) (score / Math.pow(counted, how.lengthPenalty()));
         }
 

@@ -37,10 +37,11 @@ public sealed interface Decoding {
      *
      * @param beams at least 1
      * @param lengthPenalty above 0: longer outputs win more often; 0: no normalization
-     * @param promptCounts the length that scores are divided by is that of the prompt and the new tokens without the end token, as in
-     *     Transformers 3, which the authors used; and the search goes on while a beam that has just ended was the best of its step
+     * @param likeTransformers3 as {@code generate} did it in Transformers 3, which the authors used: scores are divided by the length
+     *     of the prompt and the new tokens without the end token; the search for an input ends when no candidate of a step, ended ones
+     *     too, beats the worst of the best ended; open beams count only if that has not happened by the largest length
      */
-    record BeamSearch(int beams, double lengthPenalty, boolean promptCounts) implements Decoding {
+    record BeamSearch(int beams, double lengthPenalty, boolean likeTransformers3) implements Decoding {
         /** Of new tokens only. */
         public BeamSearch(int beams, double lengthPenalty) {
             this(beams, lengthPenalty, false);
