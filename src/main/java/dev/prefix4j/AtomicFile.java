@@ -89,6 +89,7 @@ public final class AtomicFile {
         return switch (e) {
             case AccessDeniedException _ -> "permission denied";
             case NoSuchFileException _ -> "no such file or folder";
+            case java.nio.charset.CharacterCodingException _ -> "expected UTF-8 text, found other bytes";
             case java.nio.file.FileAlreadyExistsException _ -> "a file of that name is in the way";
             case FileSystemException f when f.getReason() != null -> f.getReason();
             default -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();

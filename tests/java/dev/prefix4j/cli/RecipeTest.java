@@ -109,6 +109,15 @@ class RecipeTest {
     }
 
     @Test
+    void aConfigurationOfSomebodyElseIsLeftAlone() throws IOException {
+        train("--prefix-length 3");
+        Files.createDirectory(t.resolve("other"));
+        Files.move(t.resolve("run/adapter"), t.resolve("other/adapter"));
+        Files.writeString(t.resolve("other/config.json"), "{broken");
+        run("generate --model tests/resources/model --adapter T/other/adapter --prompt x --max-new-tokens 2");
+    }
+
+    @Test
     void groupsByTheCleanSource() throws IOException {
         train("--prefix-length 3");
         Path triples = Files.writeString(

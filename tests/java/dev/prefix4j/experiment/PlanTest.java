@@ -156,6 +156,22 @@ class PlanTest {
     }
 
     @Test
+    void namesDecideWhereAClaimIsSplit() {
+        List<String> names = List.of("x > y", "z", "bleu: a");
+        assertEquals("x > y", Claim.parse("x > y > z", names, List.of("bleu", "ter")).orElseThrow().left());
+        assertEquals("bleu", Claim.parse("bleu: a < z", names, List.of("bleu", "ter")).orElseThrow().score());
+        assertEquals("bleu: a", Claim.parse("ter: bleu: a < z", names, List.of("bleu", "ter")).orElseThrow().left());
+        assertTrue(Claim.parse("ter: z < a", names, List.of("bleu", "ter")).isEmpty());
+    }
+
+    @Test
+    void bytesThatAreNoTextAreRefused() throws IOException {
+        Path file = Files.write(folder.resolve("plan.yaml"), new byte[] {(byte) 0xff, 0, 1});
+        InputException e = assertThrows(InputException.class, () -> Plan.read(file));
+        assertTrue(e.getMessage().contains("plan.yaml: cannot be read: expected UTF-8 text, found other bytes"), e.getMessage());
+    }
+
+    @Test
     void plansThatComeAlongCanBeRead() throws IOException {
         try (Stream<Path> plans = Files.list(Path.of("scripts/plans"))) {
             for (Path plan : plans.toList()) {

@@ -38,12 +38,12 @@ final class CompatOption {
     }
 
     /** Says so where the run that an adapter comes from, if it still lies around it, was trained otherwise. */
-    void compare(Path adapter, Console console) {
-        Path run = adapter == null ? null : adapter.toAbsolutePath().normalize().resolveSibling(RunDirectory.CONFIG);
-        if (run == null || !Files.isRegularFile(run)) {
-            return;
+    void note(Path adapter, Console console) {
+        Path run = adapter == null ? null : adapter.toAbsolutePath().normalize().getParent();
+        if (run == null || !Files.isRegularFile(run.resolve(RunDirectory.CONFIG)) || !Files.isRegularFile(run.resolve(RunDirectory.METRICS))) {
+            return; // no run: a configuration there is somebody else's
         }
-        String trained = RunDirectory.readConfig(run.getParent()).text("compat", "none");
+        String trained = RunDirectory.readConfig(run).text("compat", "none");
         if (!trained.equals(compat)) {
             console.say("note: %s was trained with --compat %s, this is --compat %s", adapter, trained, compat);
         }

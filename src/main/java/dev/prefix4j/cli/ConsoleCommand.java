@@ -29,10 +29,10 @@ abstract class ConsoleCommand implements Callable<Integer> {
     }
 
     /**
-     * Checks what was given, as far as that goes without files and models.
+     * Fills in what given options imply, such as those of a recipe, and checks them all, as far as that goes without files and models.
      *
      * @throws picocli.CommandLine.ParameterException if options do not go together
      * @throws dev.prefix4j.InputException if a value is wrong
      */
-    void check() {}
+    void settle() {}
 }

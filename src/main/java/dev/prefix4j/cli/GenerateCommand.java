@@ -156,7 +156,7 @@ final class GenerateCommand extends ConsoleCommand {
     }
 
     @Override
-    void check() {
+    void settle() {
         if (data != null && prompt != null) {
             throw new ParameterException(spec.commandLine(), "expected --data or --prompt, found both");
         }
@@ -174,8 +174,8 @@ final class GenerateCommand extends ConsoleCommand {
 
     @Override
     public Integer call() {
-        check();
-        compat.compare(prefix, console);
+        settle();
+        compat.note(prefix, console);
         if (out != null && (Files.isDirectory(out) || out.toAbsolutePath().getParent() == null)) {
             throw new InputException(out + ": expected the name of a file to write, found a folder");
         }
@@ -222,7 +222,11 @@ final class GenerateCommand extends ConsoleCommand {
         Layout layout = raw ? Layout.CLEAN : compat.decoding();
         if (data != null) {
             List<Example> examples = dataOptions.read(data, distinct ? null : limit, layout);
-            List<Example> wanted = distinct ? Example.distinct(examples, dataOptions.read(data, null)) : examples; // as evaluate does
+            if (!distinct) {
+                return examples;
+            }
+            List<Example> keys = layout == Layout.CLEAN ? examples : dataOptions.read(data, null); // evaluate groups so
+            List<Example> wanted = Example.distinct(examples, keys);
             return limit == null ? wanted : wanted.subList(0, Math.min(limit, wanted.size()));
         }
         List<String> texts = prompt != null ? List.of(prompt) : standardInput();

@@ -91,15 +91,19 @@ public final class Main {
     /**
      * Checks a command line without running it, as far as that goes without files and models.
      *
+     * @param line from {@link #silent}; may be used again
      * @throws ParameterException if the command line is wrong
      * @throws dev.prefix4j.InputException if a value is
      */
-    static void check(List<String> args, Map<String, String> environment) {
-        PrintStream nowhere = new PrintStream(java.io.OutputStream.nullOutputStream());
-        Console silent = new Console(java.io.InputStream.nullInputStream(), nowhere, nowhere, environment);
-        CommandLine line = commandLine(silent);
+    static void check(CommandLine line, List<String> args) {
         line.parseArgs(args.toArray(String[]::new));
-        line.getSubcommands().get(args.getFirst()).<ConsoleCommand>getCommand().check();
+        line.getSubcommands().get(args.getFirst()).<ConsoleCommand>getCommand().settle();
+    }
+
+    /** All commands, which print nothing. */
+    static CommandLine silent(Map<String, String> environment) {
+        PrintStream nowhere = new PrintStream(java.io.OutputStream.nullOutputStream());
+        return commandLine(new Console(java.io.InputStream.nullInputStream(), nowhere, nowhere, environment));
     }
 
     private static CommandLine commandLine(Console console) {

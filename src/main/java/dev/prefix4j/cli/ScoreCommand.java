@@ -98,7 +98,7 @@ final class ScoreCommand extends ConsoleCommand {
         if (subject.data == null && compat.authors()) {
             throw new ParameterException(spec.commandLine(), "--compat authors: expected --data with it, found none");
         }
-        compat.compare(prefix, console);
+        compat.note(prefix, console);
         Device device = runtimeOptions.start();
         return subject.data != null ? scoreTargets(device) : subject.text != null ? scoreText(device) : scoreCopying(device);
     }

@@ -24,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -171,10 +172,11 @@ final class SweepCommand extends ConsoleCommand {
             }
         }
         planned.tests().values().forEach(data -> requireData("test", data));
+        CommandLine commands = Main.silent(console.environment());
         for (Plan.Run run : planned.runs()) {
             try {
-                Main.check(training(run), console.environment());
-                planned.tests().forEach((test, data) -> Main.check(generation(planned, run, test, data), console.environment()));
+                Main.check(commands, training(run));
+                planned.tests().forEach((test, data) -> Main.check(commands, generation(planned, run, test, data)));
             } catch (ParameterException | InputException e) {
                 throw new InputException("%s: run %s: %s".formatted(plan, run.folder(), e.getMessage()), e);
             }

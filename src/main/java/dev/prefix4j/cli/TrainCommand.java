@@ -218,7 +218,7 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     @Override
-    void check() {
+    void settle() {
         if (model == null || data == null) {
             throw new ParameterException(
                     spec.commandLine(), "Missing required option: '" + (model == null ? "--model" : "--data") + "'");
@@ -263,7 +263,7 @@ final class TrainCommand extends ConsoleCommand {
             RunDirectory.requireNew(out);
             RunOptions.requireWritable(out);
         }
-        check();
+        settle();
         TrainConfig config = trainConfig();
         Device device = runtimeOptions.start();
         List<Example> training = sampled(dataOptions.read(data, limit, compat.training()));

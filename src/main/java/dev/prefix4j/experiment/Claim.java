@@ -41,18 +41,22 @@ public record Claim(String text, String score, String left, Relation relation, S
      * @return empty if it is none about these variants and scores
      */
     static Optional<Claim> parse(String text, List<String> variants, List<String> scores) {
+        Optional<Claim> bare = split(text, text, scores.getFirst(), variants);
+        if (bare.isPresent()) {
+            return bare;
+        }
+        return scores.stream()
+                .filter(score -> text.startsWith(score + ": "))
+                .flatMap(score -> split(text, text.substring(score.length() + 2), score, variants).stream())
+                .findFirst();
+    }
+
+    private static Optional<Claim> split(String text, String bare, String score, List<String> variants) {
         for (String left : variants) {
             for (Relation relation : Relation.values()) {
-                for (String right : variants) {
-                    String bare = "%s %s %s".formatted(left, relation.sign, right);
-                    if (text.equals(bare)) {
-                        return Optional.of(new Claim(text, scores.getFirst(), left, relation, right));
-                    }
-                    for (String score : scores) {
-                        if (text.equals(score + ": " + bare)) {
-                            return Optional.of(new Claim(text, score, left, relation, right));
-                        }
-                    }
+                String head = left + " " + relation.sign + " ";
+                if (bare.startsWith(head) && variants.contains(bare.substring(head.length()))) {
+                    return Optional.of(new Claim(text, score, left, relation, bare.substring(head.length())));
                 }
             }
         }
