@@ -3,6 +3,7 @@
  *
  * <p>The packages below follow the data from left to right; each has a sign like this one that says what belongs there
  * and what it may import. This package holds what every room may use, {@link dev.prefix4j.InputException},
- * {@link dev.prefix4j.AtomicFile} and {@link dev.prefix4j.JsonFile}, and imports nothing of ours.
+ * {@link dev.prefix4j.AtomicFile}, {@link dev.prefix4j.JsonFile}, {@link dev.prefix4j.ProcessSettings} (what is set for the whole
+ * process) and {@link dev.prefix4j.FirstStart} (who unpacks native libraries), and imports nothing of ours.
  */
 package dev.prefix4j;

@@ -121,6 +121,18 @@ class AtenTest {
     }
 
     @Test
+    void aTensorWhoseScopeHasEndedIsSaidToBeClosed() {
+        Tensor x;
+        try (TensorScope _ = new TensorScope()) {
+            x = floats(1);
+        }
+        var closed = assertThrows(IllegalArgumentException.class, () -> Aten.operator("aten::relu", "").tensor(x));
+        assertTrue(
+                closed.getMessage().startsWith("aten::relu: argument 0 'self': expected Tensor, got a closed tensor: its TensorScope has ended"),
+                closed.getMessage());
+    }
+
+    @Test
     void saysWhyLibtorchRefused() {
         var refused = assertThrows(
                 IllegalStateException.class,

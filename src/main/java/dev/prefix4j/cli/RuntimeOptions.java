@@ -9,7 +9,7 @@ final class RuntimeOptions {
     @Option(
             names = "--threads",
             paramLabel = "N",
-            description = "Threads for one operator; by default all that the machine gives.")
+            description = "Threads for one operator; by default as OMP_NUM_THREADS or MKL_NUM_THREADS says, else all that the machine gives.")
     Integer threads;
 
     @Option(

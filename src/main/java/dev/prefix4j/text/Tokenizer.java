@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.JsonFile;
+import dev.prefix4j.ProcessSettings;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -31,12 +32,12 @@ public final class Tokenizer implements AutoCloseable {
 
     static {
         // DJL reports its use to a server on some machines unless told not to.
-        System.setProperty("OPT_OUT_TRACKING", "true");
-        System.setProperty("ai.djl.offline", "true");
+        ProcessSettings.setDefault("OPT_OUT_TRACKING", "true");
+        ProcessSettings.setDefault("ai.djl.offline", "true");
         // It also tells of the GPU it looked for; a program that set up its log keeps what it set.
         if (System.getProperty("org.slf4j.simpleLogger.defaultLogLevel") == null
                 && System.getProperty("org.slf4j.simpleLogger.log.ai.djl") == null) {
-            System.setProperty("org.slf4j.simpleLogger.log.ai.djl", "error");
+            ProcessSettings.setDefault("org.slf4j.simpleLogger.log.ai.djl", "error");
         }
     }
 

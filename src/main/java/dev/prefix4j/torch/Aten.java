@@ -426,7 +426,7 @@ public final class Aten {
     private static String describe(Object value) {
         return switch (value) {
             case null -> "null";
-            case Tensor tensor when tensor.isNull() -> "a null tensor";
+            case Tensor tensor when tensor.isNull() -> TensorScope.CLOSED;
             case Tensor tensor -> "Tensor" + java.util.Arrays.toString(tensor.sizes().vec().get()) + ' '
                     + tensor.scalar_type();
             case List<?> list -> list.stream().map(Aten::describe).collect(Collectors.joining(", ", "[", "]"));

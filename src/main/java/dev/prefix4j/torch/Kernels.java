@@ -162,6 +162,11 @@ public final class Kernels {
         String resource = "/dev/prefix4j/native/" + Loader.getPlatform() + "/"
                 + System.mapLibraryName("prefix4j");
         URL url = Kernels.class.getResource(resource);
+        if (url == null && !wanted.isEmpty()) {
+            throw new InputException(
+                    VARIABLE + ": '" + wanted + "' is asked for, but the kernels were not built for " + Loader.getPlatform()
+                            + "; install CMake and a C++20 compiler and build again, or unset it");
+        }
         if (url == null) {
             return new Lookup(Optional.empty(), "the others were not built for " + Loader.getPlatform());
         }
@@ -170,6 +175,10 @@ public final class Kernels {
         } catch (InputException e) {
             throw e;
         } catch (Throwable e) {
+            if (!wanted.isEmpty()) {
+                throw new InputException(
+                        VARIABLE + ": '" + wanted + "' is asked for, but the kernels cannot be loaded: " + e.getMessage(), e);
+            }
             return new Lookup(Optional.empty(), "the others cannot be loaded: " + e.getMessage());
         }
     }
@@ -198,6 +207,9 @@ public final class Kernels {
     private static long pointer(Tensor tensor, torch.ScalarType type) {
         if (tensor == null) {
             return 0;
+        }
+        if (tensor.isNull()) {
+            throw new IllegalArgumentException("kernel: got " + TensorScope.CLOSED);
         }
         if (tensor.scalar_type().intern() != type || !tensor.device().is_cpu()) {
             throw new IllegalArgumentException("kernel: expected " + type + " on the CPU, got "

@@ -81,11 +81,20 @@ final class Libc {
      * @return whether the variable now has a value
      */
     static boolean setEnvironmentDefault(String name, String value) {
+        return setEnvironment(name, value, 0);
+    }
+
+    /** As {@link #setEnvironmentDefault}, over what was set before. */
+    static boolean setEnvironment(String name, String value) {
+        return setEnvironment(name, value, 1);
+    }
+
+    private static boolean setEnvironment(String name, String value, int overwrite) {
         if (SETENV.isEmpty()) {
             return false;
         }
         try (Arena arena = Arena.ofConfined()) {
-            return (int) SETENV.get().invokeExact(cString(arena, name), cString(arena, value), 0) == 0;
+            return (int) SETENV.get().invokeExact(cString(arena, name), cString(arena, value), overwrite) == 0;
         } catch (Throwable e) {
             throw new IllegalStateException("setenv(" + name + ") failed", e);
         }

@@ -1,12 +1,23 @@
 package dev.prefix4j.torch;
 
+import dev.prefix4j.FirstStart;
 import dev.prefix4j.InputException;
+import dev.prefix4j.ProcessSettings;
+import java.io.File;
+import java.io.IOException;
+import java.net.JarURLConnection;
+import java.net.URL;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.UUID;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
@@ -19,7 +30,7 @@ import org.slf4j.LoggerFactory;
  * <p>Some settings are read while native libraries load and cannot change later: which BLAS libtorch calls, how OpenMP
  * threads wait, how the C allocator treats large blocks. {@link #start} makes them first and then loads libtorch;
  * everything else in this package calls it with {@link Options#defaults} when nobody has. An environment variable that
- * the user has set always wins.
+ * the user has set always wins, and a host can forbid it all: {@link ProcessSettings}.
  */
 public final class TorchRuntime {
     private static final Logger LOG = LoggerFactory.getLogger(TorchRuntime.class);
@@ -40,9 +51,14 @@ public final class TorchRuntime {
     private static final String WAIT_POLICY = "OMP_WAIT_POLICY";
     private static final String PASSIVE = "passive";
 
+    private static final String MKL_THREADS = "MKL_NUM_THREADS";
+    private static final String OPENBLAS_LOAD = "org.bytedeco.openblas.load";
+
     private static TorchRuntime instance;
 
     private final Blas blas;
+    private final boolean settled;
+    private Threads threads;
     private final boolean keepsFreedMemory;
     private final boolean loadedByOthers;
 
@@ -69,7 +85,8 @@ public final class TorchRuntime {
     /**
      * How to start.
      *
-     * @param threads for one operator; absent: all that the machine gives to this process
+     * @param threads for one operator; absent: as {@code OMP_NUM_THREADS} or else {@code MKL_NUM_THREADS} says, or all processors that
+     *     the machine gives to this process (its affinity and its control group count)
      * @param blas has no effect after the first start
      */
     public record Options(OptionalInt threads, Blas blas) {
@@ -99,16 +116,70 @@ public final class TorchRuntime {
         }
     }
 
+    /** A number of threads, and in a few words who asked for it. */
+    record Threads(int count, String from) {
+        /**
+         * What is asked for, the strongest first: {@code options}, a variable of the environment, the machine.
+         *
+         * @throws InputException if a variable is not a number of threads
+         */
+        static Threads choose(OptionalInt asked, Map<String, String> environment, int processors) {
+            if (asked.isPresent()) {
+                return new Threads(asked.getAsInt(), "as asked for");
+            }
+            for (String variable : List.of("OMP_NUM_THREADS", MKL_THREADS)) {
+                String value = environment.getOrDefault(variable, "").strip();
+                if (!value.isEmpty()) {
+                    return new Threads(parse(variable, value), "as " + variable + " says");
+                }
+            }
+            return new Threads(processors, "one for each processor");
+        }
+
+        /** OpenMP takes a list, one number for each level of nesting; libtorch has one level. */
+        private static int parse(String variable, String value) {
+            String first = value.split(",", 2)[0].strip();
+            if (!first.matches("[1-9][0-9]{0,4}")) {
+                throw new InputException("environment variable " + variable + ": expected a number of threads, found '" + value + "'");
+            }
+            return Integer.parseInt(first);
+        }
+    }
+
     private TorchRuntime(Options options) {
         this.loadedByOthers = Loader.getLoadedLibraries().keySet().stream().anyMatch(name -> name.contains("torch"));
-        this.blas = choose(options.blas());
+        this.settled = ProcessSettings.allowed();
+        this.blas = settled ? choose(options.blas()) : given(options.blas());
+        this.threads = Threads.choose(options.threads(), System.getenv(), Runtime.getRuntime().availableProcessors());
+        this.keepsFreedMemory = settled && settle(options);
+        try {
+            FirstStart.load(cache(), unpackedName(), TorchRuntime::unpack);
+            if (settled) {
+                torch.initLogging(); // reads the level
+            }
+        } catch (LinkageError e) {
+            throw new InputException("libtorch cannot be loaded on " + Loader.getPlatform()
+                    + ": is the native library of this platform on the class path? (" + e.getMessage() + ")", e);
+        }
+    }
+
+    /**
+     * Makes the settings of the process that native libraries read while they load.
+     *
+     * @return whether the C library keeps freed memory
+     */
+    private boolean settle(Options options) {
         // JavaCPP would count the whole process against the Java heap and call the garbage collector when it grows.
-        setPropertyDefault("org.bytedeco.javacpp.maxBytes", "0");
-        setPropertyDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+        ProcessSettings.setDefault("org.bytedeco.javacpp.maxBytes", "0");
+        ProcessSettings.setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         if (blas == Blas.MKL) {
-            setPropertyDefault("org.bytedeco.openblas.load", "mkl");
+            ProcessSettings.setDefault(OPENBLAS_LOAD, "mkl");
             // Share libtorch's OpenMP (libgomp) instead of bringing Intel's beside it.
             Libc.setEnvironmentDefault("MKL_THREADING_LAYER", "GNU");
+            if (options.threads().isPresent() && System.getenv(MKL_THREADS) != null) {
+                // MKL would follow its variable, not libtorch.
+                Libc.setEnvironment(MKL_THREADS, Integer.toString(threads.count()));
+            }
             // Threads wait for work in a short spin, then asleep: a long one takes the cores of whoever shares them.
             Libc.setEnvironmentDefault(SPIN_COUNT, SPINS);
         } else {
@@ -118,15 +189,42 @@ public final class TorchRuntime {
         // The C ABI prints a C++ stack for every error that we throw with its reason.
         Libc.setEnvironmentDefault("TORCH_CPP_LOG_LEVEL", "FATAL");
         // Otherwise glibc hands every large tensor back to the kernel and faults it in again at the next step.
-        this.keepsFreedMemory = Libc.mallopt(Libc.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        return Libc.mallopt(Libc.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
                 & Libc.mallopt(Libc.M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+    }
+
+    /** Where JavaCPP unpacks native libraries: its property, the home folder or the temporary one, whichever can be written. */
+    private static Path cache() {
         try {
-            Loader.load(torch.class);
-            torch.initLogging(); // reads the level
-        } catch (LinkageError e) {
-            throw new InputException("libtorch cannot be loaded on " + Loader.getPlatform()
-                    + ": is the native library of this platform on the class path? (" + e.getMessage() + ")", e);
+            return Loader.getCacheDir().toPath();
+        } catch (IOException e) {
+            throw new InputException("native libraries cannot be unpacked: no folder can be written; set the system property"
+                    + " org.bytedeco.javacpp.cachedir (" + e.getMessage() + ")", e);
         }
+    }
+
+    /** Another name for other jars, and for another BLAS. */
+    private static String unpackedName() {
+        StringBuilder sources = new StringBuilder(System.getProperty(OPENBLAS_LOAD, ""));
+        for (String library : List.of("pytorch", "openblas", "mkl", "javacpp")) {
+            Optional.ofNullable(resource("org/bytedeco/" + library + "/" + Loader.getPlatform() + "/")).ifPresent(url -> {
+                sources.append('\n').append(url);
+                try {
+                    if (url.openConnection() instanceof JarURLConnection jar) {
+                        File file = new File(jar.getJarFileURL().getPath());
+                        sources.append(' ').append(file.length()).append(' ').append(file.lastModified());
+                    }
+                } catch (IOException e) {
+                    LOG.debug("{}: {}", url, e.toString());
+                }
+            });
+        }
+        return UUID.nameUUIDFromBytes(sources.toString().getBytes(StandardCharsets.UTF_8)).toString();
+    }
+
+    private static Collection<Path> unpack() {
+        Loader.load(torch.class);
+        return Loader.getLoadedLibraries().values().stream().map(Path::of).filter(Path::isAbsolute).toList();
     }
 
     /**
@@ -138,10 +236,11 @@ public final class TorchRuntime {
     public static synchronized TorchRuntime start(Options options) {
         if (instance == null) {
             instance = new TorchRuntime(options);
-            torch.set_num_threads(options.threads().orElse(Runtime.getRuntime().availableProcessors()));
+            torch.set_num_threads(instance.threads.count());
             LOG.debug("{}", instance.describe());
         } else if (options.threads().isPresent()) {
-            torch.set_num_threads(options.threads().getAsInt());
+            instance.threads = Threads.choose(options.threads(), Map.of(), 0);
+            torch.set_num_threads(instance.threads.count());
         }
         return instance;
     }
@@ -151,13 +250,21 @@ public final class TorchRuntime {
         return instance != null ? instance : start(Options.defaults());
     }
 
+    /** What the host has set; what is asked for must be that. */
+    private static Blas given(Blas wanted) {
+        Blas given = System.getProperty(OPENBLAS_LOAD, "").equals("mkl") ? Blas.MKL : Blas.OPENBLAS;
+        if (wanted != Blas.AUTO && wanted != given) {
+            throw new InputException("BLAS '" + wanted.name().toLowerCase(Locale.ROOT) + "': " + ProcessSettings.PROPERTY
+                    + " is off, and the system property " + OPENBLAS_LOAD + " chooses "
+                    + given.name().toLowerCase(Locale.ROOT));
+        }
+        return given;
+    }
+
     private static Blas choose(Blas wanted) {
-        boolean available = isPresent("org.bytedeco.mkl.global.mkl_rt")
+        boolean available = resource("org/bytedeco/mkl/global/mkl_rt.class") != null
                 && Loader.getPlatform().endsWith("x86_64")
-                && Thread.currentThread()
-                                .getContextClassLoader()
-                                .getResource("org/bytedeco/mkl/" + Loader.getPlatform() + "/libmkl_core.so.2")
-                        != null;
+                && resource("org/bytedeco/mkl/" + Loader.getPlatform() + "/libmkl_core.so.2") != null;
         return switch (wanted) {
             case AUTO -> available ? Blas.MKL : Blas.OPENBLAS;
             case OPENBLAS -> Blas.OPENBLAS;
@@ -171,15 +278,9 @@ public final class TorchRuntime {
         };
     }
 
-    private static boolean isPresent(String className) {
-        return Thread.currentThread().getContextClassLoader().getResource(className.replace('.', '/') + ".class")
-                != null;
-    }
-
-    private static void setPropertyDefault(String key, String value) {
-        if (System.getProperty(key) == null) {
-            System.setProperty(key, value);
-        }
+    /** By the loader of this class: a thread's own may be absent, or another. */
+    private static URL resource(String name) {
+        return TorchRuntime.class.getClassLoader().getResource(name);
     }
 
     /** The BLAS that libtorch calls. */
@@ -194,6 +295,9 @@ public final class TorchRuntime {
 
     /** How OpenMP's threads wait for work. */
     private String waiting() {
+        if (!settled) {
+            return "as the host has it (" + ProcessSettings.PROPERTY + " is off)";
+        }
         String policy = System.getenv().getOrDefault(WAIT_POLICY, blas == Blas.MKL ? "" : PASSIVE);
         String spin = System.getenv().getOrDefault(SPIN_COUNT, blas == Blas.MKL ? SPINS : "");
         return !spin.isEmpty()
@@ -207,10 +311,10 @@ public final class TorchRuntime {
         facts.put("libtorch", StableAbi.libtorchVersion() + (torch.hasCUDA() ? " with CUDA" : " for CPUs"));
         facts.put("blas", switch (blas) {
             case MKL -> "MKL, on libtorch's OpenMP threads";
-            case OPENBLAS -> "OpenBLAS, on its own threads; OpenMP waits passively";
+            case OPENBLAS -> "OpenBLAS, on its own threads" + (settled ? "; OpenMP waits passively" : "");
             case AUTO -> throw new AssertionError(blas);
         });
-        facts.put("threads", Integer.toString(threads()));
+        facts.put("threads", threads() + ", " + (threads() == threads.count() ? threads.from() : "as others have set"));
         facts.put("openmp", waiting());
         facts.put("allocator", keepsFreedMemory ? "keeps freed memory" : "as the C library has it");
         facts.put("kernels", Kernels.describe());
