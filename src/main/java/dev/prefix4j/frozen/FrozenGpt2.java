@@ -122,7 +122,8 @@ public final class FrozenGpt2 {
             for (int layer = 0; layer < config.layers(); layer++) {
                 blocks.add(block(layer, changes.extension(), options));
             }
-            Tensor words = weights.get(config.tiedHead() ? "wte.weight" : "lm_head.weight"); // [V, E]
+            // a change may part a head from the words that it is tied to
+            Tensor words = weights.get(weights.containsKey("lm_head.weight") ? "lm_head.weight" : "wte.weight"); // [V, E]
             this.head = Head.of(words, operators, options.precision(), kernels);
             if (options.precision() == Precision.INT8) {
                 Safetensors.evict(words);

@@ -8,7 +8,7 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /** Methods that learn weights, and keep what they train. */
-sealed interface WeightMethod extends Method permits FineTuning, TopTuning, AdapterTuning, LoraTuning {
+sealed interface WeightMethod extends Method permits FineTuning, TopTuning, AdapterTuning, LoraTuning, StoredLora {
     /**
      * What a model has other than its checkpoint.
      *

@@ -3,7 +3,8 @@
  * file, and how the model is used with that.
  *
  * <p>Start with {@link dev.prefix4j.method.Method}: a file for each is beside it. {@link dev.prefix4j.method.Tuner} is what the trainer
- * sees of them, {@link dev.prefix4j.method.AdapterFolder} reads and writes what they keep.
+ * sees of them, {@link dev.prefix4j.method.AdapterFolder} reads and writes what they keep
+ * ({@link dev.prefix4j.method.PeftKeys} is the table of what a configuration may say).
  *
  * <p>May import text, prefix, frozen, gpt2 and torch.
  */

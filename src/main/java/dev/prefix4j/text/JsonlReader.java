@@ -1,5 +1,6 @@
 package dev.prefix4j.text;
 
+import dev.prefix4j.Excerpt;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;

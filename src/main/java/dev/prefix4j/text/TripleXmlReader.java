@@ -1,5 +1,6 @@
 package dev.prefix4j.text;
 
+import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
 import java.io.InputStream;
 import java.io.InputStreamReader;

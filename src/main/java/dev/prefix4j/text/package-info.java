@@ -8,3 +8,5 @@
  * {@code BoundedStream}), and a message quotes them only through {@code Excerpt}.
  */
 package dev.prefix4j.text;
+
+import dev.prefix4j.Excerpt;

@@ -1,18 +1,18 @@
-package dev.prefix4j.text;
+package dev.prefix4j;
 
 /** What of a hostile value may stand in a message: one short line without control characters. */
-final class Excerpt {
+public final class Excerpt {
     private static final int MAX_CHARACTERS = 60;
     private static final int MAX_REASON_CHARACTERS = 160;
 
     private Excerpt() {}
 
-    static String of(String text) {
+    public static String of(String text) {
         return cut(text, MAX_CHARACTERS);
     }
 
     /** Of what a parser says, which may quote the file. */
-    static String ofReason(String message) {
+    public static String ofReason(String message) {
         return cut(String.valueOf(message), MAX_REASON_CHARACTERS);
     }
 

@@ -1,0 +1,106 @@
+package dev.prefix4j.method;
+
+import dev.prefix4j.Excerpt;
+import dev.prefix4j.InputException;
+import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+
+/** Reads {@code adapter_config.json}: PEFT's, and ours for methods that PEFT does not have. */
+final class AdapterConfig {
+    static final String FILE = "adapter_config.json";
+
+    /** Type of the methods that PEFT does not have. */
+    static final String OURS = "PREFIX4J";
+
+    static final String METHOD = "prefix4j_method";
+
+    /** No adapter has more virtual tokens, ranks or layers. */
+    static final int MAX_SIZE = 1 << 20;
+
+    private AdapterConfig() {}
+
+    static ConfigFile read(Path folder) {
+        return ConfigFile.read(folder.resolve(FILE), "an adapter configuration");
+    }
+
+    /**
+     * The method that a configuration describes.
+     *
+     * @param model that it is to be used with
+     * @param tensors the names in the file beside it
+     * @throws InputException naming the key that is wrong, or that is not supported
+     */
+    static Method method(ConfigFile file, Gpt2Config model, Set<String> tensors) {
+        String task = file.text("task_type", "CAUSAL_LM");
+        if (!task.equals("CAUSAL_LM")) {
+            throw file.wrong("task_type", "CAUSAL_LM", Excerpt.of(task));
+        }
+        if (!file.has("peft_type") && file.json().path("config").isObject()) {
+            throw new InputException(file.file() + ": expected an adapter of PEFT or prefix4j, found one of the library adapters"
+                    + " (AdapterHub), whose format is not read: train it with PEFT, or with prefix4j train");
+        }
+        String type = file.text("peft_type", "nothing").toUpperCase(Locale.ROOT);
+        if (!PeftKeys.types().contains(type)) {
+            throw file.wrong("peft_type", String.join(", ", new TreeSet<>(PeftKeys.types())), Excerpt.of(type));
+        }
+        PeftKeys.check(file, type);
+        return switch (type) {
+            case "PREFIX_TUNING", "CARTRIDGE" -> new PrefixTuning(vectors(file, model)); // a cartridge is laid out as a prefix
+            case "PROMPT_TUNING", "P_TUNING" -> new EmbeddingTuning(vectors(file, model)); // files keep what the encoder gave
+            case "LORA" -> LoraConfig.read(file, model, tensors);
+            default -> ours(file, model);
+        };
+    }
+
+    private static Method ours(ConfigFile file, Gpt2Config model) {
+        String name = file.text(METHOD, "nothing");
+        requireGeometry(file, model);
+        return switch (name) {
+            case "infix" -> new InfixTuning(vectors(file, model));
+            case "infix-embedding" -> new InfixEmbeddingTuning(vectors(file, model));
+            case "layers" -> {
+                int first = size(file, "first_layer", 0, model.layers() - 1);
+                yield new LayerTuning(vectors(file, model), first, size(file, "last_layer", first, model.layers() - 1));
+            }
+            case "fine-tune" -> new FineTuning();
+            case "fine-tune-top" -> new TopTuning(size(file, "blocks", 1, model.layers()));
+            case "adapter" -> new AdapterTuning(size(file, "bottleneck", 1, MAX_SIZE));
+            case "in-context" -> new InContext(size(file, "tokens", 1, MAX_SIZE));
+            default -> throw file.wrong(METHOD, "the name of a method", Excerpt.of(name));
+        };
+    }
+
+    /** How the vectors were trained does not matter any more. */
+    private static Vectors vectors(ConfigFile file, Gpt2Config model) {
+        requireGeometry(file, model);
+        return new Vectors(size(file, "num_virtual_tokens", 1, MAX_SIZE), Reparametrization.DIRECT, 0);
+    }
+
+    private static void requireGeometry(ConfigFile file, Gpt2Config model) {
+        int layers = size(file, "num_layers", 1, MAX_SIZE);
+        int heads = size(file, "num_attention_heads", 1, MAX_SIZE);
+        int width = size(file, "token_dim", 1, MAX_SIZE);
+        if (width % heads != 0) {
+            throw file.wrong("token_dim", "a multiple of num_attention_heads " + heads, width);
+        }
+        if (layers != model.layers() || heads != model.heads() || width != model.width()) {
+            throw new InputException(("%s: an adapter of another model: expected %d layers, %d heads and width %d,"
+                            + " found %d layers, %d heads and width %d")
+                    .formatted(
+                            file.file().getParent(), model.layers(), model.heads(), model.width(), layers, heads, width));
+        }
+    }
+
+    static int size(ConfigFile file, String key, int least, int most) {
+        int value = file.integer(key);
+        if (value < least || value > most) {
+            throw file.wrong(key, "an integer from %d to %d".formatted(least, most), value);
+        }
+        return value;
+    }
+}

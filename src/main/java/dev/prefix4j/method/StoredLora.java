@@ -1,0 +1,259 @@
+package dev.prefix4j.method;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.gpt2.Extension;
+import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.gpt2.Gpt2Config;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * A LoRA adapter as PEFT stores it, of any modules (Hu et al. 2021, arXiv:2106.09685; scale by the root of the rank: arXiv:2312.03732;
+ * DoRA: arXiv:2402.09353), with what was trained besides: whole modules, biases, rows of tokens. All of it is a change of weights.
+ *
+ * <p>r rank, E width, V vocabulary.
+ *
+ * @param shapes of the file's tensors, by name
+ * @param targets modules with a low-rank change
+ * @param dora whether the changed weights have magnitudes of their own
+ * @param biased whether the change has a bias ({@code lora_B.bias})
+ * @param tokens ids of tokens with rows of their own, by module
+ * @param whole the file's tensors that take the place of weights
+ * @param apart modules of which PEFT keeps a copy, apart from what they are tied to
+ */
+record StoredLora(
+        Map<String, List<Long>> shapes,
+        List<Target> targets,
+        boolean dora,
+        boolean biased,
+        Map<String, List<Integer>> tokens,
+        List<Whole> whole,
+        Set<String> apart)
+        implements WeightMethod {
+    private static final String FILE_PREFIX = "base_model.model.";
+    private static final String WORDS = "wte.weight";
+    private static final String HEAD = "lm_head.weight";
+
+    /** How a module lays out its matrix. */
+    enum Map2d {
+        /** [in, out] */
+        CONV1D,
+        /** [rows, E], looked up */
+        EMBEDDING,
+        /** [out, in] */
+        LINEAR
+    }
+
+    /**
+     * A module with a low-rank change.
+     *
+     * @param module full name, such as {@code transformer.h.0.attn.c_attn}
+     * @param scale factor of the change
+     */
+    record Target(String module, int rank, double scale) {
+        Map2d kind() {
+            return StoredLora.kind(module);
+        }
+
+        String tensor(String suffix) {
+            return FILE_PREFIX + module + '.' + suffix;
+        }
+    }
+
+    /** A tensor of the file, and the weight whose place it takes. */
+    record Whole(String tensor, String weight) {}
+
+    /** Full names of the modules that LoRA can change, in the model's order. */
+    static List<String> modules(Gpt2Config model) {
+        List<String> modules = new ArrayList<>(List.of("transformer.wte", "transformer.wpe"));
+        for (int layer = 0; layer < model.layers(); layer++) {
+            for (String map : List.of("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")) {
+                modules.add("transformer.h." + layer + '.' + map);
+            }
+        }
+        modules.add("lm_head");
+        return modules;
+    }
+
+    static Map2d kind(String module) {
+        return switch (module) {
+            case "transformer.wte", "transformer.wpe" -> Map2d.EMBEDDING;
+            case "lm_head" -> Map2d.LINEAR;
+            default -> Map2d.CONV1D;
+        };
+    }
+
+    /** The name of a module's weight in the model. */
+    private static String weight(String module) {
+        return module.replaceFirst("^transformer\\.", "") + ".weight";
+    }
+
+    /**
+     * What a file must have for a configuration, and what else of the model's weights it has.
+     *
+     * @param biases whether biases of the changed modules were trained
+     * @param saved whether a module is kept whole, by its full name
+     * @param names in the file
+     */
+    static StoredLora of(
+            Gpt2Config model,
+            List<Target> targets,
+            boolean dora,
+            boolean biased,
+            boolean biases,
+            Predicate<String> saved,
+            Map<String, List<Integer>> tokens,
+            Set<String> names) {
+        Map<String, List<Long>> weights = new LinkedHashMap<>(Shapes.of(model));
+        weights.put(HEAD, weights.get(WORDS));
+        Map<String, List<Long>> shapes = new LinkedHashMap<>();
+        for (Target target : targets) {
+            List<Long> shape = weights.get(weight(target.module()));
+            long rank = target.rank();
+            switch (target.kind()) {
+                case CONV1D -> lowRank(shapes, target, shape.get(0), shape.get(1));
+                case LINEAR -> lowRank(shapes, target, shape.get(1), shape.get(0));
+                case EMBEDDING -> {
+                    shapes.put(target.tensor("lora_embedding_A"), List.of(rank, shape.get(0)));
+                    shapes.put(target.tensor("lora_embedding_B"), List.of(shape.get(1), rank));
+                }
+            }
+            long outputs = target.kind() == Map2d.LINEAR ? shape.get(0) : shape.get(1);
+            if (dora) {
+                shapes.put(target.tensor("lora_magnitude_vector"), List.of(outputs));
+            }
+            if (biased && target.kind() == Map2d.CONV1D) {
+                shapes.put(target.tensor("lora_B.bias"), List.of(outputs));
+            }
+        }
+        tokens.forEach((module, ids) ->
+                shapes.put(FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta", List.of((long) ids.size(), (long) model.width())));
+        List<Whole> whole = new ArrayList<>();
+        Set<String> apart = new java.util.HashSet<>();
+        weights.forEach((weight, shape) -> {
+            String full = weight.equals(HEAD) ? weight : "transformer." + weight;
+            int dot = full.lastIndexOf('.');
+            String module = full.substring(0, dot);
+            String own = FILE_PREFIX + full;
+            String under = FILE_PREFIX + module + ".base_layer" + full.substring(dot);
+            boolean target = targets.stream().anyMatch(t -> t.module().equals(module));
+            boolean wanted = saved.test(module) || biases && target && full.endsWith(".bias");
+            if (names.contains(under) || names.contains(own) || wanted) {
+                String name = names.contains(under) || target && !names.contains(own) ? under : own;
+                shapes.put(name, shape);
+                whole.add(new Whole(name, weight));
+                if (saved.test(module)) {
+                    apart.add(module);
+                }
+            }
+        });
+        return new StoredLora(shapes, targets, dora, biased, tokens, whole, apart);
+    }
+
+    private static void lowRank(Map<String, List<Long>> shapes, Target target, long in, long out) {
+        shapes.put(target.tensor("lora_A.weight"), List.of((long) target.rank(), in));
+        shapes.put(target.tensor("lora_B.weight"), List.of(out, (long) target.rank()));
+    }
+
+    @Override
+    public String name() {
+        return "lora";
+    }
+
+    @Override
+    public Map<String, List<Long>> stored(Gpt2Config config) {
+        return shapes;
+    }
+
+    @Override
+    public Map<String, Tensor> parameters(Gpt2 model) {
+        throw new InputException("a stored LoRA adapter: expected one to use, not to train");
+    }
+
+    @Override
+    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
+        try (NoGradGuard _ = new NoGradGuard()) {
+            Map<String, Tensor> base = new LinkedHashMap<>(model.weights());
+            base.putIfAbsent(HEAD, base.get(WORDS));
+            Map<String, Tensor> changed = new LinkedHashMap<>();
+            place(model.config(), stored, base, changed);
+            for (Target target : targets) {
+                String name = weight(target.module());
+                Tensor from = changed.getOrDefault(name, base.get(name));
+                changed.put(name, lowRank(target, from, stored));
+                if (biased && target.kind() == Map2d.CONV1D) {
+                    String bias = name.replaceFirst("weight$", "bias");
+                    Tensor more = stored.get(target.tensor("lora_B.bias")).mul(new Scalar(target.scale())); // [out]
+                    changed.put(bias, changed.getOrDefault(bias, base.get(bias)).add(more));
+                }
+            }
+            tokens.forEach((module, ids) -> {
+                Tensor rows = torch.tensor(ids.stream().mapToLong(Integer::longValue).toArray())
+                        .to(model.device(), torch.ScalarType.Long);
+                Tensor from = changed.getOrDefault(weight(module), base.get(weight(module)));
+                Tensor values = stored.get(FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta"); // in place of rows, [n, E]
+                changed.put(weight(module), from.index_copy(0, rows, values));
+            });
+            if (model.config().tiedHead() && changed.containsKey(WORDS)) {
+                if (tokens.containsKey("transformer.wte") && !tokens.containsKey("lm_head") && !apart.contains("lm_head")) {
+                    changed.put(HEAD, changed.get(WORDS)); // rows of tokens are tied as the words are
+                } else {
+                    changed.putIfAbsent(HEAD, base.get(HEAD)); // PEFT changes the lookup alone
+                }
+            }
+            return new FrozenGpt2.Changes(changed, Extension.NONE);
+        }
+    }
+
+    /** Puts whole tensors in the place of weights. What a tied model holds once has one value, save where PEFT keeps a copy apart. */
+    private void place(Gpt2Config config, Map<String, Tensor> stored, Map<String, Tensor> base, Map<String, Tensor> changed) {
+        Optional<Tensor> shared = Optional.empty();
+        for (Whole one : whole) {
+            Tensor tensor = stored.get(one.tensor());
+            String module = one.weight().equals(HEAD) ? "lm_head" : "transformer." + one.weight().replaceFirst("\\.\\w+$", "");
+            boolean tied = config.tiedHead() && (one.weight().equals(WORDS) || one.weight().equals(HEAD));
+            if (!tied || apart.contains(module)) {
+                changed.put(one.weight(), tensor);
+                continue;
+            }
+            if (shared.isPresent() && !shared.get().equal(tensor)) {
+                throw new InputException("tensors of transformer.wte and lm_head: expected equal ones, for the model ties them,"
+                        + " found different ones");
+            }
+            shared = Optional.of(tensor);
+        }
+        shared.ifPresent(tensor -> {
+            base.put(WORDS, tensor);
+            base.put(HEAD, tensor);
+            changed.putIfAbsent(WORDS, tensor);
+            changed.putIfAbsent(HEAD, tensor);
+        });
+    }
+
+    /** A matrix with its change; with DoRA, what leads to an output is scaled to its magnitude. */
+    private Tensor lowRank(Target target, Tensor from, Map<String, Tensor> stored) {
+        boolean embedding = target.kind() == Map2d.EMBEDDING;
+        Tensor a = stored.get(target.tensor(embedding ? "lora_embedding_A" : "lora_A.weight")); // [r, in]
+        Tensor b = stored.get(target.tensor(embedding ? "lora_embedding_B" : "lora_B.weight")); // [out, r]
+        boolean outputsFirst = target.kind() == Map2d.LINEAR;
+        Tensor change = torch.matmul(b, a).mul(new Scalar(target.scale())); // [out, in]
+        Tensor sum = from.add(outputsFirst ? change : change.t());
+        if (!dora) {
+            return sum;
+        }
+        long inputs = outputsFirst ? 1 : 0;
+        Tensor norm = torch.sum(sum.mul(sum), new long[] {inputs}, true, new org.bytedeco.pytorch.ScalarTypeOptional()).sqrt();
+        Tensor magnitude = stored.get(target.tensor("lora_magnitude_vector")).unsqueeze(inputs); // [out] beside the inputs
+        return sum.mul(magnitude.div(norm));
+    }
+}
