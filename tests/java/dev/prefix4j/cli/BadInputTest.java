@@ -147,7 +147,7 @@ class BadInputTest {
                         new Case(1, "T/none.tsv: expected a data file, found no such file", train.replace("good", "none")),
                         new Case(1, "T/empty.tsv: expected examples, found an empty file", train.replace("good", "empty")),
                         new Case(1, "T/columns.csv: line 1: expected the header 'mr,ref'", train.replace("good.tsv", "columns.csv")),
-                        new Case(1, "T/columns.csv:1: expected the columns mr and ref, found meaning,text", train.replace("good.tsv", "columns.csv") + " --format e2e"),
+                        new Case(1, "T/columns.csv:1: expected the columns mr and ref, or meaning_representation and human_reference, found meaning,text", train.replace("good.tsv", "columns.csv") + " --format e2e"),
                         new Case(1, "T/row.jsonl:2: expected a JSON object, found invalid JSON", train.replace("good.tsv", "row.jsonl")),
                         new Case(1, "T/sources.jsonl:1: expected a target, found none", train.replace("good.tsv", "sources.jsonl")),
                         new Case(1, "T/long.tsv:2: too long for the model: 10 positions of prefix + ", train.replace("good", "long")),

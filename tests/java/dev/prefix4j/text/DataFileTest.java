@@ -137,9 +137,11 @@ class DataFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiterString = " => ", value = {
-        "mr,text\\nname[A],one => a.csv: line 1: expected the header",
+        "mr,text\\nname[A],one => a.csv:1: expected the columns mr and ref, or meaning_representation and human_reference, found mr,text",
         "mr,ref\\nname[A] => a.csv:2: expected 2 columns, found 1",
         "mr,ref\\nname,one => a.csv:2: column 'mr': expected name[value]",
+        "mr,ref\\nname[A] near[B,one => a.csv:2: column 'mr': expected name[value], …, found 'near[B' after 'name[A]'",
+        "mr,ref\\n,one => a.csv:2: column 'mr': expected name[value], …, found none",
         "mr,ref\\nname[A], => a.csv:2: column 'ref': expected a text, found none",
         "mr,ref\\nname[A],\"one => a.csv:2: expected the closing quote of the field that began in line 2",
         "mr,ref\\nname[A],\"one\"two => a.csv:2: expected a comma after a closing quote",
@@ -318,16 +320,87 @@ class DataFileTest {
     }
 
     @Test
-    void equalConsecutiveSourcesBecomeOne() {
+    void equalSourcesBecomeOneWhereverTheyStand() {
         List<Example> examples = List.of(
                 new Example("a", List.of("1"), "f:1"),
                 new Example("a", List.of("2"), "f:2"),
                 new Example("b", List.of("3"), "f:3"),
                 new Example("a", List.of("4"), "f:4"));
         List<Example> groups = Example.distinct(examples);
-        assertEquals(List.of("a", "b", "a"), groups.stream().map(Example::source).toList());
-        assertEquals(List.of("1", "2"), groups.getFirst().targets());
+        assertEquals(
+                List.of(new Example("a", List.of("1", "2", "4"), "f:1"), new Example("b", List.of("3"), "f:3")), groups);
         assertEquals(4, Example.pairs(groups).size());
         assertThrows(InputException.class, () -> Example.pairs(List.of(Example.ofSource("a", "f:1"))));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "meaning_representation,human_reference\n\"name[A], area[b]\",A is in b.\n",
+        "MR,ref,fixed\n\"name[A], area[b]\",A is in b.,0\n",
+        "mr;ref\nname[A], area[b];A is in b.\n",
+        "mr\tref\nname[A], area[b]\tA is in b.\n",
+    })
+    void readsE2eUnderTheNamesAndSeparatorsThatPeopleHave(String csv) throws IOException {
+        expect(read(file("a.csv", csv)).getFirst(), "name : A | area : b", "A is in b.");
+    }
+
+    @Test
+    void readsTestSetsWithoutReferences() throws IOException {
+        expect(read(file("a.csv", "MR\n\"name[A], area[b]\"\nname[C]\n")).getFirst(), "name : A | area : b");
+        String entry = "<benchmark><entries><entry eid=\"1\"><modifiedtripleset><mtriple>a | b | c</mtriple></modifiedtripleset></entry></entries></benchmark>";
+        expect(read(file("a.xml", entry)).getFirst(), "a : b : c");
+    }
+
+    @Test
+    void takesAQuoteWithinAFieldLiterally() throws IOException {
+        expect(read(file("a.csv", "mr,ref\nname[A],A 5\" \"pipe\".\n")).getFirst(), "name : A", "A 5\" \"pipe\".");
+    }
+
+    @Test
+    void targetsThatAreNotReadDoNotFail() throws IOException {
+        DataOptions sources = DataOptions.DEFAULTS.withoutTargets();
+        for (String text : List.of("mr,ref\nname : A,\n".replace("name : A", "name[A]"), "name : A\t\n")) {
+            expect(DataFile.read(file("a.csv", text), sources).getFirst(), "name : A");
+        }
+    }
+
+    private static final String LANGUAGES = "<benchmark><entries><entry eid=\"1\"><modifiedtripleset><mtriple>a | b | c</mtriple>"
+            + "</modifiedtripleset><lex lang=\"en\">One.</lex><lex lang=\"ru\">Раз.</lex></entry><entry eid=\"2\"><modifiedtripleset>"
+            + "<mtriple>d | e | f</mtriple></modifiedtripleset><lex lang=\"ru\">Два.</lex></entry></entries></benchmark>";
+
+    @Test
+    void readsOneLanguageOfSeveralAndSaysWhich() throws IOException {
+        Path file = file("a.xml", LANGUAGES);
+        List<String> remarks = new java.util.ArrayList<>();
+        DataOptions options = new DataOptions(
+                Optional.empty(), "source", "target", 9, Layout.CLEAN, Optional.empty(), true, remarks::add);
+        List<Example> english = DataFile.read(file, options);
+        assertEquals(1, english.size());
+        expect(english.getFirst(), "a : b : c", "One.");
+        assertEquals(
+                List.of(
+                        file + ": texts in en, ru: en alone is read (--lang chooses)",
+                        file + ": 1 entries have no text in en and are left out"),
+                remarks);
+        List<Example> russian = DataFile.read(file, DataOptions.DEFAULTS.withLanguage("ru"));
+        assertEquals(List.of("Раз.", "Два."), Example.pairs(russian).stream().map(e -> e.targets().getFirst()).toList());
+        InputException e = assertThrows(
+                InputException.class, () -> DataFile.read(file, DataOptions.DEFAULTS.withLanguage("de")));
+        assertEquals(file + ": expected texts in the language de, found en, ru (--lang chooses one)", e.getMessage());
+        Path neither = file("b.xml", LANGUAGES.replace("\"en\"", "\"br\""));
+        assertThrows(InputException.class, () -> read(neither));
+        expect(read(file("c.xml", LANGUAGES.replace("\"en\"", "\"ru\""))).getFirst(), "a : b : c", "One.", "Раз.");
+    }
+
+    @Test
+    void readsTheEnrichedAndTheDelexicalizedReleases() throws IOException {
+        String lex = "<lex comment=\"good\"><references><reference>A</reference></references><text>A is c.</text><template>T</template></lex>";
+        String enriched = "<benchmark><entries><entry eid=\"1\"><originaltripleset><otriple>x | y | z</otriple></originaltripleset>"
+                + "<modifiedtripleset><mtriple>a | b | c</mtriple></modifiedtripleset>" + lex + "</entry></entries></benchmark>";
+        expect(read(file("a.xml", enriched)).getFirst(), "a : b : c", "A is c.");
+        expect(read(file("b.xml", enriched.replace("mtriple", "otriple"))).getFirst(), "a : b : c", "A is c.");
+        Path without = file("c.xml", enriched.replace("text>", "txt>"));
+        String message = assertThrows(InputException.class, () -> read(without)).getMessage();
+        assertEquals(without + ":1: entry 1: <lex>: expected a text or the element <text>, found other elements", message);
     }
 }

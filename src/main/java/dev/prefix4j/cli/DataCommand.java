@@ -23,7 +23,7 @@ final class DataCommand extends ConsoleCommand {
     @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows.")
     Integer limit;
 
-    @Option(names = "--distinct", description = "Join equal consecutive sources to one with several targets.")
+    @Option(names = "--distinct", description = "Join equal sources, wherever they stand, to one with several targets.")
     boolean distinct;
 
     @Option(names = "--sample", paramLabel = "N", description = "Write only N examples, drawn from all over what was read.")

@@ -9,7 +9,9 @@ import dev.prefix4j.text.Layout;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** How data files are read. */
 final class DataOptionsMixin {
@@ -23,15 +25,24 @@ final class DataOptionsMixin {
             names = "--source-field",
             paramLabel = "NAME",
             defaultValue = "source",
-            description = "Field of a JSONL object that holds the source.")
+            description = "Field of a JSON object, or column of a CSV file, that holds the source.")
     String sourceField;
 
     @Option(
             names = "--target-field",
             paramLabel = "NAME",
             defaultValue = "target",
-            description = "Field of a JSONL object that holds the target or targets.")
+            description = "Field of a JSON object, or column of a CSV file, that holds the target or targets.")
     String targetField;
+
+    @Option(
+            names = "--lang",
+            paramLabel = "L",
+            description = "Language of WebNLG's texts, such as en or ru; by default the only one, or English among several.")
+    String language;
+
+    @Spec(Spec.Target.MIXEE)
+    CommandSpec command;
 
     /** @throws InputException if a limit is given and is below 1 */
     static void requireLimit(Integer limit) {
@@ -47,14 +58,29 @@ final class DataOptionsMixin {
 
     /** In a layout. */
     List<Example> read(Path file, Integer limit, Layout layout) {
+        return read(file, limit, layout, true);
+    }
+
+    /** Sources alone: targets are not looked at. */
+    List<Example> readSources(Path file, Integer limit, Layout layout) {
+        return read(file, limit, layout, false);
+    }
+
+    private List<Example> read(Path file, Integer limit, Layout layout, boolean targets) {
         requireLimit(limit);
-        return DataFile.read(
-                BuiltIns.data(file),
-                new DataOptions(
-                        Optional.ofNullable(format).map(DataFormat::parse),
-                        sourceField,
-                        targetField,
-                        limit == null ? Integer.MAX_VALUE : limit,
-                        layout));
+        DataOptions options = new DataOptions(
+                Optional.ofNullable(format).map(DataFormat::parse),
+                sourceField,
+                targetField,
+                limit == null ? Integer.MAX_VALUE : limit,
+                layout,
+                Optional.ofNullable(language),
+                targets,
+                remark -> command.commandLine().getErr().println(remark));
+        try {
+            return DataFile.read(BuiltIns.data(file), options);
+        } catch (InputException e) { // of built-in data the user knows the name, not the file
+            throw new InputException(e.getMessage().replace(BuiltIns.data(file).toString(), file.toString()), e);
+        }
     }
 }

@@ -44,7 +44,7 @@ final class EvaluateCommand extends ConsoleCommand {
     @Option(
             names = "--data",
             paramLabel = "FILE",
-            description = "References from a data file: all targets of equal consecutive sources belong to one output.")
+            description = "References from a data file: all targets of equal sources, wherever they stand, belong to one output.")
     Path data;
 
     @Option(names = "--limit", paramLabel = "N", description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")

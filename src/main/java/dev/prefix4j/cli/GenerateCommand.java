@@ -52,7 +52,7 @@ final class GenerateCommand extends ConsoleCommand {
     @Option(names = "--prompt", paramLabel = "S", description = "One source.")
     String prompt;
 
-    @Option(names = "--distinct", description = "Answer equal consecutive sources of --data once.")
+    @Option(names = "--distinct", description = "Answer equal sources of --data once, wherever they stand.")
     boolean distinct;
 
     @Option(names = "--limit", paramLabel = "N", description = "Answer only the first N sources.")
@@ -221,11 +221,11 @@ final class GenerateCommand extends ConsoleCommand {
     private List<Example> sources() {
         Layout layout = raw ? Layout.CLEAN : compat.decoding();
         if (data != null) {
-            List<Example> examples = dataOptions.read(data, distinct ? null : limit, layout);
+            List<Example> examples = dataOptions.readSources(data, distinct ? null : limit, layout);
             if (!distinct) {
                 return examples;
             }
-            List<Example> keys = layout == Layout.CLEAN ? examples : dataOptions.read(data, null); // evaluate groups so
+            List<Example> keys = layout == Layout.CLEAN ? examples : dataOptions.readSources(data, null, Layout.CLEAN); // evaluate groups so
             List<Example> wanted = Example.distinct(examples, keys);
             return limit == null ? wanted : wanted.subList(0, Math.min(limit, wanted.size()));
         }

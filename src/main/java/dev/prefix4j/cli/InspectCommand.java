@@ -85,7 +85,7 @@ final class InspectCommand extends ConsoleCommand {
         }
         DataOptionsMixin.requireLimit(limit);
         Device device = runtimeOptions.start();
-        List<Example> sources = data == null ? List.of() : Example.distinct(dataOptions.read(data, null));
+        List<Example> sources = data == null ? List.of() : Example.distinct(dataOptions.readSources(data, null, dev.prefix4j.text.Layout.CLEAN));
         try (TensorScope _ = new TensorScope()) {
             Gpt2 model = modelOptions.load(device, console);
             Freezer freezer = (base, changes) -> new FrozenGpt2(

@@ -53,14 +53,14 @@ public final class DataFile {
         try (InputStream in = TextStream.open(file, MAX_FILE_BYTES)) {
             DataFormat format = options.format().isPresent() ? options.format().get() : detect(file, in);
             List<Example> examples = switch (format) {
-                case E2E -> laidOut(E2eReader.read(file, in, options.limit()), options.layout());
-                case WEBNLG -> TripleXmlReader.read(file, in, options, false);
+                case E2E -> laidOut(E2eReader.read(file, in, options), options.layout());
+                case WEBNLG -> inOneLanguage(file, TripleXmlReader.read(file, in, options, false), options);
                 case DART ->
                         peek(in).stripLeading().startsWith("<")
-                                ? TripleXmlReader.read(file, in, options, true)
+                                ? inOneLanguage(file, TripleXmlReader.read(file, in, options, true), options)
                                 : DartJsonReader.read(file, in, options);
                 case JSONL -> laidOut(JsonlReader.read(file, in, options), options.layout());
-                case TSV -> laidOut(TsvReader.read(file, in, options.limit()), options.layout());
+                case TSV -> laidOut(TsvReader.read(file, in, options), options.layout());
             };
             if (examples.isEmpty()) {
                 throw new InputException(file + ": expected at least one example, found none");
@@ -71,6 +71,10 @@ public final class DataFile {
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }
+    }
+
+    private static List<Example> inOneLanguage(Path file, List<TripleXmlReader.Entry> entries, DataOptions options) {
+        return TripleXmlReader.inOneLanguage(file.toString(), entries, options);
     }
 
     private static List<Example> laidOut(List<Example> examples, Layout layout) {

@@ -6,7 +6,8 @@ import java.util.Locale;
 /** Formats of data files. */
 public enum DataFormat {
     /**
-     * The CSV of the E2E challenge (Novikova et al. 2017): columns {@code mr} and {@code ref}, quoted as in RFC 4180.
+     * The CSV of the E2E challenge (Novikova et al. 2017): columns {@code mr} and {@code ref}, quoted as in RFC 4180,
+     * or the hub's {@code meaning_representation} and {@code human_reference}; a comma, semicolon or tab between them.
      * {@code name[Alimentum], area[city centre]} becomes {@code name : Alimentum | area : city centre}.
      */
     E2E,

@@ -6,73 +6,116 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.regex.MatchResult;
+import java.util.Locale;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 
 /** Reads {@link DataFormat#E2E}. */
 final class E2eReader {
     private static final Pattern SLOT = Pattern.compile("([^,\\[\\]]+)\\[([^\\]]*)\\]");
 
+    /** What may stand between slots and at the ends. */
+    private static final Pattern BETWEEN = Pattern.compile("[\\s,]*");
+
+    /** Names of the columns in small letters: the challenge's, then the hub's. */
+    static final List<String> SOURCES = List.of("mr", "meaning_representation");
+
+    static final List<String> TARGETS = List.of("ref", "human_reference");
+
     private E2eReader() {}
 
     static boolean isHeader(String line) {
-        List<String> columns = List.of(line.replace("\"", "").strip().toLowerCase(java.util.Locale.ROOT).split(","));
-        return columns.contains("mr") && columns.contains("ref");
+        return SOURCES.stream().anyMatch(names(line.replace("\"", "").split(String.valueOf(delimiter(line))))::contains);
     }
 
-    static List<Example> read(Path file, InputStream in, int limit) throws IOException {
+    /** Spreadsheets of half the world write semicolons. */
+    private static char delimiter(String header) {
+        return header.indexOf(';') >= 0 ? ';' : header.indexOf('\t') >= 0 ? '\t' : ',';
+    }
+
+    private static List<String> names(String... columns) {
+        return Arrays.stream(columns).map(name -> name.strip().toLowerCase(Locale.ROOT)).toList();
+    }
+
+    static List<Example> read(Path file, InputStream in, DataOptions options) throws IOException {
         LineSource lines = new LineSource(file, in);
-        List<String> header = record(lines);
-        if (header == null) {
+        String first = lines.next();
+        if (first == null) {
             throw new InputException(file + ": line 1: expected the columns mr and ref, found an empty file");
         }
-        int mr = header.indexOf("mr");
-        int ref = header.indexOf("ref");
-        if (mr < 0 || ref < 0) {
-            throw lines.wrong("the columns mr and ref", Excerpt.of(String.join(",", header)));
+        char delimiter = delimiter(first);
+        List<String> header = record(lines, first, delimiter);
+        List<String> names = names(header.toArray(String[]::new));
+        int mr = index(names, SOURCES);
+        int ref = index(names, TARGETS);
+        boolean alone = names.size() == 1 || !options.targets(); // a test set with sources alone
+        if (mr < 0 || ref < 0 && !alone) {
+            throw lines.wrong(
+                    "the columns mr and ref, or meaning_representation and human_reference",
+                    Excerpt.of(String.join(",", header)));
         }
         List<Example> examples = new ArrayList<>();
-        while (examples.size() < limit) {
-            int first = lines.number() + 1;
-            List<String> row = record(lines);
-            if (row == null) {
-                break;
+        for (String line; examples.size() < options.limit() && (line = lines.next()) != null; ) {
+            String location = lines.location();
+            List<String> row = record(lines, line, delimiter);
+            if (row.equals(List.of("")) && line.isEmpty()) {
+                continue;
             }
-            if (row.equals(List.of(""))) {
-                continue; // an empty line
-            }
-            String location = file + ":" + first;
             if (row.size() != header.size()) {
                 throw new InputException("%s: expected %d columns, found %d".formatted(location, header.size(), row.size()));
             }
-            String source = linearize(row.get(mr));
-            if (source.isEmpty()) {
-                throw new InputException("%s: column 'mr': expected name[value], …, found '%s'"
-                        .formatted(location, Excerpt.of(row.get(mr))));
+            String source = linearize(row.get(mr), location + ": column '" + header.get(mr).strip() + "'");
+            if (ref < 0 || !options.targets()) {
+                examples.add(Example.ofSource(source, location));
+                continue;
             }
             if (row.get(ref).isBlank()) {
-                throw new InputException(location + ": column 'ref': expected a text, found none");
+                throw new InputException(
+                        "%s: column '%s': expected a text, found none".formatted(location, header.get(ref).strip()));
             }
             examples.add(new Example(source, List.of(row.get(ref)), location));
         }
         return examples;
     }
 
-    static String linearize(String mr) {
-        return SLOT.matcher(mr)
-                .results()
-                .map((MatchResult slot) -> slot.group(1).strip() + " : " + slot.group(2).strip())
-                .collect(Collectors.joining(" | "));
+    private static int index(List<String> names, List<String> wanted) {
+        return wanted.stream().mapToInt(names::indexOf).filter(i -> i >= 0).findFirst().orElse(-1);
     }
 
-    /** A record as in RFC 4180, whose quoted fields may hold line ends; null at the end of the file. */
-    private static List<String> record(LineSource lines) throws IOException {
-        String line = lines.next();
-        if (line == null) {
-            return null;
+    /**
+     * {@code name[Alimentum], area[city centre]} as {@code name : Alimentum | area : city centre}.
+     *
+     * @param where it stands, for the message
+     * @throws InputException if anything of it is no slot
+     */
+    static String linearize(String mr, String where) {
+        Matcher slot = SLOT.matcher(mr);
+        List<String> slots = new ArrayList<>();
+        int end = 0;
+        while (slot.find()) {
+            requireNothing(mr, end, slot.start(), where);
+            slots.add(slot.group(1).strip() + " : " + slot.group(2).strip());
+            end = slot.end();
         }
+        requireNothing(mr, slots.isEmpty() ? 0 : end, mr.length(), where);
+        if (slots.isEmpty()) {
+            throw new InputException(where + ": expected name[value], …, found none");
+        }
+        return String.join(" | ", slots);
+    }
+
+    private static void requireNothing(String mr, int from, int to, String where) {
+        String rest = mr.substring(from, to);
+        if (!BETWEEN.matcher(rest).matches()) {
+            throw new InputException("%s: expected name[value], …, found '%s'%s"
+                    .formatted(where, Excerpt.of(rest.strip()), from == 0 ? "" : " after '" + Excerpt.of(mr.substring(0, from)) + "'"));
+        }
+    }
+
+    /** A record as in RFC 4180, whose quoted fields may hold line ends; it begins with the line that was read last. */
+    private static List<String> record(LineSource lines, String line, char delimiter) throws IOException {
         int first = lines.number();
         List<String> fields = new ArrayList<>();
         StringBuilder field = new StringBuilder();
@@ -105,15 +148,15 @@ final class E2eReader {
                 } else {
                     quoted = false;
                 }
-            } else if (c == ',') {
+            } else if (c == delimiter) {
                 fields.add(field.toString());
                 field.setLength(0);
                 wasQuoted = false;
             } else if (c == '"' && field.isEmpty() && !wasQuoted) {
                 quoted = true;
                 wasQuoted = true;
-            } else if (c == '"' || wasQuoted) {
-                throw lines.wrong("a comma after a closing quote, and quotes only around a whole field", "'" + Excerpt.of(String.valueOf(c)) + "'");
+            } else if (wasQuoted) {
+                throw lines.wrong("a comma after a closing quote", "'" + Excerpt.of(String.valueOf(c)) + "'");
             } else {
                 field.append(c);
             }

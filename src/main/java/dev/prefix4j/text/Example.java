@@ -3,7 +3,10 @@ package dev.prefix4j.text;
 import dev.prefix4j.InputException;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -41,31 +44,28 @@ public record Example(String source, List<String> targets, String location) {
         return new Example(source, List.of(), location);
     }
 
-    /** Equal consecutive sources as one example with all their targets, in order. */
+    /** Equal sources, wherever they stand, as one example with all their targets; in the order of their first rows. */
     public static List<Example> distinct(List<Example> examples) {
         return distinct(examples, examples);
     }
 
     /**
-     * Examples whose consecutive {@code keys} have equal sources as one with all their targets, in order.
+     * Examples whose {@code keys} have equal sources as one with all their targets, in the order of their first rows.
      *
      * @param keys the same rows in another layout
      */
     public static List<Example> distinct(List<Example> examples, List<Example> keys) {
-        List<Example> groups = new ArrayList<>();
-        for (int from = 0; from < examples.size(); ) {
-            Example first = examples.get(from);
-            String key = keys.get(from).source();
-            List<String> targets = new ArrayList<>();
-            int to = from;
-            while (to < examples.size() && keys.get(to).source().equals(key)) {
-                targets.addAll(examples.get(to).targets());
-                to++;
-            }
-            groups.add(new Example(first.source(), targets, first.location()));
-            from = to;
+        Map<String, Example> firsts = new LinkedHashMap<>();
+        Map<String, List<String>> targets = new HashMap<>();
+        for (int i = 0; i < examples.size(); i++) {
+            String key = keys.get(i).source();
+            firsts.putIfAbsent(key, examples.get(i));
+            targets.computeIfAbsent(key, _ -> new ArrayList<>()).addAll(examples.get(i).targets());
         }
-        return groups;
+        return firsts.entrySet().stream()
+                .map(group -> new Example(
+                        group.getValue().source(), targets.get(group.getKey()), group.getValue().location()))
+                .toList();
     }
 
     /**

@@ -10,21 +10,21 @@ import java.util.List;
 final class TsvReader {
     private TsvReader() {}
 
-    static List<Example> read(Path file, InputStream in, int limit) throws IOException {
+    static List<Example> read(Path file, InputStream in, DataOptions options) throws IOException {
         LineSource lines = new LineSource(file, in);
         List<Example> examples = new ArrayList<>();
-        for (String line; examples.size() < limit && (line = lines.next()) != null; ) {
+        for (String line; examples.size() < options.limit() && (line = lines.next()) != null; ) {
             if (line.isBlank()) {
                 continue;
             }
             String[] columns = line.split("\t", -1);
-            if (columns.length != 2) {
+            if (columns.length != 2 && (options.targets() || columns.length != 1)) {
                 throw lines.wrong("2 columns, source and target, with a tab between", Integer.toString(columns.length));
             }
-            if (columns[0].isBlank() || columns[1].isBlank()) {
+            if (columns[0].isBlank() || options.targets() && columns[1].isBlank()) {
                 throw lines.wrong("a source and a target", columns[0].isBlank() ? "no source" : "no target");
             }
-            examples.add(new Example(columns[0], List.of(columns[1]), lines.location()));
+            examples.add(new Example(columns[0], options.targets() ? List.of(columns[1]) : List.of(), lines.location()));
         }
         return examples;
     }
