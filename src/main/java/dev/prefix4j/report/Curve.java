@@ -3,8 +3,8 @@ package dev.prefix4j.report;
 import java.util.Arrays;
 
 /**
- * A quantity over the steps of a run, thinned while it is read: each point is the mean of the same number of steps, so
- * that there are never more than {@link #MAX_POINTS}.
+ * A quantity over the steps of a run, thinned while it is read: each point has the least, the mean and the greatest value
+ * of the same number of steps, so that there are never more than {@link #MAX_POINTS}.
  */
 final class Curve {
     static final int MAX_POINTS = 2000;
@@ -17,6 +17,8 @@ final class Curve {
     private final double[] steps = new double[MAX_POINTS];
     private final double[] values = new double[MAX_POINTS];
     private final double[] weights = new double[MAX_POINTS];
+    private final double[] least = new double[MAX_POINTS];
+    private final double[] most = new double[MAX_POINTS];
     private int size;
     private int perPoint = 1;
     private int inLast;
@@ -32,8 +34,12 @@ final class Curve {
             }
             size++;
             inLast = 0;
+            least[size - 1] = value;
+            most[size - 1] = value;
         }
         int last = size - 1;
+        least[last] = Math.min(least[last], value);
+        most[last] = Math.max(most[last], value);
         inLast++;
         weights[last] += weight;
         values[last] += (value - values[last]) * weight / weights[last];
@@ -49,6 +55,8 @@ final class Curve {
             steps[i] = (steps[a] + steps[b]) / 2;
             values[i] = (values[a] * weights[a] + values[b] * weights[b]) / weight;
             weights[i] = weight;
+            least[i] = Math.min(least[a], least[b]);
+            most[i] = Math.max(most[a], most[b]);
         }
         size /= 2;
         perPoint *= 2;
@@ -66,8 +74,19 @@ final class Curve {
         return Arrays.copyOf(steps, size);
     }
 
+    /** Of each point: the mean, by weight. */
     double[] values() {
         return Arrays.copyOf(values, size);
+    }
+
+    /** Of each point. */
+    double[] least() {
+        return Arrays.copyOf(least, size);
+    }
+
+    /** Of each point. */
+    double[] most() {
+        return Arrays.copyOf(most, size);
     }
 
     /** Steps that make a point. */

@@ -70,10 +70,30 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
 
     private static List<Line> smoothed(Curve curve, String name) {
         List<Line> lines = new ArrayList<>();
-        String raw = curve.perPoint() == 1 ? "each step" : String.format(Locale.ROOT, "mean of %,d steps", curve.perPoint());
-        lines.add(new Line(name.formatted(raw), Role.RAW, curve.steps(), curve.values()));
+        if (curve.perPoint() == 1) {
+            lines.add(new Line(name.formatted("each step"), Role.RAW, curve.steps(), curve.values()));
+        } else {
+            lines.add(range(name, curve));
+        }
         lines.add(new Line(name.formatted("smoothed"), Role.MAIN, curve.steps(), curve.smoothed()));
         return lines;
+    }
+
+    /** From the least to the greatest value of each point and back: a band. */
+    private static Line range(String name, Curve curve) {
+        double[] steps = curve.steps();
+        double[] least = curve.least();
+        double[] most = curve.most();
+        double[] twice = new double[2 * steps.length];
+        double[] ends = new double[2 * steps.length];
+        for (int i = 0; i < steps.length; i++) {
+            twice[2 * i] = steps[i];
+            twice[2 * i + 1] = steps[i];
+            ends[2 * i] = i % 2 == 0 ? least[i] : most[i];
+            ends[2 * i + 1] = i % 2 == 0 ? most[i] : least[i];
+        }
+        String all = String.format(Locale.ROOT, "least to greatest of %,d steps", curve.perPoint());
+        return new Line(name.formatted(all), Role.RAW, twice, ends);
     }
 
     /** Rare raw values, such as a spike, do not set the scale. */

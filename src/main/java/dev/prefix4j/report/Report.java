@@ -28,7 +28,11 @@ public final class Report {
      * @throws dev.prefix4j.InputException if the folder is no run, has no step yet, or a line of its logs is damaged
      */
     public static Written write(Path folder) {
-        RunRecord run = RunRecord.read(folder);
+        return write(RunRecord.read(folder));
+    }
+
+    static Written write(RunRecord run) {
+        Path folder = run.folder;
         Path page = folder.resolve(PAGE);
         Path chart = folder.resolve(CHART);
         Optional<String> cannotDraw = Optional.empty();

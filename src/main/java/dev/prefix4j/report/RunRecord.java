@@ -1,22 +1,18 @@
 package dev.prefix4j.report;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.JsonFile;
 import dev.prefix4j.train.RunDirectory;
 import dev.prefix4j.train.Sample;
+import dev.prefix4j.train.StepReader;
 import dev.prefix4j.train.TrainResult;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,13 +21,21 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
-/** What a run has left in its folder; long ones are thinned while they are read. */
+/**
+ * What a run has left in its folder. It is thinned while it is read, and {@link #update} reads only what has been added: a
+ * record of a million steps holds no more than one of ten thousand, and following a run costs the same each time.
+ */
 final class RunRecord {
     /** Steps whose samples are shown: the first, the newest, and some between them. */
     static final int MAX_SAMPLED_STEPS = 10;
 
     private static final long MAX_CONFIG_BYTES = 4 << 20;
-    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /** Of one step; the file has them all. */
+    private static final int MAX_SAMPLES = 20;
+
+    /** Of a source, an output or a reference that is shown. */
+    private static final int MAX_SAMPLE_CHARACTERS = 10_000;
 
     /** The validation loss after a step. */
     record Validation(int step, double loss) {}
@@ -41,14 +45,19 @@ final class RunRecord {
 
     final Path folder;
     final Map<String, String> config = new LinkedHashMap<>();
-    final Session session;
+    Session session;
     final Curve loss = new Curve();
     final Curve learningRate = new Curve();
     final Curve gradientNorm = new Curve();
     final Curve speed = new Curve();
 
+    private final StepReader metricsReader;
+    private final StepReader samplesReader;
     private final Deque<Double> lastLosses = new ArrayDeque<>();
-    private final List<Validation> validations = new ArrayList<>();
+    private final List<Validation> validations = new ArrayList<>(); // each the lowest of as many
+    private Optional<Validation> best = Optional.empty();
+    private int validationsPerPoint = 1;
+    private int validationsInLast;
     private final List<Samples> samples = new ArrayList<>();
     private Optional<Samples> newest = Optional.empty();
     private int samplesKept = 1;
@@ -63,6 +72,8 @@ final class RunRecord {
                 .properties()
                 .forEach(option -> config.put(option.getKey(), text(option.getValue())));
         this.session = Session.read(folder);
+        this.metricsReader = new StepReader(folder.resolve(RunDirectory.METRICS));
+        this.samplesReader = new StepReader(folder.resolve(RunDirectory.SAMPLES));
     }
 
     private static String text(JsonNode value) {
@@ -82,69 +93,38 @@ final class RunRecord {
         if (!Files.isRegularFile(metrics)) {
             throw new InputException(metrics + ": expected the steps of a run, found no such file");
         }
-        readLines(metrics, run::addMetrics);
+        run.update();
         if (run.loss.isEmpty()) {
             throw new InputException(metrics + ": expected at least one step, found none");
-        }
-        Path samples = folder.resolve(RunDirectory.SAMPLES);
-        if (Files.exists(samples)) {
-            readLines(samples, run::addSample);
         }
         return run;
     }
 
-    /** A line and where it is. */
-    @FunctionalInterface
-    private interface LineReader {
-        void read(JsonNode line, String location);
+    /**
+     * Reads what has been added to the folder.
+     *
+     * @throws InputException if a line is damaged: this record is then of no use
+     */
+    void update() {
+        session = Session.read(folder);
+        metricsReader.read(this::addMetrics);
+        samplesReader.read(this::addSample);
     }
 
-    private static void readLines(Path file, LineReader reader) {
-        try (BufferedReader lines = Files.newBufferedReader(file)) {
-            int number = 0;
-            for (String line = lines.readLine(), next; line != null; line = next) {
-                next = lines.readLine();
-                number++;
-                String location = file + ":" + number;
-                JsonNode json;
-                try {
-                    json = JSON.readTree(line);
-                } catch (JsonProcessingException e) {
-                    if (next == null && !endsWithNewline(file)) {
-                        return; // being written, or cut off when the process died
-                    }
-                    throw damaged(location, e);
-                }
-                if (!json.path("step").isInt()) {
-                    throw damaged(location, null);
-                }
-                reader.read(json, location);
-            }
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(file, e);
-        }
+    /** Whether the logs are no longer those that were read, such as after going back to an earlier state. */
+    boolean isReplaced() {
+        return metricsReader.isReplaced() || samplesReader.isReplaced();
     }
 
-    private static InputException damaged(String location, JsonProcessingException cause) {
-        return new InputException(location + ": expected a JSON object with a 'step', found other text", cause);
-    }
-
-    private static boolean endsWithNewline(Path file) throws IOException {
-        try (RandomAccessFile bytes = new RandomAccessFile(file.toFile(), "r")) {
-            bytes.seek(Math.max(0, bytes.length() - 1));
-            return bytes.read() == '\n';
-        }
-    }
-
-    private void addMetrics(JsonNode line, String location) {
+    private void addMetrics(JsonNode line) {
         int step = line.path("step").intValue();
         if (line.has("valid_loss")) {
-            validations.add(new Validation(step, finite(line, "valid_loss", location)));
+            add(new Validation(step, finite(line, "valid_loss")));
         }
         if (!line.has("loss")) {
             return;
         }
-        double value = finite(line, "loss", location);
+        double value = finite(line, "loss");
         double took = line.path("seconds").asDouble();
         double read = line.path("tokens").asDouble();
         steps = Math.max(steps, step);
@@ -160,10 +140,35 @@ final class RunRecord {
         }
     }
 
-    private static double finite(JsonNode line, String key, String location) {
+    /** Each at its own step; of very many the lowest of those around it. */
+    private void add(Validation validation) {
+        if (best.isEmpty() || validation.loss() < best.get().loss()) {
+            best = Optional.of(validation);
+        }
+        if (validations.isEmpty() || validationsInLast == validationsPerPoint) {
+            if (validations.size() == Curve.MAX_POINTS) {
+                for (int i = 0; i < Curve.MAX_POINTS / 2; i++) {
+                    validations.set(i, lower(validations.get(2 * i), validations.get(2 * i + 1)));
+                }
+                validations.subList(Curve.MAX_POINTS / 2, Curve.MAX_POINTS).clear();
+                validationsPerPoint *= 2;
+            }
+            validations.add(validation);
+            validationsInLast = 1;
+        } else {
+            validations.set(validations.size() - 1, lower(validations.getLast(), validation));
+            validationsInLast++;
+        }
+    }
+
+    private static Validation lower(Validation a, Validation b) {
+        return b.loss() < a.loss() ? b : a;
+    }
+
+    private double finite(JsonNode line, String key) {
         double value = number(line, key);
         if (!Double.isFinite(value)) {
-            throw new InputException("%s: key '%s': expected a finite number".formatted(location, key));
+            throw new InputException("%s: key '%s': expected a finite number".formatted(metricsReader.location(), key));
         }
         return value;
     }
@@ -172,16 +177,23 @@ final class RunRecord {
         return line.path(key).isNumber() ? line.path(key).doubleValue() : Double.NaN;
     }
 
-    private void addSample(JsonNode line, String location) {
+    private void addSample(JsonNode line) {
         int step = line.path("step").intValue();
         Sample sample = new Sample(
-                line.path("source").asText(),
-                line.path("output").asText(),
-                Optional.ofNullable(line.path("reference").textValue()));
+                shown(line.path("source").asText()),
+                shown(line.path("output").asText()),
+                Optional.ofNullable(line.path("reference").textValue()).map(RunRecord::shown));
         if (newest.isEmpty() || newest.get().step() != step) {
             startSamples(step);
         }
-        newest.orElseThrow().samples().add(sample);
+        List<Sample> written = newest.orElseThrow().samples();
+        if (written.size() < MAX_SAMPLES) {
+            written.add(sample);
+        }
+    }
+
+    private static String shown(String text) {
+        return text.length() > MAX_SAMPLE_CHARACTERS ? text.substring(0, MAX_SAMPLE_CHARACTERS) + "…" : text;
     }
 
     /** Keeps those of each step, then of every second, and so on: what is kept stays evenly spread. */
@@ -227,20 +239,14 @@ final class RunRecord {
         return lastLosses.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
     }
 
+    /** The lowest of all. */
     Optional<Validation> best() {
-        return validations.stream().min(Comparator.comparingDouble(Validation::loss));
+        return best;
     }
 
-    /** In order; of very many only some, each at its own step: the lowest of those around it. */
+    /** In order, at most {@link Curve#MAX_POINTS}; of more only some, each at its own step: the lowest of those around it. */
     List<Validation> validations() {
-        int together = Math.ceilDiv(validations.size(), Curve.MAX_POINTS);
-        List<Validation> thinned = new ArrayList<>();
-        for (int from = 0; from < validations.size(); from += together) {
-            thinned.add(validations.subList(from, Math.min(from + together, validations.size())).stream()
-                    .min(Comparator.comparingDouble(Validation::loss))
-                    .orElseThrow());
-        }
-        return thinned;
+        return List.copyOf(validations);
     }
 
     /** In order, at most {@link #MAX_SAMPLED_STEPS}, the newest among them. */

@@ -5,16 +5,19 @@ import dev.prefix4j.train.TrainListener;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /** Writes the report of a run every few minutes while it goes on, and when it ends, however that comes. */
 public final class RunReporter implements TrainListener, AutoCloseable {
-    private static final Duration INTERVAL = Duration.ofMinutes(2);
+    /** {@code -Dprefix4j.report.seconds=N} sets another. */
+    private static final Duration INTERVAL = Duration.ofSeconds(Math.max(1, Long.getLong("prefix4j.report.seconds", 120)));
 
     private final Path run;
     private final String command;
     private final Map<String, String> environment;
     private final Consumer<String> remarks;
+    private Optional<RunRecord> record = Optional.empty();
     private int steps;
     private int total;
     private long written = System.nanoTime();
@@ -50,11 +53,22 @@ public final class RunReporter implements TrainListener, AutoCloseable {
     private void write() {
         try {
             new Session(command, total, environment).write(run);
-            Report.write(run).cannotDraw().ifPresent(this::remark);
+            Report.write(record()).cannotDraw().ifPresent(this::remark);
         } catch (InputException e) {
+            record = Optional.empty();
             remark(e.getMessage());
         }
         written = System.nanoTime();
+    }
+
+    /** What has been read before, and what was added since. */
+    private RunRecord record() {
+        if (record.isPresent() && !record.get().isReplaced()) {
+            record.get().update();
+        } else {
+            record = Optional.of(RunRecord.read(run));
+        }
+        return record.get();
     }
 
     /** Once, where it is the same each time. */

@@ -56,6 +56,7 @@ public final class RunDirectory implements AutoCloseable {
     private final FileChannel lockFile;
     private final StepLog metrics;
     private final StepLog samples;
+    private Totals totals = new Totals();
 
     private RunDirectory(Path folder, FileChannel lockFile) {
         this.folder = folder;
@@ -255,16 +256,19 @@ public final class RunDirectory implements AutoCloseable {
      * Drops the lines of {@code metrics.jsonl} and {@code samples.jsonl} that are newer than a step: it will be done
      * again. A last line that was cut off goes too.
      *
-     * @throws InputException if another line is no JSON; its file stays as it was
+     * @throws InputException if another line is damaged; its file stays as it was
      */
     public void keepLinesUpTo(int step) {
-        metrics.keepUpTo(step);
-        samples.keepUpTo(step);
+        Totals kept = new Totals();
+        metrics.keepUpTo(step, kept::add);
+        samples.keepUpTo(step, _ -> {});
+        totals = kept;
     }
 
     /** Adds a line to {@code metrics.jsonl}. */
     public void log(ObjectNode line) {
         metrics.add(line);
+        totals.add(line);
     }
 
     /** Adds lines to {@code samples.jsonl}. */
@@ -277,9 +281,14 @@ public final class RunDirectory implements AutoCloseable {
         }
     }
 
-    /** The lines of {@code metrics.jsonl}. */
+    /** All lines of {@code metrics.jsonl}; of a long run {@link StepReader} takes one after the other. */
     public List<JsonNode> metrics() {
         return metrics.lines();
+    }
+
+    /** Of the lines that were kept and those that were added. */
+    Totals totals() {
+        return totals;
     }
 
     @Override

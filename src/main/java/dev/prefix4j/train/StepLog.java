@@ -1,14 +1,15 @@
 package dev.prefix4j.train;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import java.io.BufferedWriter;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -17,8 +18,6 @@ import java.util.List;
 
 /** A file of JSON objects, one a line, each of a step; it is made with its first line and grows while a run goes on. */
 final class StepLog implements AutoCloseable {
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     private final Path file;
     private BufferedWriter writer;
 
@@ -29,40 +28,39 @@ final class StepLog implements AutoCloseable {
     /**
      * Drops what is newer than a step, and a last line that was cut off.
      *
-     * @throws InputException if another line is no JSON; the file stays as it was
+     * @param kept takes each line that stays
+     * @throws InputException if a line is damaged; the file stays as it was
      */
-    void keepUpTo(int step) {
+    void keepUpTo(int step, StepReader.Lines kept) {
         if (!Files.exists(file)) {
             return;
         }
         try {
             close(); // what is still open would go on with the replaced file
             writer = null;
-            String text = Files.readString(file);
-            // What follows the last line end was being written when the process died.
-            List<String> lines = text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
-            List<String> kept = new ArrayList<>();
-            for (int i = 0; i < lines.size(); i++) {
-                if (stepOf(lines.get(i), file + ":" + (i + 1)) <= step) {
-                    kept.add(lines.get(i));
+            StepReader reader = new StepReader(file);
+            long[] bytes = {0}; // steps are in order: what stays is the beginning
+            reader.read(line -> {
+                if (reader.step() <= step) {
+                    bytes[0] = reader.end();
+                    kept.take(line);
                 }
+            });
+            if (bytes[0] < Files.size(file)) {
+                AtomicFile.write(file, out -> copy(bytes[0], out));
             }
-            AtomicFile.write(file, kept.isEmpty() ? "" : String.join("\n", kept) + "\n");
         } catch (IOException e) {
             throw AtomicFile.cannotWrite(file, e);
         }
     }
 
-    private static int stepOf(String line, String location) {
-        try {
-            JsonNode step = JSON.readTree(line).path("step");
-            if (step.isInt()) {
-                return step.intValue();
+    private void copy(long bytes, OutputStream out) throws IOException {
+        WritableByteChannel target = Channels.newChannel(out); // not ours to close
+        try (FileChannel channel = FileChannel.open(file)) {
+            for (long from = 0; from < bytes; ) {
+                from += channel.transferTo(from, bytes - from, target);
             }
-        } catch (JsonProcessingException e) {
-            // Said below.
         }
-        throw new InputException(location + ": expected a JSON object with a 'step', found other text");
     }
 
     void add(ObjectNode line) {
@@ -80,18 +78,9 @@ final class StepLog implements AutoCloseable {
 
     /** @return none if there is no file */
     List<JsonNode> lines() {
-        if (!Files.exists(file)) {
-            return List.of();
-        }
-        try {
-            List<JsonNode> lines = new ArrayList<>();
-            for (String line : Files.readAllLines(file, StandardCharsets.UTF_8)) {
-                lines.add(JSON.readTree(line));
-            }
-            return lines;
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(file, e);
-        }
+        List<JsonNode> lines = new ArrayList<>();
+        new StepReader(file).read(lines::add);
+        return lines;
     }
 
     @Override

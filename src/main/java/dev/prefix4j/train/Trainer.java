@@ -1,6 +1,5 @@
 package dev.prefix4j.train;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
@@ -286,16 +285,12 @@ public final class Trainer {
     }
 
     private TrainResult result() {
-        List<JsonNode> steps =
-                run.metrics().stream().filter(line -> line.has("loss")).toList();
-        OptionalDouble loss = steps.stream()
-                .skip(Math.max(0, steps.size() - TrainResult.LAST))
-                .mapToDouble(line -> line.path("loss").asDouble())
-                .average();
-        double tokens = steps.stream().mapToDouble(line -> line.path("tokens").asDouble()).sum();
-        double seconds = steps.stream().mapToDouble(line -> line.path("seconds").asDouble()).sum();
-        OptionalDouble speed = seconds > 0 ? OptionalDouble.of(tokens / seconds) : OptionalDouble.empty();
         return new TrainResult(
-                step, loss, bestLoss, speed, run.adapter(), (step == total || stoppedEarly) && !toValidate);
+                step,
+                run.totals().lastLoss(),
+                bestLoss,
+                run.totals().tokensPerSecond(),
+                run.adapter(),
+                (step == total || stoppedEarly) && !toValidate);
     }
 }

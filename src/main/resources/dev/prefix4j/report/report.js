@@ -27,7 +27,11 @@ for (const plot of document.querySelectorAll('.plot')) {
     const step = lines[0].steps[nearest(lines[0].steps, pointed)];
     const texts = lines.map(({name, steps, values}) => {
       const i = nearest(steps, step);
-      return `${name}: ${values[i]}${steps[i] === step ? '' : ` (step ${Math.round(steps[i])})`}`;
+      const other = [i - 1, i + 1].find((j) => steps[j] === steps[i]); // a point of a range has both its ends
+      const value = other === undefined
+        ? values[i]
+        : `${Math.min(values[i], values[other])} to ${Math.max(values[i], values[other])}`;
+      return `${name}: ${value}${steps[i] === step ? '' : ` (step ${Math.round(steps[i])})`}`;
     });
     tip.textContent = [`step ${Math.round(step).toLocaleString('en')}`, ...texts].join('\n');
     cursor.hidden = tip.hidden = false;

@@ -1,0 +1,37 @@
+package dev.prefix4j.train;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.OptionalDouble;
+
+/** What a result says of all steps, added up as they are taken: a run of a million steps holds no more than a short one. */
+final class Totals {
+    private final double[] lastLosses = new double[TrainResult.LAST]; // a ring
+    private long steps;
+    private double tokens;
+    private double seconds;
+
+    /** @param line of {@code metrics.jsonl}; a validation does not count */
+    void add(JsonNode line) {
+        if (!line.has("loss")) {
+            return;
+        }
+        lastLosses[(int) (steps++ % lastLosses.length)] = line.path("loss").asDouble();
+        tokens += line.path("tokens").asDouble();
+        seconds += line.path("seconds").asDouble();
+    }
+
+    /** Mean over the last steps; absent without any. */
+    OptionalDouble lastLoss() {
+        int count = (int) Math.min(steps, lastLosses.length);
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            sum += lastLosses[i];
+        }
+        return count == 0 ? OptionalDouble.empty() : OptionalDouble.of(sum / count);
+    }
+
+    /** Absent where no time has passed. */
+    OptionalDouble tokensPerSecond() {
+        return seconds > 0 ? OptionalDouble.of(tokens / seconds) : OptionalDouble.empty();
+    }
+}
