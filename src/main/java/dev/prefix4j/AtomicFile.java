@@ -1,5 +1,6 @@
 package dev.prefix4j;
 
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.Channels;
@@ -12,12 +13,16 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * Files that are complete or not there: written under a temporary name in the same folder, forced to the disk, then
  * moved. A failure, or the death of the process, leaves an earlier file as it was.
  */
 public final class AtomicFile {
+    /** As many as Linux follows. */
+    private static final int MAX_LINKS = 40;
+
     private AtomicFile() {}
 
     /** Writes the content of a file. */
@@ -27,26 +32,54 @@ public final class AtomicFile {
     }
 
     /**
-     * Writes or replaces a file; its folder must exist.
+     * Writes or replaces a file; its folder must exist. What stands at the path decides: a regular file is replaced as a
+     * whole and keeps its permissions, a link stays and the file that it leads to is replaced, a device or a pipe is
+     * written to, and nothing else is touched.
      *
      * @throws InputException if it cannot be written; what {@code content} throws comes through
      */
     public static void write(Path file, Content content) {
-        Path temporary = file.resolveSibling("." + file.getFileName() + "." + ProcessHandle.current().pid() + ".tmp");
+        switch (PathKind.of(file)) {
+            case NOTHING -> replace(file, file, content);
+            case DANGLING_LINK -> replace(file, target(file), content);
+            case FILE -> {
+                if (isDescriptor(file)) {
+                    writeThrough(file, content);
+                } else {
+                    replace(file, target(file), content);
+                }
+            }
+            case CHARACTER_DEVICE, PIPE -> writeThrough(file, content);
+            case FOLDER, BLOCK_DEVICE, SOCKET ->
+                throw new InputException(
+                        "%s: cannot be written: expected a file, found %s".formatted(file, PathKind.of(file).found()));
+        }
+    }
+
+    /** What {@code write} does with a path: whether a whole file comes to stand there, rather than a stream's bytes. */
+    public static boolean replaces(Path file) {
+        return switch (PathKind.of(file)) {
+            case NOTHING, DANGLING_LINK -> true;
+            case FILE -> !isDescriptor(file);
+            case CHARACTER_DEVICE, PIPE, FOLDER, BLOCK_DEVICE, SOCKET -> false;
+        };
+    }
+
+    private static void replace(Path named, Path file, Content content) {
+        Path temporary = file.resolveSibling(".%d-%016x.tmp"
+                .formatted(ProcessHandle.current().pid(), ThreadLocalRandom.current().nextLong()));
         try {
-            try (FileChannel channel = FileChannel.open(
-                            temporary,
-                            StandardOpenOption.CREATE,
-                            StandardOpenOption.TRUNCATE_EXISTING,
-                            StandardOpenOption.WRITE);
+            try (FileChannel channel =
+                            FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
                     OutputStream out = Channels.newOutputStream(channel)) {
                 content.writeTo(out);
                 out.flush();
                 channel.force(true);
             }
+            keepPermissions(file, temporary);
             Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException e) {
-            throw cannotWrite(file, e);
+            throw cannotWrite(named, e);
         } finally {
             try {
                 Files.deleteIfExists(temporary);
@@ -54,6 +87,63 @@ public final class AtomicFile {
                 // Nothing more can be done: what made the write fail is on its way to the user.
             }
         }
+    }
+
+    private static void keepPermissions(Path file, Path temporary) throws IOException {
+        try {
+            if (Files.exists(file)) {
+                Files.setPosixFilePermissions(temporary, Files.getPosixFilePermissions(file));
+            }
+        } catch (UnsupportedOperationException e) {
+            // A file system without such permissions.
+        }
+    }
+
+    private static void writeThrough(Path file, Content content) {
+        try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file, StandardOpenOption.APPEND))) {
+            content.writeTo(out);
+        } catch (IOException e) {
+            throw cannotWrite(file, e);
+        }
+    }
+
+    /** Such as {@code /dev/stdout}: a file that somebody has open, and may have written to. */
+    private static boolean isDescriptor(Path file) {
+        Path path = file.toAbsolutePath().normalize();
+        for (int links = 0; links < MAX_LINKS; links++) {
+            if (path.startsWith("/proc") || path.startsWith("/dev/fd")) {
+                return true;
+            }
+            if (!Files.isSymbolicLink(path)) {
+                return false;
+            }
+            try {
+                path = path.resolveSibling(Files.readSymbolicLink(path)).normalize();
+            } catch (IOException e) {
+                return false;
+            }
+        }
+        return false;
+    }
+
+    /** The end of a chain of links. */
+    private static Path target(Path file) {
+        Path path = file;
+        for (int links = 0; Files.isSymbolicLink(path); links++) {
+            if (links == MAX_LINKS) {
+                throw new InputException(file + ": cannot be written: found links that lead in a circle");
+            }
+            try {
+                path = path.resolveSibling(Files.readSymbolicLink(path));
+            } catch (IOException e) {
+                throw cannotWrite(file, e);
+            }
+        }
+        if (Files.isDirectory(path.toAbsolutePath().getParent()) || path.equals(file)) {
+            return path;
+        }
+        throw new InputException("%s: cannot be written: it is a link into the folder %s, which does not exist"
+                .formatted(file, path.toAbsolutePath().getParent()));
     }
 
     /** Writes or replaces a UTF-8 text file. */

@@ -7,6 +7,7 @@ public final class Excerpt {
 
     private Excerpt() {}
 
+    /** The first 60 characters; an ellipsis stands for the rest. */
     public static String of(String text) {
         return cut(text, MAX_CHARACTERS);
     }

@@ -2,8 +2,10 @@
  * Prefix-tuning for GPT-2 on native libtorch (Li and Liang 2021, arXiv:2101.00190).
  *
  * <p>The packages below follow the data from left to right; each has a sign like this one that says what belongs there
- * and what it may import. This package holds what every room may use, {@link dev.prefix4j.InputException},
- * {@link dev.prefix4j.AtomicFile}, {@link dev.prefix4j.JsonFile}, {@link dev.prefix4j.ProcessSettings} (what is set for the whole
- * process) and {@link dev.prefix4j.FirstStart} (who unpacks native libraries), and imports nothing of ours.
+ * and what it may import. This package holds what every room may use and imports nothing of ours: {@link
+ * dev.prefix4j.InputException} with {@link dev.prefix4j.Excerpt}; files ({@link dev.prefix4j.InputFile}, {@link
+ * dev.prefix4j.AtomicFile}, {@link dev.prefix4j.JsonFile}) and what they are ({@link dev.prefix4j.PathKind}, {@link
+ * dev.prefix4j.FileKind}); {@link dev.prefix4j.ProcessSettings} (what is set for the whole process) and {@link
+ * dev.prefix4j.FirstStart} (who unpacks native libraries).
  */
 package dev.prefix4j;

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
 import dev.prefix4j.JsonFile;
 import java.io.IOException;
