@@ -20,6 +20,9 @@ import java.util.concurrent.ThreadLocalRandom;
  * moved. A failure, or the death of the process, leaves an earlier file as it was.
  */
 public final class AtomicFile {
+    /** Names of what is being written: what a killed process left may be deleted by the owner of the folder. */
+    public static final String TEMPORARY = "\\.\\d+-[0-9a-f]{16}\\.tmp";
+
     /** As many as Linux follows. */
     private static final int MAX_LINKS = 40;
 

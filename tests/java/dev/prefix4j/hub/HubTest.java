@@ -550,6 +550,36 @@ class HubTest {
         assertEquals(List.of("config.json", "tokenizer.json"), hub.downloads());
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"snapshots/COMMIT/config.json", "snapshots/COMMIT/special_tokens_map.json", "refs/main"})
+    void aLinkThatLeavesTheCacheIsRefusedUnread(String place) throws Exception {
+        get(ID);
+        Path secret = Files.writeString(home.resolve("secret"), "root:secret:0");
+        Path link = repository().resolve(place.replace("COMMIT", FakeHub.COMMIT));
+        Files.deleteIfExists(link);
+        Files.createSymbolicLink(link, secret);
+        String message = refused(ID, "HF_HUB_OFFLINE", "1");
+        assertTrue(message.startsWith(link + ": expected a file of the cache, found a link that leaves "), message);
+        assertFalse(message.contains("root:secret"), message);
+    }
+
+    @Test
+    void blobsMayBeLinkedToAnotherDisk() throws Exception {
+        get(ID);
+        Path disk = Files.move(repository().resolve("blobs"), home.resolve("disk"));
+        Files.createSymbolicLink(repository().resolve("blobs"), disk);
+        assertModel(get(ID, "HF_HUB_OFFLINE", "1"));
+    }
+
+    @Test
+    void aPipeForALockIsRefused() throws Exception {
+        Path lock = home.resolve("hub/.locks/models--owner--tiny")
+                .resolve(blob("model.safetensors").getFileName() + ".lock");
+        Files.createDirectories(lock.getParent());
+        assertEquals(0, new ProcessBuilder("mkfifo", lock.toString()).start().waitFor());
+        assertEquals(lock + ": expected a lock file, found a named pipe", refused(ID));
+    }
+
     @Test
     void cacheMayBeElsewhere() throws Exception {
         Path cache = home.resolve("elsewhere");

@@ -1,8 +1,10 @@
 package dev.prefix4j.hub;
 
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.InputFile;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.ConcurrentHashMap;
@@ -35,6 +37,9 @@ final class BlobLock implements AutoCloseable {
      */
     static BlobLock take(Path file, Runnable waiting) {
         AtomicFile.createFolder(file.getParent());
+        if (Files.exists(file)) {
+            InputFile.require(file, "a lock file"); // to open a pipe would wait for its other end
+        }
         ReentrantLock ofThreads =
                 OF_THREADS.computeIfAbsent(file.toAbsolutePath().normalize(), _ -> new ReentrantLock());
         boolean told = false;

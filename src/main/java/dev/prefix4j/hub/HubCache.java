@@ -18,6 +18,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /**
  * A model in Hugging Face's cache, as every client of the hub lays it out:
@@ -92,6 +93,7 @@ final class HubCache {
         if (!Files.isRegularFile(ref)) {
             return Optional.empty();
         }
+        requireInside(ref);
         try (InputStream in = Files.newInputStream(ref)) {
             String text = new String(in.readNBytes(MAX_REF_BYTES), StandardCharsets.UTF_8).strip();
             return Optional.of(PlainName.require(text, ref + ": commit"));
@@ -128,9 +130,38 @@ final class HubCache {
     /** @see #complete(HubId) */
     Optional<Path> complete(String commit) {
         Path snapshot = snapshot(commit);
+        if (!Files.isDirectory(snapshot)) {
+            return Optional.empty();
+        }
+        requireInside(snapshot);
+        try (Stream<Path> files = Files.list(snapshot)) {
+            files.filter(Files::exists).forEach(this::requireInside);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(snapshot, e);
+        }
         boolean tokenizer = has(snapshot, TOKENIZER) || has(snapshot, VOCABULARY) && has(snapshot, MERGES);
         boolean whole = has(snapshot, CONFIG) && tokenizer && (has(snapshot, WEIGHTS) || hasShards(snapshot));
         return whole ? Optional.of(snapshot) : Optional.empty();
+    }
+
+    /**
+     * A cache that others can write to may have links to anything: what one leads to is not read, nor quoted, unless it
+     * is in the model's folder or among its blobs, which may be linked to another disk.
+     *
+     * @throws InputException if a path leads elsewhere
+     */
+    private void requireInside(Path path) {
+        try {
+            Path real = path.toRealPath();
+            Path blobs = folder.resolve("blobs");
+            if (!real.startsWith(folder.toRealPath())
+                    && !(Files.isDirectory(blobs) && real.startsWith(blobs.toRealPath()))) {
+                throw new InputException(
+                        "%s: expected a file of the cache, found a link that leaves %s; delete it".formatted(path, folder));
+            }
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(path, e);
+        }
     }
 
     private static boolean has(Path snapshot, String file) {
@@ -167,7 +198,11 @@ final class HubCache {
 
     /** Whether a snapshot has a file, whoever put it there. */
     boolean has(RemoteFile file) {
-        return isOfSize(snapshot(file.commit()).resolve(file.name()), file.size());
+        Path path = snapshot(file.commit()).resolve(file.name());
+        if (Files.exists(path)) {
+            requireInside(path);
+        }
+        return isOfSize(path, file.size());
     }
 
     /** Whether the content of a file is there. */

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import dev.prefix4j.gpt2.ConfigFile;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.SafetensorsWriter;
@@ -146,6 +147,9 @@ public final class RunDirectory implements AutoCloseable {
     public static FileChannel hold(Path folder) {
         AtomicFile.createFolder(folder);
         Path file = folder.resolve(LOCK);
+        if (Files.exists(file)) {
+            InputFile.require(file, "a lock file"); // to open a pipe would wait for its other end
+        }
         try {
             FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
             FileLock lock = null;
@@ -172,7 +176,7 @@ public final class RunDirectory implements AutoCloseable {
             }
             try (Stream<Path> files = Files.list(place)) {
                 for (Path file : files.toList()) {
-                    if (file.getFileName().toString().matches("\\..*\\.\\d+\\.tmp")) {
+                    if (file.getFileName().toString().matches(AtomicFile.TEMPORARY)) {
                         Files.deleteIfExists(file);
                     }
                 }
