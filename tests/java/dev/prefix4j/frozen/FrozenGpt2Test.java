@@ -35,7 +35,10 @@ class FrozenGpt2Test {
     enum Model {
         USUAL(new Gpt2Config(3, 4, 64, 96, 331, 256, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false, true, 0, 0)),
         ONE_BLOCK(new Gpt2Config(1, 2, 32, 96, 97, 64, Gpt2Config.Activation.GELU, 1e-5, true, false, true, 0, 0)),
-        ODD(new Gpt2Config(2, 3, 30, 96, 131, 50, Gpt2Config.Activation.RELU, 1e-4, true, true, false, 0, 0));
+        ODD(new Gpt2Config(2, 3, 30, 96, 131, 50, Gpt2Config.Activation.RELU, 1e-4, true, true, false, 0, 0)),
+        SILU(new Gpt2Config(2, 2, 32, 96, 97, 64, Gpt2Config.Activation.SILU, 1e-5, true, false, true, 0, 0)),
+        TANH(new Gpt2Config(2, 2, 32, 96, 97, 64, Gpt2Config.Activation.TANH, 1e-5, true, false, true, 0, 0)),
+        QUICK_GELU(new Gpt2Config(2, 2, 32, 96, 97, 64, Gpt2Config.Activation.QUICK_GELU, 1e-5, true, false, true, 0, 0));
 
         final Gpt2Config config;
 

@@ -64,7 +64,10 @@ final class PlainGpt2 {
             Tensor activated = switch (config.activation()) {
                 case GELU_TANH -> torch.gelu(inner, "tanh");
                 case GELU -> torch.gelu(inner);
+                case QUICK_GELU -> inner.mul(torch.sigmoid(inner.mul(new Scalar(1.702))));
                 case RELU -> torch.relu(inner);
+                case SILU -> inner.mul(torch.sigmoid(inner));
+                case TANH -> torch.tanh(inner);
             };
             x = x.add(linear(activated, w, h + "mlp.c_proj"));
         }

@@ -256,9 +256,10 @@ final class GenerateCommand extends ConsoleCommand {
     private List<int[]> prompts(List<Example> sources, Tokenizer tokenizer, Gpt2 model, int past) {
         List<int[]> prompts = new ArrayList<>();
         for (Example source : sources) {
-            int[] ids = raw
-                    ? tokenizer.encode(source.source())
-                    : Sequences.prompt(source.source(), tokenizer, model.config().bos());
+            int[] ids = tokenizer.encode(List.of(source.source()), _ -> source.location()).getFirst();
+            if (!raw) {
+                ids = Sequences.withBos(ids, model.config().bos());
+            }
             int[] cut = modelOptions.cutPrompt(ids, !raw);
             ModelOptions.requireRoom(model, source, past, cut.length, maxNewTokens);
             prompts.add(cut);

@@ -49,15 +49,10 @@ final class ModelOptions {
         return Checkpoint.load(folder, device);
     }
 
-    /** @throws InputException if the tokenizer has ids that the model does not know */
+    /** @return a tokenizer that refuses a text with tokens that the model does not know */
     Tokenizer tokenizer(Gpt2 model) {
         Tokenizer tokenizer = Tokenizer.load(folder);
-        if (tokenizer.vocabularySize() > model.config().vocabulary()) {
-            int size = tokenizer.vocabularySize();
-            tokenizer.close();
-            throw new InputException("%s: the tokenizer has %d tokens, the model only %d"
-                    .formatted(folder, size, model.config().vocabulary()));
-        }
+        tokenizer.requireBelow(model.config().vocabulary());
         return tokenizer;
     }
 

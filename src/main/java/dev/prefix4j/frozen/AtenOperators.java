@@ -22,7 +22,10 @@ record AtenOperators(Precision precision) implements Operators {
     /** Largest magnitude of an 8-bit number in use: symmetric, so that negation is exact. */
     private static final double LARGEST = 127;
 
-    /** Derivatives of activation functions in 8 bits are from -0.13 to 1.13, which holds those of GELUs and ReLU. */
+    /** Of {@code quick_gelu}, x·σ(1.702 x). */
+    private static final double QUICK = 1.702;
+
+    /** Derivatives of activation functions in 8 bits are from -0.13 to 1.13, which holds those of all that there are. */
     private static final double SLOPE_LOW = 0.13;
 
     private static final double SLOPE_STEP = 1.26 / 255;
@@ -56,7 +59,10 @@ record AtenOperators(Precision precision) implements Operators {
         Rows rows = rows(switch (function) {
             case GELU_TANH -> torch.gelu(h, "tanh");
             case GELU -> torch.gelu(h);
+            case QUICK_GELU -> h.mul(torch.sigmoid(h.mul(new Scalar(QUICK))));
             case RELU -> torch.relu(h);
+            case SILU -> torch.silu(h);
+            case TANH -> torch.tanh(h);
         });
         return new Activated(rows, switch (precision) {
             case FP32 -> h;
@@ -77,7 +83,10 @@ record AtenOperators(Precision precision) implements Operators {
         return switch (function) {
             case GELU_TANH -> torch.gelu_backward(dy, h, "tanh");
             case GELU -> torch.gelu_backward(dy, h, "none");
+            case QUICK_GELU -> torch.silu_backward(dy, h.mul(new Scalar(QUICK))); // silu(Q h) / Q: the same slope
             case RELU -> torch.threshold_backward(dy, h, new Scalar(0.0));
+            case SILU -> torch.silu_backward(dy, h);
+            case TANH -> torch.tanh_backward(dy, torch.tanh(h));
         };
     }
 

@@ -1,17 +1,37 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.text.Sequence;
+import java.util.Set;
 import java.util.stream.IntStream;
 
 /**
  * A frozen model and what it sees besides words: all that scoring and decoding need.
  *
  * @param prompt its tensors belong to whoever made it
+ * @param trained whether it was trained to end its outputs as targets end, and is no model alone
  */
-public record Conditioned(FrozenGpt2 model, SoftPrompt prompt) {
+public record Conditioned(FrozenGpt2 model, SoftPrompt prompt, boolean trained) {
+    /** A model under an adapter. */
+    public Conditioned(FrozenGpt2 model, SoftPrompt prompt) {
+        this(model, prompt, true);
+    }
+
     /** A model alone. */
     public static Conditioned plain(FrozenGpt2 model) {
+        return new Conditioned(model, SoftPrompt.prefix(model.noPrefix(), model.config()), false);
+    }
+
+    /** A model whose weights were trained. */
+    public static Conditioned tuned(FrozenGpt2 model) {
         return new Conditioned(model, SoftPrompt.prefix(model.noPrefix(), model.config()));
+    }
+
+    /**
+     * The tokens that end an output: of a model alone those that Transformers' {@code generate} stops at, under an adapter
+     * also the one that ended the targets that it was trained on.
+     */
+    public Set<Integer> ends() {
+        return trained ? model.config().endsOfTargets() : model.config().ends();
     }
 
     /** Positions of the model that a sequence cannot use. */

@@ -5,6 +5,7 @@ import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Scalar;
@@ -25,6 +26,7 @@ public final class Decoder {
     private final int[] lengths;
     private final int maxNewTokens;
     private final int minNewTokens;
+    private final Set<Integer> ends;
     private Paths paths;
     private int generations;
 
@@ -33,17 +35,31 @@ public final class Decoder {
         this(model, SoftPrompt.prefix(prefix, model.config()), prompts, rows, maxNewTokens, minNewTokens);
     }
 
+    /** That ends as targets do. */
+    public Decoder(
+            FrozenGpt2 model, SoftPrompt prompt, List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
+        this(model, prompt, prompts, rows, maxNewTokens, minNewTokens, model.config().endsOfTargets());
+    }
+
     /**
      * @param prompt what the model sees besides words
      * @param prompts ids, at least one each; with an infix, the last one stands behind it
      * @param rows most rows that there will be
      * @param maxNewTokens most tokens that will be added to each
-     * @param minNewTokens so many come before the end token
+     * @param minNewTokens so many come before an end token
+     * @param ends tokens that end an output
      * @throws dev.prefix4j.InputException if a prompt is too long for the model
      */
     public Decoder(
-            FrozenGpt2 model, SoftPrompt prompt, List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
+            FrozenGpt2 model,
+            SoftPrompt prompt,
+            List<int[]> prompts,
+            int rows,
+            int maxNewTokens,
+            int minNewTokens,
+            Set<Integer> ends) {
         this.model = model;
+        this.ends = Set.copyOf(ends);
         this.prompt = prompt.withoutGraph();
         this.prompts = List.copyOf(prompts);
         this.maxNewTokens = maxNewTokens;
@@ -121,7 +137,9 @@ public final class Decoder {
 
     private Tensor withoutEarlyEnd(Tensor logits) {
         if (generations < minNewTokens) {
-            logits.narrow(1, model.config().eos(), 1).fill_(new Scalar(Double.NEGATIVE_INFINITY));
+            for (int end : ends) {
+                logits.narrow(1, end, 1).fill_(new Scalar(Double.NEGATIVE_INFINITY));
+            }
         }
         return logits;
     }

@@ -17,19 +17,19 @@ import java.util.Set;
  */
 final class BeamSearcher {
     private final Decoding.BeamSearch how;
-    private final int eos;
+    private final Set<Integer> endTokens;
     private final int vocabulary;
     private final OutputRules rules;
 
-    BeamSearcher(Decoding.BeamSearch how, Gpt2Config config, OutputRules rules) {
+    BeamSearcher(Decoding.BeamSearch how, Gpt2Config config, Set<Integer> ends, OutputRules rules) {
         this.how = how;
-        this.eos = config.eos();
+        this.endTokens = ends;
         this.vocabulary = config.vocabulary();
         this.rules = rules;
-        // Half of the candidates may be ended beams: the other half must suffice to go on.
-        if (2L * how.beams() > config.vocabulary()) {
-            throw new InputException("beams must be at most half the vocabulary of %d tokens, was %d"
-                    .formatted(config.vocabulary(), how.beams()));
+        // Candidates may be ended beams: the others must suffice to go on.
+        if (perBeam() * (long) how.beams() > config.vocabulary()) {
+            throw new InputException("beams must be at most %s the vocabulary of %d tokens, was %d"
+                    .formatted(perBeam() == 2 ? "half" : "1/" + perBeam() + " of", config.vocabulary(), how.beams()));
         }
     }
 
@@ -49,9 +49,14 @@ final class BeamSearcher {
     /** A beam with one more token, and the sum of its log-probabilities. */
     private record Continuation(int beam, int token, float score) {}
 
-    /** Half of them may be ended beams. */
+    /** All but K of them may be ended beams. */
     private int candidates() {
-        return 2 * how.beams();
+        return perBeam() * how.beams();
+    }
+
+    /** As in Transformers: so many that one goes on whatever ends. */
+    private int perBeam() {
+        return how.likeTransformers3() ? 2 : Math.max(2, 1 + endTokens.size());
     }
 
     /** The search for one prompt. */
@@ -71,7 +76,7 @@ final class BeamSearcher {
         }
 
         /**
-         * Takes the best 2·K continuations.
+         * Takes the best candidates.
          *
          * @param best the likeliest tokens of every row
          * @param row of the first open beam
@@ -85,13 +90,13 @@ final class BeamSearcher {
             boolean last = length == rules.maxNewTokens();
             for (int rank = 0; rank < ranked.size(); rank++) {
                 Continuation one = ranked.get(rank);
-                boolean ends = one.token() == eos || last && !how.likeTransformers3();
+                boolean ends = endTokens.contains(one.token()) || last && !how.likeTransformers3();
                 if (!ends && next.size() < how.beams()) {
                     next.add(open.get(one.beam()).with(one.token(), one.score()));
                     parents.add(one.beam());
                 }
                 if (ends && rank < how.beams()) {
-                    end(open.get(one.beam()).with(one.token(), normalized(one.score(), one.token() == eos)));
+                    end(open.get(one.beam()).with(one.token(), normalized(one.score(), endTokens.contains(one.token()))));
                 }
             }
             open = next;
@@ -110,7 +115,7 @@ final class BeamSearcher {
             return how.likeTransformers3() ? ranked.getFirst().score() : open.getFirst().score();
         }
 
-        /** The best 2·K over all beams, best first; those of a beam are among its own best 2·K. */
+        /** The best over all beams, best first; those of a beam are among its own best. */
         private List<Continuation> continuations(Decoder.Best best, int row) {
             List<Continuation> all = new ArrayList<>();
             int width = best.tokens().length / best.rows();
@@ -143,7 +148,7 @@ final class BeamSearcher {
 
         Generation best() {
             int[] ids = ended.getFirst().ids();
-            boolean finished = ids[ids.length - 1] == eos;
+            boolean finished = endTokens.contains(ids[ids.length - 1]);
             return new Generation(finished ? Arrays.copyOf(ids, ids.length - 1) : ids, finished);
         }
     }

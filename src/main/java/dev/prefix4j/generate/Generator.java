@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.LongOptional;
@@ -79,7 +80,7 @@ public final class Generator {
             return switch (decoding) {
                 case Decoding.Greedy greedy -> tokenByToken(prompts, greedy, rules);
                 case Decoding.Sampling sampling -> tokenByToken(prompts, sampling, rules);
-                case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), rules)
+                case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), conditioned.ends(), rules)
                         .search(decoder(prompts, search.beams(), rules), prompts);
             };
         }
@@ -89,11 +90,12 @@ public final class Generator {
     private Decoder decoder(List<int[]> prompts, int rows, OutputRules rules) {
         List<int[]> arranged = prompts.stream().map(conditioned::arrange).toList();
         return new Decoder(
-                model, conditioned.prompt(), arranged, prompts.size() * rows, rules.maxNewTokens(), rules.minNewTokens());
+                model, conditioned.prompt(), arranged, prompts.size() * rows, rules.maxNewTokens(), rules.minNewTokens(),
+                conditioned.ends());
     }
 
     private List<Generation> tokenByToken(List<int[]> prompts, Decoding decoding, OutputRules rules) {
-        int eos = model.config().eos();
+        Set<Integer> ends = conditioned.ends();
         int[][] ids = new int[prompts.size()][rules.maxNewTokens()];
         int[] counts = new int[prompts.size()];
         boolean[] finished = new boolean[prompts.size()];
@@ -111,7 +113,7 @@ public final class Generator {
                 tokens = choose(decoding, logits);
             }
             for (int row = 0; row < open.length; row++) {
-                if (tokens[row] == eos) {
+                if (ends.contains((int) tokens[row])) {
                     finished[open[row]] = true;
                 } else {
                     ids[open[row]][counts[open[row]]++] = (int) tokens[row];

@@ -1,7 +1,5 @@
 package dev.prefix4j.gpt2;
 
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.torch.SafetensorsSet;
@@ -10,6 +8,7 @@ import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +20,8 @@ import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A Hugging Face GPT-2 folder: {@code config.json} and {@code model.safetensors}, or its shards with
@@ -30,7 +31,13 @@ public final class Checkpoint {
     /** Constants that old checkpoints carry along: the causal mask and what it fills in. */
     private static final Pattern CONSTANT = Pattern.compile("h\\.\\d+\\.attn\\.(bias|masked_bias)");
 
+    /** Of TRL's {@code AutoModelForCausalLMWithValueHead}: it reads the hidden states and gives no words. */
+    private static final Pattern VALUE_HEAD = Pattern.compile("v_head\\.(summary\\.)?(weight|bias)");
+
     private static final String HEAD = "lm_head.weight";
+    private static final String EMBEDDING = "wte.weight";
+    private static final long COMPARED = 1 << 22;
+    private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
 
     /** Of the first weights, {@code initializer_range}. */
     private static final double DEVIATION = 0.02;
@@ -53,13 +60,15 @@ public final class Checkpoint {
                     + " save the model again with Transformers' save_pretrained");
         }
         try (SafetensorsSet file = SafetensorsSet.open(folder, "model")) {
-            Map<String, String> stored = stored(folder, config, file);
+            Map<String, String> stored = stored(file);
             Gpt2 model = new Gpt2(
-                    config, device, new Weights("", (name, shape) -> take(folder, file, stored, name, shape, device)));
+                    settleHead(config, file, stored),
+                    device,
+                    new Weights("", (name, shape) -> take(file, stored, name, shape, device)));
             if (!stored.isEmpty()) {
                 throw new InputException("%s: %s no GPT-2 of this configuration has: %s"
                         .formatted(
-                                folder,
+                                file.path(stored.values().iterator().next()),
                                 stored.size() == 1 ? "found a tensor that" : "found " + stored.size() + " tensors that",
                                 some(List.copyOf(stored.values()))));
             }
@@ -99,12 +108,15 @@ public final class Checkpoint {
      * @throws InputException as {@link #load}
      */
     public static Gpt2 loadTrainable(Path folder, Device device) {
-        Gpt2 model = initialize(Gpt2Config.read(folder), device);
-        try (TensorScope _ = new TensorScope()) {
-            Map<String, Tensor> stored = load(folder, device).weights();
-            model.weights().forEach((name, weight) -> weight.detach().copy_(stored.get(name)));
+        try (TensorScope scope = new TensorScope()) {
+            Gpt2 stored = load(folder, device);
+            Gpt2 model = initialize(stored.config(), device);
+            model.weights().forEach((name, weight) -> {
+                weight.detach().copy_(stored.weights().get(name));
+                scope.keep(weight);
+            });
+            return model;
         }
-        return model;
     }
 
     /**
@@ -125,45 +137,94 @@ public final class Checkpoint {
         }
         AtomicFile.write(
                 folder.resolve("config.json"), model.config().json(type).toPrettyString() + "\n");
-        ObjectNode generation = JsonNodeFactory.instance.objectNode();
-        generation.put("bos_token_id", model.config().bos()).put("eos_token_id", model.config().eos());
-        AtomicFile.write(folder.resolve("generation_config.json"), generation.toPrettyString() + "\n");
+        AtomicFile.write(
+                folder.resolve("generation_config.json"), model.config().generationJson().toPrettyString() + "\n");
     }
 
     /** Names in the files by the names that the modules use, in order. */
-    private static Map<String, String> stored(Path folder, Gpt2Config config, SafetensorsSet file) {
+    private static Map<String, String> stored(SafetensorsSet file) {
         Map<String, String> stored = new TreeMap<>();
+        List<String> ofValueHead = new ArrayList<>();
         for (String name : file.names()) {
             String key = name.startsWith("transformer.") ? name.substring("transformer.".length()) : name;
-            if (CONSTANT.matcher(key).matches() || config.tiedHead() && key.equals(HEAD)) {
+            if (VALUE_HEAD.matcher(key).matches()) {
+                ofValueHead.add(name);
+            }
+            if (CONSTANT.matcher(key).matches() || VALUE_HEAD.matcher(key).matches()) {
                 continue;
             }
             String other = stored.put(key, name);
             if (other != null) {
-                throw new InputException(folder + ": expected one tensor '" + key + "', found '" + other + "' and '"
+                throw new InputException(file.path(name) + ": expected one tensor '" + key + "', found '" + other + "' and '"
                         + name + "'");
             }
+        }
+        if (!ofValueHead.isEmpty()) {
+            LOG.warn("{}: a value head, which no output depends on, is left out: {}",
+                    file.path(ofValueHead.getFirst()), some(ofValueHead));
         }
         return stored;
     }
 
+    /**
+     * What {@code tie_word_embeddings} comes to, as in Transformers: a head that is stored is the head. One that equals
+     * the embedding is left where it is; one that alone is stored is the embedding too.
+     *
+     * @param stored loses the head, or gets it under the embedding's name, where the model is tied
+     */
+    private static Gpt2Config settleHead(Gpt2Config config, SafetensorsSet file, Map<String, String> stored) {
+        String head = stored.get(HEAD);
+        if (!config.tiedHead() || head == null) {
+            return config;
+        }
+        String embedding = stored.get(EMBEDDING);
+        if (embedding == null) {
+            stored.put(EMBEDDING, stored.remove(HEAD));
+            return config;
+        }
+        if (file.info(head).shape().equals(file.info(embedding).shape()) && equal(file, head, embedding)) {
+            stored.remove(HEAD);
+            return config;
+        }
+        LOG.warn("{}: '{}' differs from '{}' though config.json says tie_word_embeddings: it is the output head, as in"
+                + " Transformers", file.path(head), head, embedding);
+        return config.untied();
+    }
+
+    private static boolean equal(SafetensorsSet file, String a, String b) {
+        try (TensorScope _ = new TensorScope()) {
+            Tensor one = file.tensor(a);
+            Tensor other = file.tensor(b);
+            for (long from = 0; from < one.numel(); from += COMPARED) { // in parts: they may be a gigabyte each
+                long count = Math.min(COMPARED, one.numel() - from);
+                try (TensorScope _ = new TensorScope()) {
+                    if (!one.reshape(-1).narrow(0, from, count).to(torch.ScalarType.Double)
+                            .equal(other.reshape(-1).narrow(0, from, count).to(torch.ScalarType.Double))) {
+                        return false;
+                    }
+                }
+            }
+            return true;
+        }
+    }
+
     private static Tensor take(
-            Path folder, SafetensorsSet file, Map<String, String> stored, String name, long[] shape, Device device) {
+            SafetensorsSet file, Map<String, String> stored, String name, long[] shape, Device device) {
         String found = stored.remove(name);
         if (found == null) {
             throw new InputException("%s: expected a tensor '%s' of shape %s, found none"
-                    .formatted(folder, name, Arrays.toString(shape)));
+                    .formatted(file.path(name), name, Arrays.toString(shape)));
         }
         List<Long> foundShape = file.info(found).shape();
         if (!foundShape.equals(Arrays.stream(shape).boxed().toList())) {
             throw new InputException("%s: tensor '%s': expected shape %s, found %s"
-                    .formatted(folder, found, Arrays.toString(shape), foundShape));
+                    .formatted(file.path(found), found, Arrays.toString(shape), foundShape));
         }
         try (TensorScope scope = new TensorScope()) {
             Tensor tensor = file.tensor(found);
             if (!torch.isFloatingType(tensor.scalar_type())) {
                 throw new InputException("%s: tensor '%s': expected floating-point numbers, found %s"
-                        .formatted(folder, found, file.info(found).dtype()));
+                        .formatted(file.path(found), found, file.info(found).dtype()));
             }
             return scope.keep(tensor.to(device, torch.ScalarType.Float));
         }

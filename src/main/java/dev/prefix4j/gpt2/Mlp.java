@@ -1,6 +1,7 @@
 package dev.prefix4j.gpt2;
 
 import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -28,7 +29,10 @@ final class Mlp extends Module {
         return switch (activation) {
             case GELU_TANH -> torch.gelu(x, "tanh");
             case GELU -> torch.gelu(x);
+            case QUICK_GELU -> x.mul(torch.sigmoid(x.mul(new Scalar(1.702))));
             case RELU -> torch.relu(x);
+            case SILU -> torch.silu(x);
+            case TANH -> torch.tanh(x);
         };
     }
 }

@@ -26,7 +26,7 @@ sealed interface WeightMethod extends Method permits FineTuning, TopTuning, Adap
 
     @Override
     default Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
-        return Conditioned.plain(freezer.freeze(model, changes(model, stored)));
+        return Conditioned.tuned(freezer.freeze(model, changes(model, stored)));
     }
 
     @Override

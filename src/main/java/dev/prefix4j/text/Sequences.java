@@ -3,6 +3,7 @@ package dev.prefix4j.text;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
 
 /**
  * From texts to ids (Li and Liang 2021, section 3; the layout is that of the authors' data): the source, BOS, a space
@@ -18,9 +19,10 @@ public final class Sequences {
      * @param layout of the targets; the sources have theirs
      */
     public static List<Sequence> encode(List<Example> pairs, Tokenizer tokenizer, int bos, int eos, Layout layout) {
-        List<int[]> sources = tokenizer.encode(pairs.stream().map(Example::source).toList());
+        IntFunction<String> location = i -> pairs.get(i).location();
+        List<int[]> sources = tokenizer.encode(pairs.stream().map(Example::source).toList(), location);
         List<int[]> targets = tokenizer.encode(
-                pairs.stream().map(pair -> layout.target(pair.targets().getFirst())).toList());
+                pairs.stream().map(pair -> layout.target(pair.targets().getFirst())).toList(), location);
         List<Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < pairs.size(); i++) {
             sequences.add(join(sources.get(i), bos, targets.get(i), eos));
@@ -43,7 +45,11 @@ public final class Sequences {
 
     /** What a target is generated from: the source and BOS. */
     public static int[] prompt(String source, Tokenizer tokenizer, int bos) {
-        int[] ids = tokenizer.encode(source);
+        return withBos(tokenizer.encode(source), bos);
+    }
+
+    /** Ids of a source, and BOS. */
+    public static int[] withBos(int[] ids, int bos) {
         int[] prompt = Arrays.copyOf(ids, ids.length + 1);
         prompt[ids.length] = bos;
         return prompt;

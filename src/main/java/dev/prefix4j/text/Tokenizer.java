@@ -7,17 +7,22 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
 import dev.prefix4j.JsonFile;
 import dev.prefix4j.ProcessSettings;
+import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
+import java.util.function.Supplier;
 
 /**
  * The tokenizer of a model folder: Hugging Face's own (Rust), through DJL. Nothing is added, cut off or padded:
@@ -28,6 +33,8 @@ import java.util.Map;
 public final class Tokenizer implements AutoCloseable {
     private static final long MAX_FILE_BYTES = 256L << 20;
     private static final int BATCH = 1024;
+    private static final int BATCH_CHARACTERS = 1 << 20;
+    private static final int MAX_CHARACTERS = 8 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     static {
@@ -42,10 +49,15 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     private final HuggingFaceTokenizer tokenizer;
+    private final Watched watched;
+    private final Map<Integer, String> tokens;
     private final int vocabularySize;
+    private int known = Integer.MAX_VALUE;
 
-    private Tokenizer(HuggingFaceTokenizer tokenizer, int vocabularySize) {
+    private Tokenizer(HuggingFaceTokenizer tokenizer, Watched watched, Map<Integer, String> tokens, int vocabularySize) {
         this.tokenizer = tokenizer;
+        this.watched = watched;
+        this.tokens = tokens;
         this.vocabularySize = vocabularySize;
     }
 
@@ -57,61 +69,67 @@ public final class Tokenizer implements AutoCloseable {
     public static Tokenizer load(Path folder) {
         Path file = folder.resolve("tokenizer.json");
         if (Files.exists(file)) {
-            return create(file, parse(file));
+            return create(folder, file, parse(file));
         }
         Path vocab = folder.resolve("vocab.json");
         Path merges = folder.resolve("merges.txt");
         if (Files.exists(vocab) && Files.exists(merges)) {
-            return create(vocab, byteLevelBpe(vocab, merges));
+            return create(folder, vocab, byteLevelBpe(vocab, merges));
         }
         throw new InputException(folder + ": expected tokenizer.json, or vocab.json and merges.txt, found neither");
     }
 
-    private static Tokenizer create(Path file, JsonNode json) {
-        int size = 0;
-        for (JsonNode id : json.path("model").path("vocab")) {
-            size = Math.max(size, id.asInt(-1) + 1);
-        }
-        for (JsonNode token : json.path("added_tokens")) {
-            size = Math.max(size, token.path("id").asInt(-1) + 1);
-        }
-        if (size == 0) {
+    private static Tokenizer create(Path folder, Path file, ObjectNode json) {
+        if (!json.path("model").path("vocab").isObject() || json.path("model").path("vocab").isEmpty()) {
             throw new InputException(file + ": key 'model.vocab': expected tokens with their ids, found none");
         }
-        try {
-            return new Tokenizer(
-                    HuggingFaceTokenizer.newInstance(
-                            new ByteArrayInputStream(JSON.writeValueAsBytes(json)),
-                            Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false")),
-                    size);
-        } catch (IOException | RuntimeException e) {
-            String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
-            throw new InputException(file + ": expected a Hugging Face tokenizer, found other JSON: " + reason, e);
-        }
+        TokenizerFiles.complete(folder, json, file.endsWith("vocab.json"));
+        TokenizerBounds.require(file, json);
+        Map<Integer, String> tokens = new HashMap<>();
+        json.path("model").path("vocab").properties().forEach(token -> tokens.put(token.getValue().intValue(), token.getKey()));
+        json.path("added_tokens")
+                .forEach(token -> tokens.put(token.path("id").intValue(), token.path("content").asText()));
+        int size = tokens.keySet().stream().mapToInt(id -> id + 1).max().orElseThrow();
+        Watched watched = new Watched();
+        HuggingFaceTokenizer tokenizer = watched.call(file.toString(), () -> {
+            try {
+                return HuggingFaceTokenizer.newInstance(
+                        new ByteArrayInputStream(JSON.writeValueAsBytes(json)),
+                        Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+            } catch (IOException | RuntimeException e) {
+                String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+                throw new IllegalArgumentException("expected a Hugging Face tokenizer, found other JSON: " + reason, e);
+            }
+        });
+        return new Tokenizer(tokenizer, watched, tokens, size);
     }
 
-    private static JsonNode parse(Path file) {
-        return JsonFile.readObject(file, "a tokenizer", MAX_FILE_BYTES);
+    private static ObjectNode parse(Path file) {
+        return (ObjectNode) JsonFile.readObject(file, "a tokenizer", MAX_FILE_BYTES);
     }
 
     /** What {@code tokenizer.json} says for GPT-2: byte-level BPE, no space put before a text. */
-    private static JsonNode byteLevelBpe(Path vocab, Path merges) {
+    private static ObjectNode byteLevelBpe(Path vocab, Path merges) {
         ObjectNode json = JSON.createObjectNode();
         json.put("version", "1.0");
         ObjectNode model = json.putObject("model");
         model.put("type", "BPE");
         model.set("vocab", parse(vocab));
         ArrayNode pairs = model.putArray("merges");
-        try {
+        try (BufferedReader lines = Files.newBufferedReader(merges)) {
+            if (Files.size(merges) > MAX_FILE_BYTES) {
+                throw new InputException(
+                        "%s: expected at most %d bytes, found %d".formatted(merges, MAX_FILE_BYTES, Files.size(merges)));
+            }
             int number = 0;
-            for (String line : Files.readAllLines(merges)) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 number++;
                 if (line.isEmpty() || number == 1 && line.startsWith("#version")) {
                     continue;
                 }
                 if (line.split(" ", -1).length != 2) {
                     throw new InputException("%s:%d: expected two tokens with a space between, found '%s'"
-                            .formatted(merges, number, line));
+                            .formatted(merges, number, Excerpt.of(line)));
                 }
                 pairs.add(line);
             }
@@ -121,37 +139,79 @@ public final class Tokenizer implements AutoCloseable {
         for (String part : List.of("pre_tokenizer", "decoder")) {
             json.putObject(part).put("type", "ByteLevel").put("add_prefix_space", false).put("trim_offsets", true);
         }
-        String end = "<|endoftext|>";
-        JsonNode id = model.path("vocab").path(end);
-        if (id.isInt()) {
-            json.putArray("added_tokens")
-                    .addObject()
-                    .put("id", id.intValue())
-                    .put("content", end)
-                    .put("single_word", false)
-                    .put("lstrip", false)
-                    .put("rstrip", false)
-                    .put("normalized", false)
-                    .put("special", true);
-        }
         return json;
     }
 
-    /** Ids of a text. */
+    /**
+     * From now on ids that a model does not know are an error: of a token that was added to the tokenizer alone.
+     *
+     * @param vocabulary number of tokens that the model knows
+     */
+    public void requireBelow(int vocabulary) {
+        this.known = vocabulary;
+    }
+
+    /**
+     * Ids of a text.
+     *
+     * @throws InputException if the model does not know one of them, or the tokenizer takes too long
+     */
     public int[] encode(String text) {
-        return ints(tokenizer.encode(text, false, false));
+        requireShort(text);
+        int[] ids = watched.call(describe(List.of(text)), () -> ints(tokenizer.encode(text, false, false)));
+        requireKnown(ids, () -> "'" + Excerpt.of(text) + "'");
+        return ids;
     }
 
     /** Ids of texts, in their order; on several threads. */
     public List<int[]> encode(List<String> texts) {
+        return encode(texts, i -> "'" + Excerpt.of(texts.get(i)) + "'");
+    }
+
+    /**
+     * Ids of texts, in their order; on several threads.
+     *
+     * @param location of a text, for messages, such as {@code data.csv:3}
+     * @throws InputException if the model does not know one of them, or the tokenizer takes too long
+     */
+    public List<int[]> encode(List<String> texts, IntFunction<String> location) {
         List<int[]> ids = new ArrayList<>();
-        for (int from = 0; from < texts.size(); from += BATCH) {
-            List<String> part = texts.subList(from, Math.min(from + BATCH, texts.size()));
-            for (Encoding encoding : tokenizer.batchEncode(part, false, false)) {
-                ids.add(ints(encoding));
+        for (int from = 0; from < texts.size(); ) {
+            int to = from;
+            for (long characters = 0; to < texts.size() && to < from + BATCH && (to == from || characters < BATCH_CHARACTERS); to++) {
+                requireShort(texts.get(to));
+                characters += texts.get(to).length();
             }
+            List<String> part = texts.subList(from, to);
+            for (int[] one : watched.call(
+                    describe(part), () -> Arrays.stream(tokenizer.batchEncode(part, false, false)).map(Tokenizer::ints).toList())) {
+                int at = ids.size();
+                requireKnown(one, () -> location.apply(at));
+                ids.add(one);
+            }
+            from = to;
         }
         return ids;
+    }
+
+    private static void requireShort(String text) {
+        if (text.length() > MAX_CHARACTERS) {
+            throw new InputException("tokenizer: expected a text of at most %d characters, found %d: '%s'"
+                    .formatted(MAX_CHARACTERS, text.length(), Excerpt.of(text)));
+        }
+    }
+
+    private static String describe(List<String> texts) {
+        return "%s '%s'".formatted(texts.size() == 1 ? "text" : texts.size() + " texts from", Excerpt.of(texts.getFirst()));
+    }
+
+    private void requireKnown(int[] ids, Supplier<String> location) {
+        for (int id : ids) {
+            if (id >= known) {
+                throw new InputException("%s: token '%s' has id %d, which the model does not know: its vocabulary has %d tokens (resize its embeddings, or leave the token out)"
+                        .formatted(location.get(), Excerpt.of(tokens.getOrDefault(id, "?")), id, known));
+            }
+        }
     }
 
     private static int[] ints(Encoding encoding) {
@@ -173,7 +233,7 @@ public final class Tokenizer implements AutoCloseable {
 
     /** The text of ids; special tokens are left out. */
     public String decode(int[] ids) {
-        return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true);
+        return watched.call("%d ids".formatted(ids.length), () -> tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true));
     }
 
     /** The largest id and one. */
@@ -183,6 +243,8 @@ public final class Tokenizer implements AutoCloseable {
 
     @Override
     public void close() {
-        tokenizer.close();
+        if (!watched.isStuck()) { // what still runs uses its memory
+            tokenizer.close();
+        }
     }
 }

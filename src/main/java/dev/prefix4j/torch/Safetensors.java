@@ -41,6 +41,9 @@ public final class Safetensors implements AutoCloseable {
 
     private static final int MAX_DIMENSIONS = 64;
 
+    /** The first eight bytes, "version ", of what Git has instead of a large file. */
+    private static final long LFS_POINTER = 0x206e6f6973726576L;
+
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNestingDepth(8)
@@ -135,6 +138,10 @@ public final class Safetensors implements AutoCloseable {
         try {
             MemorySegment bytes = mapped.bytes();
             long length = bytes.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 0);
+            if (length == LFS_POINTER) {
+                throw new InputException(file + ": expected a safetensors file, found a Git LFS pointer that stands for one:"
+                        + " fetch the file itself with 'git lfs pull'");
+            }
             if (length < 0 || length > MAX_HEADER_BYTES) {
                 throw new InputException("%s: header: expected at most %d bytes, found a length of %s"
                         .formatted(file, MAX_HEADER_BYTES, Long.toUnsignedString(length)));

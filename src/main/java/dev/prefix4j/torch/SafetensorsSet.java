@@ -21,7 +21,14 @@ public final class SafetensorsSet implements AutoCloseable {
     private final Map<String, Safetensors> files = new TreeMap<>();
     private final Map<String, Safetensors> byTensor = new LinkedHashMap<>();
 
-    private SafetensorsSet() {}
+    private final Path folder;
+    private final Path main;
+
+    /** @param main the only file, or the index */
+    private SafetensorsSet(Path folder, Path main) {
+        this.folder = folder;
+        this.main = main;
+    }
 
     /**
      * Opens {@code baseName.safetensors}, or else the files of {@code baseName.safetensors.index.json}.
@@ -32,9 +39,10 @@ public final class SafetensorsSet implements AutoCloseable {
     public static SafetensorsSet open(Path folder, String baseName) {
         Path single = folder.resolve(baseName + ".safetensors");
         Path index = folder.resolve(baseName + ".safetensors.index.json");
-        SafetensorsSet set = new SafetensorsSet();
+        boolean whole = Files.exists(single) || !Files.exists(index);
+        SafetensorsSet set = new SafetensorsSet(folder, whole ? single : index);
         try {
-            if (Files.exists(single) || !Files.exists(index)) {
+            if (whole) {
                 Safetensors file = Safetensors.open(single);
                 set.files.put(single.getFileName().toString(), file);
                 file.names().forEach(name -> set.byTensor.put(name, file));
@@ -86,6 +94,16 @@ public final class SafetensorsSet implements AutoCloseable {
     /** @throws IllegalArgumentException if there is no such tensor */
     public Safetensors.TensorInfo info(String name) {
         return file(name).info(name);
+    }
+
+    /** The file with a tensor; of one that is not there, the file or the index where it should be. */
+    public Path path(String name) {
+        Safetensors file = byTensor.get(name);
+        return files.entrySet().stream()
+                .filter(entry -> entry.getValue() == file)
+                .map(entry -> folder.resolve(entry.getKey()))
+                .findFirst()
+                .orElse(main);
     }
 
     /** As {@link Safetensors#tensor}. */
