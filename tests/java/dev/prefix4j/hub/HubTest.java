@@ -639,6 +639,12 @@ class HubTest {
         assertEquals(List.of("config.json"), hub.downloads());
     }
 
+    private static final String WAITING = "waiting for another download of model.safetensors";
+
+    private static boolean isWeights(HttpExchange exchange) {
+        return FakeHub.is(exchange, "GET", "model.safetensors");
+    }
+
     private void slowWeights() {
         hub.fault = exchange -> {
             if (FakeHub.is(exchange, "GET", "model.safetensors")) {
@@ -650,7 +656,13 @@ class HubTest {
 
     @Test
     void threadsShareADownload() throws Exception {
-        slowWeights();
+        hub.fault = exchange -> {
+            // Until another thread waits, however late it starts; a minute ends a test that fails.
+            for (int i = 0; i < 6_000 && isWeights(exchange) && !heard.contains(WAITING); i++) {
+                FakeHub.pause(10);
+            }
+            return false;
+        };
         try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
             List<Future<Path>> folders = threads.invokeAll(Collections.nCopies(4, (Callable<Path>) () -> get(ID)));
             for (Future<Path> folder : folders) {
@@ -658,7 +670,7 @@ class HubTest {
             }
         }
         assertEquals(List.of("config.json", "model.safetensors", "tokenizer.json"), hub.downloads());
-        assertTrue(heard.contains("waiting for another download of model.safetensors"));
+        assertTrue(heard.contains(WAITING));
     }
 
     /** Downloads in a process of its own. */

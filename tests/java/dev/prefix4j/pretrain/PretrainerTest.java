@@ -14,7 +14,7 @@ import dev.prefix4j.text.BpeTrainer;
 import dev.prefix4j.text.Documents;
 import dev.prefix4j.text.RunningText;
 import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.Memory;
+import dev.prefix4j.torch.NativeMemory;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import dev.prefix4j.train.RunDirectory;
@@ -201,19 +201,12 @@ class PretrainerTest {
     void stepsLeaveNothingBehind() {
         PretrainConfig config = config(240, 0.02);
         try (RunDirectory run = create("run")) {
-            long[] resident = new long[2];
-            int[] step = {0};
+            NativeMemory memory = new NativeMemory(240);
             train(run, config, () -> {
-                step[0]++;
-                if (step[0] == 120) {
-                    resident[0] = Memory.residentBytes();
-                } else if (step[0] == 239) {
-                    resident[1] = Memory.residentBytes();
-                }
+                memory.stepped();
                 return false;
             });
-            double growth = (double) resident[1] / resident[0] - 1;
-            assertTrue(growth < 0.02, "grew by %.1f %%".formatted(100 * growth));
+            memory.assertNothingIsLeftBehind();
         }
     }
 }

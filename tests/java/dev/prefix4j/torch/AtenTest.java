@@ -145,20 +145,11 @@ class AtenTest {
         Aten.Operator sum = Aten.operator("aten::sum", "dim_IntList");
         Aten.Operator cat = Aten.operator("aten::cat", "");
         Tensor x = torch.zeros(64, 1024);
-        long before = 0;
-        long least = Long.MAX_VALUE; // of three windows: a leak grows in each, the Java heap now and then
-        for (int i = 0; i <= 14_000; i++) {
-            if (i % 4_000 == 2_000) {
-                long now = Memory.residentBytes();
-                least = before == 0 ? least : Math.min(least, now - before);
-                before = now;
-            }
+        NativeMemory.assertNothingIsLeftBehind(8_000, () -> {
             try (TensorScope _ = new TensorScope()) {
                 sum.tensor(cat.tensor(List.of(x, x), 0L), List.of(1L), true, torch.ScalarType.Double);
             }
-        }
-        // One leaked result a call would be 4,000 times 1 KiB to 512 KiB.
-        assertTrue(least < 4 << 20, "grew by " + least + " bytes");
+        });
     }
 
     @Test

@@ -50,19 +50,13 @@ class TensorScopeTest {
 
     @Test
     void loopsOfScopesDoNotGrowMemory() {
-        long before = 0;
-        for (int i = 0; i < 3_000; i++) {
-            if (i == 500) {
-                before = Memory.residentBytes();
-            }
+        NativeMemory.assertNothingIsLeftBehind(3_000, () -> {
             try (TensorScope _ = new TensorScope()) {
                 try (TensorScope inner = new TensorScope()) {
                     inner.keep(torch.ones(64, 1024));
                     torch.ones(64, 1024);
                 }
             }
-        }
-        long grown = Memory.residentBytes() - before;
-        assertTrue(grown < 8 << 20, "grew by " + grown + " bytes");
+        });
     }
 }

@@ -18,6 +18,7 @@ import dev.prefix4j.method.Tuner;
 import dev.prefix4j.method.Vectors;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.text.Sequence;
+import dev.prefix4j.torch.NativeMemory;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Files;
@@ -275,6 +276,19 @@ class TrainerTest {
                     .train(new TrainListener() {}, () -> false);
         }
         tuner.parameters().forEach((name, tensor) -> assertFalse(tensor.equal(before.get(name)), name));
+    }
+
+    @Test
+    void stepsLeaveNothingBehind() {
+        TrainConfig config = new TrainConfig(400, 0, 4, 1, false, 1e-3, 0, 0.01, 1, false, 0, 0.1, 0, 0, 1000, 7);
+        try (RunDirectory run = create(temporary.resolve("run"))) {
+            NativeMemory memory = new NativeMemory(400);
+            train(run, config, () -> {
+                memory.stepped();
+                return false;
+            });
+            memory.assertNothingIsLeftBehind();
+        }
     }
 
     @Test

@@ -1,0 +1,104 @@
+package dev.prefix4j.torch;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
+import java.lang.foreign.StructLayout;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.javacpp.Pointer;
+
+/**
+ * What steps leave behind in native memory, counted and not guessed from the size of the process: objects that JavaCPP's pointers own, and
+ * bytes that the C library has given out (glibc's {@code mallinfo2}; elsewhere objects alone).
+ *
+ * <p>The virtual machine, above all its compilers, allocates from the C library too, now and then: a leak grows in every window of steps,
+ * so the window that grows least decides.
+ */
+public final class NativeMemory {
+    private static final int WINDOWS = 6;
+
+    /** Less than the smallest tensor takes: its header alone has more. */
+    private static final long BYTES_A_STEP = 100;
+
+    /** malloc.h: ten sizes. */
+    private static final StructLayout INFO =
+            MemoryLayout.structLayout(MemoryLayout.sequenceLayout(10, ValueLayout.JAVA_LONG));
+
+    private static final int MAPPED = 4;
+    private static final int IN_USE = 7;
+
+    private static final Optional<MethodHandle> MALLINFO2 = Linker.nativeLinker()
+            .defaultLookup()
+            .find("mallinfo2")
+            .map(address -> Linker.nativeLinker().downcallHandle(address, FunctionDescriptor.of(INFO)));
+
+    private final int steps;
+    private final List<long[]> marks = new ArrayList<>(); // objects and bytes, at the ends of windows
+    private int done;
+
+    /** @param steps how often {@link #stepped} will be called; the first quarter warms up */
+    public NativeMemory(int steps) {
+        this.steps = steps;
+    }
+
+    /** Runs steps and fails if they leave something behind. */
+    public static void assertNothingIsLeftBehind(int steps, Runnable step) {
+        NativeMemory memory = new NativeMemory(steps);
+        for (int i = 0; i < steps; i++) {
+            step.run();
+            memory.stepped();
+        }
+        memory.assertNothingIsLeftBehind();
+    }
+
+    /** After each step, always at the same place in it. */
+    public void stepped() {
+        done++;
+        int warm = steps / 4;
+        int window = (steps - warm) / WINDOWS;
+        if (done >= warm && (done - warm) % window == 0) {
+            marks.add(new long[] {Pointer.totalCount(), bytes()});
+        }
+    }
+
+    public void assertNothingIsLeftBehind() {
+        assertTrue(marks.size() > WINDOWS, done + " steps were taken of " + steps);
+        long objects = least(0);
+        long bytes = least(1);
+        long window = (steps - steps / 4) / WINDOWS;
+        String found = "%d steps leave %d objects and %d bytes behind, at least".formatted(window, objects, bytes);
+        System.out.println(found);
+        assertTrue(objects <= 0, found);
+        assertTrue(bytes < window * BYTES_A_STEP, found);
+    }
+
+    private long least(int what) {
+        long least = Long.MAX_VALUE;
+        for (int i = 1; i < marks.size(); i++) {
+            least = Math.min(least, marks.get(i)[what] - marks.get(i - 1)[what]);
+        }
+        return least;
+    }
+
+    /** In use; 0 where the C library does not tell. */
+    public static long bytes() {
+        if (MALLINFO2.isEmpty()) {
+            return 0;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment info = (MemorySegment) MALLINFO2.get().invokeExact((SegmentAllocator) arena);
+            return info.getAtIndex(ValueLayout.JAVA_LONG, MAPPED) + info.getAtIndex(ValueLayout.JAVA_LONG, IN_USE);
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+package dev.prefix4j.torch;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+
+/** The watch of the leak tests sees leaks. */
+class NativeMemoryTest {
+    @Test
+    void aTensorThatIsKeptIsSeen() {
+        TorchRuntime.require();
+        List<Tensor> kept = new ArrayList<>();
+        assertThrows(AssertionError.class, () -> NativeMemory.assertNothingIsLeftBehind(240, () -> kept.add(torch.ones(1))));
+        kept.forEach(Tensor::close);
+    }
+
+    @Test
+    void aHandleThatJavaHasForgottenIsSeen() {
+        TorchRuntime.require();
+        assertThrows(AssertionError.class, () -> NativeMemory.assertNothingIsLeftBehind(2_400, () -> {
+            try (TensorScope _ = new TensorScope()) {
+                StableAbi.newHandle(torch.ones(1));
+            }
+        }));
+    }
+}
