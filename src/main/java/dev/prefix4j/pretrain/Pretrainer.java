@@ -112,12 +112,16 @@ public final class Pretrainer {
             while (progress() < 1 && !stopped) {
                 takeStep(optimizers, muon, listener);
                 boolean end = progress() >= 1;
-                if (validation.ids().length > 1 && (end || step % config.validateEvery() == 0)) {
-                    validate(listener);
+                try (TensorScope _ = new TensorScope()) {
+                    if (validation.ids().length > 1 && (end || step % config.validateEvery() == 0)) {
+                        validate(listener);
+                    }
                 }
                 stopped = stop.getAsBoolean();
                 if (end || stopped || step % config.saveEvery() == 0) {
-                    save(state);
+                    try (TensorScope _ = new TensorScope()) {
+                        save(state); // otherwise the run's scope would hold what each save made
+                    }
                 }
             }
             return new Result(step, seconds, last, progress() >= 1);

@@ -140,7 +140,9 @@ public final class Trainer {
             if (toValidate) { // the run was stopped there
                 look(listener, sampler, stop);
                 stopped = stop.getAsBoolean();
-                save(state);
+                try (TensorScope _ = new TensorScope()) {
+                        save(state); // otherwise the run's scope would hold what each save made
+                    }
             }
             while (step < total && !stoppedEarly && !stopped) {
                 takeStep(optimizer, listener);
@@ -150,7 +152,9 @@ public final class Trainer {
                 }
                 stopped = stop.getAsBoolean();
                 if (last || stoppedEarly || stopped || step % config.saveEvery() == 0) {
-                    save(state);
+                    try (TensorScope _ = new TensorScope()) {
+                        save(state); // otherwise the run's scope would hold what each save made
+                    }
                 }
             }
             return result();
