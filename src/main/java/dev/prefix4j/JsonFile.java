@@ -1,7 +1,9 @@
 package dev.prefix4j;
 
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -13,8 +15,6 @@ import java.util.Locale;
 
 /** JSON that a stranger wrote: bounded in size, without duplicate keys, with errors of one line. */
 public final class JsonFile {
-    private static final int MAX_REASON_CHARACTERS = 160;
-
     private static final ObjectMapper JSON = JsonMapper.builder()
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -55,17 +55,30 @@ public final class JsonFile {
         }
     }
 
-    /** The error for text that is no JSON, with its line. */
+    /** The error for text that is not JSON, with its line and column. */
     public static InputException invalid(Path file, JsonProcessingException e) {
-        String reason = e.getOriginalMessage().lines().findFirst().orElse("").replaceAll("\\p{Cntrl}", "?");
+        JsonLocation at = e.getLocation();
         return new InputException(
-                "%s: line %d: invalid JSON: %s"
-                        .formatted(
-                                file,
-                                e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
-                                reason.length() > MAX_REASON_CHARACTERS
-                                        ? reason.substring(0, MAX_REASON_CHARACTERS) + "…"
-                                        : reason),
+                "%s: line %d: invalid JSON: %s (column %d)"
+                        .formatted(file, at == null ? 1 : at.getLineNr(), reason(e), at == null ? 1 : at.getColumnNr()),
                 e);
+    }
+
+    /** In our words where the parser's tell of its inside. */
+    private static String reason(JsonProcessingException e) {
+        String message = e.getOriginalMessage();
+        if (e instanceof StreamConstraintsException) {
+            return "nested too deeply, or a name, number or text that is too long";
+        }
+        if (message.startsWith("Unexpected end-of-input")) {
+            return "the end of the file within an object, list or text";
+        }
+        if (message.startsWith("Invalid UTF-8")) {
+            return "bytes that are not UTF-8";
+        }
+        if (message.startsWith("Unexpected character") || message.startsWith("Unrecognized token")) {
+            return Excerpt.ofReason(message.replaceFirst("(?s) ?\\(code .*|: was expecting.*", ""));
+        }
+        return Excerpt.ofReason(message.lines().findFirst().orElse(""));
     }
 }

@@ -99,4 +99,14 @@ class EvaluateCommandTest {
         String[] arguments = {"--json", "--metrics", "bleu,chrf", "--seed", "7"};
         assertEquals(evaluate(arguments), evaluate(arguments));
     }
+
+    @Test
+    void emptyReferencesAreKeptOrSkippedAsAsked() throws IOException {
+        Files.writeString(t.resolve("more"), "Cheap Thai food is at The Mill.\n\n");
+        String kept = evaluate("--metrics", "rouge-l");
+        assertEquals(kept, evaluate("--metrics", "rouge-l", "--empty-refs", "keep"));
+        String skipped = evaluate("--json", "--metrics", "bleu", "--empty-refs", "skip");
+        Files.writeString(t.resolve("more"), "Cheap Thai food is at The Mill.\nZizzi is a pub near the river.\n");
+        assertEquals(skipped, evaluate("--json", "--metrics", "bleu")); // the reference that both had, twice
+    }
 }

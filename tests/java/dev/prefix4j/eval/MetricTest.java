@@ -303,4 +303,19 @@ class MetricTest {
         assertEquals("TER: segment 2: expected a reference, found none", e.getMessage());
         assertThrows(InputException.class, () -> Metric.NIST.over(List.of(), Bleu.DEFAULT));
     }
+
+    /** By hand; the first is the example of Lin 2004, section 3.2. */
+    @Test
+    void rougeLsumTakesTheUnionOverSentences() {
+        assertEquals(
+                8.0 / 14, // w1 w2 w3 w5 of 5 words and 9
+                RougeLsum.f1(
+                        List.of(List.of("w1", "w2", "w3", "w4", "w5")),
+                        List.of(List.of("w1", "w2", "w6", "w7", "w8"), List.of("w1", "w3", "w8", "w5"))),
+                1e-12);
+        // A word counts at most as often as the output has it: "a" once.
+        assertEquals(2.0 / 3, RougeLsum.f1(List.of(List.of("a"), List.of("a")), List.of(List.of("a"))), 1e-12);
+        Scorer scorer = Metric.ROUGE_LSUM.over(List.of(List.of("The ferry sank.\nNobody hurt.")), Bleu.DEFAULT);
+        assertEquals(1, scorer.corpus(scorer.statistics(List.of("Nobody hurt.\nThe ferry sank."))), 1e-12);
+    }
 }

@@ -179,4 +179,27 @@ class PlanTest {
             }
         }
     }
+
+    @Test
+    void aSweepAnswersEachSourceOnce() throws IOException {
+        Path file = folder.resolve("plan.yaml");
+        Files.writeString(file, "test: T\ngenerate: {distinct: true, beams: 2}\n");
+        assertEquals(java.util.Map.of("beams", "2"), Plan.read(file).generate());
+        Files.writeString(file, "test: T\ngenerate: {distinct: false}\n");
+        assertEquals(
+                file + ": key 'generate.distinct': expected true, for a sweep answers each source once, found false",
+                assertThrows(InputException.class, () -> Plan.read(file)).getMessage());
+        Files.writeString(file, "test: T\ngenerate: {data: X}\n");
+        assertThrows(InputException.class, () -> Plan.read(file));
+    }
+
+    @Test
+    void numbersThatNobodyCanWriteOutAreRefused() throws IOException {
+        Path file = folder.resolve("plan.yaml");
+        for (String number : new String[] {"1e1000000000", "1.5e-1000000000"}) {
+            Files.writeString(file, "test: T\ntrain: {lr: " + number + "}\n");
+            String message = assertThrows(InputException.class, () -> Plan.read(file)).getMessage();
+            assertTrue(message.startsWith(file + ": key 'train.lr': expected a number of at most 100 digits"), message);
+        }
+    }
 }

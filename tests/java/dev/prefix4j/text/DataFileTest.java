@@ -146,13 +146,13 @@ class DataFileTest {
         "mr,ref\\nname[A],\"one => a.csv:2: expected the closing quote of the field that began in line 2",
         "mr,ref\\nname[A],\"one\"two => a.csv:2: expected a comma after a closing quote",
         "mr,ref => expected at least one example, found none",
-        "{\"source\": \"a\"\\n => a.csv:1: expected a JSON object, found invalid JSON",
-        "{\"source\": \"a\", \"target\": 3} => a.csv:1: expected a string or a list of strings in field 'target', found number",
-        "{\"source\": \"a\", \"source\": \"b\"} => a.csv:1: expected a JSON object, found invalid JSON: Duplicate field 'source'",
+        "{\"source\": \"a\"\\n => invalid JSON",
+        "{\"source\": \"a\", \"target\": 3} => a.csv:1: expected a string or a list of strings in field 'target', found 3",
+        "{\"source\": \"a\", \"source\": \"b\"} => a.csv: line 1: invalid JSON: Duplicate field 'source'",
         "{\"source\": [\"\"], \"target\": \"b\"} => a.csv:1: expected a field 'source', found a list without text",
         "{\"source\": \"a\", \"target\": [\"\"]} => a.csv:1: expected a text in field 'target', found an empty one",
         "{\"source\": \"\\ud800\", \"target\": \"b\"} => a.csv:1: expected Unicode text, found half of a surrogate pair",
-        "{\"text\": \"a\"} => a.csv:1: expected a field 'source', found fields [text]",
+        "{\"text\": \"a\"} => a.csv:1: expected a field 'source', found fields [text]: try --source-field text",
         "{\"source\": \" \", \"target\": \"b\"} => a.csv:1: expected a text in field 'source', found an empty one",
         "a\\tb\\tc => a.csv:1: expected 2 columns, source and target, with a tab between, found 3",
         "a\\tb\\na\\t => a.csv:2: expected a source and a target, found no target",
@@ -161,11 +161,11 @@ class DataFileTest {
         "[{\"tripleset\": [[\"a\", \"b\", \"c\"]], \"annotations\": [{}]}] => key 'annotations': expected an object with a 'text', found one without",
         "[{\"tripleset\": [[\"a\", null, \"c\"]]}] => key 'tripleset': expected a triple of texts, found 'null'",
         "[{\"tripleset\": [[\"a\", {}, \"c\"]]}] => key 'tripleset': expected a triple of texts, found '{'",
-        "[{\"annotations\": {\"text\": \"t\"}}] => key 'annotations': expected a list of texts, found '{'",
+        "[{\"annotations\": {\"text\": \"t\"}}] => key 'annotations': expected a list of strings as 'text', found 't'",
         "[{\"annotations\": [{\"text\": 5}]}] => key 'annotations': expected a string as 'text', found '5'",
         "[{\"tripleset\": [], \"tripleset\": []}] => invalid JSON: Duplicate field 'tripleset'",
         "[{\"tripleset\": [[\"a\", \"b\", \"c\"]]}] {} => a.csv:1: expected the end of the file after the list, found '{'",
-        "[1, 2] => a.csv:1: entry 1: expected an object, found '1'",
+        "[1, 2] => a.csv:1: expected a JSON object, found '1'",
         "[{\"tripleset\": => invalid JSON",
         "<html></html> => a.csv:1: expected the element <benchmark> of WebNLG or DART, found <html>",
         "<benchmark><entries><entry eid=\"Id9\"><mtriple>a | b</mtriple></entry> => a.csv:1: entry Id9: <mtriple>: expected subject | predicate | object",
@@ -202,21 +202,18 @@ class DataFileTest {
     @CsvSource(delimiterString = " => ", value = {
         "a\\tb\\n | x => a line of at most",
         "mr,ref\\n\" | x => a line of at most",
-        "{\"source\": \" | x => a line of at most",
-        "{\"source\": \"s\", \"z\": [0 | ,0 => Token count",
-        "[{\"x\": [0 | ,0 => a.gz:1: entry 1: expected an entry of at most",
+        "{\"source\": \" | x => an entry of at most",
+        "{\"source\": \"s\", \"z\": [0 | ,0 => a.gz:1: expected an entry of at most",
+        "[{\"x\": [0 | ,0 => a.gz:1: expected an entry of at most",
         "<benchmark a=\" | x => expected an entry of at most",
         "<benchmark><entry><lex> | x => a.gz:1: expected an entry of at most",
     })
     void endsTheReadingOfWhatDoesNotEnd(String parts, String message) throws IOException {
         String[] headAndUnit = parts.replace("\\n", "\n").replace("\\t", "\t").split(" \\| ");
-        // A JSONL line of too many tokens must be no longer than a line may be.
-        int bytes = message.startsWith("Token") ? 3 << 20 : 20 << 20;
-        String end = message.startsWith("Token") ? "]}" : "";
         Path file = temporary.resolve("a.gz");
         try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
             String unit = headAndUnit[1];
-            out.write((headAndUnit[0] + unit.repeat(bytes / unit.length()) + end).getBytes(StandardCharsets.UTF_8));
+            out.write((headAndUnit[0] + unit.repeat((20 << 20) / unit.length())).getBytes(StandardCharsets.UTF_8));
         }
         InputException e = assertThrows(InputException.class, () -> read(file));
         assertTrue(e.getMessage().contains(message), e.getMessage());
@@ -402,5 +399,54 @@ class DataFileTest {
         Path without = file("c.xml", enriched.replace("text>", "txt>"));
         String message = assertThrows(InputException.class, () -> read(without)).getMessage();
         assertEquals(without + ":1: entry 1: <lex>: expected a text or the element <text>, found other elements", message);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "[\n{\"source\": \"a\", \"target\": \"b\"},\n{\"source\": \"c\", \"target\": \"d\"}\n]\n",
+        "{\n\"source\": \"a\",\n\"target\": \"b\"\n}\n{\n\"source\": \"c\",\n\"target\": \"d\"\n}\n",
+        "{\"version\": \"1.0\", \"data\": [{\"source\": \"a\", \"target\": \"b\"}, {\"source\": \"c\", \"target\": \"d\"}]}",
+    })
+    void readsJsonHoweverTheRowsAreHeldTogether(String text) throws IOException {
+        List<Example> examples = read(file("a.json", text));
+        assertEquals(2, examples.size());
+        expect(examples.get(0), "a", "b");
+        expect(examples.get(1), "c", "d");
+        assertEquals(1, DataFile.read(file("a.json", text), DataOptions.DEFAULTS.withLimit(1)).size());
+    }
+
+    @Test
+    void readsE2eInJsonUnderTheHubsNames() throws IOException {
+        Path file = file("a.jsonl", "{\"meaning_representation\": \"name[A], area[b]\", \"human_reference\": \"A is in b.\"}");
+        expect(read(file).getFirst(), "name : A | area : b", "A is in b.");
+        expect(DataFile.read(file, DataOptions.DEFAULTS.withFormat(DataFormat.JSONL)).getFirst(), "name[A], area[b]", "A is in b.");
+    }
+
+    @Test
+    void readsDartAsTheHubHasIt() throws IOException {
+        String row = "{\"tripleset\": [[\"a\", \"b\", \"c\"]], \"annotations\": {\"source\": [\"x\", \"y\"], \"text\": [\"One.\", \"Two.\"]}}";
+        for (String text : List.of(row, "[" + row + "]", row + "\n" + row)) {
+            expect(read(file("a.json", text)).getFirst(), "a : b : c", "One.", "Two.");
+        }
+        assertEquals(2, read(file("a.jsonl", row + "\n" + row)).size());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"null", "NaN", "1984", "\"\"", "[\"b\", \"\"]"})
+    void aTargetThatIsNoTextIsRefusedWithItsRowWhereItIsRead(String target) throws IOException {
+        Path file = file("a.jsonl", "{\"source\": \"a\", \"target\": \"b\"}\n{\"source\": \"c\", \"target\": " + target + "}\n");
+        String message = assertThrows(InputException.class, () -> read(file)).getMessage();
+        assertTrue(message.startsWith(file + ":2: expected "), message);
+        expect(DataFile.read(file, DataOptions.DEFAULTS.withoutTargets()).get(1), "c");
+    }
+
+    @Test
+    void proposesTheFieldsThatAreThere() throws IOException {
+        Path file = file("a.jsonl", "{\"id\": 1, \"document\": \"d\", \"summary\": \"s\"}");
+        String message = assertThrows(InputException.class, () -> read(file)).getMessage();
+        assertEquals(
+                file + ":1: expected a field 'source', found fields [id, document, summary]:"
+                        + " try --source-field document --target-field summary",
+                message);
     }
 }

@@ -3,6 +3,7 @@ package dev.prefix4j.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Bleu;
 import dev.prefix4j.eval.BleuScore;
@@ -42,6 +43,13 @@ final class EvaluateCommand extends ConsoleCommand {
     List<Path> references;
 
     @Option(
+            names = "--empty-refs",
+            paramLabel = "E",
+            description = "An empty line in one of several --refs: keep, an empty reference, as for sacreBLEU (default);"
+                    + " skip, no further reference, as for WebNLG's tools.")
+    String emptyReferences;
+
+    @Option(
             names = "--data",
             paramLabel = "FILE",
             description = "References from a data file: all targets of equal sources, wherever they stand, belong to one output.")
@@ -58,7 +66,7 @@ final class EvaluateCommand extends ConsoleCommand {
     @Option(
             names = "--metrics",
             paramLabel = "LIST",
-            description = "all, or some of bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,coco-rouge-l,cider,ter,chrf "
+            description = "all, or some of bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf "
                     + "(default: bleu; all with --json).")
     String metrics;
 
@@ -95,6 +103,12 @@ final class EvaluateCommand extends ConsoleCommand {
         }
         if (slots && data == null) {
             throw new ParameterException(spec.commandLine(), "--slots: expected --data, which has the sources, found none");
+        }
+        if (emptyReferences != null && references == null) {
+            throw new ParameterException(spec.commandLine(), "--empty-refs: expected --refs with it, found none");
+        }
+        if (emptyReferences != null && !emptyReferences.equals("keep") && !emptyReferences.equals("skip")) {
+            throw new InputException("empty-refs: expected keep or skip, found '" + Excerpt.of(emptyReferences) + "'");
         }
         DataOptionsMixin.requireLimit(limit);
         BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
@@ -153,6 +167,11 @@ final class EvaluateCommand extends ConsoleCommand {
 
     private List<Example> sources() {
         List<Example> sources = Example.distinct(dataOptions.read(data, null));
+        for (Example source : sources) {
+            if (source.targets().isEmpty()) {
+                throw new InputException(source.location() + ": expected a target to score against, found none");
+            }
+        }
         return sources.subList(0, limit == null ? sources.size() : Math.min(limit, sources.size()));
     }
 
@@ -167,9 +186,24 @@ final class EvaluateCommand extends ConsoleCommand {
                 throw new InputException("%s: expected %d lines, as %s has, found %d"
                         .formatted(file, count, hypotheses, lines.size()));
             }
+            boolean skip = "skip".equals(emptyReferences);
             for (int i = 0; i < count; i++) {
-                bySegment.get(i).add(lines.get(i));
+                if (!skip || !lines.get(i).isBlank()) {
+                    bySegment.get(i).add(lines.get(i));
+                }
             }
+            long empty = lines.stream().filter(String::isBlank).count();
+            if (empty > 0 && references.size() > 1) {
+                console.say(
+                        skip ? "%s: empty lines: %,d, taken for no reference"
+                                : "%s: empty lines: %,d, taken for empty references as in sacreBLEU (--empty-refs skip: for none, as in WebNLG's tools)",
+                        file, empty);
+            }
+        }
+        int without = bySegment.indexOf(List.of());
+        if (without >= 0) {
+            throw new InputException("%s:%d: expected a reference, found an empty line in every --refs"
+                    .formatted(references.getFirst(), without + 1));
         }
         return bySegment;
     }

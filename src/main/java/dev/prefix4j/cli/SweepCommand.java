@@ -45,7 +45,7 @@ final class SweepCommand extends ConsoleCommand {
     private static final long MAX_RESULT_BYTES = 1 << 20;
 
     /** Options of generate that say what is read, and so are evaluate's too. */
-    private static final List<String> READING = List.of("limit", "format", "source-field", "target-field");
+    private static final List<String> READING = List.of("limit", "format", "source-field", "target-field", "lang");
 
     @Parameters(index = "0", paramLabel = "PLAN", description = "A plan in YAML (docs/experiments.md).")
     Path plan;

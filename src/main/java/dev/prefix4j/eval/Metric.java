@@ -17,6 +17,7 @@ public enum Metric {
     ROUGE_1("rouge-1", "ROUGE-1 (F1)"),
     ROUGE_2("rouge-2", "ROUGE-2 (F1)"),
     ROUGE_L("rouge-l", "ROUGE-L (F1)"),
+    ROUGE_LSUM("rouge-lsum", "ROUGE-Lsum (F1)"),
     COCO_ROUGE_L("coco-rouge-l", "ROUGE-L (COCO)"),
     CIDER("cider", "CIDEr (COCO)"),
     TER("ter", "TER"),
@@ -90,6 +91,7 @@ public enum Metric {
             case ROUGE_1 -> new Rouge(Rouge.Variant.UNIGRAMS, references);
             case ROUGE_2 -> new Rouge(Rouge.Variant.BIGRAMS, references);
             case ROUGE_L -> new Rouge(Rouge.Variant.LONGEST_COMMON_SUBSEQUENCE, references);
+            case ROUGE_LSUM -> new RougeLsum(references);
             case COCO_ROUGE_L -> new CocoRougeL(references);
             case CIDER -> new Cider(references);
             case TER -> new Ter(references);

@@ -8,7 +8,7 @@ import java.util.List;
  * together, such as document frequencies, stays that of the whole corpus.
  */
 public sealed interface Scorer
-        permits BleuScorer, ChrF, Cider, CocoRougeL, Meteor, MtevalBleu, MtevalNist, Rouge, Ter {
+        permits BleuScorer, ChrF, Cider, CocoRougeL, Meteor, MtevalBleu, MtevalNist, Rouge, RougeLsum, Ter {
     /** Numbers that say how an output fits the references of a segment. */
     double[] statistics(int segment, String output);
 

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -58,6 +59,9 @@ public record Plan(
     private static final int MAX_BYTES = 1 << 20;
     private static final int MAX_RUNS = 10_000;
 
+    /** No option has a number of more digits: 1e1000000000 would be written out. */
+    private static final int MAX_DIGITS = 100;
+
     /** The axis that a table takes together. */
     static final String SEED = "seed";
 
@@ -66,6 +70,9 @@ public record Plan(
 
     /** A run's options would be these; the sweep gives them. */
     private static final Set<String> RESERVED = Set.of("out", "resume", "json", "help");
+
+    /** Options of generate that the sweep gives for each run. */
+    private static final Set<String> GIVEN = Set.of("model", "adapter", "prefix", "data", "prompt");
 
     /**
      * A run of a plan.
@@ -198,7 +205,7 @@ public record Plan(
                     root.path("remark").asText(""),
                     options("train", root.path("train")),
                     tests(root.get("test")),
-                    options("generate", root.path("generate")),
+                    generation(root.path("generate")),
                     metrics(root.path("metrics")),
                     List.copyOf(variants),
                     grid,
@@ -272,7 +279,7 @@ public record Plan(
                 if (!entry.getValue().isValueNode() || entry.getValue().isNull()) {
                     throw wrong(key + '.' + entry.getKey(), "a number, a text, true or false", entry.getValue());
                 }
-                options.put(entry.getKey(), text(entry.getValue()));
+                options.put(entry.getKey(), text(key + '.' + entry.getKey(), entry.getValue()));
             }
             return options;
         }
@@ -287,8 +294,30 @@ public record Plan(
         }
 
         /** A number without an exponent. */
-        private static String text(JsonNode value) {
-            return value.isBigDecimal() ? value.decimalValue().toPlainString() : value.asText();
+        private String text(String key, JsonNode value) {
+            if (!value.isBigDecimal()) {
+                return value.asText();
+            }
+            BigDecimal number = value.decimalValue();
+            if (number.precision() + Math.abs((long) number.scale()) > MAX_DIGITS) {
+                throw wrong(key, "a number of at most " + MAX_DIGITS + " digits", value);
+            }
+            return number.toPlainString();
+        }
+
+        /** Options of generate, without {@code distinct: true}, which a sweep does anyway. */
+        private Map<String, String> generation(JsonNode node) {
+            Map<String, String> options = options("generate", node);
+            if (!options.getOrDefault("distinct", "true").equals("true")) {
+                throw wrong("generate.distinct", "true, for a sweep answers each source once", node.get("distinct"));
+            }
+            options.remove("distinct");
+            for (String option : GIVEN) {
+                if (options.containsKey(option)) {
+                    throw new InputException("%s: key 'generate': expected no '%s', which the sweep gives".formatted(file, option));
+                }
+            }
+            return options;
         }
 
         private List<String> strings(String key, JsonNode node) {
@@ -300,7 +329,7 @@ public record Plan(
                 if (!item.isValueNode() || item.isNull()) {
                     throw wrong(key, "a list of numbers or texts", item);
                 }
-                values.add(text(item));
+                values.add(text(key, item));
             }
             return values;
         }

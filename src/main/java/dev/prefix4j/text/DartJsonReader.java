@@ -45,11 +45,14 @@ final class DartJsonReader {
     }
 
     private List<Example> entries(BoundedStream bounded, int limit) throws IOException {
-        expect(json.nextToken(), JsonToken.START_ARRAY, "a JSON list of entries");
         List<Example> examples = new ArrayList<>();
-        while (examples.size() < limit) {
-            JsonToken token = json.nextToken();
-            if (token == JsonToken.END_ARRAY) {
+        boolean list = json.nextToken() == JsonToken.START_ARRAY; // else entries one after the other
+        for (boolean first = true; examples.size() < limit; first = false) {
+            JsonToken token = first && !list ? json.currentToken() : json.nextToken();
+            if (!list && token == null) {
+                break;
+            }
+            if (list && token == JsonToken.END_ARRAY) {
                 location = file + ":" + json.currentTokenLocation().getLineNr();
                 if (json.nextToken() != null) {
                     throw wrong("the end of the file after the list");
@@ -77,6 +80,10 @@ final class DartJsonReader {
                     }
                 }
                 case "annotations" -> {
+                    if (value == JsonToken.START_OBJECT) { // by columns, as the hub has them
+                        targets.addAll(columns());
+                        continue;
+                    }
                     expect(value, JsonToken.START_ARRAY, "key 'annotations': a list of texts");
                     while (json.nextToken() != JsonToken.END_ARRAY) {
                         String text = text();
@@ -109,6 +116,30 @@ final class DartJsonReader {
             throw wrong(expected, "a list of " + parts.size());
         }
         return layout.triple(parts, true);
+    }
+
+    /** The texts of {@code {"source": […], "text": […]}}. */
+    private List<String> columns() throws IOException {
+        List<String> texts = null;
+        for (String key; (key = json.nextFieldName()) != null; ) {
+            JsonToken value = json.nextToken();
+            if (!key.equals("text")) {
+                json.skipChildren();
+                continue;
+            }
+            expect(value, JsonToken.START_ARRAY, "key 'annotations': a list of strings as 'text'");
+            texts = new ArrayList<>();
+            while (json.nextToken() != JsonToken.END_ARRAY) {
+                expect(json.currentToken(), JsonToken.VALUE_STRING, "key 'annotations': a list of strings as 'text'");
+                if (!json.getText().isBlank()) {
+                    texts.add(json.getText().strip());
+                }
+            }
+        }
+        if (texts == null) {
+            throw wrong("key 'annotations': an object with a 'text'", "one without");
+        }
+        return texts;
     }
 
     private String text() throws IOException {

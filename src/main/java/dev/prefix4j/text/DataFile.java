@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.zip.ZipException;
 import org.tukaani.xz.XZIOException;
@@ -31,6 +32,8 @@ public final class DataFile {
 
     /** A file that unpacks to more is a mistake or an attack; prefix-tuning needs little data. */
     private static final long MAX_FILE_BYTES = 1L << 30;
+
+    private static final Pattern DART_KEY = Pattern.compile("\"(tripleset|annotations)\"\\s*:");
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -122,11 +125,8 @@ public final class DataFile {
         if (start.startsWith("<")) {
             return start.contains("category=\"MISC\"") ? DataFormat.DART : DataFormat.WEBNLG; // DART has no other category
         }
-        if (start.startsWith("[")) {
-            return DataFormat.DART;
-        }
-        if (start.startsWith("{")) {
-            return DataFormat.JSONL;
+        if (start.startsWith("[") || start.startsWith("{")) {
+            return DART_KEY.matcher(start).find() ? DataFormat.DART : DataFormat.JSONL;
         }
         if (E2eReader.isHeader(firstLine)) {
             return DataFormat.E2E;

@@ -18,7 +18,7 @@ public enum DataFormat {
     WEBNLG,
     /** DART (Nan et al. 2021) as JSON, or as XML, which is WebNLG's; triples become text as in {@link #WEBNLG}. */
     DART,
-    /** An object on each line with a source and a target; a list of sources is one text, a list of targets several. */
+    /** Objects with a source and a target, one after the other or in one JSON list; a list of sources is one text, a list of targets several. */
     JSONL,
     /** A source, a tab and a target on each line; no header, no quoting. */
     TSV;
