@@ -189,6 +189,7 @@ final class GenerateCommand extends ConsoleCommand {
             Gpt2 model = modelOptions.load(device, console);
             Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freezeForDecoding);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
+                modelOptions.checkBase(prefix, model, tokenizer, console);
                 List<int[]> prompts = prompts(sources, tokenizer, model, conditioned.taken());
                 OutputRules rules = new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram, compat.never(tokenizer));
                 Decoding decoding = decoding();

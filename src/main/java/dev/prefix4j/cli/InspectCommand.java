@@ -112,6 +112,8 @@ final class InspectCommand extends ConsoleCommand {
             }
             Tensor vectors = contents.tensors().get(SoftPromptTuner.VECTORS);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
+                modelOptions.checkBase(adapter, model, tokenizer, console);
+                modelOptions.checkBase(other, model, tokenizer, console);
                 if (vectors != null && vectors.size(1) == model.config().width()) {
                     words(vectors, model, tokenizer, node);
                 }

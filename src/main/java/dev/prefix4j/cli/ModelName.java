@@ -51,7 +51,13 @@ sealed interface ModelName {
      */
     static Path resolve(String name, Console console) {
         return switch (of(name)) {
-            case Folder folder -> folder.path();
+            case Folder(Path path) -> {
+                if (Files.exists(path.resolve("adapter_config.json")) && !Files.exists(path.resolve("config.json"))) {
+                    throw new InputException(
+                            path + ": expected a model folder, found an adapter's: name it with --adapter, and its base with --model");
+                }
+                yield path;
+            }
             case BuiltIn model -> BuiltIns.model(model.name());
             case OnHub model -> download(model.id(), console);
         };

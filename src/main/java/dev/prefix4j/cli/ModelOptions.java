@@ -6,6 +6,7 @@ import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.gpt2.Checkpoint;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.BaseModel;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Layout;
@@ -37,6 +38,11 @@ final class ModelOptions {
             description = "Keep only the first N tokens of each source.")
     Integer maxSourceTokens;
 
+    @Option(
+            names = "--strict-base",
+            description = "Refuse an adapter that was made for another model; otherwise one line says so.")
+    boolean strictBase;
+
     /** Where the loaded model is. */
     private Path folder;
 
@@ -54,6 +60,24 @@ final class ModelOptions {
         Tokenizer tokenizer = Tokenizer.load(folder);
         tokenizer.requireBelow(model.config().vocabulary());
         return tokenizer;
+    }
+
+    /**
+     * Says so where an adapter was made for another model.
+     *
+     * @param adapter null: none
+     * @throws InputException where that is to be refused
+     */
+    void checkBase(Path adapter, Gpt2 model, Tokenizer tokenizer, Console console) {
+        if (adapter == null) {
+            return;
+        }
+        BaseModel.of(model, tokenizer).difference(adapter, ModelName.base(name)).ifPresent(difference -> {
+            if (strictBase) {
+                throw new InputException("%s: %s (--strict-base refuses it)".formatted(adapter, difference));
+            }
+            console.say("note: %s: %s; results may mean nothing (--strict-base refuses it)", adapter, difference);
+        });
     }
 
     /** @return the model with an adapter, in the open scope; alone if there is no folder */

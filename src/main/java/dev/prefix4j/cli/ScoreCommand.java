@@ -148,6 +148,7 @@ final class ScoreCommand extends ConsoleCommand {
             Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freeze);
             List<Sequence> sequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
+                modelOptions.checkBase(prefix, model, tokenizer, console);
                 sequences = modelOptions.encode(examples, tokenizer, model, conditioned.taken(), compat.training());
             }
             Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);

@@ -7,6 +7,7 @@ import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.gpt2.ConfigFile;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.BaseModel;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.method.InContext;
 import dev.prefix4j.method.Method;
@@ -66,6 +67,14 @@ final class TrainCommand extends ConsoleCommand {
 
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the run, new or empty.")
     Path out;
+
+    @Option(
+            names = "--strict-base",
+            description = "Refuse an adapter of --init-adapter or --teacher that was made for another model.")
+    boolean strictBase;
+
+    /** What the adapter is trained on. */
+    private BaseModel base;
 
     @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows of --data.")
     Integer limit;
@@ -272,9 +281,13 @@ final class TrainCommand extends ConsoleCommand {
             ModelOptions modelOptions = new ModelOptions();
             modelOptions.name = model;
             modelOptions.maxSourceTokens = maxSourceTokens;
+            modelOptions.strictBase = strictBase;
             Gpt2 gpt2 = modelOptions.load(device, console);
             Freezer freezer = (base, changes) -> precision.freeze(base, changes, recompute);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
+                modelOptions.checkBase(initOptions.adapter, gpt2, tokenizer, console);
+                modelOptions.checkBase(teacher, gpt2, tokenizer, console);
+                base = BaseModel.of(gpt2, tokenizer); // before training changes it
                 if (methodOptions.isInContext()) {
                     return keepExamples(gpt2, freezer, tokenizer, modelOptions, training, validation);
                 }
@@ -336,6 +349,7 @@ final class TrainCommand extends ConsoleCommand {
     private void save(Method method, Map<String, Tensor> tensors, Gpt2 gpt2, Path folder) {
         AdapterFolder.save(
                 method, tensors, gpt2.config(), folder, ModelName.base(model), ModelName.revision(model));
+        base.write(folder);
     }
 
     /** Method in-context: some examples, drawn by the seed, and no training. */

@@ -9,4 +9,3 @@
  */
 package dev.prefix4j.text;
 
-import dev.prefix4j.Excerpt;
