@@ -73,6 +73,7 @@ class RecipeTest {
         assertEquals(batchSize, values.get("--batch-size"));
         assertEquals(length, values.get("--prefix-length"));
         assertEquals(recipe.equals("xsum") ? 512 : null, values.get("--max-source-tokens"));
+        assertEquals(recipe.equals("xsum") ? 800 : null, values.get("--hidden"), "footnote 4");
     }
 
     @Test

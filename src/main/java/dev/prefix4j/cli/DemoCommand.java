@@ -42,7 +42,7 @@ final class DemoCommand extends ConsoleCommand {
     private static final String MODEL = "builtin:tiny";
     private static final Path TEST = Path.of("builtin:e2e/test");
     private static final int SHOWN = 3;
-    private static final Decoding BEAMS = new Decoding.BeamSearch(5, 1); // as the paper decodes, section 5.2
+    private static final Decoding BEAMS = new Decoding.BeamSearch(5, 1); // as the paper decodes, section 5.3
     private static final OutputRules SIMPLE = OutputRules.atMost(60);
     private static final OutputRules NOTHING_TWICE = new OutputRules(60, 0, 3);
     private static final int BATCH = 20;

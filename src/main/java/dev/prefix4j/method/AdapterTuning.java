@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Small networks after both halves of every block (Houlsby et al. 2019, arXiv:1902.00751; Li and Liang 2021, section 5.3: ADAPTER):
+ * Small networks after both halves of every block (Houlsby et al. 2019, arXiv:1902.00751; Li and Liang 2021, section 5.2: ADAPTER):
  * {@code y + up(gelu(down(y)))} before y is added to the residual stream. The normalizations of the model stay frozen.
  *
  * <p>E width, m bottleneck.

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
-/** All weights of the model (Li and Liang 2021, section 5.3: FINE-TUNE). The model that is given is the one that changes. */
+/** All weights of the model (Li and Liang 2021, section 5.2: FINE-TUNE). The model that is given is the one that changes. */
 public record FineTuning() implements WeightMethod {
     @Override
     public String name() {

@@ -8,8 +8,8 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Embeddings of virtual tokens between source and target: they see the source, and only the target sees them (Li and Liang
- * 2021, section 7.3). So they are tokens of every sequence.
+ * Embeddings of virtual tokens between source and target: they see the source, and only the target sees them. Ours: the
+ * embeddings of section 7.2 of Li and Liang 2021 at the place of the infix of section 7.3. So they are tokens of every sequence.
  */
 public record InfixEmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     @Override

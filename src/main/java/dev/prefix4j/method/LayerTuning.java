@@ -4,7 +4,8 @@ import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.gpt2.Gpt2Config;
 
 /**
- * As {@link PrefixTuning}, in some layers only: between the embedding alone and all layers (Li and Liang 2021, section 7.2).
+ * As {@link PrefixTuning}, in some layers only: ours, between the two ends that Li and Liang 2021 compare in section 7.2:
+ * the embedding alone and all layers.
  *
  * @param firstLayer from 0
  * @param lastLayer included

@@ -11,7 +11,7 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * The weights of the top blocks, and of the normalization after them (Li and Liang 2021, section 5.3: FT-TOP2). The model that is
+ * The weights of the top blocks, and of the normalization after them (Li and Liang 2021, section 5.2: FT-TOP2). The model that is
  * given is the one that changes.
  *
  * @param blocks how many, counted from the top

@@ -1,5 +1,5 @@
 /**
- * The ways to adapt a model that the paper compares (Li and Liang 2021, sections 5.3 and 7), and today's: what each trains, what it keeps in a
+ * The ways to adapt a model that the paper compares (Li and Liang 2021, sections 5.2 and 7), and today's: what each trains, what it keeps in a
  * file, and how the model is used with that.
  *
  * <p>Start with {@link dev.prefix4j.method.Method}: a file for each is beside it. {@link dev.prefix4j.method.Tuner} is what the trainer

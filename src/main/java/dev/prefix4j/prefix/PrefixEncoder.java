@@ -22,7 +22,7 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
 
     /** How the vectors are parametrized. */
     public enum Reparametrization {
-        /** Through an MLP: steadier to train, the paper's choice (section 4.3). */
+        /** Through an MLP: the paper's choice, because direct training is unstable (section 4.3). */
         MLP,
         /** Each number is a parameter. */
         DIRECT;
