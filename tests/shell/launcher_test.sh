@@ -60,5 +60,17 @@ expect "runs through a link from any folder" \
   "ran $work/jdk25 --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xms32m -Xmx256m -Xmn16m -Dprefix4j.terminal=false -cp $copy/target/classes:libs dev.prefix4j.cli.Main doctor two words" \
   "$out"
 
+# A JDK that tells of its locale.
+fake_jdk "$work/jdk27" 27
+printf '#!/bin/sh\nlocale charmap\necho "${LC_ALL-unset} ${LANG-unset}"\n' >"$work/jdk27/bin/java"
+charmap() { # runs the launcher with the given assignments
+  env -i HOME="$work" PATH=/usr/bin:/bin PREFIX4J_JAVA_HOME="$work/jdk27" "$@" "$work/p4j" 2>&1
+}
+if [ "$(LC_ALL=C.UTF-8 locale charmap 2>/dev/null)" = UTF-8 ]; then
+  expect "sets a UTF-8 locale where there is none" "UTF-8"$'\n'"C.UTF-8 unset" "$(charmap)"
+  expect "sets a UTF-8 locale over another" "UTF-8"$'\n'"C.UTF-8 unset" "$(charmap LC_ALL=C)"
+  expect "leaves a UTF-8 locale as it is" "UTF-8"$'\n'"unset C.UTF-8" "$(charmap LANG=C.UTF-8)"
+fi
+
 printf 'launcher: %d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

@@ -18,6 +18,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The command line in processes of its own, which can be killed and measured. */
 class ProcessTest {
@@ -164,20 +166,32 @@ class ProcessTest {
         assertTrue(growth < 0.25, "grew by %.1f %% from %d MiB".formatted(100 * growth, afterWarmUp >> 20));
     }
 
-    @Test
-    void interruptionLeavesARunThatGoesOn() throws Exception {
+    @ParameterizedTest
+    @CsvSource({"TERM,143", "USR1,138"}) // Ctrl-C is as the first; Slurm sends the second before a time limit
+    void interruptionLeavesARunThatGoesOn(String signal, int code) throws Exception {
         Path out = temporary.resolve("run");
         Process process = train(out, 100_000).start();
         while (process.isAlive() && size(out.resolve("metrics.jsonl")) < 5_000) {
             Thread.sleep(5);
         }
-        process.destroy(); // SIGTERM, as Ctrl-C
-        process.waitFor();
+        new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).inheritIO().start().waitFor();
+        assertEquals(code, process.waitFor(), this::unchecked);
         assertTrue(errors().contains("go on with: scripts/prefix4j train --resume --out " + out), errors());
         assertTrue(Files.exists(out.resolve("adapter/adapter_model.safetensors"))
                 || Files.exists(out.resolve("state/trainer.safetensors")));
         int steps = losses(out).size();
         assertTrue(steps > 10);
+    }
+
+    @Test
+    void argumentsThatTheLocaleGarbledAreRefused() throws Exception {
+        ProcessBuilder builder = prefix4j();
+        // This JVM may itself be in such a locale, and could not hand the letter on: a shell can.
+        builder.command("sh", "-c", "exec \"$@\" \"$(printf 'name : Caf\\303\\251')\"", "sh");
+        builder.command().addAll(prefix4j("generate", "--prompt").command());
+        builder.environment().put("LC_ALL", "C");
+        assertEquals(Main.FAILED, builder.start().waitFor(), this::unchecked);
+        assertEquals("prefix4j: the command line has letters that this locale cannot read; set LC_ALL=C.UTF-8\n", errors());
     }
 
     @Test

@@ -1,12 +1,20 @@
 package dev.prefix4j.cli;
 
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
-/** Lets a run end well when the process is asked to stop (Ctrl-C, SIGTERM): the step under way, then the state. */
+/**
+ * Lets a run end well when the process is asked to stop (Ctrl-C, SIGTERM, SIGUSR1): the step under way, then the state.
+ *
+ * <p>The JVM itself makes a shutdown of the first two; SIGUSR1, which Slurm sends before a time limit, would end it at once.
+ */
 final class Interruption implements BooleanSupplier, AutoCloseable {
     private static final int PATIENCE_SECONDS = 120;
+    private static final String USER_SIGNAL = "USR1";
+    private static final int SIGNAL_EXIT = 128; // as shells and the JVM count: and the signal's number
 
     private final Console console;
     private final CountDownLatch ended = new CountDownLatch(1);
@@ -16,6 +24,33 @@ final class Interruption implements BooleanSupplier, AutoCloseable {
     Interruption(Console console) {
         this.console = console;
         Runtime.getRuntime().addShutdownHook(hook);
+        exitOnUserSignal();
+    }
+
+    /** Lets SIGUSR1 shut the JVM down; it goes on doing so after the run, since a late signal should not harm what is written. */
+    private static void exitOnUserSignal() {
+        try {
+            // By reflection: javac warns of this package without a way to say that it is meant.
+            Class<?> signal = Class.forName("sun.misc.Signal");
+            Class<?> handler = Class.forName("sun.misc.SignalHandler");
+            Object user = signal.getConstructor(String.class).newInstance(USER_SIGNAL);
+            int code = SIGNAL_EXIT + (int) signal.getMethod("getNumber").invoke(user);
+            Object exit = Proxy.newProxyInstance(handler.getClassLoader(), new Class<?>[] {handler}, (self, method, arguments) ->
+                    switch (method.getName()) {
+                        case "handle" -> {
+                            System.exit(code);
+                            yield null;
+                        }
+                        case "equals" -> self == arguments[0];
+                        case "hashCode" -> System.identityHashCode(self);
+                        default -> "exit on " + USER_SIGNAL;
+                    });
+            signal.getMethod("handle", signal, handler).invoke(null, user, exit);
+        } catch (ClassNotFoundException | InvocationTargetException e) {
+            // This JVM has no such class, or this system no such signal.
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("sun.misc.Signal is not what it was", e);
+        }
     }
 
     private void askAndWait() {

@@ -49,7 +49,22 @@ public final class Main {
     public static void main(String[] args) {
         PrintStream out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true, StandardCharsets.UTF_8);
         PrintStream err = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.err), true, StandardCharsets.UTF_8);
+        if (areGarbled(args, System.getProperty("sun.jnu.encoding"))) {
+            err.println("prefix4j: the command line has letters that this locale cannot read; set LC_ALL=C.UTF-8");
+            System.exit(FAILED);
+        }
         System.exit(run(args, System.in, out, err));
+    }
+
+    /**
+     * Whether arguments came as other text than the user gave.
+     *
+     * @param encoding that the JVM decoded them by; Windows has its own, and no locale that would mend it
+     */
+    static boolean areGarbled(String[] args, String encoding) {
+        return !"UTF-8".equalsIgnoreCase(encoding)
+                && !System.getProperty("os.name").startsWith("Windows")
+                && String.join("", args).chars().anyMatch(character -> character > 0x7f);
     }
 
     /**
