@@ -1,10 +1,13 @@
 package dev.prefix4j.train;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -25,8 +28,10 @@ public final class StepReader {
     public static final int MAX_LINE_BYTES = 1 << 20;
 
     private static final int BUFFER_BYTES = 1 << 16;
-    private static final JsonMapper JSON =
-            JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+    private static final JsonMapper JSON = JsonMapper.builder(
+                    JsonFactory.builder().enable(StreamReadFeature.USE_FAST_DOUBLE_PARSER).build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
 
     private final Path file;
     private Object identity; // null: not read yet, or the file system does not say
@@ -54,9 +59,7 @@ public final class StepReader {
         if (!Files.exists(file)) {
             return;
         }
-        if (!Files.isRegularFile(file)) {
-            throw new InputException(file + ": expected a file of JSON lines, found something else");
-        }
+        InputFile.require(file, "a file of JSON lines");
         try (FileChannel channel = FileChannel.open(file)) {
             identity = identity();
             channel.position(end);
@@ -114,8 +117,8 @@ public final class StepReader {
         }
         int next = json.path("step").intValue();
         if (next < step) {
-            throw new InputException("%s: key 'step': expected at least %d, as in the line before, found %d"
-                    .formatted(location(), step, next));
+            throw new InputException("%s: key 'step': expected at least %d%s, found %d"
+                    .formatted(location(), step, lines == 1 ? "" : ", as in the line before", next));
         }
         step = next;
         taker.take(json);
