@@ -126,6 +126,44 @@ class HubTest {
     }
 
     @Test
+    void whatChangesATokenizerComesAlong() throws Exception {
+        for (String part : List.of("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")) {
+            hub.files.put(part, ("{\"of\": \"" + part + "\"}").getBytes(StandardCharsets.UTF_8));
+        }
+        Path folder = get(ID);
+        assertModel(folder);
+        assertEquals(
+                List.of("added_tokens.json", "config.json", "model.safetensors", "special_tokens_map.json",
+                        "tokenizer.json", "tokenizer_config.json"),
+                hub.downloads());
+        hub.requests.clear();
+        assertEquals(folder, get(ID, "HF_HUB_OFFLINE", "1"));
+        assertEquals(List.of(), hub.requests);
+    }
+
+    @Test
+    void partsOfATokenizerThatTheModelLacksAreNoErrorAndNotAskedForAgain() throws Exception {
+        hub.files.put("added_tokens.json", "{\"<|sep|>\": 300}".getBytes(StandardCharsets.UTF_8));
+        Path folder = get(ID);
+        assertModel(folder);
+        assertFalse(Files.exists(folder.resolve("tokenizer_config.json")));
+        assertFalse(Files.exists(folder.resolve("special_tokens_map.json")));
+        assertEquals(1, hub.paths("HEAD").stream().filter(path -> path.endsWith("/tokenizer_config.json")).count());
+        hub.requests.clear();
+        get(ID);
+        assertEquals(List.of("/owner/tiny/resolve/main/config.json"), hub.paths("HEAD"));
+        assertEquals(List.of(), hub.downloads());
+    }
+
+    @Test
+    void oversizedPartOfATokenizerIsRefusedUnread() {
+        hub.files.put("tokenizer_config.json", new byte[(16 << 20) + 1]);
+        assertEquals(
+                "owner/tiny: tokenizer_config.json: expected at most 16,777,216 bytes, found 16,777,217", refused(ID));
+        assertFalse(hub.downloads().contains("tokenizer_config.json"));
+    }
+
+    @Test
     void secondTimeOnlyTheRevisionIsAsked() throws Exception {
         Path folder = get(ID);
         hub.requests.clear();

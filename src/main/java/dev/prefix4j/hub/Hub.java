@@ -14,6 +14,7 @@ import java.util.function.Consumer;
 public final class Hub {
     private static final long MAX_CONFIG_BYTES = 4 << 20;
     private static final long MAX_TOKENIZER_BYTES = 256L << 20;
+    private static final long MAX_TOKENIZER_PART_BYTES = 16 << 20;
 
     private final HubEnvironment environment;
     private final DownloadListener listener;
@@ -31,8 +32,8 @@ public final class Hub {
 
     /**
      * The folder of a model, with {@code config.json}; {@code model.safetensors}, or its index and its shards;
-     * {@code tokenizer.json}, or {@code vocab.json} and {@code merges.txt}; {@code generation_config.json} where the
-     * model has one. Without a network, or with {@code HF_HUB_OFFLINE}, it is what the cache has of the revision.
+     * {@code tokenizer.json}, or {@code vocab.json} and {@code merges.txt}; {@code generation_config.json},
+     * {@code tokenizer_config.json}, {@code special_tokens_map.json} and {@code added_tokens.json} where the model has them. Without a network, or with {@code HF_HUB_OFFLINE}, it is what the cache has of the revision.
      *
      * @param check is given the folder as soon as {@code config.json} is in it; what it throws ends the download
      * @throws NotOnHubException if there is no such model, or neither the hub nor the cache can give it
@@ -119,6 +120,9 @@ public final class Hub {
                             && fetch(commit, HubCache.MERGES, MAX_TOKENIZER_BYTES))) {
                 throw new InputException("%s: expected tokenizer.json, or vocab.json and merges.txt, found neither at %s"
                         .formatted(id, client.host()));
+            }
+            for (String part : HubCache.TOKENIZER_PARTS) {
+                fetch(commit, part, MAX_TOKENIZER_PART_BYTES);
             }
         }
 

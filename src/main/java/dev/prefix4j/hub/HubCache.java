@@ -14,6 +14,7 @@ import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.SortedSet;
@@ -42,6 +43,10 @@ final class HubCache {
     static final String TOKENIZER = "tokenizer.json";
     static final String VOCABULARY = "vocab.json";
     static final String MERGES = "merges.txt";
+
+    /** What may change the ids of a text; a model need not have any of them. */
+    static final List<String> TOKENIZER_PARTS =
+            List.of("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json");
 
     static final long MAX_INDEX_BYTES = 100_000_000;
 
