@@ -1,14 +1,35 @@
 package dev.prefix4j.cli;
 
+import dev.prefix4j.AtomicFile;
+import dev.prefix4j.report.MetricsCsv;
 import dev.prefix4j.report.Report;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
-@Command(name = "report", description = "Shows a run, ended or not, as report.html and loss.png in its folder.")
+@Command(name = "report", description = "Shows a run, ended or not, as report.html and loss.png in its folder, or its metrics as CSV.")
 final class ReportCommand extends ConsoleCommand {
+    private static final String STANDARD_OUTPUT = "-";
+
     @Option(names = "--run", paramLabel = "DIR", required = true, description = "Folder of the run.")
     Path run;
+
+    @Option(
+            names = "--csv",
+            paramLabel = "FILE",
+            arity = "0..1",
+            fallbackValue = STANDARD_OUTPUT,
+            description = "Instead of the pages: writes the run's metrics as CSV to FILE, or to standard output (docs/training.md"
+                    + " has the columns).")
+    String csv;
+
+    @Spec
+    CommandSpec spec;
 
     ReportCommand(Console console) {
         super(console);
@@ -16,6 +37,9 @@ final class ReportCommand extends ConsoleCommand {
 
     @Override
     public Integer call() {
+        if (csv != null) {
+            return writeCsv();
+        }
         Report.Written written = Report.write(run);
         written.cannotDraw().ifPresent(reason -> console.say("%s", reason));
         if (json) {
@@ -25,6 +49,25 @@ final class ReportCommand extends ConsoleCommand {
         } else {
             console.out().printf("report       %s%n", written.page());
             written.chart().ifPresent(chart -> console.out().printf("chart        %s%n", chart));
+        }
+        return Main.OK;
+    }
+
+    private int writeCsv() {
+        if (!csv.equals(STANDARD_OUTPUT)) {
+            Path file = Path.of(csv);
+            AtomicFile.write(file, out -> MetricsCsv.write(run, out));
+            console.out().println(json ? JSON.createObjectNode().put("csv", csv).toString() : "csv          " + file);
+            return Main.OK;
+        }
+        if (json) {
+            throw new ParameterException(
+                    spec.commandLine(), "--json with --csv: expected a file for the CSV, for both go to standard output");
+        }
+        try {
+            MetricsCsv.write(run, console.out());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
         return Main.OK;
     }
