@@ -75,6 +75,12 @@ class SweepTest {
         String table = Files.readString(t.resolve("out/table.md"));
         assertTrue(table.contains("4 of 4 runs"), table);
         assertTrue(table.contains("| prefix >= with spaces |"), table);
+        String page = Files.readString(t.resolve("out/report.html"));
+        for (String shown : List.of(
+                "<a href=\"runs/prefix_seed-1/report.html\">report</a> · <a href=\"runs/prefix_seed-1/outputs.txt\">outputs</a>",
+                "<td>compat authors</td>", "bleu ↑", "Training loss, smoothed", "What the first run of each variant")) {
+            assertTrue(page.contains(shown), shown);
+        }
         JsonNode second = new ObjectMapper().readTree(t.resolve("out/runs/with-spaces_seed-1/config.json").toFile());
         assertEquals("authors", second.path("compat").asText());
         List<String> ended = List.of("prefix_seed-1", "prefix_seed-2", "with-spaces_seed-2");

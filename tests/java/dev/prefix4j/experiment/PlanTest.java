@@ -58,6 +58,11 @@ class PlanTest {
         assertEquals("1.0", plan.train().get("weight-decay"));
     }
 
+    private static SweepPage.Score score(Results.Curves curves) {
+        return new SweepPage.Score(
+                "bleu", true, curves.axis(), curves.ticks(), curves.lines(), curves.deviations(), curves.variants());
+    }
+
     @Test
     void namesKeepTheTableWhole() throws IOException {
         Plan plan = plan("test: T\nvariants:\n  - {name: \"a | b\\nc\", method: prefix}\n");
@@ -83,7 +88,7 @@ class PlanTest {
         assertEquals(List.of(15.0, 10.0), found.curves("bleu").lines().get("Full prefix"));
         assertEquals(List.of(Math.sqrt(50), 0.0), found.curves("bleu").deviations().get("Full prefix"));
         Results.Curves curves = new Results(plan, Map.of(plan.runs().getFirst().folder(), results.get(plan.runs().getFirst().folder()))).curves("bleu");
-        assertTrue(SweepPage.plot("bleu", curves.axis(), curves.ticks(), curves.lines(), curves.deviations()).length > 0, "a line with a gap");
+        assertTrue(SweepPage.plot(score(curves)).length > 0, "a line with a gap");
     }
 
     @Test
@@ -123,10 +128,10 @@ class PlanTest {
         Plan plan = plan(PLAN.replace("prefix-length: [1, 5], ", ""));
         JsonNode result = new ObjectMapper().readTree("{\"scores\": {\"bleu\": 3}}");
         Results.Curves curves = new Results(plan, Map.of(plan.runs().getFirst().folder(), result)).curves("bleu");
-        byte[] png = SweepPage.plot("bleu", curves.axis(), curves.ticks(), curves.lines(), curves.deviations());
+        byte[] png = SweepPage.plot(score(curves));
         assertEquals("PNG", new String(png, 1, 3, java.nio.charset.StandardCharsets.US_ASCII));
         Results none = new Results(plan, Map.of());
-        assertEquals(0, SweepPage.plot("bleu", null, List.of(""), none.curves("bleu").lines(), none.curves("bleu").deviations()).length);
+        assertEquals(0, SweepPage.plot(score(none.curves("bleu"))).length);
     }
 
     @ParameterizedTest

@@ -288,6 +288,10 @@ class ReportTest {
         assertTrue(trained.out().contains("report       " + run.resolve("report.html")), trained.out());
         String page = Files.readString(run.resolve("report.html"));
         assertTrue(page.contains("of 5 (100 %)") && page.contains("libtorch") && page.contains("name : &lt;b&gt;A"));
+        String chosen = page.substring(page.indexOf("<h2>Configuration"), page.indexOf("<h3>Defaults"));
+        String defaults = page.substring(page.indexOf("<h3>Defaults"));
+        assertTrue(chosen.contains("<th>hidden</th>") && !chosen.contains("<th>seed</th>"), chosen);
+        assertTrue(defaults.contains("<th>seed</th>") && !defaults.contains("<th>hidden</th>"), defaults);
         List<JsonNode> samples = Files.readAllLines(run.resolve("samples.jsonl")).stream().map(ReportTest::parse).toList();
         assertEquals(List.of(2, 2, 2, 4, 4, 4, 5, 5, 5), samples.stream().map(s -> s.path("step").intValue()).toList());
         assertEquals(
@@ -330,6 +334,31 @@ class ReportTest {
                         .map(line -> parse(line).path("step").intValue())
                         .toList());
         assertFalse(Files.exists(run.resolve("tensorboard")));
+    }
+
+    @Test
+    void metricsAreCsvWithARowForEachStep() throws IOException {
+        Path run = run("csv", validation(0, 4) + step(1, 2.5) + validation(1, 3) + step(2, 2.25) + "{\"step\":3,\"lo");
+        String expected = """
+                step,loss,lr,grad_norm,tokens,seconds,valid_loss,valid_tokens,valid_bits_per_byte
+                0,,,,,,4.0,9,
+                1,2.5,0.001,0.5,100,0.25,3.0,9,
+                2,2.25,0.001,0.5,100,0.25,,,
+                """;
+        assertEquals(new Outcome(0, expected, ""), prefix4j("report", "--run", run, "--csv"));
+        assertEquals(new Outcome(0, expected, ""), prefix4j("report", "--csv", "-", "--run", run));
+        Path file = temporary.resolve("metrics.csv");
+        assertEquals(0, prefix4j("report", "--run", run, "--csv", file).code());
+        assertEquals(expected, Files.readString(file));
+        assertFalse(Files.exists(run.resolve("report.html")));
+
+        Files.writeString(run.resolve("metrics.jsonl"), step(1, 2) + "oops\n");
+        Outcome damaged = prefix4j("report", "--run", run, "--csv", file);
+        assertEquals(1, damaged.code());
+        assertTrue(damaged.err().contains("metrics.jsonl:2: expected a JSON object with a 'step'"), damaged.err());
+        assertEquals(expected, Files.readString(file)); // as it was
+        assertEquals(1, prefix4j("report", "--run", temporary, "--csv").code());
+        assertEquals(2, prefix4j("report", "--run", run, "--csv", "--json").code());
     }
 
     private static JsonNode parse(String json) {

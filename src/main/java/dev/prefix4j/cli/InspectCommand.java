@@ -178,6 +178,7 @@ final class InspectCommand extends ConsoleCommand {
                     out,
                     HeatMap.page(
                             "Attention to the prefix",
+                            modelOptions.name,
                             "%s, %d generated texts: the share of their attention that generated tokens give to the %d virtual tokens."
                                     .formatted(adapter, sources.size(), conditioned.prompt().length()),
                             "layer",

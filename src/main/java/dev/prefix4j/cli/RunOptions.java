@@ -5,10 +5,12 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.train.RunDirectory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -35,15 +37,19 @@ final class RunOptions {
         }
     }
 
-    /** The options of this run, by their names. */
+    /** The options of this run, by their names, and the names of those that are not left at their defaults. */
     static ObjectNode describe(CommandSpec spec) {
         ObjectNode config = ConsoleCommand.JSON.createObjectNode();
+        List<String> chosen = new ArrayList<>();
         for (OptionSpec option : spec.options()) {
             if (NOT_OF_THE_RUN.contains(option.longestName())) {
                 continue;
             }
             Object value = option.getValue();
             String key = key(option);
+            if (value != null && isChosen(spec, option)) {
+                chosen.add(key);
+            }
             switch (value) {
                 case null -> {
                     // Not given, no default.
@@ -60,7 +66,14 @@ final class RunOptions {
                 default -> config.put(key, value.toString());
             }
         }
+        chosen.forEach(config.putArray(RunDirectory.CHOSEN)::add);
         return config;
+    }
+
+    /** Given on the command line, or changed by a recipe. */
+    private static boolean isChosen(CommandSpec spec, OptionSpec option) {
+        return spec.commandLine().getParseResult().hasMatchedOption(option)
+                || option.defaultValue() == null && !Objects.equals(option.getValue(), option.initialValue());
     }
 
     /**

@@ -10,6 +10,7 @@ import dev.prefix4j.experiment.Plan;
 import dev.prefix4j.experiment.Results;
 import dev.prefix4j.report.SweepPage;
 import dev.prefix4j.train.RunDirectory;
+import dev.prefix4j.train.StepReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -20,9 +21,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -55,6 +59,9 @@ final class SweepCommand extends ConsoleCommand {
 
     @Option(names = "--list", description = "Only say which runs there are, and which have ended.")
     boolean list;
+
+    /** Of runs that have ended, by their folders: read once. */
+    private final Map<String, Optional<SweepPage.Trained>> trained = new HashMap<>();
 
     SweepCommand(Console console) {
         super(console);
@@ -298,19 +305,9 @@ final class SweepCommand extends ConsoleCommand {
 
     /** Of all steps; 0 where none was taken. */
     private static double seconds(Path folder) {
-        Path metrics = folder.resolve(RunDirectory.METRICS);
-        if (!Files.exists(metrics)) {
-            return 0;
-        }
-        try (Stream<String> lines = Files.lines(metrics)) {
-            double sum = 0;
-            for (String line : (Iterable<String>) lines::iterator) {
-                sum += JSON.readTree(line).path("seconds").asDouble();
-            }
-            return Math.round(1000 * sum) / 1000.0;
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(metrics, e);
-        }
+        double[] sum = new double[1];
+        new StepReader(folder.resolve(RunDirectory.METRICS)).read(line -> sum[0] += line.path("seconds").asDouble());
+        return Math.round(1000 * sum[0]) / 1000.0;
     }
 
     /** @return the JSON that it prints; an empty object if none */
@@ -336,17 +333,52 @@ final class SweepCommand extends ConsoleCommand {
         Results results = new Results(planned, ended);
         AtomicFile.write(out.resolve("table.md"), results.markdown());
         AtomicFile.write(out.resolve("results.csv"), results.csv());
-        Map<String, byte[]> plots = new LinkedHashMap<>();
-        for (String metric : planned.scores()) {
-            Results.Curves curves = results.curves(metric);
-            byte[] png = SweepPage.plot(metric, curves.axis(), curves.ticks(), curves.lines(), curves.deviations());
+        List<SweepPage.Score> scores = new ArrayList<>();
+        for (String name : planned.scores()) {
+            Results.Curves curves = results.curves(name);
+            SweepPage.Score score = new SweepPage.Score(
+                    name, higherIsBetter(name), curves.axis(), curves.ticks(), curves.lines(), curves.deviations(), curves.variants());
+            scores.add(score);
+            byte[] png = SweepPage.plot(score);
             if (png.length > 0) {
-                plots.put(metric, png);
-                AtomicFile.write(out.resolve(metric + ".png"), stream -> stream.write(png));
+                AtomicFile.write(out.resolve(name + ".png"), stream -> stream.write(png));
             }
         }
-        AtomicFile.write(
-                out.resolve("report.html"),
-                SweepPage.page(planned.name(), planned.remark(), results.table(), results.remark(), results.claims(), plots));
+        SweepPage.Sweep sweep = new SweepPage.Sweep(
+                planned.name(),
+                planned.remark(),
+                results.remark(),
+                results.variants(),
+                results.table(),
+                results.table().getFirst().indexOf("runs"),
+                results.claims(),
+                planned.runs().stream().filter(run -> ended.containsKey(run.folder())).map(run -> shown(planned, run)).toList());
+        AtomicFile.write(out.resolve("report.html"), SweepPage.page(sweep, scores));
+    }
+
+    /** @param score a metric, or one and the name of a test */
+    private static boolean higherIsBetter(String score) {
+        return Arrays.stream(Metric.values())
+                .filter(metric -> score.equals(metric.key()) || score.startsWith(metric.key() + "-"))
+                .max(Comparator.comparingInt(metric -> metric.key().length()))
+                .map(Metric::higherIsBetter)
+                .orElse(true);
+    }
+
+    private SweepPage.Run shown(Plan planned, Plan.Run run) {
+        Map<String, Path> files = new LinkedHashMap<>();
+        files.put("report", folder(run).resolve("report.html"));
+        planned.tests().keySet().forEach(test -> files.put(test.isEmpty() ? "outputs" : "outputs for " + test, outputs(run, test)));
+        Map<String, String> links = new LinkedHashMap<>();
+        files.forEach((what, file) -> {
+            if (Files.isRegularFile(file)) {
+                links.put(what, out.relativize(file).toString());
+            }
+        });
+        String point = run.point().entrySet().stream()
+                .map(entry -> entry.getKey() + " " + entry.getValue())
+                .collect(Collectors.joining(", "));
+        return new SweepPage.Run(
+                run.variant(), point, links, trained.computeIfAbsent(run.folder(), _ -> SweepPage.Trained.read(folder(run))));
     }
 }

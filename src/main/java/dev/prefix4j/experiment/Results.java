@@ -41,7 +41,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         }
 
         /** Mean and standard deviation of a number over the runs; empty if none has it. */
-        String cell(String field, String format) {
+        String cell(String field, int decimals) {
             double[] values = runs().stream()
                     .map(run -> run.at("/" + field.replace('.', '/')))
                     .filter(JsonNode::isNumber)
@@ -50,13 +50,9 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             if (values.length == 0) {
                 return "";
             }
-            double mean = Arrays.stream(values).average().orElseThrow();
-            String text = String.format(Locale.ROOT, format, mean);
-            if (values.length == 1) {
-                return text;
-            }
-            int decimals = text.contains(".") ? text.length() - 1 - text.indexOf('.') : 0; // as many as the mean's
-            return text + " ± " + String.format(Locale.ROOT, "%." + decimals + "f", deviation(values));
+            String format = "%." + decimals + "f";
+            String text = String.format(Locale.ROOT, format, Arrays.stream(values).average().orElseThrow());
+            return values.length == 1 ? text : text + " ± " + String.format(Locale.ROOT, format, deviation(values));
         }
     }
 
@@ -91,12 +87,32 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             List<String> cells = new ArrayList<>(List.of(row.variant()));
             axes().forEach(axis -> cells.add(row.point().get(axis)));
             cells.add(Integer.toString(row.runs().size()));
-            cells.add(row.cell("train_seconds", "%.0f"));
-            cells.add(row.cell("train.valid_loss", "%.4f"));
-            plan.scores().forEach(metric -> cells.add(row.cell("scores." + metric, "%.4g")));
+            cells.add(row.cell("train_seconds", 0));
+            cells.add(row.cell("train.valid_loss", 4));
+            plan.scores().forEach(metric -> cells.add(row.cell("scores." + metric, decimals(metric))));
             table.add(cells);
         }
         return table;
+    }
+
+    /** As many for a whole column as give its largest number four digits. */
+    private int decimals(String score) {
+        double largest = results.values().stream()
+                .mapToDouble(run -> Math.abs(run.path("scores").path(score).asDouble()))
+                .max()
+                .orElse(0);
+        return largest >= 100 ? 1 : largest >= 10 ? 2 : largest >= 1 ? 3 : 4;
+    }
+
+    /** The options in which each variant differs from the others, by its name. */
+    public Map<String, String> variants() {
+        Map<String, String> variants = new LinkedHashMap<>();
+        for (Map<String, String> variant : plan.variants()) {
+            Map<String, String> options = new LinkedHashMap<>(variant);
+            options.remove("name");
+            variants.put(variant.get("name"), options.isEmpty() ? "" : listed(options));
+        }
+        return variants;
     }
 
     /** The plan's claims and whether they are seen, the head first; no rows without claims. */
@@ -230,9 +246,14 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
      * @param ticks its values
      * @param lines by name; NaN where no run has ended
      * @param deviations of the lines, over seeds; 0 where there is one
+     * @param variants which of the plan's variants a line is of, counted from 0
      */
     public record Curves(
-            String axis, List<String> ticks, Map<String, List<Double>> lines, Map<String, List<Double>> deviations) {}
+            String axis,
+            List<String> ticks,
+            Map<String, List<Double>> lines,
+            Map<String, List<Double>> deviations,
+            Map<String, Integer> variants) {}
 
     /** @param metric one of the plan's scores */
     public Curves curves(String metric) {
@@ -240,17 +261,20 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         List<String> ticks = axis == null ? List.of("") : plan.grid().get(axis);
         Map<String, List<Double>> lines = new LinkedHashMap<>();
         Map<String, List<Double>> deviations = new LinkedHashMap<>();
+        Map<String, Integer> variants = new LinkedHashMap<>();
+        List<String> names = plan.variants().stream().map(variant -> variant.get("name")).toList();
         for (Row row : rows()) {
             StringBuilder name = new StringBuilder(row.variant());
             row.point().forEach((key, value) -> name.append(key.equals(axis) ? "" : ", " + key + " " + value));
             List<Double> line = lines.computeIfAbsent(
                     name.toString(), _ -> new ArrayList<>(java.util.Collections.nCopies(ticks.size(), Double.NaN)));
+            variants.put(name.toString(), names.indexOf(row.variant()));
             int tick = axis == null ? 0 : ticks.indexOf(row.point().get(axis));
             line.set(tick, mean(row.scores(metric).values()));
             deviations.computeIfAbsent(name.toString(), _ -> new ArrayList<>(java.util.Collections.nCopies(ticks.size(), 0.0)))
                     .set(tick, deviation(row.scores(metric).values().stream().mapToDouble(v -> v).toArray()));
         }
-        return new Curves(axis, ticks, lines, deviations);
+        return new Curves(axis, ticks, lines, deviations, variants);
     }
 
     /** As comma-separated values: a line for each run that has ended. */

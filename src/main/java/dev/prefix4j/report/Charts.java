@@ -7,11 +7,14 @@ import java.awt.Graphics2D;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.Locale;
 import javax.imageio.ImageIO;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.internal.chartpart.Chart;
+import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.Styler.LegendLayout;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.XYStyler;
@@ -37,8 +40,15 @@ final class Charts {
 
     /** Colours; the page's style sheet has the same. */
     enum Palette {
-        LIGHT(0xffffff, 0x1f2328, 0x59636e, 0xe3e6ea, 0x2563eb, 0xd9480f, 90),
-        DARK(0x181d24, 0xe6e9ee, 0x9aa4b2, 0x2c343f, 0x6ea8fe, 0xffa94d, 110);
+        LIGHT(
+                0xffffff, 0x1f2328, 0x59636e, 0xe3e6ea, 0x2563eb, 0xd9480f, 90,
+                0x2563eb, 0xd9480f, 0x2b8a3e, 0x9c36b5, 0x0b7285, 0xc2255c, 0x846800, 0x495057),
+        DARK(
+                0x181d24, 0xe6e9ee, 0x9aa4b2, 0x2c343f, 0x6ea8fe, 0xffa94d, 110,
+                0x6ea8fe, 0xffa94d, 0x69db7c, 0xda77f2, 0x3bc9db, 0xfaa2c1, 0xffd43b, 0xadb5bd);
+
+        /** Colours that tell variants apart; more variants use them again. */
+        static final int SERIES = 8;
 
         private final Color background;
         private final Color text;
@@ -47,8 +57,9 @@ final class Charts {
         private final Color main;
         private final Color validation;
         private final Color raw;
+        private final Color[] series;
 
-        Palette(int background, int text, int muted, int grid, int main, int validation, int rawAlpha) {
+        Palette(int background, int text, int muted, int grid, int main, int validation, int rawAlpha, int... series) {
             this.background = new Color(background);
             this.text = new Color(text);
             this.muted = new Color(muted);
@@ -56,6 +67,11 @@ final class Charts {
             this.main = new Color(main);
             this.validation = new Color(validation);
             this.raw = new Color(main >> 16 & 255, main >> 8 & 255, main & 255, rawAlpha);
+            this.series = Arrays.stream(series).mapToObj(Color::new).toArray(Color[]::new);
+        }
+
+        Color series(int variant) {
+            return series[variant % SERIES];
         }
 
         private Color of(Plot.Role role) {
@@ -119,6 +135,19 @@ final class Charts {
     static Picture draw(Plot plot, String title, Format format, Palette palette) throws CannotDrawException {
         try {
             XYChart chart = chart(plot, title, format, palette);
+            byte[] png = png(chart, format);
+            return new Picture(
+                    png,
+                    chart.getScreenXFromChart(0) / format.width,
+                    chart.getScreenXFromChart(plot.lastStep()) / format.width);
+        } catch (LinkageError | InternalError | RuntimeException e) {
+            throw new CannotDrawException(e);
+        }
+    }
+
+    /** Draws a chart that has been made elsewhere. */
+    static byte[] png(Chart<?, ?> chart, Format format) throws CannotDrawException {
+        try {
             BufferedImage image =
                     new BufferedImage(SCALE * format.width, SCALE * format.height, BufferedImage.TYPE_INT_RGB);
             Graphics2D graphics = image.createGraphics();
@@ -131,10 +160,7 @@ final class Charts {
             ByteArrayOutputStream png = new ByteArrayOutputStream();
             ImageIO.setUseCache(false); // no temporary files
             ImageIO.write(image, "png", png);
-            return new Picture(
-                    png.toByteArray(),
-                    chart.getScreenXFromChart(0) / format.width,
-                    chart.getScreenXFromChart(plot.lastStep()) / format.width);
+            return png.toByteArray();
         } catch (LinkageError | InternalError | RuntimeException | IOException e) {
             throw new CannotDrawException(e);
         }
@@ -171,6 +197,19 @@ final class Charts {
     }
 
     private static void style(XYStyler styler, Plot plot, Format format, Palette palette) {
+        style(styler, format, palette);
+        styler.setLegendVisible(plot.lines().size() > 1);
+        styler.setXAxisDecimalPattern("#,##0");
+        styler.setYAxisDecimalPattern(plot.pattern());
+        styler.setXAxisMaxLabelCount(format.ticks);
+        styler.setXAxisMin(-MARGIN * plot.lastStep());
+        styler.setXAxisMax((1 + MARGIN) * plot.lastStep());
+        styler.setYAxisMin(plot.least());
+        styler.setYAxisMax(plot.most());
+    }
+
+    /** What all charts have. */
+    static void style(AxesChartStyler styler, Format format, Palette palette) {
         Font font = new Font(Font.SANS_SERIF, Font.PLAIN, format.fontSize);
         styler.setChartBackgroundColor(palette.background);
         styler.setPlotBackgroundColor(palette.background);
@@ -196,14 +235,7 @@ final class Charts {
         styler.setLegendLayout(format == Format.PHONE ? LegendLayout.Vertical : LegendLayout.Horizontal);
         styler.setLegendPadding(format == Format.LARGE ? 12 : 6);
         styler.setLocale(Locale.ROOT);
-        styler.setXAxisDecimalPattern("#,##0");
-        styler.setYAxisDecimalPattern(plot.pattern());
-        styler.setXAxisMaxLabelCount(format.ticks);
         styler.setYAxisTickMarkSpacingHint(45);
-        styler.setXAxisMin(-MARGIN * plot.lastStep());
-        styler.setXAxisMax((1 + MARGIN) * plot.lastStep());
-        styler.setYAxisMin(plot.least());
-        styler.setYAxisMax(plot.most());
         styler.setPlotContentSize(1);
     }
 }

@@ -1,5 +1,10 @@
 package dev.prefix4j.report;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+
 /** Text as HTML shows it: nothing in it is taken for markup. */
 final class Html {
     private Html() {}
@@ -21,31 +26,36 @@ final class Html {
     }
 
     /**
-     * A document that loads nothing but pictures that are in it.
+     * A document that loads nothing but pictures that are in it, in the style of all pages.
      *
-     * @param style sheet
      * @param body markup of our own; what strangers wrote has gone through {@link #escape}
      */
-    static String document(String title, String style, String body) {
+    static String document(String title, String body) {
         return """
                 <!DOCTYPE html>
                 <html lang="en">
                 <head>
                 <meta charset="utf-8">
+                <meta name="viewport" content="width=device-width, initial-scale=1">
                 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-                <title>%1$s</title>
+                <title>%s – prefix4j</title>
                 <style>
-                body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; color: #1f2328; background: #f4f5f7 }
-                table { background: #fff; border-radius: 8px }
-                th { font-weight: 500; color: #59636e }
-                %2$s</style>
+                %s</style>
                 </head>
                 <body>
-                <h1>%1$s</h1>
-                %3$s</body>
+                %s</body>
                 </html>
                 """
-                .formatted(escape(title), style, body);
+                .formatted(escape(title), resource("report.css"), body);
+    }
+
+    /** A text that lies beside the classes. */
+    static String resource(String name) {
+        try (InputStream in = Html.class.getResourceAsStream(name)) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(name, e);
+        }
     }
 
     /** Not control characters, nor half a surrogate pair. */

@@ -3,9 +3,6 @@ package dev.prefix4j.report;
 import dev.prefix4j.train.RunDirectory;
 import dev.prefix4j.train.Sample;
 import dev.prefix4j.train.TrainResult;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -62,13 +59,13 @@ final class Page {
     }
 
     private void head() {
-        String script = resource("report.js");
+        String script = Html.resource("report.js");
         markup("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         markup("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
         markup("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; ")
                 .markup("style-src 'unsafe-inline'; script-src 'sha256-%s'\">\n".formatted(sha256(script)));
         markup("<title>").text(run.name() + " – prefix4j").markup("</title>\n");
-        markup("<style>\n").markup(resource("report.css")).markup("</style>\n</head>\n<body>\n");
+        markup("<style>\n").markup(Html.resource("report.css")).markup("</style>\n</head>\n<body>\n");
     }
 
     private void summary() {
@@ -153,7 +150,7 @@ final class Page {
 
     private void tables() {
         markup("<div class=\"tables\">\n<section>\n<h2>Configuration</h2>\n");
-        table(run.config);
+        configuration();
         markup("</section>\n<section>\n<h2>Environment</h2>\n");
         if (run.session.environment().isEmpty()) {
             markup("<p class=\"note\">").text("Not recorded.").markup("</p>\n");
@@ -161,6 +158,23 @@ final class Page {
             table(run.session.environment());
         }
         markup("</section>\n</div>\n");
+    }
+
+    /** What was chosen, and what was left as it is. */
+    private void configuration() {
+        Map<String, String> chosen = new LinkedHashMap<>();
+        Map<String, String> defaults = new LinkedHashMap<>();
+        run.config.forEach((name, value) -> (run.chosen.contains(name) ? chosen : defaults).put(name, value));
+        if (chosen.isEmpty()) {
+            table(run.config);
+            return;
+        }
+        table(chosen);
+        if (!defaults.isEmpty()) {
+            markup("<h3>Defaults</h3>\n<div class=\"defaults\">\n");
+            table(defaults);
+            markup("</div>\n");
+        }
     }
 
     private void table(Map<String, String> facts) {
@@ -174,7 +188,7 @@ final class Page {
         markup("<footer>").text("Strong lines are exponential moving means of the faint ones; rare values beyond a "
                 + "chart's frame are cut off. Losses are in nats a token; times are those of the steps, without "
                 + "validation. Folder: " + run.folder.toAbsolutePath().normalize()).markup("</footer>\n");
-        markup("<script>").markup(resource("report.js")).markup("</script>\n</body>\n</html>\n");
+        markup("<script>").markup(Html.resource("report.js")).markup("</script>\n</body>\n</html>\n");
     }
 
     private static String number(String format, Object... values) {
@@ -198,14 +212,6 @@ final class Page {
                     .encodeToString(MessageDigest.getInstance("SHA-256").digest(script.getBytes(StandardCharsets.UTF_8)));
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError(e);
-        }
-    }
-
-    private static String resource(String name) {
-        try (InputStream in = Page.class.getResourceAsStream(name)) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException(name, e);
         }
     }
 }

@@ -15,9 +15,11 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
@@ -45,6 +47,9 @@ final class RunRecord {
 
     final Path folder;
     final Map<String, String> config = new LinkedHashMap<>();
+    /** Names of options that are not left at their defaults; empty: not known. */
+    final Set<String> chosen = new LinkedHashSet<>();
+
     Session session;
     final Curve loss = new Curve();
     final Curve learningRate = new Curve();
@@ -70,7 +75,13 @@ final class RunRecord {
         this.folder = folder;
         JsonFile.readObject(folder.resolve(RunDirectory.CONFIG), "the configuration of a run", MAX_CONFIG_BYTES)
                 .properties()
-                .forEach(option -> config.put(option.getKey(), text(option.getValue())));
+                .forEach(option -> {
+                    if (option.getKey().equals(RunDirectory.CHOSEN)) {
+                        option.getValue().forEach(name -> chosen.add(name.asText()));
+                    } else {
+                        config.put(option.getKey(), text(option.getValue()));
+                    }
+                });
         this.session = Session.read(folder);
         this.metricsReader = new StepReader(folder.resolve(RunDirectory.METRICS));
         this.samplesReader = new StepReader(folder.resolve(RunDirectory.SAMPLES));
@@ -97,6 +108,17 @@ final class RunRecord {
         if (run.loss.isEmpty()) {
             throw new InputException(metrics + ": expected at least one step, found none");
         }
+        return run;
+    }
+
+    /**
+     * Reads a folder that may have no steps.
+     *
+     * @throws InputException if it is no run, or a line is damaged
+     */
+    static RunRecord open(Path folder) {
+        RunRecord run = new RunRecord(folder);
+        run.update();
         return run;
     }
 

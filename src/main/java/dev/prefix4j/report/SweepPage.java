@@ -1,122 +1,434 @@
 package dev.prefix4j.report;
 
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import dev.prefix4j.report.Charts.CannotDrawException;
+import dev.prefix4j.report.Charts.Format;
+import dev.prefix4j.report.Charts.Palette;
+import dev.prefix4j.train.Sample;
+import java.awt.BasicStroke;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.knowm.xchart.BitmapEncoder;
+import java.util.Optional;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
 import org.knowm.xchart.CategorySeries;
-import org.knowm.xchart.style.Styler;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** The results of a sweep as a picture for each metric, and as one HTML file that loads nothing. */
+/** The results of a sweep as a picture for each score, and as one HTML file that loads nothing, in the style of a run's page. */
 public final class SweepPage {
-    private static final int WIDTH = 900;
-    private static final int HEIGHT = 420;
+    /** More curves of loss cannot be told apart; the page says that there are more. */
+    static final int MAX_CURVES = 48;
 
-    private static final String STYLE = """
-            table { border-collapse: collapse }
-            th, td { padding: .35rem .8rem; text-align: left; border-bottom: 1px solid #e3e6ea; font-variant-numeric: tabular-nums }
-            td, th { white-space: nowrap }
-            .wide { overflow-x: auto }
-            img { max-width: 100%; margin-top: 1rem; border-radius: 8px }
-            p { white-space: pre-line }
-            """;
+    /** Sources whose outputs are shown. */
+    private static final int MAX_SOURCES = 3;
 
-    static {
-        System.setProperty("java.awt.headless", "true"); // read when AWT loads
+    /** Lines of one variant differ by these dashes, in points. */
+    private static final float[][] DASHES = {null, {7, 4}, {2, 4}, {10, 4, 2, 4}};
+
+    private static final String VALIDATION_LOSS = "valid loss";
+    private static final String DEVIATION = " ± ";
+
+    private final StringBuilder html = new StringBuilder();
+    private final Sweep sweep;
+    private final List<String> variants;
+
+    private SweepPage(Sweep sweep) {
+        this.sweep = sweep;
+        this.variants = List.copyOf(sweep.variants().keySet());
     }
 
-    private SweepPage() {}
+    /**
+     * What a sweep has given.
+     *
+     * @param remark of its author
+     * @param note how much of it this is, and what all runs share
+     * @param variants their options, by name, in order
+     * @param table rows of cells, the head first; the first cell is a variant; numbers as {@code 1.5} or {@code 1.5 ± 0.1}
+     * @param textColumns columns before the numbers
+     * @param claims a second table, or none
+     * @param runs that have ended
+     */
+    public record Sweep(
+            String name,
+            String remark,
+            String note,
+            Map<String, String> variants,
+            List<List<String>> table,
+            int textColumns,
+            List<List<String>> claims,
+            List<Run> runs) {}
 
     /**
-     * A plot of means.
+     * A run that has ended.
+     *
+     * @param point where in the grid, such as {@code prefix-length 5, seed 1}; empty: there is no grid
+     * @param links of its files, by what they are; relative to the page
+     * @param trained what it left; empty where nothing was trained
+     */
+    public record Run(String variant, String point, Map<String, String> links, Optional<Trained> trained) {}
+
+    /** What is shown of a training: the smoothed loss in nats a token by step, and some of the last samples. */
+    public record Trained(double[] steps, double[] losses, List<Sample> samples) {
+        /**
+         * Reads the folder of a run.
+         *
+         * @return empty if it took no step
+         * @throws dev.prefix4j.InputException if it is no run, or a line is damaged
+         */
+        public static Optional<Trained> read(Path folder) {
+            RunRecord run = RunRecord.open(folder);
+            if (run.loss.isEmpty()) {
+                return Optional.empty();
+            }
+            List<Sample> last = run.samples().isEmpty() ? List.of() : run.samples().getLast().samples();
+            return Optional.of(new Trained(
+                    run.loss.steps(), run.loss.smoothed(), last.stream().limit(MAX_SOURCES).toList()));
+        }
+    }
+
+    /**
+     * Means of a score.
      *
      * @param axis what the ticks are; null: there is one, and each line is a bar
      * @param lines by name, a number for each tick; NaN: none
      * @param deviations of each number: half the height of its error bar
-     * @return a PNG; empty if there is no number
+     * @param variants which variant a line is of, counted from 0
      */
-    public static byte[] plot(
-            String metric, String axis, List<String> ticks, Map<String, List<Double>> lines, Map<String, List<Double>> deviations) {
-        CategoryChart chart = new CategoryChartBuilder()
-                .width(WIDTH)
-                .height(HEIGHT)
-                .title(metric)
-                .xAxisTitle(axis == null ? "" : axis)
-                .yAxisTitle(metric)
-                .build();
-        chart.getStyler().setDefaultSeriesRenderStyle(
-                axis == null ? CategorySeries.CategorySeriesRenderStyle.Bar : CategorySeries.CategorySeriesRenderStyle.Line);
-        chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
-        chart.getStyler().setChartBackgroundColor(java.awt.Color.WHITE);
-        chart.getStyler().setPlotBorderVisible(false);
-        chart.getStyler().setAvailableSpaceFill(0.6);
-        chart.getStyler().setOverlapped(axis != null);
-        if (axis == null) {
-            List<String> names = lines.keySet().stream().filter(name -> !lines.get(name).getFirst().isNaN()).toList();
-            if (!names.isEmpty()) {
-                chart.addSeries(
-                        metric,
-                        names,
-                        names.stream().map(name -> lines.get(name).getFirst()).toList(),
-                        names.stream().map(name -> deviations.get(name).getFirst()).toList());
-            }
-            chart.getStyler().setLegendVisible(false);
-            chart.getStyler().setXAxisLabelRotation(30);
-        } else {
-            lines.forEach((name, values) -> {
-                boolean complete = values.stream().noneMatch(value -> value.isNaN());
-                if (complete) {
-                    chart.addSeries(name, ticks, values, deviations.get(name));
-                } else if (values.stream().anyMatch(value -> !value.isNaN())) { // XChart fails on error bars with gaps
-                    chart.addSeries(name, ticks, values.stream().map(value -> value.isNaN() ? null : value).toList());
-                }
-            });
+    public record Score(
+            String key,
+            boolean higherIsBetter,
+            String axis,
+            List<String> ticks,
+            Map<String, List<Double>> lines,
+            Map<String, List<Double>> deviations,
+            Map<String, Integer> variants) {
+        private String title() {
+            return key + (higherIsBetter ? " ↑" : " ↓");
         }
-        if (chart.getSeriesMap().isEmpty()) {
-            return new byte[0];
-        }
-        try (ByteArrayOutputStream png = new ByteArrayOutputStream()) {
-            BitmapEncoder.saveBitmap(chart, png, BitmapEncoder.BitmapFormat.PNG);
-            return png.toByteArray();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+
+        private boolean isEmpty() {
+            return lines.values().stream().flatMap(List::stream).allMatch(value -> value.isNaN());
         }
     }
 
     /**
-     * The page.
+     * A plot of a score, with its name.
      *
-     * @param table rows of cells, the head first
-     * @param claims a second table, or none
-     * @param plots PNGs by metric
+     * @return a PNG; empty if there is no number, or this machine cannot draw
      */
-    public static String page(String title, String remark, List<List<String>> table, String note, List<List<String>> claims, Map<String, byte[]> plots) {
-        StringBuilder html = new StringBuilder();
-        html.append("<p>").append(Html.escape(remark)).append("</p>\n");
-        append(html, table);
-        html.append("<p>").append(Html.escape(note)).append("</p>\n");
-        if (!claims.isEmpty()) {
-            append(html, claims);
+    public static byte[] plot(Score score) {
+        try {
+            return score.isEmpty() ? new byte[0] : Charts.png(chart(score, score.title(), Format.LARGE, Palette.LIGHT), Format.LARGE);
+        } catch (CannotDrawException e) {
+            return new byte[0];
         }
-        plots.forEach((metric, png) -> html.append("<img alt=\"").append(Html.escape(metric)).append("\" src=\"data:image/png;base64,")
-                .append(Base64.getEncoder().encodeToString(png)).append("\">\n"));
-        return Html.document(title, STYLE, html.toString());
     }
 
-    private static void append(StringBuilder html, List<List<String>> table) {
-        html.append("<div class=\"wide\"><table>\n");
-        for (int i = 0; i < table.size(); i++) {
-            html.append("<tr>");
-            for (String cell : table.get(i)) {
-                html.append(i == 0 ? "<th>" : "<td>").append(Html.escape(cell)).append(i == 0 ? "</th>" : "</td>");
+    private static CategoryChart chart(Score score, String title, Format format, Palette palette) {
+        CategoryChart chart = new CategoryChartBuilder()
+                .width(format.width)
+                .height(format.height)
+                .title(title)
+                .xAxisTitle(score.axis() == null ? "" : score.axis())
+                .yAxisTitle(score.key())
+                .build();
+        Charts.style(chart.getStyler(), format, palette);
+        chart.getStyler().setChartTitleVisible(!title.isEmpty());
+        chart.getStyler().setAvailableSpaceFill(0.6);
+        chart.getStyler().setOverlapped(true);
+        chart.getStyler().setPlotContentSize(0.94);
+        boolean bars = score.axis() == null;
+        chart.getStyler().setDefaultSeriesRenderStyle(
+                bars ? CategorySeries.CategorySeriesRenderStyle.Bar : CategorySeries.CategorySeriesRenderStyle.Line);
+        List<String> names = score.lines().keySet().stream()
+                .filter(name -> score.lines().get(name).stream().anyMatch(value -> !value.isNaN()))
+                .toList();
+        chart.getStyler().setLegendVisible(!bars && names.size() > 1);
+        chart.getStyler().setXAxisLabelRotation(bars && format == Format.PHONE ? 35 : 0);
+        Map<Integer, Integer> ofVariant = new LinkedHashMap<>();
+        for (String name : names) {
+            List<Double> values = score.lines().get(name);
+            CategorySeries series;
+            if (bars) { // a series for each bar, for its colour
+                series = chart.addSeries(name, names, only(names, name, values), only(names, name, score.deviations().get(name)));
+            } else if (values.stream().noneMatch(value -> value.isNaN())) {
+                series = chart.addSeries(name, score.ticks(), values, score.deviations().get(name));
+            } else { // XChart fails on error bars with gaps
+                series = chart.addSeries(name, score.ticks(), values.stream().map(value -> value.isNaN() ? null : value).toList());
             }
-            html.append("</tr>\n");
+            int variant = score.variants().get(name);
+            series.setLineColor(palette.series(variant));
+            series.setFillColor(palette.series(variant));
+            series.setMarkerColor(palette.series(variant));
+            series.setMarker(bars ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
+            series.setLineStyle(stroke(ofVariant.merge(variant, 1, Integer::sum) - 1));
         }
-        html.append("</table></div>\n");
+        return chart;
+    }
+
+    private static List<Double> only(List<String> names, String name, List<Double> values) {
+        return names.stream().map(other -> other.equals(name) ? values.getFirst() : Double.valueOf(0)).toList();
+    }
+
+    private static BasicStroke stroke(int number) {
+        return new BasicStroke(
+                2.2f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 10, DASHES[number % DASHES.length], 0);
+    }
+
+    /** The page. */
+    public static String page(Sweep sweep, List<Score> scores) {
+        SweepPage page = new SweepPage(sweep);
+        page.head();
+        page.variants();
+        page.table(scores);
+        page.claims();
+        page.charts(scores);
+        page.samples();
+        page.runs();
+        return Html.document(sweep.name(), page.html.toString());
+    }
+
+    private SweepPage markup(String ours) {
+        html.append(ours);
+        return this;
+    }
+
+    private SweepPage text(String anybodys) {
+        html.append(Html.escape(anybodys));
+        return this;
+    }
+
+    private void head() {
+        markup("<header>\n<h1>").text(sweep.name()).markup("</h1>\n");
+        if (!sweep.remark().isBlank()) {
+            markup("<p class=\"lines\">").text(sweep.remark().strip()).markup("</p>\n");
+        }
+        markup("<p>").text(sweep.note()).markup("</p>\n</header>\n");
+    }
+
+    /** A name with the colour that it has in charts. */
+    private void variant(String name) {
+        int index = Math.max(0, variants.indexOf(name));
+        markup("<span class=\"swatch s%d\"></span>".formatted(index % Palette.SERIES)).text(name);
+    }
+
+    private void variants() {
+        markup("<h2>Variants</h2>\n<div class=\"table\"><table>\n");
+        sweep.variants().forEach((name, options) -> {
+            markup("<tr><th>");
+            variant(name);
+            markup("</th><td>").text(options.isEmpty() ? "as all runs" : options).markup("</td></tr>\n");
+        });
+        markup("</table></div>\n");
+    }
+
+    private Optional<Boolean> higherIsBetter(String column, List<Score> scores) {
+        return column.equals(VALIDATION_LOSS)
+                ? Optional.of(false)
+                : scores.stream().filter(score -> score.key().equals(column)).map(Score::higherIsBetter).findFirst();
+    }
+
+    /** Means and deviations are cells of their own, so that the points stand below one another; the best mean is bold. */
+    private void table(List<Score> scores) {
+        List<String> head = sweep.table().getFirst();
+        List<List<String>> rows = sweep.table().subList(1, sweep.table().size());
+        markup("<h2>Results</h2>\n<div class=\"table results\"><table>\n<tr>");
+        boolean[] deviates = new boolean[head.size()];
+        double[] best = new double[head.size()];
+        for (int i = 0; i < head.size(); i++) {
+            int column = i;
+            deviates[i] = rows.stream().anyMatch(row -> row.get(column).contains(DEVIATION));
+            Optional<Boolean> higher = higherIsBetter(head.get(i), scores);
+            best[i] = higher.isEmpty() || rows.size() == 1 ? Double.NaN : best(rows, i, higher.get());
+            markup(i < sweep.textColumns() ? "<th>" : "<th class=\"number\"%s>".formatted(deviates[i] ? " colspan=\"2\"" : ""));
+            text(head.get(i) + higher.map(h -> h ? " ↑" : " ↓").orElse("")).markup("</th>");
+        }
+        markup("</tr>\n");
+        for (List<String> row : rows) {
+            markup("<tr><th>");
+            variant(row.getFirst());
+            markup("</th>");
+            for (int i = 1; i < row.size(); i++) {
+                if (i < sweep.textColumns()) {
+                    markup("<td>").text(row.get(i)).markup("</td>");
+                    continue;
+                }
+                String[] parts = row.get(i).split(DEVIATION, 2);
+                boolean isBest = !parts[0].isEmpty() && Double.parseDouble(parts[0]) == best[i];
+                markup("<td class=\"number%s\">".formatted(isBest ? " best" : "")).text(parts[0]).markup("</td>");
+                if (deviates[i]) {
+                    markup("<td class=\"deviation\">").text(parts.length == 2 ? "± " + parts[1] : "").markup("</td>");
+                }
+            }
+            markup("</tr>\n");
+        }
+        markup("</table></div>\n<p class=\"note\">↑ higher is better, ↓ lower is better; the best mean is bold.</p>\n");
+    }
+
+    private static double best(List<List<String>> rows, int column, boolean higher) {
+        var means = rows.stream()
+                .map(row -> row.get(column).split(DEVIATION, 2)[0])
+                .filter(mean -> !mean.isEmpty())
+                .mapToDouble(Double::parseDouble);
+        return (higher ? means.max() : means.min()).orElse(Double.NaN);
+    }
+
+    private void claims() {
+        if (sweep.claims().isEmpty()) {
+            return;
+        }
+        markup("<h2>Claims</h2>\n<div class=\"table results\"><table>\n");
+        for (int i = 0; i < sweep.claims().size(); i++) {
+            markup("<tr>");
+            for (String cell : sweep.claims().get(i)) {
+                markup(i == 0 ? "<th>" : "<td>").text(cell).markup(i == 0 ? "</th>" : "</td>");
+            }
+            markup("</tr>\n");
+        }
+        markup("</table></div>\n");
+    }
+
+    private void charts(List<Score> scores) {
+        markup("<section class=\"charts sweep\">\n");
+        try {
+            losses();
+            for (Score score : scores) {
+                if (!score.isEmpty()) {
+                    figure(score.title(), (format, palette) -> chart(score, "", format, palette));
+                }
+            }
+            markup("</section>\n");
+        } catch (CannotDrawException e) {
+            markup("</section>\n<p class=\"warning\">").text(e.getMessage()).markup("</p>\n");
+        }
+    }
+
+    /** Makes a chart. */
+    @FunctionalInterface
+    private interface Drawing {
+        org.knowm.xchart.internal.chartpart.Chart<?, ?> of(Format format, Palette palette);
+    }
+
+    private void figure(String title, Drawing drawing) throws CannotDrawException {
+        markup("<figure class=\"wide\"><h3>").text(title).markup("</h3>\n<div class=\"plot\"><picture>\n");
+        source("(max-width: 640px) and (prefers-color-scheme: dark)", drawing, Format.PHONE, Palette.DARK);
+        source("(max-width: 640px)", drawing, Format.PHONE, Palette.LIGHT);
+        source("(prefers-color-scheme: dark)", drawing, Format.LARGE, Palette.DARK);
+        markup("<img src=\"").markup(picture(drawing, Format.LARGE, Palette.LIGHT));
+        markup("\" width=\"%d\" height=\"%d\" alt=\"".formatted(Format.LARGE.width, Format.LARGE.height)).text(title);
+        markup("\">\n</picture></div>\n</figure>\n");
+    }
+
+    private void source(String media, Drawing drawing, Format format, Palette palette) throws CannotDrawException {
+        markup("<source media=\"").markup(media).markup("\" srcset=\"").markup(picture(drawing, format, palette)).markup("\">\n");
+    }
+
+    private static String picture(Drawing drawing, Format format, Palette palette) throws CannotDrawException {
+        return "data:image/png;base64," + Base64.getEncoder().encodeToString(Charts.png(drawing.of(format, palette), format));
+    }
+
+    private void losses() throws CannotDrawException {
+        List<Run> all = sweep.runs().stream().filter(run -> run.trained().isPresent()).toList();
+        if (all.isEmpty()) {
+            return;
+        }
+        List<Run> shown = all.stream().limit(MAX_CURVES).toList();
+        String title = "Training loss, smoothed"
+                + (shown.size() < all.size() ? " (the first %d of %d runs)".formatted(shown.size(), all.size()) : "");
+        figure(title, (format, palette) -> losses(shown, format, palette));
+    }
+
+    private XYChart losses(List<Run> shown, Format format, Palette palette) {
+        XYChart chart = new XYChartBuilder()
+                .width(format.width)
+                .height(format.height)
+                .xAxisTitle("step")
+                .yAxisTitle("loss (nats per token)")
+                .build();
+        Charts.style(chart.getStyler(), format, palette);
+        chart.getStyler().setChartTitleVisible(false);
+        chart.getStyler().setXAxisDecimalPattern("#,##0");
+        chart.getStyler().setYAxisDecimalPattern("#,##0.0##");
+        Map<String, Integer> ofVariant = new LinkedHashMap<>();
+        for (Run run : shown) {
+            Trained trained = run.trained().orElseThrow();
+            int number = ofVariant.merge(run.variant(), 1, Integer::sum) - 1;
+            // the first of a variant names it in the legend
+            XYSeries series = chart.addSeries(
+                    number == 0 ? run.variant() : run.variant() + " " + number + " " + run.point(),
+                    trained.steps(),
+                    trained.losses());
+            series.setShowInLegend(number == 0);
+            series.setMarker(trained.steps().length == 1 ? SeriesMarkers.CIRCLE : SeriesMarkers.NONE);
+            series.setLineColor(palette.series(variants.indexOf(run.variant())));
+            series.setMarkerColor(palette.series(variants.indexOf(run.variant())));
+            series.setLineStyle(stroke(0));
+        }
+        chart.getStyler().setLegendVisible(ofVariant.size() > 1);
+        return chart;
+    }
+
+    /** What the first run of each variant made of the same sources. */
+    private void samples() {
+        Map<String, Run> first = new LinkedHashMap<>();
+        sweep.runs().stream().filter(run -> run.trained().isPresent()).forEach(run -> first.putIfAbsent(run.variant(), run));
+        Map<String, List<Run>> bySource = new LinkedHashMap<>();
+        first.values().forEach(run -> run.trained().orElseThrow().samples().forEach(sample -> {
+            List<Run> runs = bySource.computeIfAbsent(sample.source(), _ -> new ArrayList<>());
+            if (!runs.contains(run)) {
+                runs.add(run);
+            }
+        }));
+        if (bySource.isEmpty()) {
+            return;
+        }
+        markup("<h2>Samples</h2>\n<p class=\"note\">").text(
+                "What the first run of each variant made of some sources at its end, greedily.").markup("</p>\n");
+        bySource.entrySet().stream().limit(MAX_SOURCES).forEach(entry -> sample(entry.getKey(), entry.getValue()));
+    }
+
+    private void sample(String source, List<Run> runs) {
+        markup("<section class=\"sample sweep\">\n<dl><dt>Source</dt><dd dir=\"auto\">").text(source).markup("</dd>");
+        of(runs.getFirst(), source).reference().ifPresent(reference ->
+                markup("<dt>Reference</dt><dd dir=\"auto\">").text(reference).markup("</dd>"));
+        markup("</dl>\n<table>\n<thead><tr><th>Variant</th><th>Output</th></tr></thead>\n<tbody>\n");
+        for (Run run : runs) {
+            markup("<tr><th>");
+            variant(run.variant());
+            markup("</th><td dir=\"auto\">").text(of(run, source).output()).markup("</td></tr>\n");
+        }
+        markup("</tbody>\n</table>\n</section>\n");
+    }
+
+    private static Sample of(Run run, String source) {
+        return run.trained().orElseThrow().samples().stream()
+                .filter(sample -> sample.source().equals(source))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private void runs() {
+        if (sweep.runs().isEmpty()) {
+            return;
+        }
+        markup("<h2>Runs</h2>\n<div class=\"table\"><table>\n");
+        for (Run run : sweep.runs()) {
+            markup("<tr><th>");
+            variant(run.variant());
+            text(run.point().isEmpty() ? "" : ", " + run.point()).markup("</th><td>");
+            String between = "";
+            for (Map.Entry<String, String> link : run.links().entrySet()) {
+                markup(between).markup("<a href=\"").text(link.getValue()).markup("\">").text(link.getKey()).markup("</a>");
+                between = " · ";
+            }
+            markup("</td></tr>\n");
+        }
+        markup("</table></div>\n");
     }
 }

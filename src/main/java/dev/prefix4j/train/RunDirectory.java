@@ -43,6 +43,9 @@ public final class RunDirectory implements AutoCloseable {
     /** What was asked for. */
     public static final String CONFIG = "config.json";
 
+    /** Key of the configuration: names of the options that are not left at their defaults. */
+    public static final String CHOSEN = "chosen";
+
     /** A line for each step and each validation. */
     public static final String METRICS = "metrics.jsonl";
 
