@@ -72,5 +72,50 @@ if [ "$(LC_ALL=C.UTF-8 locale charmap 2>/dev/null)" = UTF-8 ]; then
   expect "leaves a UTF-8 locale as it is" "UTF-8"$'\n'"unset C.UTF-8" "$(charmap LANG=C.UTF-8)"
 fi
 
+# What is newer than the build is built again, by a Maven that only tells of its arguments.
+mkdir -p "$work/maven"
+printf '#!/bin/sh\nfor goal; do :; done\necho "mvn $goal"\n[ "$goal" != process-classes ] || touch "%s"\n' "$copy/target/built" >"$work/maven/mvn"
+chmod +x "$work/maven/mvn"
+launch() {
+  env -i HOME="$work" PATH="$work/maven:/usr/bin:/bin" PREFIX4J_JAVA_HOME="$work/jdk25" "$work/p4j" --version 2>&1 |
+    sed 's/^ran .*/ran/'
+}
+touch -d '2 hours ago' "$copy/pom.xml" "$copy/src" "$copy/native"
+touch -d '1 hour ago' "$copy/target/built"
+expect "does not build after a build of Maven's own" "ran" "$(launch)"
+touch "$copy/src"
+expect "builds what is newer than the build" "prefix4j: building"$'\n'"mvn process-classes"$'\n'"ran" "$(launch)"
+expect "builds it once" "ran" "$(launch)"
+
+# The version, with and without Git.
+cp "$root/scripts/version" "$copy/scripts/"
+"$copy/scripts/version" 1.2.3 "$work/version"
+expect "writes a version without Git" "version=1.2.3"$'\n'"commit=" "$(cat "$work/version")"
+if command -v git >/dev/null; then
+  commit() { git -C "$copy" -c user.name=n -c user.email=e -c commit.gpgsign=false commit -q --allow-empty -m "$1"; }
+  git -C "$copy" init -q && git -C "$copy" add scripts && commit one
+  "$copy/scripts/version" 1.2.3 "$work/version"
+  expect "writes the commit" "commit=$(git -C "$copy" rev-parse --short=12 HEAD)" "$(sed 1d "$work/version")"
+  echo '#' >>"$copy/scripts/version"
+  "$copy/scripts/version" 1.2.3 "$work/version"
+  expect "says that there are changes" "commit=$(git -C "$copy" rev-parse --short=12 HEAD)-dirty" "$(sed 1d "$work/version")"
+  version=$copy/target/classes/dev/prefix4j/version.properties
+  mkdir -p "${version%/*}" && cp "$work/version" "$version" && touch -d '1 hour ago' "$version"
+  commit two && launch >/dev/null
+  expect "follows a commit without a build" "commit=$(git -C "$copy" rev-parse --short=12 HEAD)-dirty" "$(sed 1d "$version")"
+fi
+
+# A target folder that came with a copied checkout, and a CMake that only tells whether it finds a cache.
+printf '#!/bin/sh\n[ "$1" != -S ] || { [ -e "$4/CMakeCache.txt" ] && echo cache || echo no cache; } >&3\n' >"$work/maven/cmake"
+chmod +x "$work/maven/cmake"
+cp "$root/native/build" "$copy/native/"
+mkdir -p "$copy/target/native"
+prepare() { # folder of the cache
+  echo "CMAKE_HOME_DIRECTORY:INTERNAL=$1" >"$copy/target/native/CMakeCache.txt"
+  PATH="$work/maven:/usr/bin:/bin" "$copy/native/build" "$work/kernels" 3>&1 >/dev/null 2>&1
+}
+expect "drops another checkout's CMake cache" "no cache" "$(prepare /elsewhere/native)"
+expect "keeps its own CMake cache" "cache" "$(prepare "$copy/native")"
+
 printf 'launcher: %d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

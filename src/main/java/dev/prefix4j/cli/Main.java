@@ -1,12 +1,14 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
@@ -165,12 +167,36 @@ public final class Main {
         return message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", " ");
     }
 
-    /** The version from the jar, if there is one. */
+    /** What the build wrote of itself, and what it runs on; loads nothing native. */
     static final class Version implements CommandLine.IVersionProvider {
         @Override
-        public String[] getVersion() {
-            String version = Main.class.getPackage().getImplementationVersion();
-            return new String[] {"prefix4j " + (version == null ? "(development)" : version)};
+        public String[] getVersion() throws IOException {
+            return lines(
+                    read("/dev/prefix4j/version.properties"),
+                    Runtime.version().toString(),
+                    read("/META-INF/maven/org.bytedeco/pytorch/pom.properties"));
+        }
+
+        /**
+         * @param build has {@code version} and {@code commit}, which may be empty or absent
+         * @param libtorch has {@code version}: libtorch's, a dash, JavaCPP's
+         */
+        static String[] lines(Properties build, String java, Properties libtorch) {
+            String commit = build.getProperty("commit", "");
+            return new String[] {
+                "prefix4j " + build.getProperty("version", "(development)") + (commit.isEmpty() ? "" : " (commit " + commit + ")"),
+                "Java " + java + ", libtorch " + libtorch.getProperty("version", "(not found)").replaceFirst("-.*", "")
+            };
+        }
+
+        private static Properties read(String resource) throws IOException {
+            Properties properties = new Properties();
+            try (InputStream in = Main.class.getResourceAsStream(resource)) {
+                if (in != null) {
+                    properties.load(in);
+                }
+            }
+            return properties;
         }
     }
 }
