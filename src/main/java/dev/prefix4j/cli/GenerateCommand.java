@@ -193,6 +193,7 @@ final class GenerateCommand extends ConsoleCommand {
                 List<int[]> prompts = prompts(sources, tokenizer, model, conditioned.taken());
                 OutputRules rules = new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram, compat.never(tokenizer));
                 Decoding decoding = decoding();
+                requireMemory(model, prompts, conditioned.taken());
                 Generator generator = new Generator(conditioned);
                 try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
                     for (int from = 0; from < prompts.size(); from += batchSize) {
@@ -266,6 +267,17 @@ final class GenerateCommand extends ConsoleCommand {
             prompts.add(cut);
         }
         return prompts;
+    }
+
+    /** Refuses keys and values that no memory holds; every row of a batch has as many as the longest. */
+    private void requireMemory(Gpt2 model, List<int[]> prompts, int past) {
+        double rows = (double) Math.min(batchSize, prompts.size()) * beams;
+        int tokens = past + maxNewTokens + prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
+        double numbers = tokens * 2.0 * model.config().layers() * model.config().width() + model.config().vocabulary();
+        OptionBounds.requireMemory(
+                Float.BYTES * rows * numbers,
+                "--batch-size %,d, --beams %,d, --max-new-tokens %,d".formatted(batchSize, beams, maxNewTokens),
+                "the keys and values of a batch");
     }
 
     private String line(Example source, Generation generation, Tokenizer tokenizer) {

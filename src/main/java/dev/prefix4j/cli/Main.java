@@ -33,7 +33,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             InspectCommand.class,
             BenchCommand.class,
             DataCommand.class,
-            DoctorCommand.class
+            DoctorCommand.class,
+            CompletionCommand.class
         })
 public final class Main {
     /** Done. */
@@ -92,6 +93,10 @@ public final class Main {
                 .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))
                 .setUsageHelpAutoWidth(true)
+                .setExecutionStrategy(parsed -> {
+                    OptionBounds.require(parsed);
+                    return new CommandLine.RunLast().execute(parsed);
+                })
                 .setParameterExceptionHandler((e, _) -> wrongUsage(e, err))
                 .setExecutionExceptionHandler((e, _, _) -> failed(e, err, verbose));
         if (args.length == 0) {
@@ -113,7 +118,7 @@ public final class Main {
      * @throws dev.prefix4j.InputException if a value is
      */
     static void check(CommandLine line, List<String> args) {
-        line.parseArgs(args.toArray(String[]::new));
+        OptionBounds.require(line.parseArgs(args.toArray(String[]::new)));
         line.getSubcommands().get(args.getFirst()).<ConsoleCommand>getCommand().settle();
     }
 
@@ -133,7 +138,9 @@ public final class Main {
                 return CommandLine.defaultFactory().create(type);
             }
         };
-        return new CommandLine(new Main(), factory);
+        CommandLine line = new CommandLine(new Main(), factory);
+        OptionGroups.install(line);
+        return line;
     }
 
     private static void configureLogging(boolean verbose) {
@@ -147,8 +154,11 @@ public final class Main {
     private static int wrongUsage(ParameterException e, PrintStream err) {
         String command = e.getCommandLine().getCommandSpec().qualifiedName();
         List<String> similar = e instanceof UnmatchedArgumentException unmatched ? unmatched.getSuggestions() : List.of();
-        String suggestion = similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
-        err.println("prefix4j: " + oneLine(e.getMessage()) + suggestion + " (see " + command + " --help)");
+        String hint = e instanceof UnmatchedArgumentException unmatched
+                ? unmatched.getUnmatched().stream().map(PeftNames::hint).filter(java.util.Objects::nonNull).findFirst().orElse(null)
+                : null;
+        String suggestion = hint != null ? "; " + hint : similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
+        err.println("prefix4j: " + oneLine(e.getMessage()).replaceFirst("' is not an int$", "' is not a whole number up to 2,147,483,647") + suggestion + " (see " + command + " --help)");
         return WRONG_USAGE;
     }
 

@@ -30,6 +30,9 @@ final class MethodOptions {
             "prefix", "embedding", "infix", "infix-embedding", "layers", "fine-tune", "fine-tune-top", "adapter", "lora",
             "in-context");
 
+    /** Of a parameter, its gradient and the two moments of AdamW, float32. */
+    private static final int BYTES_TRAINED = 4 * Float.BYTES;
+
     @Option(
             names = "--method",
             paramLabel = "METHOD",
@@ -138,6 +141,21 @@ final class MethodOptions {
         }
         int first = Integer.parseInt(matcher.group(1));
         return new int[] {first, matcher.group(2) == null ? first : Integer.parseInt(matcher.group(2))};
+    }
+
+    /** Refuses sizes that no memory holds, before anything of them is made. */
+    void requireMemory(Method made, Gpt2Config config) {
+        String options = switch (method) {
+            case "prefix", "embedding", "infix", "infix-embedding", "layers" -> reparam.equals("mlp")
+                    ? "--prefix-length %,d, --hidden %,d".formatted(prefixLength, hidden)
+                    : "--prefix-length %,d".formatted(prefixLength);
+            case "adapter" -> bottleneck != null ? "--bottleneck %,d".formatted(bottleneck) : "--adapter-share " + adapterShare;
+            case "lora" -> "--rank %,d".formatted(rank);
+            default -> null; // the model decides
+        };
+        if (options != null) {
+            OptionBounds.requireMemory((double) BYTES_TRAINED * made.trainedNumbers(config), options, "the parameters, with AdamW's state,");
+        }
     }
 
     /** @param contextTokens of the examples of method in-context */

@@ -225,6 +225,7 @@ final class PretrainCommand extends ConsoleCommand {
         }
         PretrainConfig config = config();
         modelConfig(1, 0); // refuses a geometry before anything is made
+        requireMemory();
         if (!init.equals("copying") && !init.equals("random")) {
             throw new InputException("init: expected copying or random, found '" + init + "'");
         }
@@ -358,6 +359,20 @@ final class PretrainCommand extends ConsoleCommand {
         return new Gpt2Config(
                 layers, heads, width, positions, vocabulary, 4 * width, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false,
                 true, eos, eos);
+    }
+
+    /** Refuses a geometry that no memory holds: parameters, gradients and the two moments of AdamW. */
+    private void requireMemory() {
+        if (from != null) {
+            return; // the model decides
+        }
+        double vocabulary = vocabularySize == null ? 0 : vocabularySize;
+        double parameters = (vocabulary + positions) * width + 12.0 * layers * width * width;
+        OptionBounds.requireMemory(
+                4 * Float.BYTES * parameters,
+                "--layers %,d, --width %,d, --positions %,d%s".formatted(
+                        layers, width, positions, vocabularySize == null ? "" : ", --vocab-size %,d".formatted(vocabularySize)),
+                "training them");
     }
 
     private PretrainConfig config() {

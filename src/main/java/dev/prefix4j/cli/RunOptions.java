@@ -89,6 +89,10 @@ final class RunOptions {
             }
             JsonNode node = stored.json().get(key(option));
             Object value = node == null || node.isNull() ? null : convert(stored, option, node);
+            String wrong = OptionBounds.wrong(option, value);
+            if (wrong != null) {
+                throw new InputException(out.resolve(RunDirectory.CONFIG) + ": " + wrong);
+            }
             if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
                 Object given = option.getValue();
                 if (!comparable(given).equals(value)) {

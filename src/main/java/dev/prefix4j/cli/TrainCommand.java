@@ -292,6 +292,7 @@ final class TrainCommand extends ConsoleCommand {
                     return keepExamples(gpt2, freezer, tokenizer, modelOptions, training, validation);
                 }
                 Method method = methodOptions.method(gpt2.config(), 0);
+                methodOptions.requireMemory(method, gpt2.config());
                 Tuner tuner = method.tuner(gpt2, freezer);
                 int taken = tuner.taken();
                 List<Sequence> trainingSequences = modelOptions.encode(training, tokenizer, gpt2, taken, compat.training());

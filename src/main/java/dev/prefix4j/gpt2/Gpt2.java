@@ -160,7 +160,7 @@ public final class Gpt2 extends Module {
      * @throws InputException with the budget spelled out
      */
     public void requireRoom(int past, int tokens, int toGenerate) {
-        int needed = Math.addExact(Math.addExact(past, tokens), toGenerate);
+        long needed = (long) past + tokens + toGenerate;
         if (needed > config.positions()) {
             throw new InputException("too long for the model: %d positions of prefix + %d of tokens%s = %d, the model has %d"
                     .formatted(

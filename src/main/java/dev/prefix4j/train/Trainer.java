@@ -90,7 +90,12 @@ public final class Trainer {
         this.validation = List.copyOf(validation);
         this.run = run;
         this.saver = saver;
-        this.total = config.steps() > 0 ? config.steps() : Math.multiplyExact(config.epochs(), stepsPerEpoch());
+        long steps = config.steps() > 0 ? config.steps() : (long) config.epochs() * stepsPerEpoch();
+        if (steps > Integer.MAX_VALUE) {
+            throw new InputException("epochs: expected at most %,d, with %,d steps each, found %,d"
+                    .formatted(Integer.MAX_VALUE / stepsPerEpoch(), stepsPerEpoch(), config.epochs()));
+        }
+        this.total = (int) steps;
         for (List<Sequence> sequences : List.of(training, validation)) {
             sequences.stream().mapToInt(s -> s.ids().length).max().ifPresent(tuner::requireRoom);
         }
