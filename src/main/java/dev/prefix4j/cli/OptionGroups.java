@@ -90,7 +90,9 @@ enum OptionGroups {
     /** Gives the help of commands their headings. */
     static void install(CommandLine line) {
         for (String command : OWN.keySet()) {
-            Map<String, CommandLine.IHelpSectionRenderer> sections = line.getSubcommands().get(command).getHelpSectionMap();
+            CommandLine grouped = line.getSubcommands().get(command);
+            grouped.getCommandSpec().usageMessage().abbreviateSynopsis(true); // the lists below say it all
+            Map<String, CommandLine.IHelpSectionRenderer> sections = grouped.getHelpSectionMap();
             sections.remove(CommandLine.Model.UsageMessageSpec.SECTION_KEY_OPTION_LIST_HEADING);
             sections.put(CommandLine.Model.UsageMessageSpec.SECTION_KEY_OPTION_LIST, help -> list(command, help));
         }
