@@ -65,13 +65,16 @@ public final class JsonFile {
     }
 
     /** In our words where the parser's tell of its inside. */
-    private static String reason(JsonProcessingException e) {
+    public static String reason(JsonProcessingException e) {
         String message = e.getOriginalMessage();
         if (e instanceof StreamConstraintsException) {
             return "nested too deeply, or a name, number or text that is too long";
         }
         if (message.startsWith("Unexpected end-of-input")) {
             return "the end of the file within an object, list or text";
+        }
+        if (message.startsWith("Trailing token")) {
+            return "more after its end";
         }
         if (message.startsWith("Invalid UTF-8")) {
             return "bytes that are not UTF-8";

@@ -46,6 +46,9 @@ public final class Main {
     /** The command line is wrong; standard error has one line. */
     public static final int WRONG_USAGE = 2;
 
+    /** Longest message, in characters: its beginning and its end are shown. */
+    private static final int MAX_MESSAGE = 1_000;
+
     private Main() {}
 
     /** Runs the command line and ends the process with its exit code. */
@@ -174,7 +177,13 @@ public final class Main {
     }
 
     private static String oneLine(String message) {
-        return message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", " ");
+        if (message == null) {
+            return "no message";
+        }
+        String line = message.strip().replaceAll("\\s*\\R\\s*", " ").replaceAll("[\\p{Cntrl}\\p{Cf}\\p{Zl}\\p{Zp}]", " ");
+        return line.length() <= MAX_MESSAGE
+                ? line
+                : line.substring(0, MAX_MESSAGE / 2) + "…" + line.substring(line.length() - MAX_MESSAGE / 2);
     }
 
     /** What the build wrote of itself, and what it runs on; loads nothing native. */

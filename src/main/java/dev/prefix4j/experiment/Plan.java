@@ -9,6 +9,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
+import dev.prefix4j.JsonFile;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Files;
@@ -104,7 +105,7 @@ public record Plan(
         } catch (JsonProcessingException e) {
             String line = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
             throw new InputException(
-                    file + line + ": invalid YAML: " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
+                    file + line + ": invalid YAML: " + JsonFile.reason(e), e);
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }

@@ -6,7 +6,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
+import dev.prefix4j.JsonFile;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -262,8 +264,7 @@ public final class Safetensors implements AutoCloseable {
                     throw new InputException(file + ": header: expected its end after the object, found more");
                 }
             } catch (JsonProcessingException e) {
-                String reason = e.getOriginalMessage().lines().findFirst().orElse("");
-                throw new InputException(file + ": header: invalid JSON: " + reason, e);
+                throw new InputException(file + ": header: invalid JSON: " + JsonFile.reason(e), e);
             } catch (IOException e) {
                 throw AtomicFile.cannotRead(file, e);
             }
@@ -376,11 +377,7 @@ public final class Safetensors implements AutoCloseable {
 
         private InputException wrong(String what, String expected, Object found) {
             return new InputException("%s: header: '%s': expected %s, found %s"
-                    .formatted(file, brief(what), expected, brief(String.valueOf(found))));
-        }
-
-        private static String brief(String text) {
-            return text.length() > 100 ? text.substring(0, 100) + "…" : text;
+                    .formatted(file, Excerpt.ofReason(what), expected, Excerpt.ofReason(String.valueOf(found))));
         }
     }
 }
