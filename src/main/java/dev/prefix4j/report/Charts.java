@@ -1,5 +1,6 @@
 package dev.prefix4j.report;
 
+import dev.prefix4j.ProcessSettings;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
@@ -33,7 +34,7 @@ final class Charts {
     private static final double MARGIN = 0.02;
 
     static {
-        System.setProperty("java.awt.headless", "true"); // read when AWT loads
+        ProcessSettings.setDefault("java.awt.headless", "true"); // read when AWT loads
     }
 
     private Charts() {}
