@@ -19,7 +19,9 @@ class HeadlessTest {
     @ParameterizedTest
     @CsvSource({
         "Charts,-Da=b,true",
+        "SweepPage,-Da=b,true",
         "Charts,-Dprefix4j.process-settings=off,null",
+        "SweepPage,-Dprefix4j.process-settings=off,null",
         "Charts,-Djava.awt.headless=false,false"
     })
     void aHostDecidesWhetherPlotsSetAwtHeadless(String type, String option, String headless) throws Exception {

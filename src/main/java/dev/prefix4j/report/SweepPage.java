@@ -1,5 +1,6 @@
 package dev.prefix4j.report;
 
+import dev.prefix4j.ProcessSettings;
 import dev.prefix4j.report.Charts.CannotDrawException;
 import dev.prefix4j.report.Charts.Format;
 import dev.prefix4j.report.Charts.Palette;
@@ -33,6 +34,10 @@ public final class SweepPage {
 
     private static final String VALIDATION_LOSS = "valid loss";
     private static final String DEVIATION = " ± ";
+
+    static {
+        ProcessSettings.setDefault("java.awt.headless", "true"); // read when AWT loads: with the first chart, before Charts is
+    }
 
     private final StringBuilder html = new StringBuilder();
     private final Sweep sweep;
