@@ -35,6 +35,7 @@ final class OptionBounds {
             Map.entry("--save-every", BILLION),
             Map.entry("--patience", BILLION),
             Map.entry("--beams", 1024.0),
+            Map.entry("--n-best", 1024.0),
             Map.entry("--max-new-tokens", 1_000_000.0),
             Map.entry("--min-new-tokens", 1_000_000.0),
             Map.entry("--no-repeat-ngram", 1_000_000.0),

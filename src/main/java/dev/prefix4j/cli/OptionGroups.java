@@ -38,7 +38,7 @@ enum OptionGroups {
             DECODING,
             List.of(
                     "--beams", "--length-penalty", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty",
-                    "--n-best", "--max-new-tokens", "--min-new-tokens", "--no-repeat-ngram"),
+                    "--n-best", "--max-new-tokens", "--min-new-tokens", "--no-repeat-ngram", "--no-repeat-ngram-in"),
             OUTPUT,
             List.of("--out", "--resume", "--save-every", "--dtype", "--tensorboard", "--scores", "--json"),
             RUNTIME,
