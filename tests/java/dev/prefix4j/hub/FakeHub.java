@@ -22,6 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
 import java.util.function.UnaryOperator;
 
 /**
@@ -156,12 +157,19 @@ public final class FakeHub implements AutoCloseable {
         }
     }
 
-    /** Promises all of the bytes and hangs up after some of them. */
-    static void cutOff(HttpExchange exchange, byte[] bytes, int sent) throws IOException {
+    /** Promises all of the bytes and hangs up when some of them have arrived in a file. */
+    static void cutOff(HttpExchange exchange, byte[] bytes, int sent, Path arrived) throws IOException {
         exchange.sendResponseHeaders(200, bytes.length);
         exchange.getResponseBody().write(bytes, 0, sent);
         exchange.getResponseBody().flush();
-        pause(200); // so that the bytes arrive before the end does
+        await(() -> arrived.toFile().length() == sent);
+    }
+
+    /** A minute ends the wait of a test that fails. */
+    static void await(BooleanSupplier condition) {
+        for (int i = 0; i < 6_000 && !condition.getAsBoolean(); i++) {
+            pause(10);
+        }
     }
 
     static void pause(int millis) {
