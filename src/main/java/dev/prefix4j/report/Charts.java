@@ -31,7 +31,7 @@ final class Charts {
     private static final int FEW = 40;
 
     /** Room beside the first and the last step, as a share of all; XChart leaves out a tick at the very edge. */
-    private static final double MARGIN = 0.02;
+    static final double MARGIN = 0.02;
 
     static {
         ProcessSettings.setDefault("java.awt.headless", "true"); // read when AWT loads
@@ -96,7 +96,7 @@ final class Charts {
         final int width;
         final int height;
         private final int fontSize;
-        private final int ticks;
+        final int ticks;
 
         Format(int width, int height, int fontSize, int ticks) {
             this.width = width;
@@ -232,6 +232,7 @@ final class Charts {
         styler.setChartTitleBoxVisible(false);
         styler.setChartPadding(format == Format.LARGE ? 16 : 10);
         styler.setMarkerSize(7);
+        styler.setErrorBarsColor(palette.muted);
         styler.setLegendPosition(LegendPosition.OutsideS);
         styler.setLegendLayout(format == Format.PHONE ? LegendLayout.Vertical : LegendLayout.Horizontal);
         styler.setLegendPadding(format == Format.LARGE ? 12 : 6);

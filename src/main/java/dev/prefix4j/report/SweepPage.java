@@ -8,6 +8,7 @@ import dev.prefix4j.train.Sample;
 import java.awt.BasicStroke;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,6 +20,7 @@ import org.knowm.xchart.CategorySeries;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** The results of a sweep as a picture for each score, and as one HTML file that loads nothing, in the style of a run's page. */
@@ -31,6 +33,9 @@ public final class SweepPage {
 
     /** Lines of one variant differ by these dashes, in points. */
     private static final float[][] DASHES = {null, {7, 4}, {2, 4}, {10, 4, 2, 4}};
+
+    /** Room above and below the numbers of a chart, as a share of their range. */
+    private static final double MARGIN = 0.06;
 
     private static final String VALIDATION_LOSS = "valid loss";
     private static final String DEVIATION = " ± ";
@@ -147,8 +152,8 @@ public final class SweepPage {
         chart.getStyler().setChartTitleVisible(!title.isEmpty());
         chart.getStyler().setAvailableSpaceFill(0.6);
         chart.getStyler().setOverlapped(true);
-        chart.getStyler().setPlotContentSize(0.94);
         boolean bars = score.axis() == null;
+        frame(chart.getStyler(), score, bars);
         chart.getStyler().setDefaultSeriesRenderStyle(
                 bars ? CategorySeries.CategorySeriesRenderStyle.Bar : CategorySeries.CategorySeriesRenderStyle.Line);
         List<String> names = score.lines().keySet().stream()
@@ -175,6 +180,25 @@ public final class SweepPage {
             series.setLineStyle(stroke(ofVariant.merge(variant, 1, Integer::sum) - 1));
         }
         return chart;
+    }
+
+    /** Room for all numbers and their error bars, also where there is one number; bars stand on 0. */
+    private static void frame(AxesChartStyler styler, Score score, boolean bars) {
+        double least = bars ? 0 : Double.MAX_VALUE;
+        double most = bars ? 0 : -Double.MAX_VALUE;
+        for (Map.Entry<String, List<Double>> line : score.lines().entrySet()) {
+            for (int i = 0; i < line.getValue().size(); i++) {
+                double value = line.getValue().get(i);
+                double deviation = score.deviations().get(line.getKey()).get(i);
+                if (!Double.isNaN(value)) {
+                    least = Math.min(least, value - deviation);
+                    most = Math.max(most, value + deviation);
+                }
+            }
+        }
+        double margin = most > least ? MARGIN * (most - least) : Math.max(MARGIN * Math.abs(most), MARGIN);
+        styler.setYAxisMin(bars && least == 0 ? 0 : least - margin);
+        styler.setYAxisMax(most + margin);
     }
 
     private static List<Double> only(List<String> names, String name, List<Double> values) {
@@ -250,7 +274,7 @@ public final class SweepPage {
             int column = i;
             deviates[i] = rows.stream().anyMatch(row -> row.get(column).contains(DEVIATION));
             Optional<Boolean> higher = higherIsBetter(head.get(i), scores);
-            best[i] = higher.isEmpty() || rows.size() == 1 ? Double.NaN : best(rows, i, higher.get());
+            best[i] = higher.isEmpty() ? Double.NaN : best(rows, i, higher.get());
             markup(i < sweep.textColumns() ? "<th>" : "<th class=\"number\"%s>".formatted(deviates[i] ? " colspan=\"2\"" : ""));
             text(head.get(i) + higher.map(h -> h ? " ↑" : " ↓").orElse("")).markup("</th>");
         }
@@ -277,11 +301,13 @@ public final class SweepPage {
     }
 
     private static double best(List<List<String>> rows, int column, boolean higher) {
-        var means = rows.stream()
+        double[] means = rows.stream()
                 .map(row -> row.get(column).split(DEVIATION, 2)[0])
                 .filter(mean -> !mean.isEmpty())
-                .mapToDouble(Double::parseDouble);
-        return (higher ? means.max() : means.min()).orElse(Double.NaN);
+                .mapToDouble(Double::parseDouble)
+                .sorted()
+                .toArray();
+        return means.length < 2 ? Double.NaN : means[higher ? means.length - 1 : 0]; // one alone is not the best
     }
 
     private void claims() {
@@ -359,6 +385,13 @@ public final class SweepPage {
         Charts.style(chart.getStyler(), format, palette);
         chart.getStyler().setChartTitleVisible(false);
         chart.getStyler().setXAxisDecimalPattern("#,##0");
+        chart.getStyler().setXAxisMaxLabelCount(format.ticks);
+        double last = shown.stream()
+                .flatMapToDouble(run -> Arrays.stream(run.trained().orElseThrow().steps()))
+                .max()
+                .orElse(1);
+        chart.getStyler().setXAxisMin(-Charts.MARGIN * last);
+        chart.getStyler().setXAxisMax((1 + Charts.MARGIN) * last);
         chart.getStyler().setYAxisDecimalPattern("#,##0.0##");
         Map<String, Integer> ofVariant = new LinkedHashMap<>();
         for (Run run : shown) {
