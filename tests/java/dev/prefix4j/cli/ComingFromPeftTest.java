@@ -63,7 +63,7 @@ class ComingFromPeftTest {
             }
 
             int[] prompt = Sequences.prompt("name : The Mill", tokenizer, shape.bos());
-            OutputRules rules = new OutputRules(60, 0, 3);
+            OutputRules rules = new OutputRules(60, 0, 3, OutputRules.Counted.ALL);
             Generation output = new Generator(AdapterFolder.apply(adapter, model))
                     .generate(List.of(prompt), new Decoding.BeamSearch(5, 1.0), rules).getFirst();
             System.out.println(tokenizer.decode(output.ids()));

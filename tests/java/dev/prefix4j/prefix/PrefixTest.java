@@ -250,17 +250,17 @@ class PrefixTest {
             for (Decoding how : List.of(
                     new Decoding.Greedy(), new Decoding.BeamSearch(1, 1), new Decoding.BeamSearch(4, 1),
                     new Decoding.Sampling(0.2, 0, 1))) {
-                repeating += generator.generate(prompts, how, new OutputRules(30, 30, 0)).stream()
+                repeating += generator.generate(prompts, how, OutputRules.exactly(30)).stream()
                         .mapToInt(one -> repeats(one.ids(), size) ? 1 : 0)
                         .sum();
-                for (var one : generator.generate(prompts, how, new OutputRules(30, 30, n))) {
+                for (var one : generator.generate(prompts, how, new OutputRules(30, 30, n, OutputRules.Counted.OUTPUT))) {
                     assertEquals(30, one.ids().length, how.toString());
                     assertFalse(repeats(one.ids(), n), how + ", " + n + ": " + java.util.Arrays.toString(one.ids()));
                 }
             }
             assertTrue(repeating > 0, "the test says nothing if no output repeats by itself");
         }
-        OutputRules rules = new OutputRules(20, 0, 2);
+        OutputRules rules = new OutputRules(20, 0, 2, OutputRules.Counted.OUTPUT);
         List<Generation> greedy = generator.generate(prompts, new Decoding.Greedy(), rules);
         List<Generation> beam = generator.generate(prompts, new Decoding.BeamSearch(1, 1), rules);
         for (int i = 0; i < prompts.size(); i++) {
@@ -293,8 +293,8 @@ class PrefixTest {
         List<int[]> prompts = List.of(new int[] {3, 4, 5}, new int[] {8, 1});
         for (Decoding how : List.of(new Decoding.Greedy(), new Decoding.BeamSearch(4, 1), new Decoding.Sampling(1, 0, 1))) {
             java.util.Set<Integer> used = new java.util.HashSet<>();
-            generator.generate(prompts, how, new OutputRules(20, 20, 0)).forEach(one -> java.util.Arrays.stream(one.ids()).forEach(used::add));
-            for (Generation one : generator.generate(prompts, how, new OutputRules(20, 20, 0, used))) {
+            generator.generate(prompts, how, OutputRules.exactly(20)).forEach(one -> java.util.Arrays.stream(one.ids()).forEach(used::add));
+            for (Generation one : generator.generate(prompts, how, new OutputRules(20, 20, 0, OutputRules.Counted.ALL, 1, used))) {
                 assertTrue(java.util.Arrays.stream(one.ids()).noneMatch(used::contains), how.toString());
             }
         }

@@ -60,7 +60,7 @@ final class BenchGenerate extends BenchWork {
                             .map(e -> Sequences.prompt(e.source(), tokenizer, gpt2.config().bos()))
                             .toList();
                     long start = System.nanoTime();
-                    generator.generate(prompts, decoding, new OutputRules(newTokens, newTokens, 0));
+                    generator.generate(prompts, decoding, OutputRules.exactly(newTokens));
                     spent += batch == 0 ? 0 : seconds(start);
                 }
                 print(result("generate")

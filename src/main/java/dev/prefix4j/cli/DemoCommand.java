@@ -44,7 +44,7 @@ final class DemoCommand extends ConsoleCommand {
     private static final int SHOWN = 3;
     private static final Decoding BEAMS = new Decoding.BeamSearch(5, 1); // as the paper decodes, section 5.3
     private static final OutputRules SIMPLE = OutputRules.atMost(60);
-    private static final OutputRules NOTHING_TWICE = new OutputRules(60, 0, 3);
+    private static final OutputRules NOTHING_TWICE = new OutputRules(60, 0, 3, OutputRules.Counted.OUTPUT);
     private static final int BATCH = 20;
     private static final List<String> TRAINING = List.of(
             "--model", MODEL, "--data", "builtin:e2e/train", "--valid", "builtin:e2e/valid",
@@ -248,7 +248,7 @@ final class DemoCommand extends ConsoleCommand {
         console.out().printf("adapter    %s, %,d bytes%n", out.resolve("adapter"), bytes);
         console.out().printf("run        %s: report.html, metrics.jsonl, config.json%n", out);
         console.out().printf(
-                "try it     scripts/prefix4j generate --model %s --prefix %s --beams 5 --no-repeat-ngram 3 --prompt \"name : The Mill | food : Italian\"%n",
+                "try it     scripts/prefix4j generate --model %s --prefix %s --beams 5 --no-repeat-ngram 3 --no-repeat-ngram-in output --prompt \"name : The Mill | food : Italian\"%n",
                 MODEL, out.resolve("adapter"));
     }
 }

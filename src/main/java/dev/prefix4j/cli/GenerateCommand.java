@@ -22,6 +22,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Set;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -87,6 +89,12 @@ final class GenerateCommand extends ConsoleCommand {
     Double topP;
 
     @Option(
+            names = "--min-p",
+            paramLabel = "P",
+            description = "Sample among tokens at least P times as likely as the likeliest.")
+    Double minP;
+
+    @Option(
             names = "--max-new-tokens",
             paramLabel = "N",
             defaultValue = "80",
@@ -104,8 +112,32 @@ final class GenerateCommand extends ConsoleCommand {
             names = "--no-repeat-ngram",
             paramLabel = "N",
             defaultValue = "0",
-            description = "No N tokens in a row occur twice in an output; 0: they may.")
+            description = "No N tokens in a row occur twice; 0: they may.")
     int noRepeatNgram;
+
+    @Option(
+            names = "--no-repeat-ngram-in",
+            paramLabel = "W",
+            defaultValue = "all",
+            description = "Where they are counted: all: source and output, as Transformers does; output: the output may repeat its"
+                    + " source, as texts about a table must.")
+    String noRepeatNgramIn;
+
+    @Option(
+            names = "--repetition-penalty",
+            paramLabel = "X",
+            defaultValue = "1.0",
+            description = "Tokens that source or output have already get less likely: positive scores are divided by X, others"
+                    + " multiplied; 1: none.")
+    double repetitionPenalty;
+
+    @Option(
+            names = "--n-best",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "N outputs for each source, each on a line with rank and score before it: the best of --beams with their"
+                    + " scores, or N samples with their log-probabilities.")
+    int nBest;
 
     @Option(
             names = "--batch-size",
@@ -143,16 +175,21 @@ final class GenerateCommand extends ConsoleCommand {
     }
 
     private Decoding decoding() {
-        boolean sampling = temperature != null || topK != null || topP != null;
+        boolean sampling = temperature != null || topK != null || topP != null || minP != null;
         if (sampling && beams != 1) {
             throw new ParameterException(
-                    spec.commandLine(), "expected --beams or --temperature, --top-k and --top-p, found both");
+                    spec.commandLine(), "expected --beams or --temperature, --top-k, --top-p and --min-p, found both");
         }
         if (sampling) {
             return new Decoding.Sampling(
-                    temperature == null ? 1 : temperature, topK == null ? 0 : topK, topP == null ? 1 : topP);
+                    temperature == null ? 1 : temperature, topK == null ? 0 : topK, topP == null ? 1 : topP, minP == null ? 0 : minP);
         }
         return beams == 1 ? new Decoding.Greedy() : new Decoding.BeamSearch(beams, lengthPenalty, compat.authors());
+    }
+
+    private OutputRules rules(Set<Integer> never) {
+        return new OutputRules(
+                maxNewTokens, minNewTokens, noRepeatNgram, OutputRules.Counted.parse(noRepeatNgramIn), repetitionPenalty, never);
     }
 
     @Override
@@ -163,8 +200,8 @@ final class GenerateCommand extends ConsoleCommand {
         if (recipe != null) {
             console.say("%s", Recipe.parse(recipe).generate(spec));
         }
-        decoding();
-        new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram);
+        decoding().requireOutputs(nBest);
+        rules(Set.of());
         precision.parse();
         DataOptionsMixin.requireLimit(limit);
         if (batchSize < 1) {
@@ -191,21 +228,24 @@ final class GenerateCommand extends ConsoleCommand {
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 modelOptions.checkBase(prefix, model, tokenizer, console);
                 List<int[]> prompts = prompts(sources, tokenizer, model, conditioned.taken());
-                OutputRules rules = new OutputRules(maxNewTokens, minNewTokens, noRepeatNgram, compat.never(tokenizer));
+                OutputRules rules = rules(compat.never(tokenizer));
                 Decoding decoding = decoding();
                 requireMemory(model, prompts, conditioned.taken());
                 Generator generator = new Generator(conditioned);
                 try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
                     for (int from = 0; from < prompts.size(); from += batchSize) {
                         int to = Math.min(from + batchSize, prompts.size());
-                        List<Generation> results =
-                                generator.generate(prompts.subList(from, to), decoding, rules);
+                        List<List<Generation>> results =
+                                generator.generate(prompts.subList(from, to), decoding, rules, nBest);
                         for (int i = from; i < to; i++) {
-                            String line = line(sources.get(i), results.get(i - from), tokenizer);
-                            if (out == null) {
-                                console.out().println(line);
-                            } else {
-                                lines.append(line).append('\n');
+                            List<Generation> outputs = results.get(i - from);
+                            for (int rank = 1; rank <= outputs.size(); rank++) {
+                                String line = line(sources.get(i), outputs.get(rank - 1), rank, tokenizer);
+                                if (out == null) {
+                                    console.out().println(line);
+                                } else {
+                                    lines.append(line).append('\n');
+                                }
                             }
                         }
                         progress.to(to);
@@ -271,7 +311,7 @@ final class GenerateCommand extends ConsoleCommand {
 
     /** Refuses keys and values that no memory holds; every row of a batch has as many as the longest. */
     private void requireMemory(Gpt2 model, List<int[]> prompts, int past) {
-        double rows = (double) Math.min(batchSize, prompts.size()) * beams;
+        double rows = (double) Math.min(batchSize, prompts.size()) * Math.max(beams, nBest);
         int tokens = past + maxNewTokens + prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
         double numbers = tokens * 2.0 * model.config().layers() * model.config().width() + model.config().vocabulary();
         OptionBounds.requireMemory(
@@ -280,10 +320,11 @@ final class GenerateCommand extends ConsoleCommand {
                 "the keys and values of a batch");
     }
 
-    private String line(Example source, Generation generation, Tokenizer tokenizer) {
+    private String line(Example source, Generation generation, int rank, Tokenizer tokenizer) {
         String text = tokenizer.decode(generation.ids());
         if (!json) {
-            return text.strip().replaceAll("\\p{Cntrl}+", " "); // a line for each source, safe on a terminal
+            String oneLine = text.strip().replaceAll("\\p{Cntrl}+", " "); // safe on a terminal
+            return nBest == 1 ? oneLine : String.format(Locale.ROOT, "%d\t%.4f\t%s", rank, generation.score(), oneLine);
         }
         ObjectNode node = JSON.createObjectNode();
         node.put("source", source.source());
@@ -293,6 +334,9 @@ final class GenerateCommand extends ConsoleCommand {
         }
         node.put("text", text.strip());
         node.put("finished", generation.finished());
+        if (nBest > 1) {
+            node.put("rank", rank).put(beams == 1 ? "log_probability" : "score", generation.score());
+        }
         return node.toString();
     }
 }

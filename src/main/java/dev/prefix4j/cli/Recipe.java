@@ -100,7 +100,7 @@ enum Recipe {
     /** Gives options of {@code generate} their values (section 5.3). */
     String generate(CommandSpec spec) {
         Map<String, Object> values = new LinkedHashMap<>();
-        boolean sampling = given(spec, "--temperature") || given(spec, "--top-k") || given(spec, "--top-p");
+        boolean sampling = given(spec, "--temperature") || given(spec, "--top-k") || given(spec, "--top-p") || given(spec, "--min-p");
         if (!sampling) {
             values.put("--beams", this == XSUM ? 6 : 5);
             values.put("--length-penalty", this == XSUM ? 0.8 : 1.0);

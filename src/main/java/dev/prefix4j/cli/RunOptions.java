@@ -9,6 +9,7 @@ import dev.prefix4j.train.RunDirectory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -22,6 +23,9 @@ final class RunOptions {
             Set.of(
                     "--out", "--resume", "--json", "--verbose", "--help", "--version", "--threads", "--device",
                     "--tensorboard");
+
+    /** Options of the run that may change when it is resumed: how long it goes on, and how often it is looked at and saved. */
+    private static final Set<String> MAY_CHANGE = Set.of("--steps", "--epochs", "--valid-every", "--patience", "--save-every");
 
     private RunOptions() {}
 
@@ -70,6 +74,31 @@ final class RunOptions {
         return config;
     }
 
+    /** What a run was asked for, with what its resumption changes. */
+    static ObjectNode resumed(CommandSpec spec, JsonNode stored) {
+        ObjectNode config = stored.deepCopy();
+        ObjectNode now = describe(spec);
+        Set<String> chosen = new LinkedHashSet<>();
+        config.path(RunDirectory.CHOSEN).forEach(key -> chosen.add(key.asText()));
+        for (OptionSpec option : spec.options()) {
+            if (!MAY_CHANGE.contains(option.longestName())) {
+                continue;
+            }
+            String key = key(option);
+            if (!now.has(key)) {
+                config.remove(key);
+                chosen.remove(key);
+            } else if (!now.get(key).equals(config.get(key))) {
+                config.set(key, now.get(key));
+                chosen.add(key);
+            }
+        }
+        if (config.has(RunDirectory.CHOSEN)) { // an older run has no such list
+            chosen.forEach(config.putArray(RunDirectory.CHOSEN)::add);
+        }
+        return config;
+    }
+
     /** Given on the command line, or changed by a recipe. */
     private static boolean isChosen(CommandSpec spec, OptionSpec option) {
         return spec.commandLine().getParseResult().hasMatchedOption(option)
@@ -88,6 +117,9 @@ final class RunOptions {
                 continue;
             }
             JsonNode node = stored.json().get(key(option));
+            if (node != null && node.isNull() && option.type().isPrimitive()) {
+                throw stored.wrong(key(option), "a value for " + name, node);
+            }
             Object value = node == null || node.isNull() ? null : convert(stored, option, node);
             String wrong = OptionBounds.wrong(option, value);
             if (wrong != null) {
@@ -95,14 +127,22 @@ final class RunOptions {
             }
             if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
                 Object given = option.getValue();
-                if (!comparable(given).equals(value)) {
+                if (!MAY_CHANGE.contains(name) && !comparable(given).equals(value)) {
                     throw new InputException("%s: the run in %s has %s, found %s"
                             .formatted(name, out, value == null ? "none" : value, given));
                 }
-            } else if (node != null) {
+            } else if (node != null && !(isLength(name) && spec.commandLine().getParseResult().hasMatchedOption(otherLength(name)))) {
                 set(option, value);
             } // a run that is older than the option has its default
         }
+    }
+
+    private static boolean isLength(String name) {
+        return name.equals("--steps") || name.equals("--epochs");
+    }
+
+    private static String otherLength(String name) {
+        return name.equals("--steps") ? "--epochs" : "--steps";
     }
 
     private static String key(OptionSpec option) {
@@ -132,6 +172,10 @@ final class RunOptions {
 
     private static Object convert(ConfigFile stored, OptionSpec option, JsonNode node) {
         Class<?> type = option.type();
+        boolean nul = node.isTextual() ? node.textValue().indexOf(0) >= 0 : node.isArray() && node.toString().contains("\\u0000");
+        if (nul) { // no name of a file has it
+            throw stored.wrong(key(option), "a value for " + option.longestName(), node);
+        }
         if (type == Path.class && node.isTextual()) {
             return Path.of(node.textValue());
         }

@@ -1,5 +1,6 @@
 package dev.prefix4j.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
@@ -167,7 +168,8 @@ final class TrainCommand extends ConsoleCommand {
             description = "Write event files for TensorBoard to the folder tensorboard of the run.")
     boolean tensorBoard;
 
-    @Option(names = "--resume", description = "Go on with the run in --out, with its options.")
+    @Option(names = "--resume", description = "Go on with the run in --out, with its options. --steps, --epochs, --valid-every, --patience and --save-every may"
+                    + " be given anew: a run that has ended goes on where there are more steps than before.")
     boolean resume;
 
     @Option(
@@ -232,7 +234,7 @@ final class TrainCommand extends ConsoleCommand {
             throw new ParameterException(
                     spec.commandLine(), "Missing required option: '" + (model == null ? "--model" : "--data") + "'");
         }
-        if (steps != null && epochs != null && !resume) {
+        if (steps != null && epochs != null) {
             throw new ParameterException(spec.commandLine(), "expected --steps or --epochs, found both");
         }
         if (sampleSeed != null && sample == null) {
@@ -261,12 +263,12 @@ final class TrainCommand extends ConsoleCommand {
 
     @Override
     public Integer call() {
-        ConfigFile stored = null;
+        boolean folderWasThere = Files.isDirectory(out);
+        ConfigFile stored = resume ? RunDirectory.readConfig(out) : null;
         if (model != null) {
             model = ModelName.anywhere(model); // as the run and its adapter keep it
         }
         if (resume) {
-            stored = RunDirectory.readConfig(out);
             RunOptions.restore(spec, stored, out);
         } else {
             RunDirectory.requireNew(out);
@@ -313,14 +315,38 @@ final class TrainCommand extends ConsoleCommand {
                 try (RunDirectory run = resume
                         ? RunDirectory.open(out)
                         : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
-                    Trainer trainer = new Trainer(
-                            tuner, config, trainingSequences, validationSequences, run,
-                            () -> save(method, tuner, gpt2, run.adapter()));
-                    teaching.ifPresent(trainer::learnFrom);
-                    return train(trainer, sampler, gpt2, method, trainingSequences.size());
+                    try {
+                        Trainer trainer = new Trainer(
+                                tuner, config, trainingSequences, validationSequences, run,
+                                () -> save(method, tuner, gpt2, run.adapter()));
+                        teaching.ifPresent(trainer::learnFrom);
+                        if (stored != null) {
+                            boolean sameLength = sameLength(stored.json());
+                            trainer.whenRestored(() -> {
+                                run.rewriteConfig(RunOptions.resumed(spec, stored.json()));
+                                if (!sameLength) {
+                                    console.say("another length: the learning rate falls to 0 at step %,d now, the new end", trainer.totalSteps());
+                                }
+                            });
+                        }
+                        return train(trainer, sampler, gpt2, method, trainingSequences.size());
+                    } catch (RuntimeException e) {
+                        if (!resume && !run.hasResults()) {
+                            run.discardAll(folderWasThere);
+                        }
+                        throw e;
+                    }
                 }
             }
         }
+    }
+
+    private boolean sameLength(JsonNode stored) {
+        return sameLength(stored.get("steps"), steps) && sameLength(stored.get("epochs"), epochs);
+    }
+
+    private static boolean sameLength(JsonNode stored, Integer now) {
+        return now == null ? stored == null || stored.isNull() : stored != null && stored.asInt() == now;
     }
 
     private List<Example> sampled(List<Example> examples) {
@@ -388,17 +414,23 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     private int train(Trainer trainer, Sampler sampler, Gpt2 gpt2, Method method, int sequences) {
-        console.say(
-                "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d; the model has %,d",
-                sequences,
-                trainer.totalSteps(),
-                method.trainedNumbers(gpt2.config()),
-                method.storedNumbers(gpt2.config()),
-                gpt2.parameterCount());
         try (Interruption interruption = new Interruption(console)) {
             TrainResult result;
             try (RunWatch watch = new RunWatch(
-                    new TrainProgress(console), out, "train", runtimeOptions.device, tensorBoard, console)) {
+                    new TrainProgress(console) {
+                        @Override
+                        public void started(int stepsDone, int total) { // not before a state to go on from has been read
+                            console.say(
+                                    "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d; the model has %,d",
+                                    sequences,
+                                    total,
+                                    method.trainedNumbers(gpt2.config()),
+                                    method.storedNumbers(gpt2.config()),
+                                    gpt2.parameterCount());
+                            super.started(stepsDone, total);
+                        }
+                    },
+                    out, "train", runtimeOptions.device, tensorBoard, console)) {
                 result = trainer.train(watch, sampler, interruption);
             }
             report(result);

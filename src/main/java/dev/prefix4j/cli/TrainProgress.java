@@ -28,7 +28,7 @@ class TrainProgress implements TrainListener, AutoCloseable {
     @Override
     public void started(int stepsDone, int total) {
         if (stepsDone > 0) {
-            console.say(stepsDone == total ? "all %2$,d steps are done" : "going on after step %,d of %,d", stepsDone, total);
+            console.say(stepsDone == total ? "all %2$,d steps are done: --steps or --epochs with more lets the run go on" : "going on after step %,d of %,d", stepsDone, total);
         }
         if (console.isWatched() && stepsDone < total) {
             bar = Progress.builder(console, "train")

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Beam search over prompts side by side; each prompt's search is its own.
@@ -40,10 +41,6 @@ final class BeamSearcher {
             longer[ids.length] = token;
             return new Beam(longer, score);
         }
-
-        Set<Integer> forbidden(OutputRules rules) {
-            return rules.forbidden(ids, ids.length);
-        }
     }
 
     /** A beam with one more token, and the sum of its log-probabilities. */
@@ -64,11 +61,28 @@ final class BeamSearcher {
         private List<Beam> open = new ArrayList<>(List.of(new Beam(new int[0], 0)));
         private final List<Beam> ended = new ArrayList<>(); // best first, at most K
         private boolean improvable = true;
-        private final int promptLength;
+        private final int[] prompt;
         private int length;
 
-        Search(int promptLength) {
-            this.promptLength = promptLength;
+        Search(int[] prompt) {
+            this.prompt = prompt;
+        }
+
+        Set<Integer> forbidden(Beam beam) {
+            return rules.forbidden(prompt, beam.ids(), beam.ids().length, vocabulary);
+        }
+
+        Set<Long> penalized(Beam beam) {
+            return Arrays.stream(rules.penalized(prompt, beam.ids(), beam.ids().length))
+                    .boxed()
+                    .collect(Collectors.toSet());
+        }
+
+        /** So many of a beam's likeliest tokens hold its best continuations, whatever the rules do to them. */
+        int wanted(Beam beam) {
+            return rules.repetitionPenalty() < 1
+                    ? vocabulary // a penalty that is a reward lifts tokens from anywhere
+                    : Math.min(candidates() + forbidden(beam).size() + penalized(beam).size(), vocabulary);
         }
 
         boolean isDone() {
@@ -120,11 +134,13 @@ final class BeamSearcher {
             List<Continuation> all = new ArrayList<>();
             int width = best.tokens().length / best.rows();
             for (int beam = 0; beam < open.size(); beam++) {
-                Set<Integer> forbidden = open.get(beam).forbidden(rules);
+                Set<Integer> forbidden = forbidden(open.get(beam));
+                Set<Long> penalized = penalized(open.get(beam));
                 for (int at = (row + beam) * width; at < (row + beam + 1) * width; at++) {
                     int token = (int) best.tokens()[at];
                     if (!forbidden.contains(token)) {
-                        all.add(new Continuation(beam, token, open.get(beam).score() + best.values()[at]));
+                        float gain = penalized.contains((long) token) ? rules.penalized(best.values()[at]) : best.values()[at];
+                        all.add(new Continuation(beam, token, open.get(beam).score() + gain));
                     }
                 }
             }
@@ -134,7 +150,7 @@ final class BeamSearcher {
 
         /** @param ending the last token is no text, or not yet there */
         private float normalized(float score, boolean ending) {
-            int counted = how.likeTransformers3() ? promptLength + length - (ending ? 1 : 0) : length;
+            int counted = how.likeTransformers3() ? prompt.length + length - (ending ? 1 : 0) : length;
             return (float) (score / Math.pow(counted, how.lengthPenalty()));
         }
 
@@ -146,10 +162,15 @@ final class BeamSearcher {
             }
         }
 
-        Generation best() {
-            int[] ids = ended.getFirst().ids();
-            boolean finished = endTokens.contains(ids[ids.length - 1]);
-            return new Generation(finished ? Arrays.copyOf(ids, ids.length - 1) : ids, finished);
+        List<Generation> best(int count) {
+            return ended.stream()
+                    .limit(count)
+                    .map(beam -> {
+                        int[] ids = beam.ids();
+                        boolean finished = endTokens.contains(ids[ids.length - 1]);
+                        return new Generation(finished ? Arrays.copyOf(ids, ids.length - 1) : ids, finished, beam.score());
+                    })
+                    .toList();
         }
     }
 
@@ -158,21 +179,20 @@ final class BeamSearcher {
      *
      * @param decoder of prompts that have not been read yet
      * @param prompts of the decoder
+     * @param count outputs of each, best first; at most the beams
      */
-    List<Generation> search(Decoder decoder, List<int[]> prompts) {
+    List<List<Generation>> search(Decoder decoder, List<int[]> prompts, int count) {
         List<Search> searches = new ArrayList<>();
         for (int i = 0; i < decoder.rows(); i++) {
-            searches.add(new Search(prompts.get(i).length));
+            searches.add(new Search(prompts.get(i)));
         }
         List<Search> running = searches;
         long[] tokens = null;
         while (!running.isEmpty()) {
-            int forbidden = running.stream() // they may be among the likeliest
-                    .flatMap(search -> search.open.stream())
-                    .mapToInt(beam -> beam.forbidden(rules).size())
+            int wanted = running.stream()
+                    .flatMapToInt(search -> search.open.stream().mapToInt(search::wanted))
                     .max()
                     .orElseThrow();
-            int wanted = Math.min(candidates() + forbidden, vocabulary);
             Decoder.Best best;
             try (TensorScope _ = new TensorScope()) {
                 best = decoder.best(tokens == null ? decoder.prefill() : decoder.next(tokens), wanted);
@@ -196,6 +216,6 @@ final class BeamSearcher {
                     .mapToLong(beam -> beam.ids()[beam.ids().length - 1])
                     .toArray();
         }
-        return searches.stream().map(Search::best).toList();
+        return searches.stream().map(search -> search.best(count)).toList();
     }
 }

@@ -4,6 +4,33 @@ import dev.prefix4j.InputException;
 
 /** How the next token is chosen. */
 public sealed interface Decoding {
+    /**
+     * Checks that so many outputs can be had of a prompt.
+     *
+     * @throws InputException if not
+     */
+    default void requireOutputs(int count) {
+        if (count < 1 || count > 1024) {
+            throw new InputException("n-best must be between 1 and 1024, was " + count);
+        }
+        switch (this) {
+            case Greedy _ -> {
+                if (count > 1) {
+                    throw new InputException("n-best: expected --beams of at least %d, or sampling, with it; found greedy decoding"
+                            .formatted(count));
+                }
+            }
+            case Sampling _ -> {
+                // as many as wanted
+            }
+            case BeamSearch search -> {
+                if (count > search.beams()) {
+                    throw new InputException("n-best must be at most the number of beams, %d, was %d".formatted(search.beams(), count));
+                }
+            }
+        }
+    }
+
     /** The most likely token. */
     record Greedy() implements Decoding {}
 
@@ -14,8 +41,15 @@ public sealed interface Decoding {
      * @param topK only the k most likely tokens; 0: all
      * @param topP only the most likely tokens that together have this probability, after temperature and {@code topK}
      *     (nucleus sampling, Holtzman et al. 2020, arXiv:1904.09751); 1: all
+     * @param minP only tokens at least this share as likely as the likeliest one, after all of the above (Nguyen et al. 2024,
+     *     arXiv:2407.01082); 0: all
      */
-    record Sampling(double temperature, int topK, double topP) implements Decoding {
+    record Sampling(double temperature, int topK, double topP, double minP) implements Decoding {
+        /** Without min-p. */
+        public Sampling(double temperature, int topK, double topP) {
+            this(temperature, topK, topP, 0);
+        }
+
         public Sampling {
             if (!(temperature > 0 && temperature <= 1000)) {
                 throw new InputException("temperature must be above 0 and at most 1000, was " + temperature);
@@ -25,6 +59,9 @@ public sealed interface Decoding {
             }
             if (!(topP > 0 && topP <= 1)) {
                 throw new InputException("top-p must be above 0 and at most 1, was " + topP);
+            }
+            if (!(minP >= 0 && minP <= 1)) {
+                throw new InputException("min-p must be between 0 and 1, was " + minP);
             }
         }
     }

@@ -11,10 +11,12 @@ import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -67,6 +69,17 @@ public final class Generator {
 
     /** As {@link #generate(List, Decoding, int)}. */
     public List<Generation> generate(List<int[]> prompts, Decoding decoding, OutputRules rules) {
+        return generate(prompts, decoding, rules, 1).stream().map(List::getFirst).toList();
+    }
+
+    /**
+     * Several outputs for each prompt: the best beams, best first, or as many samples.
+     *
+     * @param count at least 1; at most the beams; greedy decoding has one
+     * @return for each prompt as many outputs; fewer only if beam search found fewer
+     */
+    public List<List<Generation>> generate(List<int[]> prompts, Decoding decoding, OutputRules rules, int count) {
+        decoding.requireOutputs(count);
         if (prompts.isEmpty()) {
             return List.of();
         }
@@ -78,10 +91,18 @@ public final class Generator {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             return switch (decoding) {
-                case Decoding.Greedy greedy -> tokenByToken(prompts, greedy, rules);
-                case Decoding.Sampling sampling -> tokenByToken(prompts, sampling, rules);
+                case Decoding.Greedy greedy -> tokenByToken(prompts, greedy, rules).stream().map(List::of).toList();
+                case Decoding.Sampling sampling -> {
+                    List<int[]> repeated = prompts.stream()
+                            .flatMap(prompt -> Collections.nCopies(count, prompt).stream())
+                            .toList();
+                    List<Generation> all = tokenByToken(repeated, sampling, rules);
+                    yield IntStream.range(0, prompts.size())
+                            .mapToObj(i -> all.subList(i * count, (i + 1) * count))
+                            .toList();
+                }
                 case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), conditioned.ends(), rules)
-                        .search(decoder(prompts, search.beams(), rules), prompts);
+                        .search(decoder(prompts, search.beams(), rules), prompts, count);
             };
         }
     }
@@ -99,18 +120,24 @@ public final class Generator {
         int[][] ids = new int[prompts.size()][rules.maxNewTokens()];
         int[] counts = new int[prompts.size()];
         boolean[] finished = new boolean[prompts.size()];
+        double[] scores = new double[prompts.size()];
         Decoder decoder = decoder(prompts, 1, rules);
         int[] open = IntStream.range(0, prompts.size()).toArray(); // the prompt of each row
         long[] tokens = null;
         for (int n = 0; n < rules.maxNewTokens() && open.length > 0; n++) {
             try (TensorScope _ = new TensorScope()) {
                 Tensor logits = n == 0 ? decoder.prefill() : decoder.next(tokens); // [R, V]
+                Tensor own = torch.log_softmax(logits, 1); // [R, V], before any rule
                 for (int row = 0; row < open.length; row++) {
-                    for (int token : rules.forbidden(ids[open[row]], counts[open[row]])) {
-                        logits.narrow(0, row, 1).narrow(1, token, 1).fill_(new Scalar(Double.NEGATIVE_INFINITY));
-                    }
+                    int one = open[row];
+                    obey(rules, logits.narrow(0, row, 1), prompts.get(one), ids[one], counts[one]);
                 }
                 tokens = choose(decoding, logits);
+                Tensor chosen = torch.tensor(tokens).to(own.device(), torch.ScalarType.Long).unsqueeze(1); // [R, 1]
+                float[] gained = floats(torch.gather(own, 1, chosen));
+                for (int row = 0; row < open.length; row++) {
+                    scores[open[row]] += gained[row];
+                }
             }
             for (int row = 0; row < open.length; row++) {
                 if (ends.contains((int) tokens[row])) {
@@ -130,9 +157,23 @@ public final class Generator {
         }
         List<Generation> results = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
-            results.add(new Generation(Arrays.copyOf(ids[i], counts[i]), finished[i]));
+            results.add(new Generation(Arrays.copyOf(ids[i], counts[i]), finished[i], scores[i]));
         }
         return results;
+    }
+
+    /** Changes the logits of a row, [1, V], in the order of Transformers: the penalty, then what is forbidden. */
+    private static void obey(OutputRules rules, Tensor logits, int[] prompt, int[] ids, int count) {
+        long[] penalized = rules.penalized(prompt, ids, count);
+        if (penalized.length > 0) {
+            Scalar penalty = new Scalar(rules.repetitionPenalty());
+            Tensor tokens = torch.tensor(penalized).to(logits.device(), torch.ScalarType.Long);
+            Tensor scores = torch.index_select(logits, 1, tokens);
+            logits.index_copy_(1, tokens, torch.where(scores.lt(new Scalar(0.0)), scores.mul(penalty), scores.div(penalty)));
+        }
+        for (int token : rules.forbidden(prompt, ids, count, (int) logits.size(1))) {
+            logits.narrow(1, token, 1).fill_(new Scalar(Double.NEGATIVE_INFINITY));
+        }
     }
 
     private static long[] choose(Decoding decoding, Tensor logits) {
@@ -141,6 +182,14 @@ public final class Generator {
             case Decoding.Sampling sampling -> longs(Sampler.draw(sampling, logits));
             case Decoding.BeamSearch search -> throw new AssertionError(search);
         };
+    }
+
+    /** A float32 tensor as an array. */
+    private static float[] floats(Tensor tensor) {
+        Tensor here = tensor.cpu().contiguous();
+        float[] values = new float[(int) here.numel()];
+        new FloatPointer(here.data_ptr()).get(values);
+        return values;
     }
 
     /** An int64 tensor as an array. */

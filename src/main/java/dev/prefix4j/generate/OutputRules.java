@@ -10,14 +10,42 @@ import java.util.TreeSet;
  *
  * @param maxNewTokens longest output, at least 1
  * @param minNewTokens no output ends before it has so many; at most {@code maxNewTokens}
- * @param noRepeatNgram no n tokens in a row occur twice in an output; 0: they may. Unlike Transformers'
- *     {@code no_repeat_ngram_size} the prompt does not count, for a table's names are to be repeated
+ * @param noRepeatNgram no n tokens in a row occur twice in {@code ngramsOf}; 0: they may
+ * @param ngramsOf where n-grams are counted
+ * @param repetitionPenalty the score of every token that the prompt or the output has already is divided by it if positive, else
+ *     multiplied (Keskar et al. 2019, arXiv:1909.05858, as Transformers' {@code repetition_penalty}): logits, or log-probabilities
+ *     in beam search; 1: none
  * @param never tokens that are in no output
  */
-public record OutputRules(int maxNewTokens, int minNewTokens, int noRepeatNgram, Set<Integer> never) {
-    /** Without tokens that are in no output. */
-    public OutputRules(int maxNewTokens, int minNewTokens, int noRepeatNgram) {
-        this(maxNewTokens, minNewTokens, noRepeatNgram, Set.of());
+public record OutputRules(
+        int maxNewTokens,
+        int minNewTokens,
+        int noRepeatNgram,
+        Counted ngramsOf,
+        double repetitionPenalty,
+        Set<Integer> never) {
+
+    /** Tokens whose n-grams must not come again. */
+    public enum Counted {
+        /** Prompt and output, as Transformers' {@code no_repeat_ngram_size} for models without an encoder. */
+        ALL,
+
+        /** The output alone: it may repeat its source, as texts about a table must. */
+        OUTPUT;
+
+        /** @throws InputException if there is no such choice */
+        public static Counted parse(String name) {
+            return switch (name) {
+                case "all" -> ALL;
+                case "output" -> OUTPUT;
+                default -> throw new InputException("no-repeat-ngram-in: expected all or output, found '" + name + "'");
+            };
+        }
+    }
+
+    /** No penalty, all tokens allowed. */
+    public OutputRules(int maxNewTokens, int minNewTokens, int noRepeatNgram, Counted ngramsOf) {
+        this(maxNewTokens, minNewTokens, noRepeatNgram, ngramsOf, 1, Set.of());
     }
 
     public OutputRules {
@@ -28,33 +56,71 @@ public record OutputRules(int maxNewTokens, int minNewTokens, int noRepeatNgram,
             throw new InputException(
                     "min-new-tokens must be between 0 and max-new-tokens %d, was %d".formatted(maxNewTokens, minNewTokens));
         }
-        never = Set.copyOf(never);
         if (noRepeatNgram < 0) {
             throw new InputException("no-repeat-ngram must be at least 0, was " + noRepeatNgram);
         }
+        if (!(repetitionPenalty > 0 && repetitionPenalty <= 1000)) {
+            throw new InputException("repetition-penalty must be above 0 and at most 1000, was " + repetitionPenalty);
+        }
+        never = Set.copyOf(never);
     }
 
     /** At most so many tokens. */
     public static OutputRules atMost(int maxNewTokens) {
-        return new OutputRules(maxNewTokens, 0, 0);
+        return new OutputRules(maxNewTokens, 0, 0, Counted.ALL);
+    }
+
+    /** At least and at most so many tokens. */
+    public static OutputRules exactly(int newTokens) {
+        return new OutputRules(newTokens, newTokens, 0, Counted.ALL);
     }
 
     /**
      * The tokens that must not come next: those of {@link #never}, and those that would repeat an n-gram.
      *
+     * @param prompt what the output follows
      * @param ids an output, of which the first {@code count} are there
+     * @param vocabulary of the model
+     * @throws InputException if nothing would be left
      */
-    Set<Integer> forbidden(int[] ids, int count) {
-        if (noRepeatNgram == 0 || count < noRepeatNgram) {
+    Set<Integer> forbidden(int[] prompt, int[] ids, int count, int vocabulary) {
+        if (noRepeatNgram == 0) {
             return never;
         }
+        int[] all = ngramsOf == Counted.ALL ? joined(prompt, ids, count) : Arrays.copyOf(ids, count);
         Set<Integer> tokens = new TreeSet<>(never);
         int before = noRepeatNgram - 1;
-        for (int i = 0; i + before < count; i++) {
-            if (Arrays.equals(ids, i, i + before, ids, count - before, count)) {
-                tokens.add(ids[i + before]);
+        for (int i = 0; i + before < all.length; i++) {
+            if (Arrays.equals(all, i, i + before, all, all.length - before, all.length)) {
+                tokens.add(all[i + before]);
             }
         }
+        if (tokens.size() >= vocabulary - 1) { // the end token may have to wait
+            throw new InputException("no-repeat-ngram %d forbids all %d tokens of the vocabulary after %d new tokens"
+                    .formatted(noRepeatNgram, vocabulary, count));
+        }
         return tokens;
+    }
+
+    /**
+     * The tokens that the penalty is for, each once; none if there is no penalty.
+     *
+     * @param ids an output, of which the first {@code count} are there
+     */
+    long[] penalized(int[] prompt, int[] ids, int count) {
+        return repetitionPenalty == 1
+                ? new long[0]
+                : Arrays.stream(joined(prompt, ids, count)).asLongStream().distinct().toArray();
+    }
+
+    /** A score after the penalty. */
+    float penalized(float score) {
+        return (float) (score < 0 ? score * repetitionPenalty : score / repetitionPenalty);
+    }
+
+    private static int[] joined(int[] prompt, int[] ids, int count) {
+        int[] all = Arrays.copyOf(prompt, prompt.length + count);
+        System.arraycopy(ids, 0, all, prompt.length, count);
+        return all;
     }
 }

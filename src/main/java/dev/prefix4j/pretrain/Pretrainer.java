@@ -229,13 +229,20 @@ public final class Pretrainer {
         if (progress.isEmpty()) {
             return;
         }
-        step = Integer.parseInt(progress.getOrDefault("step", "0"));
-        seconds = Double.parseDouble(progress.getOrDefault("seconds", "0"));
-        if (progress.containsKey("valid_loss")) {
-            last = new TextLikelihood(
-                    Double.parseDouble(progress.get("valid_loss")),
-                    Long.parseLong(progress.get("valid_tokens")),
-                    Double.parseDouble(progress.get("valid_bits_per_byte")));
+        try {
+            step = Integer.parseInt(progress.getOrDefault("step", "0"));
+            seconds = Double.parseDouble(progress.getOrDefault("seconds", "0"));
+            if (progress.containsKey("valid_loss")) {
+                last = new TextLikelihood(
+                        Double.parseDouble(progress.get("valid_loss")),
+                        Long.parseLong(progress.getOrDefault("valid_tokens", "")),
+                        Double.parseDouble(progress.getOrDefault("valid_bits_per_byte", "")));
+            }
+        } catch (NumberFormatException e) {
+            throw run.damagedProgress();
+        }
+        if (step < 0 || !(seconds >= 0)) {
+            throw run.damagedProgress();
         }
     }
 }

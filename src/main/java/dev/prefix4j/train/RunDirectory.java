@@ -14,7 +14,9 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -202,6 +204,57 @@ public final class RunDirectory implements AutoCloseable {
                 return; // somebody else's file is in it: it stays
             }
         }
+    }
+
+    /** Replaces the configuration: a resumed run may be longer than it was. */
+    public void rewriteConfig(ObjectNode config) {
+        AtomicFile.write(folder.resolve(CONFIG), config.toPrettyString() + "\n");
+    }
+
+    /** Whether there is something to resume from, or to use. */
+    public boolean hasResults() {
+        return Files.exists(folder.resolve(STATE)) || Files.isDirectory(adapter());
+    }
+
+    /**
+     * Takes a run back that failed before it had results. Removes the files that runs write, by their names, and folders only if
+     * nothing else is in them; the lock is held until all is gone.
+     *
+     * @param keepFolder it was there, empty, before the run
+     */
+    public void discardAll(boolean keepFolder) {
+        try {
+            removeUnfinishedWrites(folder);
+            Path events = folder.resolve("tensorboard");
+            if (Files.isDirectory(events, LinkOption.NOFOLLOW_LINKS)) {
+                try (DirectoryStream<Path> files = Files.newDirectoryStream(events, "events.out.tfevents.*")) {
+                    for (Path file : files) {
+                        Files.delete(file);
+                    }
+                }
+            }
+            for (String file : List.of(METRICS, SAMPLES, "report.html", "loss.png", "session.json")) {
+                Files.deleteIfExists(folder.resolve(file));
+            }
+            for (String place : List.of("tensorboard", "state")) {
+                Files.deleteIfExists(folder.resolve(place));
+            }
+            Files.deleteIfExists(folder.resolve(CONFIG));
+            Files.deleteIfExists(folder.resolve(LOCK));
+            if (!keepFolder) {
+                Files.delete(folder);
+            }
+        } catch (IOException e) {
+            // somebody else's file is in it, or the disk fails: what is left does no harm, and the run's own error matters more
+        } finally {
+            close();
+        }
+    }
+
+    /** The error for a state whose progress does not say how far it is. */
+    public InputException damagedProgress() {
+        return new InputException(folder.resolve(STATE)
+                + ": expected how far the run is, in its metadata, found other values: the state is damaged; begin anew with another --out");
     }
 
     /** Where the prefix goes. */

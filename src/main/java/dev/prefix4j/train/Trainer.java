@@ -48,6 +48,7 @@ public final class Trainer {
     private boolean stoppedEarly;
     private boolean toValidate; // a validation was stopped before its end
     private Optional<Conditioned> teacher = Optional.empty();
+    private Runnable whenRestored = () -> {};
 
     /**
      * @param tuner what is trained
@@ -114,6 +115,11 @@ public final class Trainer {
         teacher = Optional.of(model);
     }
 
+    /** Calls this once the state to go on from has been read and found right, before the first step. */
+    public void whenRestored(Runnable action) {
+        whenRestored = action;
+    }
+
     /** Steps of the whole run. */
     public int totalSteps() {
         return total;
@@ -140,6 +146,7 @@ public final class Trainer {
             state.putAll(optimizer.state());
             restore(run.loadState(state));
             run.keepLinesUpTo(step);
+            whenRestored.run();
             listener.started(step, total);
             boolean stopped = false;
             if (toValidate) { // the run was stopped there
@@ -284,13 +291,27 @@ public final class Trainer {
         if (progress.isEmpty()) {
             return;
         }
-        step = Integer.parseInt(progress.getOrDefault("step", "0"));
-        if (progress.containsKey("best_valid_loss")) {
-            bestLoss = OptionalDouble.of(Double.parseDouble(progress.get("best_valid_loss")));
+        try {
+            step = Integer.parseInt(progress.getOrDefault("step", "0"));
+            if (progress.containsKey("best_valid_loss")) {
+                bestLoss = OptionalDouble.of(Double.parseDouble(progress.get("best_valid_loss")));
+            }
+            withoutImprovement = Integer.parseInt(progress.getOrDefault("without_improvement", "0"));
+        } catch (NumberFormatException e) {
+            throw run.damagedProgress();
         }
-        withoutImprovement = Integer.parseInt(progress.getOrDefault("without_improvement", "0"));
+        if (step < 0 || withoutImprovement < 0) {
+            throw run.damagedProgress();
+        }
+        if (step > total) {
+            throw new InputException("%s: the run has taken %,d steps already, found --steps or --epochs that make %,d"
+                    .formatted(run.folder(), step, total));
+        }
         toValidate = Boolean.parseBoolean(progress.get("to_validate"));
-        stoppedEarly = Boolean.parseBoolean(progress.get("stopped_early"));
+        // a longer patience, or none, lets a run go on that had stopped early
+        stoppedEarly = Boolean.parseBoolean(progress.get("stopped_early"))
+                && config.patience() > 0
+                && withoutImprovement >= config.patience();
     }
 
     private TrainResult result() {
