@@ -163,6 +163,10 @@ class PeftAdapterTest {
         Files.writeString(pickle.resolve("adapter_config.json"), "{\"peft_type\":\"LORA\"}");
         Files.writeString(pickle.resolve("adapter_model.bin"), "x");
         refused(pickle, "found only adapter_model.bin");
+        Path other = Files.createDirectories(temporary.resolve("other"));
+        Files.writeString(other.resolve("adapter_config.json"), "{\"config\":{\"architecture\":\"prefix_tuning\"}}");
+        Files.writeString(other.resolve("pytorch_adapter.bin"), "x");
+        refused(other, "adapter_config.json: expected an adapter of PEFT or prefix4j, found one of the library adapters");
     }
 
     private static void refused(Path folder, String because) {

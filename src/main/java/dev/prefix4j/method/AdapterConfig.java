@@ -40,6 +40,22 @@ final class AdapterConfig {
         if (!task.equals("CAUSAL_LM")) {
             throw file.wrong("task_type", "CAUSAL_LM", Excerpt.of(task));
         }
+        String type = type(file);
+        PeftKeys.check(file, type);
+        return switch (type) {
+            case "PREFIX_TUNING", "CARTRIDGE" -> new PrefixTuning(vectors(file, model)); // a cartridge is laid out as a prefix
+            case "PROMPT_TUNING", "P_TUNING" -> new EmbeddingTuning(vectors(file, model)); // files keep what the encoder gave
+            case "LORA" -> LoraConfig.read(file, model, tensors);
+            default -> ours(file, model);
+        };
+    }
+
+    /**
+     * The type of an adapter; known before its tensors are looked at.
+     *
+     * @throws InputException if it is another library's, or none that is read
+     */
+    static String type(ConfigFile file) {
         if (!file.has("peft_type") && file.json().path("config").isObject()) {
             throw new InputException(file.file() + ": expected an adapter of PEFT or prefix4j, found one of the library adapters"
                     + " (AdapterHub), whose format is not read: train it with PEFT, or with prefix4j train");
@@ -48,13 +64,7 @@ final class AdapterConfig {
         if (!PeftKeys.types().contains(type)) {
             throw file.wrong("peft_type", String.join(", ", new TreeSet<>(PeftKeys.types())), Excerpt.of(type));
         }
-        PeftKeys.check(file, type);
-        return switch (type) {
-            case "PREFIX_TUNING", "CARTRIDGE" -> new PrefixTuning(vectors(file, model)); // a cartridge is laid out as a prefix
-            case "PROMPT_TUNING", "P_TUNING" -> new EmbeddingTuning(vectors(file, model)); // files keep what the encoder gave
-            case "LORA" -> LoraConfig.read(file, model, tensors);
-            default -> ours(file, model);
-        };
+        return type;
     }
 
     private static Method ours(ConfigFile file, Gpt2Config model) {

@@ -124,6 +124,7 @@ public final class AdapterFolder {
     public static Contents load(Path folder, Gpt2Config model, Device device) {
         requireAdapter(folder);
         ConfigFile config = AdapterConfig.read(folder);
+        AdapterConfig.type(config); // another library's adapter has other files
         Path file = folder.resolve(WEIGHTS);
         Map<String, Tensor> found = new LinkedHashMap<>();
         Method method;
