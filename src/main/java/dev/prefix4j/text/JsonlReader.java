@@ -58,6 +58,9 @@ final class JsonlReader {
     private final DataOptions options;
     private final List<Example> examples = new ArrayList<>();
 
+    /** Where the row begins that was read last. */
+    private String rowAt;
+
     /** Texts of a field, or what is there instead. */
     private record Field(List<String> texts, boolean list, String problem) {}
 
@@ -66,6 +69,7 @@ final class JsonlReader {
         this.json = json;
         this.bounded = bounded;
         this.options = options;
+        this.rowAt = file + ":1";
     }
 
     static List<Example> read(Path file, InputStream in, DataOptions options) throws IOException {
@@ -80,12 +84,13 @@ final class JsonlReader {
             JsonlReader reader = new JsonlReader(file, json, bounded, options);
             try {
                 reader.rows();
+            } catch (JsonProcessingException e) { // at its row: an object that is cut off is noticed only in the next
+                throw new InputException(
+                        reader.rowAt + ": expected a JSON object, found invalid JSON: " + JsonFile.reason(e), e);
             } catch (CharacterCodingException e) {
                 throw new InputException(reader.location() + ": expected UTF-8, found other bytes", e);
             }
             return reader.examples;
-        } catch (JsonProcessingException e) {
-            throw JsonFile.invalid(file, e);
         }
     }
 
@@ -113,6 +118,7 @@ final class JsonlReader {
     /** @param root whether it may hold the rows of the file */
     private void row(boolean root) throws IOException {
         String location = location();
+        rowAt = location;
         bounded.restart(location);
         if (json.currentToken() != JsonToken.START_OBJECT) {
             throw new InputException(location + ": expected a JSON object, found "
