@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.zip.GZIPOutputStream;
 import java.util.zip.ZipEntry;
@@ -70,5 +72,13 @@ class FileKindTest {
         assertEquals(FileKind.PICKLE, FileKind.of(new byte[] {(byte) 0x80, 4, (byte) 0x95, 0, 0, 0}));
         assertEquals(FileKind.SAFETENSORS, FileKind.of("\u0010\0\0\0\0\0\0\0{\"a\":{}}".getBytes(StandardCharsets.UTF_8)));
         assertTrue(FileKind.PICKLE.found().contains("safetensors"));
+    }
+
+    @Test
+    void headerOfSafetensorsMayHaveAnyLength() {
+        for (int length : new int[] {2, 640, 896, 1152, 1408, 35_615, 0x685a42}) {
+            byte[] start = ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN).putLong(length).put((byte) '{').array();
+            assertEquals(FileKind.SAFETENSORS, FileKind.of(start), "length " + length);
+        }
     }
 }

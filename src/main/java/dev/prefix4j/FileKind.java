@@ -90,6 +90,13 @@ public enum FileKind {
         if (start.length == 0) {
             return EMPTY;
         }
+        // First of all, for the length of a header may look like the start of a pickle or of gzip data.
+        if (start.length > 8 && start[8] == '{') {
+            long header = ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).getLong();
+            if (header > 0 && header <= MAX_SAFETENSORS_HEADER) {
+                return SAFETENSORS;
+            }
+        }
         String latin = new String(start, StandardCharsets.ISO_8859_1);
         if (latin.startsWith("PK\3\4") || latin.startsWith("PK\5\6")) {
             return latin.contains("data.pkl") ? TORCH : latin.contains("[Content_Types].xml") ? XLSX : ZIP;
@@ -105,12 +112,6 @@ public enum FileKind {
         }
         if (latin.startsWith("ustar", TAR_MAGIC_AT)) {
             return TAR;
-        }
-        if (start.length > 8 && start[8] == '{') {
-            long header = ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).getLong();
-            if (header > 0 && header <= MAX_SAFETENSORS_HEADER) {
-                return SAFETENSORS;
-            }
         }
         return ofText(start, latin);
     }

@@ -11,7 +11,9 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.Locale;
+import java.util.Set;
 
 /** JSON that a stranger wrote: bounded in size, without duplicate keys, with errors of one line. */
 public final class JsonFile {
@@ -20,6 +22,10 @@ public final class JsonFile {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
+    /** What the parser is asked about: it knows line and column. */
+    private static final Set<FileKind> TEXTS =
+            EnumSet.of(FileKind.EMPTY, FileKind.JSON, FileKind.TEXT, FileKind.OTHER_TEXT, FileKind.UTF16);
+
     private JsonFile() {}
 
     /**
@@ -27,16 +33,18 @@ public final class JsonFile {
      *
      * @param what the file holds, for the message when it is missing, such as {@code a model configuration}
      * @param maxBytes a larger file is refused unread
-     * @throws InputException if the file is missing, too large, or holds anything but one JSON object
+     * @throws InputException if the file is missing, too large, of another kind, or holds anything but one JSON object
      */
     public static JsonNode readObject(Path file, String what, long maxBytes) {
         try {
-            if (!Files.isRegularFile(file)) {
-                throw new InputException("%s: expected %s, found no such file".formatted(file, what));
-            }
+            InputFile.require(file, what);
             if (Files.size(file) > maxBytes) {
                 throw new InputException(
                         "%s: expected at most %d bytes, found %d".formatted(file, maxBytes, Files.size(file)));
+            }
+            FileKind kind = FileKind.of(file);
+            if (!TEXTS.contains(kind)) {
+                throw new InputException("%s: expected %s in JSON, found %s".formatted(file, what, kind.found()));
             }
             JsonNode json = JSON.readTree(file.toFile());
             if (!json.isObject()) {

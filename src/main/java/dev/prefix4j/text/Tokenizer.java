@@ -8,7 +8,9 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.Excerpt;
+import dev.prefix4j.FileKind;
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import dev.prefix4j.JsonFile;
 import dev.prefix4j.ProcessSettings;
 import java.io.BufferedReader;
@@ -116,6 +118,11 @@ public final class Tokenizer implements AutoCloseable {
         model.put("type", "BPE");
         model.set("vocab", parse(vocab));
         ArrayNode pairs = model.putArray("merges");
+        InputFile.require(merges, "the merges of a tokenizer");
+        FileKind kind = FileKind.of(merges);
+        if (!kind.isText() || kind == FileKind.LFS_POINTER || kind == FileKind.HTML) { // lines of two words they may have too
+            throw new InputException("%s: expected the merges of a tokenizer, found %s".formatted(merges, kind.found()));
+        }
         try (BufferedReader lines = Files.newBufferedReader(merges)) {
             if (Files.size(merges) > MAX_FILE_BYTES) {
                 throw new InputException(

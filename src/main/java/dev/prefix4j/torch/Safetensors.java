@@ -7,7 +7,9 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.Excerpt;
+import dev.prefix4j.FileKind;
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import dev.prefix4j.JsonFile;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -42,9 +44,6 @@ public final class Safetensors implements AutoCloseable {
     private static final long MAX_HEADER_BYTES = 100_000_000;
 
     private static final int MAX_DIMENSIONS = 64;
-
-    /** The first eight bytes, "version ", of what Git has instead of a large file. */
-    private static final long LFS_POINTER = 0x206e6f6973726576L;
 
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
@@ -122,9 +121,10 @@ public final class Safetensors implements AutoCloseable {
      * @throws InputException if the file is missing, cut off, or malformed in any way
      */
     public static Safetensors open(Path file) {
-        if (!Files.isRegularFile(file)) {
-            throw new InputException("%s: expected a safetensors file, found %s"
-                    .formatted(file, Files.isDirectory(file) ? "a folder" : "no such file"));
+        InputFile.require(file, "a safetensors file");
+        FileKind kind = FileKind.of(file);
+        if (kind != FileKind.SAFETENSORS && kind != FileKind.BINARY) { // of broken ones the header tells more
+            throw new InputException("%s: expected a safetensors file, found %s".formatted(file, kind.found()));
         }
         try {
             long size = Files.size(file);
@@ -140,10 +140,6 @@ public final class Safetensors implements AutoCloseable {
         try {
             MemorySegment bytes = mapped.bytes();
             long length = bytes.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 0);
-            if (length == LFS_POINTER) {
-                throw new InputException(file + ": expected a safetensors file, found a Git LFS pointer that stands for one:"
-                        + " fetch the file itself with 'git lfs pull'");
-            }
             if (length < 0 || length > MAX_HEADER_BYTES) {
                 throw new InputException("%s: header: expected at most %d bytes, found a length of %s"
                         .formatted(file, MAX_HEADER_BYTES, Long.toUnsignedString(length)));
