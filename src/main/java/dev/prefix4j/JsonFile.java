@@ -87,6 +87,9 @@ public final class JsonFile {
         if (message.startsWith("Invalid UTF-8")) {
             return "bytes that are not UTF-8";
         }
+        if (message.startsWith("Non-standard token")) { // NaN and Infinity, as Python writes them
+            return Excerpt.ofReason(message.replaceFirst("(?s): enable .*", ""));
+        }
         if (message.startsWith("Unexpected character") || message.startsWith("Unrecognized token")) {
             return Excerpt.ofReason(message.replaceFirst("(?s) ?\\(code .*|: was expecting.*", ""));
         }

@@ -1,6 +1,7 @@
 package dev.prefix4j.gpt2;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
 import dev.prefix4j.JsonFile;
 import java.nio.file.Path;
@@ -48,7 +49,7 @@ public record ConfigFile(Path file, JsonNode json) {
         if (isAbsent(node)) {
             return absent;
         }
-        if (!node.isNumber()) {
+        if (!node.isNumber() || !Double.isFinite(node.doubleValue())) {
             throw wrong(key, "a number", node);
         }
         return node.doubleValue();
@@ -82,8 +83,7 @@ public record ConfigFile(Path file, JsonNode json) {
 
     /** The error for a key whose value does not fit. */
     public InputException wrong(String key, String expected, Object found) {
-        String text = found == null ? "nothing" : found.toString();
-        return new InputException("%s: key '%s': expected %s, found %s"
-                .formatted(file, key, expected, text.length() > 60 ? text.substring(0, 60) + "…" : text));
+        String text = found == null ? "nothing" : Excerpt.of(found.toString());
+        return new InputException("%s: key '%s': expected %s, found %s".formatted(file, key, expected, text));
     }
 }

@@ -16,7 +16,17 @@ final class Watched {
 
     private static final long STACK_BYTES = 16 << 20;
 
+    private final Duration limit;
     private volatile boolean stuck;
+
+    Watched() {
+        this(LIMIT);
+    }
+
+    /** @param limit of each call */
+    Watched(Duration limit) {
+        this.limit = limit;
+    }
 
     /** Whether a call is still running that nobody waits for. */
     boolean isStuck() {
@@ -48,11 +58,11 @@ final class Watched {
         thread.setDaemon(true);
         thread.start();
         try {
-            return result.get(LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+            return result.get(limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             stuck = true;
             throw new InputException("%s: expected the tokenizer's answer within %d s, found none: its rules do not suit the text"
-                    .formatted(what, LIMIT.toSeconds()), e);
+                    .formatted(what, limit.toSeconds()), e);
         } catch (ExecutionException e) {
             throw new InputException(what + ": the tokenizer fails: " + Excerpt.ofReason(String.valueOf(e.getCause().getMessage()).lines().findFirst().orElse("")), e);
         } catch (InterruptedException e) {
