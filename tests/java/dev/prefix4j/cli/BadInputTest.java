@@ -212,7 +212,7 @@ class BadInputTest {
                         new Case(1, "init zero: expected a method with virtual tokens", train + " --init zero --method lora"),
                         new Case(1, "init words: expected --init-words", train + " --init words"),
                         new Case(1, "T/nowhere: expected an adapter folder, found nothing", "generate --model M --prompt a --prefix T/nowhere"),
-                        new Case(1, "T/lora/adapter_config.json: key 'peft_type': expected PREFIX_TUNING, PROMPT_TUNING, LORA or PREFIX4J, found IA3", "generate --model M --prompt a --prefix T/lora"),
+                        new Case(1, "T/lora/adapter_config.json: key 'peft_type': expected CARTRIDGE, LORA, PREFIX4J, PREFIX_TUNING, PROMPT_TUNING, P_TUNING, found IA3", "generate --model M --prompt a --prefix T/lora"),
                         new Case(1, "tests/resources/parity/tiny/adapter: an adapter of another model: expected 2 layers", "score --model M --data T/good.tsv --prefix tests/resources/parity/tiny/adapter"),
                         new Case(1, "limit must be at least 1, was -1", "generate --model M --limit -1"),
                         new Case(1, "limit must be at least 1, was -2", "generate --model M --data T/good.tsv --distinct --limit -2"),
