@@ -72,6 +72,29 @@ class DataFileTest {
         assertEquals(file + ":4", examples.get(1).location());
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"UTF-16", "x-UTF-16LE-BOM"})
+    void readsUtf16ByItsMark(String charset) throws IOException {
+        Path file = temporary.resolve("a.csv");
+        Files.write(file, "mr,ref\nname[Zür],Zür ist nah.\n".getBytes(java.nio.charset.Charset.forName(charset)));
+        expect(read(file).getFirst(), "name : Zür", "Zür ist nah.");
+    }
+
+    @ParameterizedTest
+    @CsvSource(quoteCharacter = '`', value = {
+        "PAR1\u0015\u0004, a Parquet file: convert it with Python",
+        "ARROW1\u0001, an Arrow file: convert it",
+        "BZh91AY&SY, bzip2 data: unpack it",
+        "PK\u0003\u0004x, a zip archive: unpack it",
+        "version https://git-lfs.github.com/spec/v1, a Git LFS pointer",
+        "<!DOCTYPE html>, an HTML page",
+    })
+    void saysWhatAFileIsThatHoldsNoRows(String start, String found) throws IOException {
+        Path file = file("a.tsv", start + "\tx\n");
+        InputException e = assertThrows(InputException.class, () -> read(file));
+        assertTrue(e.getMessage().startsWith(file + ": expected rows of text, found " + found), e.getMessage());
+    }
+
     @Test
     void readsWebNlgAndDartXml() throws IOException {
         List<Example> examples = read(file("a.xml", XML));
@@ -167,7 +190,8 @@ class DataFileTest {
         "[{\"tripleset\": [[\"a\", \"b\", \"c\"]]}] {} => a.csv:1: expected the end of the file after the list, found '{'",
         "[1, 2] => a.csv:1: expected a JSON object, found '1'",
         "[{\"tripleset\": => invalid JSON",
-        "<html></html> => a.csv:1: expected the element <benchmark> of WebNLG or DART, found <html>",
+        "<html></html> => a.csv: expected rows of text, found an HTML page",
+        "<other></other> => a.csv:1: expected the element <benchmark> of WebNLG or DART, found <other>",
         "<benchmark><entries><entry eid=\"Id9\"><mtriple>a | b</mtriple></entry> => a.csv:1: entry Id9: <mtriple>: expected subject | predicate | object",
         "<benchmark><entries><entry></entry> => expected at least one <mtriple>, found none",
         "<benchmark><entries> => a.csv:1: invalid XML",

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import dev.prefix4j.eval.Bleu;
 import dev.prefix4j.eval.BleuScore;
 import dev.prefix4j.eval.BleuTokenizer;
@@ -30,6 +31,9 @@ import picocli.CommandLine.Spec;
         name = "evaluate",
         description = "Scores outputs against references: corpus BLEU as sacreBLEU computes it, and with --metrics or --json others.")
 final class EvaluateCommand extends ConsoleCommand {
+    /** Outputs and references are held in memory. */
+    private static final long MAX_FILE_BYTES = 32 << 20;
+
     @Spec
     CommandSpec spec;
 
@@ -209,11 +213,12 @@ final class EvaluateCommand extends ConsoleCommand {
     }
 
     private static List<String> lines(Path file) {
-        if (!Files.isRegularFile(file)) {
-            throw new InputException(file + ": expected a text file, found "
-                    + (Files.isDirectory(file) ? "a folder" : "no such file"));
-        }
+        InputFile.require(file, "a text file");
         try {
+            if (Files.size(file) > MAX_FILE_BYTES) {
+                throw new InputException("%s: expected a text file of at most %,d bytes, found %,d"
+                        .formatted(file, MAX_FILE_BYTES, Files.size(file)));
+            }
             List<String> lines = Files.readAllLines(file);
             if (lines.isEmpty()) {
                 throw new InputException(file + ": expected at least one line, found an empty file");

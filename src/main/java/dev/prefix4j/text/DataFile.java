@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.FileKind;
 import dev.prefix4j.InputException;
 import java.io.EOFException;
 import java.io.IOException;
@@ -54,6 +55,7 @@ public final class DataFile {
                     + (Files.exists(file) ? "something that is no regular file" : "no such file"));
         }
         try (InputStream in = TextStream.open(file, MAX_FILE_BYTES)) {
+            requireText(file, in);
             DataFormat format = options.format().isPresent() ? options.format().get() : detect(file, in);
             List<Example> examples = switch (format) {
                 case E2E -> laidOut(E2eReader.read(file, in, options), options.layout());
@@ -116,6 +118,18 @@ public final class DataFile {
         return examples;
     }
 
+    /** Says what the file is where it cannot hold rows of text. */
+    private static void requireText(Path file, InputStream in) throws IOException {
+        FileKind kind = FileKind.of(start(in));
+        switch (kind) {
+            case LFS_POINTER, HTML, TORCH, PICKLE, XLSX, ZIP, TAR, GZIP, BZIP2, XZ, ZSTD, PARQUET, ARROW, GGUF,
+                    SAFETENSORS, HDF5, PDF, UTF16, BINARY ->
+                throw new InputException(file + ": expected rows of text, found " + kind.found());
+            case EMPTY, XML, JSON, TEXT, OTHER_TEXT -> { // other bytes than UTF-8 are refused with their row
+            }
+        }
+    }
+
     private static DataFormat detect(Path file, InputStream in) throws IOException {
         String start = peek(in).stripLeading();
         String firstLine = start.lines().findFirst().orElse("");
@@ -143,10 +157,14 @@ public final class DataFile {
 
     /** The beginning of the text, without moving on. */
     private static String peek(InputStream in) throws IOException {
+        return new String(start(in), StandardCharsets.UTF_8);
+    }
+
+    private static byte[] start(InputStream in) throws IOException {
         in.mark(PEEK_BYTES);
         byte[] bytes = in.readNBytes(PEEK_BYTES - 1);
         in.reset();
-        return new String(bytes, StandardCharsets.UTF_8);
+        return bytes;
     }
 
     /**

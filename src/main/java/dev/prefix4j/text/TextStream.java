@@ -1,8 +1,13 @@
 package dev.prefix4j.text;
 
+import dev.prefix4j.InputException;
 import java.io.BufferedInputStream;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -15,6 +20,10 @@ final class TextStream {
     private static final byte[] GZIP = {0x1f, (byte) 0x8b};
     private static final byte[] XZ = {(byte) 0xfd, '7', 'z', 'X', 'Z', 0};
     private static final byte[] BYTE_ORDER_MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
+
+    private static final byte[] UTF16_LITTLE = {(byte) 0xff, (byte) 0xfe};
+    private static final byte[] UTF16_BIG = {(byte) 0xfe, (byte) 0xff};
+    private static final int MAX_UTF16_BYTES = 32 << 20;
 
     /** What the highest preset of xz needs, and no more. */
     private static final int XZ_MEMORY_KIB = 66 << 10;
@@ -37,10 +46,26 @@ final class TextStream {
             if (startsWith(text, BYTE_ORDER_MARK)) {
                 text.skipNBytes(BYTE_ORDER_MARK.length);
             }
-            return text;
+            return startsWith(text, UTF16_LITTLE) || startsWith(text, UTF16_BIG) ? ofUtf16(file, text) : text;
         } catch (IOException | RuntimeException e) {
             raw.close();
             throw e;
+        }
+    }
+
+    /** Spreadsheets write such files, which are small: as a whole. */
+    private static InputStream ofUtf16(Path file, InputStream text) throws IOException {
+        byte[] bytes = text.readNBytes(MAX_UTF16_BYTES + 1);
+        text.close();
+        if (bytes.length > MAX_UTF16_BYTES) {
+            throw new InputException("%s: expected at most %,d bytes of UTF-16, found more: convert it with iconv -f UTF-16 -t UTF-8"
+                    .formatted(file, MAX_UTF16_BYTES));
+        }
+        try {
+            String content = StandardCharsets.UTF_16.newDecoder().decode(ByteBuffer.wrap(bytes)).toString(); // by its mark
+            return new ByteArrayInputStream(content.getBytes(StandardCharsets.UTF_8));
+        } catch (CharacterCodingException e) {
+            throw new InputException(file + ": expected UTF-16 text, as its byte order mark says, found other bytes", e);
         }
     }
 
