@@ -175,7 +175,7 @@ class ModelNameTest {
         Files.writeString(bert.resolve("config.json"), "{\"model_type\": \"bert\"}");
         try (FakeHub other = new FakeHub(bert, "config.json")) {
             String message = refused(other.environment(temporary), FakeHub.MODEL);
-            assertTrue(message.endsWith("config.json: key 'model_type': expected gpt2, found bert"), message);
+            assertTrue(message.endsWith("config.json: key 'model_type': expected gpt2, the one family that prefix4j runs, found bert"), message);
         }
     }
 

@@ -108,15 +108,16 @@ public final class Checkpoint {
      * @throws InputException as {@link #load}
      */
     public static Gpt2 loadTrainable(Path folder, Device device) {
-        try (TensorScope scope = new TensorScope()) {
-            Gpt2 stored = load(folder, device);
-            Gpt2 model = initialize(stored.config(), device);
-            model.weights().forEach((name, weight) -> {
-                weight.detach().copy_(stored.weights().get(name));
-                scope.keep(weight);
-            });
-            return model;
+        Gpt2Config config;
+        try (TensorScope _ = new TensorScope()) {
+            config = load(folder, device).config(); // a stored head decides about it too
         }
+        Gpt2 model = initialize(config, device);
+        try (TensorScope _ = new TensorScope()) {
+            Map<String, Tensor> stored = load(folder, device).weights();
+            model.weights().forEach((name, weight) -> weight.detach().copy_(stored.get(name)));
+        }
+        return model;
     }
 
     /**
