@@ -82,6 +82,14 @@ class OptionHelpTest {
     }
 
     @Test
+    void theirNameIsAnsweredWhereARequiredOptionIsMissingToo() {
+        assertEquals(2, run("train", "--num_virtual_tokens", "5"));
+        String text = err.toString(StandardCharsets.UTF_8);
+        assertTrue(text.contains("Missing required option"), text);
+        assertTrue(text.contains("prefix4j calls it --prefix-length"), text);
+    }
+
+    @Test
     void thePageHasTheTableOfTheHints() throws IOException {
         Map<String, String> page = Pattern.compile("(?m)^\\| `(\\w+)` \\| `(--[\\w-]+)` \\|")
                 .matcher(Files.readString(Path.of("docs/coming-from-peft.md")))

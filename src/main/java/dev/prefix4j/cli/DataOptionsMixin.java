@@ -25,14 +25,14 @@ final class DataOptionsMixin {
             names = "--source-field",
             paramLabel = "NAME",
             defaultValue = "source",
-            description = "Field of a JSON object, or column of a CSV file, that holds the source.")
+            description = "Field of a JSON object that holds the source.")
     String sourceField;
 
     @Option(
             names = "--target-field",
             paramLabel = "NAME",
             defaultValue = "target",
-            description = "Field of a JSON object, or column of a CSV file, that holds the target or targets.")
+            description = "Field of a JSON object that holds the target or targets.")
     String targetField;
 
     @Option(

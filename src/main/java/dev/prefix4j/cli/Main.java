@@ -100,7 +100,7 @@ public final class Main {
                     OptionBounds.require(parsed);
                     return new CommandLine.RunLast().execute(parsed);
                 })
-                .setParameterExceptionHandler((e, _) -> wrongUsage(e, err))
+                .setParameterExceptionHandler((e, given) -> wrongUsage(e, List.of(given), err))
                 .setExecutionExceptionHandler((e, _, _) -> failed(e, err, verbose));
         if (args.length == 0) {
             line.usage(err);
@@ -108,7 +108,7 @@ public final class Main {
         }
         if (!args[0].startsWith("-") && !line.getSubcommands().containsKey(args[0])) {
             // Picocli would let "--help" behind it pass.
-            return wrongUsage(new UnmatchedArgumentException(line, List.of(args[0])), err);
+            return wrongUsage(new UnmatchedArgumentException(line, List.of(args[0])), List.of(), err);
         }
         return line.execute(args);
     }
@@ -154,12 +154,17 @@ public final class Main {
         System.setProperty("org.slf4j.simpleLogger.showShortLogName", "true");
     }
 
-    private static int wrongUsage(ParameterException e, PrintStream err) {
-        String command = e.getCommandLine().getCommandSpec().qualifiedName();
+    /** @param given the whole command line: picocli tells of a missing option before it tells of an unknown one */
+    private static int wrongUsage(ParameterException e, List<String> given, PrintStream err) {
+        CommandLine.Model.CommandSpec spec = e.getCommandLine().getCommandSpec();
+        String command = spec.qualifiedName();
         List<String> similar = e instanceof UnmatchedArgumentException unmatched ? unmatched.getSuggestions() : List.of();
-        String hint = e instanceof UnmatchedArgumentException unmatched
-                ? unmatched.getUnmatched().stream().map(PeftNames::hint).filter(java.util.Objects::nonNull).findFirst().orElse(null)
-                : null;
+        String hint = given.stream()
+                .filter(argument -> spec.findOption(argument.replaceFirst("=.*", "")) == null)
+                .map(PeftNames::hint)
+                .filter(java.util.Objects::nonNull)
+                .findFirst()
+                .orElse(null);
         String suggestion = hint != null ? "; " + hint : similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
         err.println("prefix4j: " + oneLine(e.getMessage()).replaceFirst("' is not an int$", "' is not a whole number up to 2,147,483,647") + suggestion + " (see " + command + " --help)");
         return WRONG_USAGE;

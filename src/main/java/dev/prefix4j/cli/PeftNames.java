@@ -48,8 +48,11 @@ final class PeftNames {
             entry("length_penalty", "--length-penalty"),
             entry("top_k", "--top-k"),
             entry("top_p", "--top-p"),
+            entry("min_p", "--min-p"),
             entry("temperature", "--temperature"),
             entry("do_sample", "--temperature"),
+            entry("num_return_sequences", "--n-best"),
+            entry("repetition_penalty", "--repetition-penalty"),
             entry("no_repeat_ngram_size", "--no-repeat-ngram"));
 
     private PeftNames() {}

@@ -9,8 +9,8 @@ import java.util.function.Consumer;
  * How to read a data file.
  *
  * @param format absent: found out from the content
- * @param sourceField of a JSON object, or column of a CSV file
- * @param targetField of a JSON object, or column of a CSV file
+ * @param sourceField of a JSON object
+ * @param targetField of a JSON object
  * @param limit rows or entries after which reading stops
  * @param layout of the sources
  * @param language of WebNLG's texts; absent: the only one there is, or English among several
