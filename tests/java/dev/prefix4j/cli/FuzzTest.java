@@ -78,7 +78,9 @@ class FuzzTest {
     void whateverIsBroughtOneLineSaysWhatIsWrong() throws Exception {
         List<String> failures = new ArrayList<>();
         for (long seed = FIRST_SEED; seed < FIRST_SEED + VARIANTS; seed++) {
-            failures.addAll(new FuzzTest().variant(seed, Files.createDirectory(work.resolve("v" + seed))));
+            Path folder = Files.createDirectory(work.resolve("v" + seed));
+            failures.addAll(new FuzzTest().variant(seed, folder));
+            delete(folder);
         }
         assertEquals("", String.join("\n", failures));
     }
