@@ -156,7 +156,7 @@ class ModelNameTest {
         String host = hub.endpoint().substring(7);
         assertEquals(
                 "prefix4j: nobody/nothing: expected a model folder, found nothing; as a name on the hub: " + host
-                        + " has no such model (HTTP 404), or a private one, which needs HF_TOKEN",
+                        + " has no such repository (HTTP 404), or a private one, which needs HF_TOKEN",
                 refused(hub.environment(temporary), "nobody/nothing"));
         assertEquals(
                 "prefix4j: nothing: expected a model folder, found nothing; as a name on the hub: not all of it is in "

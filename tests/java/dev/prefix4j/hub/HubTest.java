@@ -476,10 +476,10 @@ class HubTest {
     void missingThingsAreToldApart() {
         String host = hub.endpoint().substring(7);
         assertEquals(
-                host + " has no such model (HTTP 404), or a private one, which needs HF_TOKEN",
+                host + " has no such repository (HTTP 404), or a private one, which needs HF_TOKEN",
                 notThere(new HubId("owner/other", "main")));
         assertEquals(
-                host + " has no such model (HTTP 404), or HF_TOKEN does not open it",
+                host + " has no such repository (HTTP 404), or HF_TOKEN does not open it",
                 notThere(new HubId("owner/other", "main"), "HF_TOKEN", "hf_secret"));
         hub.files.remove("tokenizer.json");
         assertEquals(
@@ -495,8 +495,8 @@ class HubTest {
 
     @ParameterizedTest
     @CsvSource({
-        "401, , has no such model (HTTP 401)",
-        "401, RepoNotFound, has no such model (HTTP 401)",
+        "401, , has no such repository (HTTP 401)",
+        "401, RepoNotFound, has no such repository (HTTP 401)",
         "401, GatedRepo, 'owner/tiny: a gated model: ask for access at '",
         "403, GatedRepo, 'owner/tiny: a gated model: ask for access at '",
         "403, , denies access (HTTP 403): HF_TOKEN is not set",

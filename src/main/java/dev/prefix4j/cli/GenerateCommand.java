@@ -45,7 +45,7 @@ final class GenerateCommand extends ConsoleCommand {
     @Option(
             names = {"--prefix", "--adapter"},
             paramLabel = "DIR",
-            description = "Adapter folder, of any method; none: the model alone.")
+            description = AdapterName.DESCRIPTION + "; none: the model alone.")
     Path prefix;
 
     @Option(names = "--data", paramLabel = "FILE", description = "Sources; their targets are not read.")
@@ -224,9 +224,10 @@ final class GenerateCommand extends ConsoleCommand {
         StringBuilder lines = new StringBuilder();
         try (TensorScope _ = new TensorScope()) {
             Gpt2 model = modelOptions.load(device, console);
-            Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freezeForDecoding);
+            Path adapter = modelOptions.adapter(prefix, console);
+            Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freezeForDecoding);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                modelOptions.checkBase(prefix, model, tokenizer, console);
+                modelOptions.checkBase(adapter, model, tokenizer, console);
                 List<int[]> prompts = prompts(sources, tokenizer, model, conditioned.taken());
                 OutputRules rules = rules(compat.never(tokenizer));
                 Decoding decoding = decoding();
@@ -303,7 +304,7 @@ final class GenerateCommand extends ConsoleCommand {
                 ids = Sequences.withBos(ids, model.config().bos());
             }
             int[] cut = modelOptions.cutPrompt(ids, !raw);
-            ModelOptions.requireRoom(model, source, past, cut.length, maxNewTokens);
+            modelOptions.requireRoom(model, source, past, cut.length, maxNewTokens);
             prompts.add(cut);
         }
         return prompts;

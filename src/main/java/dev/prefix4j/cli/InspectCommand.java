@@ -47,13 +47,13 @@ final class InspectCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "ADAPTER", description = "Adapter folder.")
+    @Parameters(index = "0", paramLabel = "ADAPTER", description = AdapterName.DESCRIPTION + ".")
     Path adapter;
 
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(names = "--with", paramLabel = "DIR", description = "Another adapter, to compare with.")
+    @Option(names = "--with", paramLabel = "DIR", description = "Another adapter, to compare with: a folder, or a name on the hub.")
     Path other;
 
     @Option(
@@ -90,6 +90,8 @@ final class InspectCommand extends ConsoleCommand {
             Gpt2 model = modelOptions.load(device, console);
             Freezer freezer = (base, changes) -> new FrozenGpt2(
                     base, changes, FrozenGpt2.Options.of(base, dev.prefix4j.frozen.Precision.FP32).forDecoding());
+            adapter = modelOptions.adapter(adapter, console);
+            other = AdapterName.resolve(other, console);
             AdapterFolder.Contents contents = AdapterFolder.load(adapter, model.config(), device);
             Conditioned conditioned = contents.method().apply(model, freezer, contents.tensors());
             ObjectNode node = JSON.createObjectNode();
@@ -155,7 +157,7 @@ final class InspectCommand extends ConsoleCommand {
                         Sequences.prompt(source.source(), tokenizer, model.config().bos()), true))
                 .toList();
         for (int i = 0; i < prompts.size(); i++) {
-            ModelOptions.requireRoom(model, sources.get(i), conditioned.taken(), prompts.get(i).length, NEW_TOKENS);
+            modelOptions.requireRoom(model, sources.get(i), conditioned.taken(), prompts.get(i).length, NEW_TOKENS);
         }
         List<Generation> written = new Generator(conditioned).generate(prompts, new Decoding.Greedy(), NEW_TOKENS);
         List<int[]> sequences = new ArrayList<>();

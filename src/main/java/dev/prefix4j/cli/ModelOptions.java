@@ -46,6 +46,9 @@ final class ModelOptions {
     /** Where the loaded model is. */
     private Path folder;
 
+    /** As it was named; null: none. */
+    private Path adapter;
+
     /** @return a model that belongs to the open scope; it is downloaded where that is needed */
     Gpt2 load(Device device, Console console) {
         if (maxSourceTokens != null && maxSourceTokens < 1) {
@@ -53,6 +56,17 @@ final class ModelOptions {
         }
         folder = ModelName.resolve(name, console);
         return Checkpoint.load(folder, device);
+    }
+
+    /**
+     * The folder of an adapter that goes with the model.
+     *
+     * @param name null: none
+     * @return null for none
+     */
+    Path adapter(Path name, Console console) {
+        adapter = name;
+        return AdapterName.resolve(name, console);
     }
 
     /** @return a tokenizer that refuses a text with tokens that the model does not know */
@@ -140,13 +154,17 @@ final class ModelOptions {
     }
 
     /** As {@link Gpt2#requireRoom}, naming the row. */
-    static void requireRoom(Gpt2 model, Example example, int past, int tokens, int toGenerate) {
+    void requireRoom(Gpt2 model, Example example, int past, int tokens, int toGenerate) {
         try {
             model.requireRoom(past, tokens, toGenerate);
         } catch (InputException e) {
             boolean helps = past + toGenerate + 2 < model.config().positions();
             throw new InputException(
-                    example.location() + ": " + e.getMessage() + (helps ? " (--max-source-tokens shortens sources)" : ""),
+                    "%s: %s%s%s".formatted(
+                            example.location(),
+                            e.getMessage(),
+                            adapter != null && past > 0 ? "; the adapter %s takes %,d".formatted(adapter, past) : "",
+                            helps ? " (--max-source-tokens shortens sources)" : ""),
                     e);
         }
     }

@@ -31,7 +31,7 @@ final class ScoreCommand extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(names = {"--prefix", "--adapter"}, paramLabel = "DIR", description = "Adapter folder; none: the model alone.")
+    @Option(names = {"--prefix", "--adapter"}, paramLabel = "DIR", description = AdapterName.DESCRIPTION + "; none: the model alone.")
     Path prefix;
 
     @Spec
@@ -145,10 +145,11 @@ final class ScoreCommand extends ConsoleCommand {
         List<Example> examples = dataOptions.read(subject.data, limit, compat.training());
         try (TensorScope _ = new TensorScope()) {
             Gpt2 model = modelOptions.load(device, console);
-            Conditioned conditioned = ModelOptions.conditioned(prefix, model, precision::freeze);
+            Path adapter = modelOptions.adapter(prefix, console);
+            Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freeze);
             List<Sequence> sequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                modelOptions.checkBase(prefix, model, tokenizer, console);
+                modelOptions.checkBase(adapter, model, tokenizer, console);
                 sequences = modelOptions.encode(examples, tokenizer, model, conditioned.taken(), compat.training());
             }
             Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);

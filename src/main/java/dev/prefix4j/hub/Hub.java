@@ -8,7 +8,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * Gives models of the Hugging Face hub as folders. A model is downloaded once; afterwards the hub is only asked what
+ * Gives models and adapters of the Hugging Face hub as folders. Each is downloaded once; afterwards the hub is only asked what
  * the revision stands for, and not even that if it is a commit.
  */
 public final class Hub {
@@ -40,10 +40,26 @@ public final class Hub {
      * @throws InputException if the hub refuses, or gives what is no model or not what it should be
      */
     public Path model(HubId id, Consumer<Path> check) throws NotOnHubException {
+        return get(id, HubCache.Kind.MODEL, check);
+    }
+
+    /**
+     * The folder of an adapter, with {@code adapter_config.json}, {@code adapter_model.safetensors}, and
+     * {@code prefix4j.json} where there is one.
+     *
+     * @param check as for {@link #model}, of {@code adapter_config.json}
+     * @throws NotOnHubException if there is no such adapter, or neither the hub nor the cache can give it
+     * @throws InputException if the hub refuses, or gives what is no adapter or not what it should be
+     */
+    public Path adapter(HubId id, Consumer<Path> check) throws NotOnHubException {
+        return get(id, HubCache.Kind.ADAPTER, check);
+    }
+
+    private Path get(HubId id, HubCache.Kind kind, Consumer<Path> check) throws NotOnHubException {
         HubCache cache = new HubCache(environment.cache(), id.repository());
         boolean offline = environment.isOffline();
         if (offline || id.isCommit()) {
-            Optional<Path> cached = cache.complete(id);
+            Optional<Path> cached = cache.complete(id, kind);
             if (cached.isPresent()) {
                 return cached.get();
             }
@@ -52,7 +68,7 @@ public final class Hub {
             throw new NotOnHubException("not all of it is in " + environment.cache() + ", and HF_HUB_OFFLINE is set");
         }
         try (HubClient client = new HubClient(environment.endpoint(), environment.token(), patience)) {
-            Download download = new Download(id, cache, client);
+            Download download = new Download(id, kind, cache, client);
             try {
                 return download.run(check);
             } catch (IOException e) {
@@ -64,7 +80,7 @@ public final class Hub {
     private Path fallBack(Download download, IOException e) throws NotOnHubException {
         String reason = HubClient.reason(e);
         String host = download.client.host();
-        Optional<Path> cached = download.cache.complete(download.id);
+        Optional<Path> cached = download.cache.complete(download.id, download.kind);
         if (cached.isPresent()) {
             listener.remark("%s: %s cannot be reached (%s); using the copy in the cache"
                     .formatted(download.id, host, reason));
@@ -77,41 +93,58 @@ public final class Hub {
         throw new NotOnHubException(host + " cannot be reached: " + reason, e);
     }
 
-    /** One model on its way. */
+    /** One folder on its way. */
     private final class Download {
         private final HubId id;
+        private final HubCache.Kind kind;
         private final HubCache cache;
         private final HubClient client;
 
-        /** Whether the hub has the model. */
+        /** Whether the hub has it. */
         private boolean found;
 
-        Download(HubId id, HubCache cache, HubClient client) {
+        Download(HubId id, HubCache.Kind kind, HubCache cache, HubClient client) {
             this.id = id;
+            this.kind = kind;
             this.cache = cache;
             this.client = client;
         }
 
         Path run(Consumer<Path> check) throws IOException, NotOnHubException {
-            RemoteFile config = client.find(id, id.revision(), HubCache.CONFIG)
+            RemoteFile config = client.find(id, id.revision(), kind.config)
                     .orElseThrow(() -> new NotOnHubException("%s has no %s at revision %s of it"
-                            .formatted(client.host(), HubCache.CONFIG, id.revision())));
+                            .formatted(client.host(), kind.config, id.revision())));
             found = true;
             String commit = config.commit();
             if (id.isCommit() && !commit.equals(id.revision())) {
                 throw new InputException("%s: expected files of that commit, found those of %s".formatted(id, commit));
             }
             Path folder = cache.snapshot(commit);
-            if (cache.complete(commit).isEmpty()) {
+            if (cache.complete(commit, kind).isEmpty()) {
                 // All else is asked of the commit, for the revision may move on meanwhile. The largest comes last.
                 fetch(config, MAX_CONFIG_BYTES);
                 check.accept(folder);
-                fetch(commit, HubCache.GENERATION_CONFIG, MAX_CONFIG_BYTES);
-                fetchTokenizer(commit);
-                fetchWeights(commit, folder);
+                switch (kind) {
+                    case MODEL -> {
+                        fetch(commit, HubCache.GENERATION_CONFIG, MAX_CONFIG_BYTES);
+                        fetchTokenizer(commit);
+                        fetchWeights(commit, folder);
+                    }
+                    case ADAPTER -> {
+                        fetch(commit, HubCache.ADAPTER_BASE, MAX_CONFIG_BYTES);
+                        fetchAdapter(commit);
+                    }
+                }
             }
             cache.writeRef(id, commit);
             return folder;
+        }
+
+        private void fetchAdapter(String commit) throws IOException, NotOnHubException {
+            if (!fetch(commit, HubCache.ADAPTER_WEIGHTS, Long.MAX_VALUE)) {
+                throw new InputException("%s: expected %s, found none at %s: save the adapter again with PEFT's save_pretrained"
+                        .formatted(id, HubCache.ADAPTER_WEIGHTS, client.host()));
+            }
         }
 
         private void fetchTokenizer(String commit) throws IOException, NotOnHubException {
@@ -143,7 +176,7 @@ public final class Hub {
             }
         }
 
-        /** @return whether the model has this file */
+        /** @return whether the repository has this file */
         private boolean fetch(String commit, String file, long maxBytes) throws IOException, NotOnHubException {
             Optional<RemoteFile> remote = client.find(id, commit, file);
             if (remote.isEmpty()) {

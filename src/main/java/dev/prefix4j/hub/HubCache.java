@@ -22,7 +22,7 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /**
- * A model in Hugging Face's cache, as every client of the hub lays it out:
+ * A repository in Hugging Face's cache, as every client of the hub lays it out:
  *
  * <pre>
  * models--owner--name/
@@ -37,6 +37,12 @@ import java.util.stream.Stream;
  */
 final class HubCache {
     static final String CONFIG = "config.json";
+    static final String ADAPTER_CONFIG = "adapter_config.json";
+    static final String ADAPTER_WEIGHTS = "adapter_model.safetensors";
+
+    /** What an adapter's base was; ours alone. */
+    static final String ADAPTER_BASE = "prefix4j.json";
+
     static final String GENERATION_CONFIG = "generation_config.json";
     static final String WEIGHTS = "model.safetensors";
     static final String INDEX = "model.safetensors.index.json";
@@ -49,6 +55,19 @@ final class HubCache {
             List.of("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json");
 
     static final long MAX_INDEX_BYTES = 100_000_000;
+
+    /** What a repository is asked for; one may have both. */
+    enum Kind {
+        MODEL(CONFIG),
+        ADAPTER(ADAPTER_CONFIG);
+
+        /** Small, comes first, and tells that the repository has such a thing. */
+        final String config;
+
+        Kind(String config) {
+            this.config = config;
+        }
+    }
 
     private static final int MAX_REF_BYTES = 256;
     private static final int BUFFER_BYTES = 1 << 16;
@@ -124,16 +143,16 @@ final class HubCache {
     }
 
     /**
-     * The folder of a model, if everything that is needed is there.
+     * The folder of a model or an adapter, if everything that is needed is there.
      *
      * @throws InputException if its index of shards is malformed
      */
-    Optional<Path> complete(HubId id) {
-        return commit(id).flatMap(this::complete);
+    Optional<Path> complete(HubId id, Kind kind) {
+        return commit(id).flatMap(commit -> complete(commit, kind));
     }
 
-    /** @see #complete(HubId) */
-    Optional<Path> complete(String commit) {
+    /** @see #complete(HubId, Kind) */
+    Optional<Path> complete(String commit, Kind kind) {
         Path snapshot = snapshot(commit);
         if (!Files.isDirectory(snapshot)) {
             return Optional.empty();
@@ -144,8 +163,12 @@ final class HubCache {
         } catch (IOException e) {
             throw AtomicFile.cannotRead(snapshot, e);
         }
-        boolean tokenizer = has(snapshot, TOKENIZER) || has(snapshot, VOCABULARY) && has(snapshot, MERGES);
-        boolean whole = has(snapshot, CONFIG) && tokenizer && (has(snapshot, WEIGHTS) || hasShards(snapshot));
+        boolean whole = switch (kind) {
+            case MODEL -> has(snapshot, CONFIG)
+                    && (has(snapshot, TOKENIZER) || has(snapshot, VOCABULARY) && has(snapshot, MERGES))
+                    && (has(snapshot, WEIGHTS) || hasShards(snapshot));
+            case ADAPTER -> has(snapshot, ADAPTER_CONFIG) && has(snapshot, ADAPTER_WEIGHTS);
+        };
         return whole ? Optional.of(snapshot) : Optional.empty();
     }
 

@@ -88,7 +88,7 @@ final class HubClient implements AutoCloseable {
      *
      * @param revision a branch, tag or commit
      * @return nothing if the model has no such file
-     * @throws NotOnHubException if there is no such model
+     * @throws NotOnHubException if there is no such repository
      * @throws InputException if access is denied, there is no such revision, or the answer is unusable
      * @throws IOException if the hub cannot be reached or cannot answer
      */
@@ -365,7 +365,7 @@ final class HubClient implements AutoCloseable {
         // The hub does not tell strangers whether a private model exists.
         if (isEndpoint(reply.uri()) && (code.equals("RepoNotFound") || code.isEmpty() && status == 401)) {
             String other = token.isPresent() ? "HF_TOKEN does not open it" : "a private one, which needs HF_TOKEN";
-            throw new NotOnHubException("%s has no such model (HTTP %d), or %s".formatted(host, status, other));
+            throw new NotOnHubException("%s has no such repository (HTTP %d), or %s".formatted(host, status, other));
         }
         if (code.equals("RevisionNotFound")) {
             return new InputException("%s: %s has no revision '%s' of this model".formatted(id, host, id.revision()));

@@ -115,6 +115,15 @@ public final class AdapterFolder {
     }
 
     /**
+     * Looks at a configuration alone, as it is known before the weights are downloaded.
+     *
+     * @throws InputException if it is malformed, or of a kind of adapter that is not read
+     */
+    public static void requireKnown(Path folder) {
+        AdapterConfig.type(AdapterConfig.read(folder));
+    }
+
+    /**
      * Reads what a method keeps.
      *
      * @param model geometry of the model that it is to be used with
