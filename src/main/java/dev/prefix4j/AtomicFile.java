@@ -11,6 +11,9 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.stream.Stream;
+import java.util.function.Consumer;
+import java.nio.file.LinkOption;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.ThreadLocalRandom;
@@ -69,8 +72,7 @@ public final class AtomicFile {
     }
 
     private static void replace(Path named, Path file, Content content) {
-        Path temporary = file.resolveSibling(".%d-%016x.tmp"
-                .formatted(ProcessHandle.current().pid(), ThreadLocalRandom.current().nextLong()));
+        Path temporary = file.resolveSibling(temporaryName());
         try {
             try (FileChannel channel =
                             FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
@@ -90,6 +92,10 @@ public final class AtomicFile {
                 // Nothing more can be done: what made the write fail is on its way to the user.
             }
         }
+    }
+
+    private static String temporaryName() {
+        return ".%d-%016x.tmp".formatted(ProcessHandle.current().pid(), ThreadLocalRandom.current().nextLong());
     }
 
     private static void keepPermissions(Path file, Path temporary) throws IOException {
@@ -164,6 +170,68 @@ public final class AtomicFile {
             Files.createDirectories(folder);
         } catch (IOException e) {
             throw new InputException(folder + ": the folder cannot be made: " + reason(e), e);
+        }
+    }
+
+    /**
+     * Makes a folder that is complete or not there.
+     *
+     * @param folder is not there, or empty; those above it are made
+     * @param content fills the folder that it is given
+     * @throws InputException if that cannot be; what {@code content} throws comes through
+     */
+    public static void writeFolder(Path folder, Consumer<Path> content) {
+        requireEmpty(folder);
+        Path whole = folder.toAbsolutePath().normalize();
+        if (whole.getParent() == null) {
+            throw new InputException(folder + ": expected a new or empty folder, found the root");
+        }
+        createFolder(whole.getParent());
+        Path temporary = whole.resolveSibling(temporaryName());
+        try {
+            Files.createDirectory(temporary);
+            content.accept(temporary);
+            Files.deleteIfExists(whole);
+            Files.move(temporary, whole, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw cannotWrite(folder, e);
+        } finally {
+            deleteFiles(temporary);
+        }
+    }
+
+    /**
+     * Checks that a folder can be made.
+     *
+     * @throws InputException if something is there already
+     */
+    public static void requireEmpty(Path folder) {
+        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
+            throw new InputException("%s: expected a new or empty folder, found %s".formatted(folder, PathKind.of(folder).found()));
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            if (files.findAny().isPresent()) {
+                throw new InputException(folder + ": expected a new or empty folder, found files: choose another");
+            }
+        } catch (IOException e) {
+            throw cannotRead(folder, e);
+        }
+    }
+
+    private static void deleteFiles(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            return;
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+            Files.delete(folder);
+        } catch (IOException e) {
+            // Nothing more can be done: what made the write fail is on its way to the user.
         }
     }
 

@@ -10,6 +10,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
@@ -24,6 +26,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -75,7 +78,28 @@ class PeftAdapterTest {
     @ParameterizedTest
     @MethodSource("adapters")
     void givesTheIdsOfPeft(String name) throws IOException {
-        Conditioned conditioned = AdapterFolder.apply(ROOT.resolve(name), model());
+        assertGivesTheIdsOfPeft(AdapterFolder.apply(ROOT.resolve(name), model()), name);
+    }
+
+    /** The folder that is written stands alone: the ids are those that PEFT gives with the adapter. */
+    @ParameterizedTest
+    @MethodSource("adapters")
+    void mergedFolderGivesTheIdsOfPeft(String name) throws IOException {
+        boolean weights = JSON.readTree(ROOT.resolve(name).resolve("adapter_config.json").toFile()).get("peft_type").asText().equals("LORA");
+        Gpt2 model = model();
+        if (!weights) {
+            InputException e = assertThrows(InputException.class, () -> AdapterFolder.merge(ROOT.resolve(name), model));
+            assertTrue(e.getMessage().contains("which stays beside its model"), e.getMessage());
+            return;
+        }
+        Path merged = temporary.resolve("merged");
+        Checkpoint.export(ROOT.resolve("model"), AdapterFolder.merge(ROOT.resolve(name), model), merged, torch.ScalarType.Float);
+        Gpt2 alone = Checkpoint.load(merged, TorchRuntime.device("cpu"));
+        assertGivesTheIdsOfPeft(
+                Conditioned.plain(new FrozenGpt2(alone, FrozenGpt2.Changes.NONE, FrozenGpt2.Options.of(alone, Precision.FP32))), name);
+    }
+
+    private static void assertGivesTheIdsOfPeft(Conditioned conditioned, String name) throws IOException {
         List<int[]> prompts = new ArrayList<>();
         try (Tokenizer tokenizer = Tokenizer.load(ROOT.resolve("model"))) {
             for (String line : Files.readAllLines(ROOT.resolve("prompts.jsonl"))) {

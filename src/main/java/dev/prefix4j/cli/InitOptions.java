@@ -32,8 +32,17 @@ final class InitOptions {
     @Option(names = "--init-text", paramLabel = "FILE", description = "Text to start from.")
     Path text;
 
-    @Option(names = "--init-adapter", paramLabel = "DIR", description = "Adapter of the same method to start from.")
+    @Option(names = "--init-adapter", paramLabel = "DIR", description = "Adapter of the same method to start from: a folder, or a name on the hub.")
     Path adapter;
+
+    /** Where the adapter is, once it was looked for. */
+    private Path folder;
+
+    /** @return the folder of the adapter to start from, which is downloaded where that is needed; null: none */
+    Path resolve(Console console) {
+        folder = AdapterName.resolve(adapter, console);
+        return folder;
+    }
 
     /** What was asked for; checks it without a model. */
     String kind() {
@@ -102,7 +111,7 @@ final class InitOptions {
     }
 
     private Tensor ofAdapter(SoftPromptTuner prompts, Gpt2 model) {
-        AdapterFolder.Contents contents = AdapterFolder.load(adapter, model.config(), model.device());
+        AdapterFolder.Contents contents = AdapterFolder.load(folder, model.config(), model.device());
         Tensor vectors = contents.tensors().get(SoftPromptTuner.VECTORS);
         if (vectors == null || vectors.size(1) != prompts.encoder().rowWidth()) {
             throw new InputException("%s: expected an adapter of the same method, found one of %s"

@@ -31,6 +31,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             ReportCommand.class,
             SweepCommand.class,
             InspectCommand.class,
+            MergeCommand.class,
             BenchCommand.class,
             DataCommand.class,
             DoctorCommand.class,

@@ -25,6 +25,8 @@ final class ModelOptions {
     static final String DESCRIPTION = "A Hugging Face GPT-2: a folder (config.json, model.safetensors, tokenizer.json),"
             + " or a name on the hub: gpt2, owner/name, owner/name@revision; or builtin:tiny.";
 
+    static final String STRICT_BASE = "Refuse an adapter that was made for another model; otherwise one line says so.";
+
     @Option(
             names = "--model",
             paramLabel = "MODEL",
@@ -38,9 +40,7 @@ final class ModelOptions {
             description = "Keep only the first N tokens of each source.")
     Integer maxSourceTokens;
 
-    @Option(
-            names = "--strict-base",
-            description = "Refuse an adapter that was made for another model; otherwise one line says so.")
+    @Option(names = "--strict-base", description = STRICT_BASE)
     boolean strictBase;
 
     /** Where the loaded model is. */
@@ -56,6 +56,11 @@ final class ModelOptions {
         }
         folder = ModelName.resolve(name, console);
         return Checkpoint.load(folder, device);
+    }
+
+    /** @return where the loaded model is */
+    Path folder() {
+        return folder;
     }
 
     /**

@@ -171,12 +171,8 @@ final class PretrainCommand extends ConsoleCommand {
             description = "Steps between saves of the state to resume from.")
     int saveEvery;
 
-    @Option(
-            names = "--dtype",
-            paramLabel = "T",
-            defaultValue = "float32",
-            description = "Of the stored weights: float32, float16 or bfloat16.")
-    String dtype;
+    @Mixin
+    DtypeOption dtype;
 
     @Option(
             names = "--prompt",
@@ -235,12 +231,7 @@ final class PretrainCommand extends ConsoleCommand {
         if (valid != null) {
             Documents.requireFile(valid);
         }
-        torch.ScalarType type = switch (dtype) {
-            case "float32" -> torch.ScalarType.Float;
-            case "float16" -> torch.ScalarType.Half;
-            case "bfloat16" -> torch.ScalarType.BFloat16;
-            default -> throw new InputException("dtype: expected float32, float16 or bfloat16, found '" + dtype + "'");
-        };
+        torch.ScalarType type = dtype.parse();
         TorchRuntime.MatmulPrecision precision = TorchRuntime.MatmulPrecision.parse(matmulPrecision);
         if (from != null) {
             source = ModelName.resolve(from, console);

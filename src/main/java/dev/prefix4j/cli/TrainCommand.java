@@ -190,7 +190,7 @@ final class TrainCommand extends ConsoleCommand {
     @Option(
             names = "--teacher",
             paramLabel = "DIR",
-            description = "Adapter of the same model whose predictions take the place of the targets (distillation).")
+            description = "Adapter of the same model (a folder, or a name on the hub) whose predictions take the place of the targets (distillation).")
     Path teacher;
 
     @Option(
@@ -287,8 +287,9 @@ final class TrainCommand extends ConsoleCommand {
             Gpt2 gpt2 = modelOptions.load(device, console);
             Freezer freezer = (base, changes) -> precision.freeze(base, changes, recompute);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
-                modelOptions.checkBase(initOptions.adapter, gpt2, tokenizer, console);
-                modelOptions.checkBase(teacher, gpt2, tokenizer, console);
+                modelOptions.checkBase(initOptions.resolve(console), gpt2, tokenizer, console);
+                Path teacherFolder = AdapterName.resolve(teacher, console);
+                modelOptions.checkBase(teacherFolder, gpt2, tokenizer, console);
                 base = BaseModel.of(gpt2, tokenizer); // before training changes it
                 if (methodOptions.isInContext()) {
                     return keepExamples(gpt2, freezer, tokenizer, modelOptions, training, validation);
@@ -311,7 +312,7 @@ final class TrainCommand extends ConsoleCommand {
                         gpt2, tokenizer, validation.isEmpty() ? training : validation, modelOptions, taken);
                 Optional<Conditioned> teaching = teacher == null
                         ? Optional.empty()
-                        : Optional.of(teacher(modelOptions.load(device, console), freezer, trainingSequences));
+                        : Optional.of(teacher(teacherFolder, modelOptions.load(device, console), freezer, trainingSequences));
                 try (RunDirectory run = resume
                         ? RunDirectory.open(out)
                         : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
@@ -357,13 +358,15 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     /** @param model that nothing else trains */
-    private Conditioned teacher(Gpt2 model, Freezer freezer, List<Sequence> sequences) {
-        AdapterFolder.Contents contents = AdapterFolder.load(teacher, model.config(), model.device());
+    private Conditioned teacher(Path folder, Gpt2 model, Freezer freezer, List<Sequence> sequences) {
+        AdapterFolder.Contents contents = AdapterFolder.load(folder, model.config(), model.device());
         Conditioned conditioned = contents.method().apply(model, freezer, contents.tensors());
-        sequences.stream()
-                .mapToInt(sequence -> sequence.ids().length)
-                .max()
-                .ifPresent(longest -> model.requireRoom(conditioned.taken(), longest, 0));
+        int longest = sequences.stream().mapToInt(sequence -> sequence.ids().length).max().orElse(0);
+        try {
+            model.requireRoom(conditioned.taken(), longest, 0);
+        } catch (InputException e) {
+            throw new InputException("--teacher %s: %s".formatted(teacher, e.getMessage()), e);
+        }
         return conditioned;
     }
 

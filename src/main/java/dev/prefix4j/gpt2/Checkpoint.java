@@ -1,7 +1,9 @@
 package dev.prefix4j.gpt2;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import dev.prefix4j.torch.SafetensorsSet;
 import dev.prefix4j.torch.SafetensorsWriter;
 import dev.prefix4j.torch.TensorScope;
@@ -37,6 +39,7 @@ public final class Checkpoint {
     private static final String HEAD = "lm_head.weight";
     private static final String EMBEDDING = "wte.weight";
     private static final long COMPARED = 1 << 22;
+    private static final int MAX_CONFIG_BYTES = 4 << 20;
     private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
 
     /** Of the first weights, {@code initializer_range}. */
@@ -126,20 +129,54 @@ public final class Checkpoint {
      *
      * @param folder is made where it is not there
      * @param type of the stored weights: Float, Half or BFloat16
-     * @throws InputException if the files cannot be written
+     * @throws InputException if a number is not finite in the type, or the files cannot be written
      */
     public static void save(Gpt2 model, Path folder, torch.ScalarType type) {
         AtomicFile.createFolder(folder);
-        try (TensorScope _ = new TensorScope()) {
-            Map<String, Tensor> tensors = new TreeMap<>();
-            model.weights().forEach((name, weight) -> tensors.put(
-                    name.equals(HEAD) ? name : "transformer." + name, weight.detach().to(type)));
-            SafetensorsWriter.write(folder.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
-        }
+        write(model.weights(), folder, type);
         AtomicFile.write(
                 folder.resolve("config.json"), model.config().json(type).toPrettyString() + "\n");
         AtomicFile.write(
                 folder.resolve("generation_config.json"), model.config().generationJson().toPrettyString() + "\n");
+    }
+
+    /**
+     * Writes a changed model as {@link #save}, with all else that its folder says: {@code generation_config.json}, and the keys of
+     * {@code config.json} that do not follow from the weights. A head of its own unties the model.
+     *
+     * @param base folder of the model
+     * @param weights all of them, by the names that the modules use
+     * @param folder is made where it is not there
+     * @throws InputException if a number is not finite in the type, or the files cannot be written
+     */
+    public static void export(Path base, Map<String, Tensor> weights, Path folder, torch.ScalarType type) {
+        ObjectNode config = ConfigFile.read(base.resolve("config.json"), "a Hugging Face model configuration").json().deepCopy();
+        config.putArray("architectures").add("GPT2LMHeadModel");
+        config.put("tie_word_embeddings", !weights.containsKey(HEAD));
+        config.remove("torch_dtype");
+        config.put("dtype", Gpt2Config.dtype(type));
+        AtomicFile.createFolder(folder);
+        Path generation = base.resolve("generation_config.json");
+        if (Files.exists(generation)) {
+            AtomicFile.write(folder.resolve("generation_config.json"), InputFile.readString(generation, "a generation configuration", MAX_CONFIG_BYTES));
+        }
+        write(weights, folder, type);
+        AtomicFile.write(folder.resolve("config.json"), config.toPrettyString() + "\n");
+    }
+
+    private static void write(Map<String, Tensor> weights, Path folder, torch.ScalarType type) {
+        try (TensorScope _ = new TensorScope()) {
+            Map<String, Tensor> tensors = new TreeMap<>();
+            weights.forEach((name, weight) -> {
+                Tensor stored = weight.detach().to(type);
+                if (!torch.isfinite(stored).all().item_bool()) {
+                    throw new InputException("tensor '%s': expected finite numbers, found NaN or infinity in %s"
+                            .formatted(name, Gpt2Config.dtype(type)));
+                }
+                tensors.put(name.equals(HEAD) ? name : "transformer." + name, stored);
+            });
+            SafetensorsWriter.write(folder.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
+        }
     }
 
     /** Names in the files by the names that the modules use, in order. */

@@ -311,11 +311,16 @@ public record Gpt2Config(
         json.put("bos_token_id", bos == NONE ? null : Integer.valueOf(bos));
         json.put("eos_token_id", eos == NONE ? null : Integer.valueOf(eos));
         json.put("attn_pdrop", 0.0).put("embd_pdrop", 0.0).put("resid_pdrop", 0.0);
-        json.put("dtype", switch (type) {
+        json.put("dtype", dtype(type));
+        return json;
+    }
+
+    /** The name of a type of weights. */
+    static String dtype(torch.ScalarType type) {
+        return switch (type) {
             case Half -> "float16";
             case BFloat16 -> "bfloat16";
             default -> "float32";
-        });
-        return json;
+        };
     }
 }

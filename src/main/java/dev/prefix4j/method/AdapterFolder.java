@@ -9,6 +9,7 @@ import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.gpt2.Extension;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
@@ -33,7 +34,7 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * What a method keeps: a folder with {@code adapter_config.json} and {@code adapter_model.safetensors}. Where Hugging Face PEFT has the
  * method (PREFIX_TUNING, PROMPT_TUNING, LORA), the files are PEFT's, both ways; for the others the configuration has a key
- * {@code prefix4j_method}.
+ * {@code prefix4j_method}. A card, {@code README.md}, says what the adapter belongs to.
  */
 public final class AdapterFolder {
     private static final String WEIGHTS = "adapter_model.safetensors";
@@ -68,6 +69,7 @@ public final class AdapterFolder {
         AtomicFile.createFolder(folder);
         SafetensorsWriter.write(folder.resolve(WEIGHTS), new TreeMap<>(tensors), Map.of("format", "pt"));
         AtomicFile.write(folder.resolve(AdapterConfig.FILE), config.toPrettyString() + "\n");
+        AdapterCard.write(method, model, folder, baseModel);
     }
 
     private static void describe(Method method, Gpt2Config model, ObjectNode config) {
@@ -180,6 +182,26 @@ public final class AdapterFolder {
                         (base, changes) -> new FrozenGpt2(
                                 base, changes, FrozenGpt2.Options.of(base, Precision.FP32).forDecoding()),
                         contents.tensors());
+    }
+
+    /**
+     * The weights of a model with what a folder keeps merged into them, in float32: LoRA, fine-tuning of all or of the top blocks.
+     *
+     * @return by the names that the modules use, with tensors that belong to the open scope
+     * @throws InputException as {@link #load}, or if the method keeps something else than weights of the model
+     */
+    public static Map<String, Tensor> merge(Path folder, Gpt2 model) {
+        Contents contents = load(folder, model.config(), model.device());
+        FrozenGpt2.Changes changes = contents.method() instanceof WeightMethod method
+                ? method.changes(model, contents.tensors())
+                : FrozenGpt2.Changes.NONE;
+        if (changes.weights().isEmpty() || changes.extension() != Extension.NONE) {
+            throw new InputException("%s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s,"
+                    .formatted(folder, contents.method().name()) + " which stays beside its model");
+        }
+        Map<String, Tensor> weights = new LinkedHashMap<>(model.weights());
+        weights.putAll(changes.weights());
+        return weights;
     }
 
     /** Tells what a folder is that holds no adapter, and where one may be. */

@@ -64,6 +64,16 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
+     * Copies the files of a tokenizer to another folder, as they are.
+     *
+     * @param to exists
+     * @throws InputException if a file cannot be read or written
+     */
+    public static void copyFiles(Path from, Path to) {
+        TokenizerFiles.copy(from, to);
+    }
+
+    /**
      * Loads {@code tokenizer.json}, or else {@code vocab.json} and {@code merges.txt} of GPT-2's byte-level BPE.
      *
      * @throws InputException if the files are missing or are no tokenizer

@@ -4,9 +4,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.AtomicFile;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import dev.prefix4j.JsonFile;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -33,6 +36,12 @@ import org.slf4j.LoggerFactory;
  */
 final class TokenizerFiles {
     private static final long MAX_CONFIG_BYTES = 16 << 20;
+
+    /** All that Transformers may read a tokenizer from. */
+    private static final List<String> NAMES = List.of(
+            "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+            "chat_template.jinja");
+
     private static final String DEFAULT = "<|endoftext|>";
     private static final List<String> NAMED =
             List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
@@ -43,6 +52,20 @@ final class TokenizerFiles {
     private final Path configFile;
     private final JsonNode config;
     private final JsonNode special;
+
+    /** Copies what a folder has of a tokenizer; nothing else is read of it. */
+    static void copy(Path from, Path to) {
+        for (String name : NAMES) {
+            Path file = from.resolve(name);
+            if (Files.exists(file)) {
+                AtomicFile.write(to.resolve(name), out -> {
+                    try (InputStream in = InputFile.open(file, "a file of a tokenizer")) {
+                        in.transferTo(out);
+                    }
+                });
+            }
+        }
+    }
 
     private TokenizerFiles(Path folder) {
         this.folder = folder;
