@@ -3,6 +3,7 @@ package dev.prefix4j.cli;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.util.Map;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 
 /**
  * Where a command reads and writes, and what it runs in.
@@ -13,13 +14,46 @@ import java.util.Map;
  * @param environment variables of the process
  */
 record Console(InputStream in, PrintStream out, PrintStream err, Map<String, String> environment) {
+    /** Further lines of a remark begin so. */
+    private static final String INDENT = "  ";
+
+    /** Narrower terminals are left to break lines themselves. */
+    private static final int LEAST_WIDTH = 30;
+
     /** Whether somebody watches standard error: the launcher knows. */
     boolean isWatched() {
         return Boolean.getBoolean("prefix4j.terminal");
     }
 
-    /** A remark for the user. */
+    /** A remark for the user; on a terminal it breaks between words. */
     void say(String format, Object... arguments) {
-        err.println(format.formatted(arguments));
+        String text = format.formatted(arguments);
+        err.println(isWatched() ? wrapped(text, new ConsoleProgressBarConsumer(err).getMaxRenderedLength()) : text);
+    }
+
+    /** Clears the line of the cursor, where a bar or an echoed {@code ^C} stands. */
+    void clearLine() {
+        if (isWatched()) {
+            err.print("\r\033[K");
+        }
+    }
+
+    /** @param width of a line in characters; a longer word has a line of its own */
+    static String wrapped(String text, int width) {
+        if (text.length() <= width || width < LEAST_WIDTH) {
+            return text;
+        }
+        StringBuilder all = new StringBuilder();
+        int column = 0;
+        for (String word : text.split("(?<=\\S)(?= +\\S)")) { // each with the spaces before it
+            if (column > 0 && column + word.length() > width) {
+                all.append('\n').append(INDENT);
+                column = INDENT.length();
+                word = word.stripLeading();
+            }
+            all.append(word);
+            column += word.length();
+        }
+        return all.toString();
     }
 }

@@ -14,7 +14,7 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "data", description = "Reads a data file of any format and writes it as JSONL.")
 final class DataCommand extends ConsoleCommand {
-    @Option(names = "--data", paramLabel = "FILE", required = true, description = "Sources and targets.")
+    @Option(names = "--data", paramLabel = "FILE", required = true, description = "Sources and targets; - for standard input.")
     Path data;
 
     @Option(names = "--out", paramLabel = "FILE", required = true, description = "JSONL file to write.")

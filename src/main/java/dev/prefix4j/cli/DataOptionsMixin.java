@@ -1,11 +1,13 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataFormat;
 import dev.prefix4j.text.DataOptions;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Layout;
+import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -15,6 +17,9 @@ import picocli.CommandLine.Spec;
 
 /** How data files are read. */
 final class DataOptionsMixin {
+    /** The name of standard input where a data file is expected. */
+    static final String STANDARD_INPUT = "-";
+
     @Option(
             names = "--format",
             paramLabel = "F",
@@ -44,6 +49,8 @@ final class DataOptionsMixin {
     @Spec(Spec.Target.MIXEE)
     CommandSpec command;
 
+    private boolean standardInputIsRead;
+
     /** @throws InputException if a limit is given and is below 1 */
     static void requireLimit(Integer limit) {
         if (limit != null && limit < 1) {
@@ -54,6 +61,14 @@ final class DataOptionsMixin {
     /** @param limit rows to read; absent: all */
     List<Example> read(Path file, Integer limit) {
         return read(file, limit, Layout.CLEAN);
+    }
+
+    private InputStream standardInput() {
+        if (standardInputIsRead) {
+            throw new InputException(STANDARD_INPUT + ": standard input is read once, and was asked for twice: name a file");
+        }
+        standardInputIsRead = true;
+        return ((ConsoleCommand) command.userObject()).console.in();
     }
 
     /** In a layout. */
@@ -77,10 +92,11 @@ final class DataOptionsMixin {
                 Optional.ofNullable(language),
                 targets,
                 remark -> command.commandLine().getErr().println(remark));
-        try {
-            return DataFile.read(BuiltIns.data(file), options);
-        } catch (InputException e) { // of built-in data the user knows the name, not the file
-            throw new InputException(e.getMessage().replace(BuiltIns.data(file).toString(), file.toString()), e);
+        if (file.toString().equals(STANDARD_INPUT)) {
+            return DataFile.read(standardInput(), Path.of("standard input"), options);
         }
+        return file.toString().startsWith(ModelName.BUILT_IN)
+                ? DataFile.read(InputFile.open(BuiltIns.data(file), "a data file"), file, options) // whose name the user knows, not the file
+                : DataFile.read(file, options);
     }
 }

@@ -244,7 +244,7 @@ final class DemoCommand extends ConsoleCommand {
         bleu("going on with the table", continued);
         bleu("asked for a text", asked);
         bleu("with the prefix", after);
-        console.out().printf("prefix     %,d numbers, %.2f %% of the model's %,d%n", kept, 100.0 * kept / weights, weights);
+        console.out().printf("prefix     %,d parameters, %.2f %% of the model's %,d%n", kept, 100.0 * kept / weights, weights);
         console.out().printf("adapter    %s, %,d bytes%n", out.resolve("adapter"), bytes);
         console.out().printf("run        %s: report.html, metrics.jsonl, config.json%n", out);
         console.out().printf(

@@ -68,7 +68,7 @@ final class DownloadProgress implements DownloadListener {
     public void remark(String text) {
         if (bar != null) {
             bar.pause();
-            console.err().print("\r\033[K"); // over the bar, which draws itself again below
+            console.clearLine(); // over the bar, which draws itself again below
         }
         console.say("%s", text);
         if (bar != null) {

@@ -48,7 +48,7 @@ final class GenerateCommand extends ConsoleCommand {
             description = AdapterName.DESCRIPTION + "; none: the model alone.")
     Path prefix;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "Sources; their targets are not read.")
+    @Option(names = "--data", paramLabel = "FILE", description = "Sources, - for standard input; their targets are not read.")
     Path data;
 
     @Option(names = "--prompt", paramLabel = "S", description = "One source.")

@@ -206,7 +206,7 @@ final class InspectCommand extends ConsoleCommand {
             console.out().println(node);
             return;
         }
-        console.out().printf("method     %s, %,d numbers%n", node.path("method").asText(), node.path("numbers").asLong());
+        console.out().printf("method     %s, %,d parameters%n", node.path("method").asText(), node.path("numbers").asLong());
         node.path("tensors").properties().stream().limit(4).forEach(tensor ->
                 console.out().printf("tensor     %s %s%n", tensor.getKey(), tensor.getValue()));
         int more = node.path("tensors").size() - 4;

@@ -56,6 +56,7 @@ final class Interruption implements BooleanSupplier, AutoCloseable {
     private void askAndWait() {
         asked = true;
         if (ended.getCount() > 0) {
+            console.clearLine(); // the terminal wrote ^C into it
             console.say("stopping after this step");
         }
         try {

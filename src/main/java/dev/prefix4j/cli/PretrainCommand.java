@@ -392,7 +392,7 @@ final class PretrainCommand extends ConsoleCommand {
         private final RunDirectory run;
 
         SamplingProgress(Gpt2 model, Tokenizer tokenizer, RunDirectory run) {
-            super(PretrainCommand.this.console);
+            super(PretrainCommand.this.console, PretrainCommand.this.json);
             this.model = model;
             this.tokenizer = tokenizer;
             this.run = run;

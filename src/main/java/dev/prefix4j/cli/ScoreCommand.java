@@ -42,7 +42,7 @@ final class ScoreCommand extends ConsoleCommand {
 
     /** What is scored. */
     static final class Subject {
-        @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets.")
+        @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets; - for standard input.")
         Path data;
 
         @Option(

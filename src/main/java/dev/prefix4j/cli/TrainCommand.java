@@ -254,6 +254,9 @@ final class TrainCommand extends ConsoleCommand {
         if (!objective.equals("token") && !objective.equals("sentence")) {
             throw new InputException("objective: expected token or sentence, found '" + objective + "'");
         }
+        if (data != null && data.toString().equals(DataOptionsMixin.STANDARD_INPUT)) {
+            throw new InputException("--data -: expected a file, which --resume can read again, found standard input");
+        }
         if (teacher != null && smoothing > 0) {
             throw new InputException("label-smoothing: expected 0 where --teacher is given, was " + smoothing);
         }
@@ -420,11 +423,11 @@ final class TrainCommand extends ConsoleCommand {
         try (Interruption interruption = new Interruption(console)) {
             TrainResult result;
             try (RunWatch watch = new RunWatch(
-                    new TrainProgress(console) {
+                    new TrainProgress(console, json) {
                         @Override
                         public void started(int stepsDone, int total) { // not before a state to go on from has been read
                             console.say(
-                                    "sequences: %,d, steps: %,d; training %,d numbers, keeping %,d; the model has %,d",
+                                    "sequences: %,d, steps: %,d; training %,d parameters, keeping %,d; the model has %,d",
                                     sequences,
                                     total,
                                     method.trainedNumbers(gpt2.config()),

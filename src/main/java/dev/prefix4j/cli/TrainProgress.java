@@ -1,5 +1,6 @@
 package dev.prefix4j.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.train.TrainListener;
 import java.time.Duration;
@@ -7,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import me.tongfei.progressbar.ProgressBar;
 
-/** Shows a run: a progress bar on a terminal, a line now and then elsewhere. */
+/** Shows a run: a progress bar on a terminal, a line now and then elsewhere, with {@code --json} objects. */
 class TrainProgress implements TrainListener, AutoCloseable {
     private static final long LINE_NANOS = 10_000_000_000L;
 
@@ -15,14 +16,17 @@ class TrainProgress implements TrainListener, AutoCloseable {
     private static final double SMOOTHING = 0.05;
 
     private final Console console;
+    private final boolean json;
     private ProgressBar bar;
     private double loss = Double.NaN;
     private double tokensPerSecond = Double.NaN;
     private double secondsPerStep = Double.NaN;
     private long lastLine = System.nanoTime();
 
-    TrainProgress(Console console) {
+    /** @param json whether lines are objects; there is no bar then */
+    TrainProgress(Console console, boolean json) {
         this.console = console;
+        this.json = json;
     }
 
     @Override
@@ -30,7 +34,7 @@ class TrainProgress implements TrainListener, AutoCloseable {
         if (stepsDone > 0) {
             console.say(stepsDone == total ? "all %2$,d steps are done: --steps or --epochs with more lets the run go on" : "going on after step %,d of %,d", stepsDone, total);
         }
-        if (console.isWatched() && stepsDone < total) {
+        if (console.isWatched() && !json && stepsDone < total) {
             bar = Progress.builder(console, "train")
                     .setInitialMax(total)
                     .startsFrom(stepsDone, Duration.ZERO)
@@ -49,10 +53,20 @@ class TrainProgress implements TrainListener, AutoCloseable {
             bar.setExtraMessage("loss %.3f, %,.0f tokens/s".formatted(loss, tokensPerSecond));
         } else if (step.step() == 1 || System.nanoTime() - lastLine > LINE_NANOS) {
             lastLine = System.nanoTime();
+            double left = (step.total() - step.step()) * secondsPerStep;
+            if (json) {
+                console.err().println(ConsoleCommand.JSON.createObjectNode()
+                        .put("step", step.step())
+                        .put("total", step.total())
+                        .put("loss", loss)
+                        .put("tokens_per_s", tokensPerSecond)
+                        .put("seconds_left", left));
+                return;
+            }
             console.say(
                     "step %,d of %,d: loss %.3f, %,.0f tokens/s, %s left",
                     step.step(), step.total(), loss, tokensPerSecond,
-                    duration((step.total() - step.step()) * secondsPerStep));
+                    duration(left));
         }
     }
 
@@ -75,12 +89,19 @@ class TrainProgress implements TrainListener, AutoCloseable {
 
     @Override
     public void validated(int step, Likelihood likelihood, boolean best) {
+        if (json) {
+            ObjectNode node = ConsoleCommand.JSON.createObjectNode();
+            node.put("step", step).put("valid_loss", likelihood.loss()).put("best", best);
+            remarks(step).forEach(node.withArray("remarks")::add);
+            console.err().println(node);
+            return;
+        }
         List<String> lines = new ArrayList<>();
         lines.add("step %,d: validation loss %.4f%s".formatted(step, likelihood.loss(), best ? ", the best so far" : ""));
         lines.addAll(remarks(step));
         if (bar != null) {
             bar.pause();
-            console.err().print("\r\033[K"); // over the bar, which draws itself again below
+            console.clearLine(); // over the bar, which draws itself again below
         }
         lines.forEach(line -> console.say("%s", line));
         if (bar != null) {

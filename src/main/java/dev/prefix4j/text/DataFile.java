@@ -54,7 +54,23 @@ public final class DataFile {
             throw new InputException(file + ": expected a data file, found "
                     + (Files.exists(file) ? "something that is no regular file" : "no such file"));
         }
-        try (InputStream in = TextStream.open(file, MAX_FILE_BYTES)) {
+        try {
+            return read(Files.newInputStream(file), file, options);
+        } catch (IOException e) {
+            throw AtomicFile.cannotRead(file, e);
+        }
+    }
+
+    /**
+     * Reads a stream as a file.
+     *
+     * @param raw is closed
+     * @param file how messages name it
+     * @return at least one example
+     * @throws InputException if the data are of no known format, malformed or empty
+     */
+    public static List<Example> read(InputStream raw, Path file, DataOptions options) {
+        try (InputStream in = TextStream.open(raw, file, MAX_FILE_BYTES)) {
             requireText(file, in);
             DataFormat format = options.format().isPresent() ? options.format().get() : detect(file, in);
             List<Example> examples = switch (format) {

@@ -31,26 +31,32 @@ final class TextStream {
     private TextStream() {}
 
     /**
-     * Opens a file for reading; a byte order mark is skipped.
+     * The text of a stream; a byte order mark is skipped.
      *
+     * @param raw is closed with what is returned, and where that fails
+     * @param name of what it comes from, for messages
      * @param maxBytes of the unpacked text; reading beyond is an {@link dev.prefix4j.InputException}
      * @throws IOException if it cannot be read; {@link java.util.zip.ZipException}, {@link java.io.EOFException} or
      *     {@link org.tukaani.xz.XZIOException} where the compressed data is damaged, also while reading
      */
-    static InputStream open(Path file, long maxBytes) throws IOException {
-        InputStream raw = new BufferedInputStream(Files.newInputStream(file), BUFFER_BYTES);
+    static InputStream open(InputStream raw, Path name, long maxBytes) throws IOException {
         try {
-            InputStream data = unpack(raw);
+            InputStream data = unpack(new BufferedInputStream(raw, BUFFER_BYTES));
             InputStream text = new BufferedInputStream(
-                    new BoundedStream(data, "a file", maxBytes, file.toString()), BUFFER_BYTES);
+                    new BoundedStream(data, "a file", maxBytes, name.toString()), BUFFER_BYTES);
             if (startsWith(text, BYTE_ORDER_MARK)) {
                 text.skipNBytes(BYTE_ORDER_MARK.length);
             }
-            return startsWith(text, UTF16_LITTLE) || startsWith(text, UTF16_BIG) ? ofUtf16(file, text) : text;
+            return startsWith(text, UTF16_LITTLE) || startsWith(text, UTF16_BIG) ? ofUtf16(name, text) : text;
         } catch (IOException | RuntimeException e) {
             raw.close();
             throw e;
         }
+    }
+
+    /** As {@link #open(InputStream, Path, long)}, of a file. */
+    static InputStream open(Path file, long maxBytes) throws IOException {
+        return open(Files.newInputStream(file), file, maxBytes);
     }
 
     /** Spreadsheets write such files, which are small: as a whole. */
