@@ -2,19 +2,15 @@ package dev.prefix4j.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.prefix4j.AtomicFile;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
-import dev.prefix4j.InputFile;
 import dev.prefix4j.eval.Bleu;
 import dev.prefix4j.eval.BleuScore;
 import dev.prefix4j.eval.BleuTokenizer;
 import dev.prefix4j.eval.Metric;
 import dev.prefix4j.eval.SlotCoverage;
 import dev.prefix4j.text.Example;
-import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
+import dev.prefix4j.text.TextLines;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -117,7 +113,7 @@ final class EvaluateCommand extends ConsoleCommand {
         DataOptionsMixin.requireLimit(limit);
         BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
         Set<Metric> chosen = Metric.parse(metrics != null ? metrics : json ? "all" : "bleu");
-        List<String> outputs = lines(hypotheses);
+        List<String> outputs = TextLines.read(hypotheses, MAX_FILE_BYTES);
         List<Example> sources = data != null ? sources() : List.of();
         List<List<String>> expected = data != null
                 ? sources.stream().map(Example::targets).toList()
@@ -126,7 +122,7 @@ final class EvaluateCommand extends ConsoleCommand {
             throw new InputException("%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
                     .formatted(hypotheses, expected.size(), data, outputs.size()));
         }
-        List<String> others = against == null ? null : lines(against);
+        List<String> others = against == null ? null : TextLines.read(against, MAX_FILE_BYTES);
         if (others != null && others.size() != outputs.size()) {
             throw new InputException("%s: expected %d lines, as %s has, found %d"
                     .formatted(against, outputs.size(), hypotheses, others.size()));
@@ -185,7 +181,7 @@ final class EvaluateCommand extends ConsoleCommand {
             bySegment.add(new ArrayList<>());
         }
         for (Path file : references) {
-            List<String> lines = lines(file);
+            List<String> lines = TextLines.read(file, MAX_FILE_BYTES);
             if (lines.size() != count) {
                 throw new InputException("%s: expected %d lines, as %s has, found %d"
                         .formatted(file, count, hypotheses, lines.size()));
@@ -210,24 +206,5 @@ final class EvaluateCommand extends ConsoleCommand {
                     .formatted(references.getFirst(), without + 1));
         }
         return bySegment;
-    }
-
-    private static List<String> lines(Path file) {
-        InputFile.require(file, "a text file");
-        try {
-            if (Files.size(file) > MAX_FILE_BYTES) {
-                throw new InputException("%s: expected a text file of at most %,d bytes, found %,d"
-                        .formatted(file, MAX_FILE_BYTES, Files.size(file)));
-            }
-            List<String> lines = Files.readAllLines(file);
-            if (lines.isEmpty()) {
-                throw new InputException(file + ": expected at least one line, found an empty file");
-            }
-            return lines;
-        } catch (CharacterCodingException e) {
-            throw new InputException(file + ": expected UTF-8, found other bytes", e);
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(file, e);
-        }
     }
 }

@@ -111,7 +111,13 @@ public final class Main {
             // Picocli would let "--help" behind it pass.
             return wrongUsage(new UnmatchedArgumentException(line, List.of(args[0])), List.of(), err);
         }
-        return line.execute(args);
+        try {
+            return line.execute(args);
+        } catch (OutOfMemoryError e) {
+            err.println("prefix4j: this needs more than the Java heap of %,d MB (%s): PREFIX4J_JAVA_OPTS=-Xmx4g gives 4 GB"
+                    .formatted(Runtime.getRuntime().maxMemory() >> 20, oneLine(e.getMessage())));
+            return FAILED;
+        }
     }
 
     /**

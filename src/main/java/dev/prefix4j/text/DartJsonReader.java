@@ -45,6 +45,7 @@ final class DartJsonReader {
     }
 
     private List<Example> entries(BoundedStream bounded, int limit) throws IOException {
+        HeapBudget budget = new HeapBudget();
         List<Example> examples = new ArrayList<>();
         boolean list = json.nextToken() == JsonToken.START_ARRAY; // else entries one after the other
         for (boolean first = true; examples.size() < limit; first = false) {
@@ -62,7 +63,7 @@ final class DartJsonReader {
             location = file + ":" + json.currentTokenLocation().getLineNr() + ": entry " + (examples.size() + 1);
             bounded.restart(location);
             expect(token, JsonToken.START_OBJECT, "an object");
-            examples.add(entry());
+            examples.add(budget.take(entry()));
         }
         return examples;
     }

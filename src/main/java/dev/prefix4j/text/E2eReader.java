@@ -56,6 +56,7 @@ final class E2eReader {
                     "the columns mr and ref, or meaning_representation and human_reference",
                     Excerpt.of(String.join(",", header)));
         }
+        HeapBudget budget = new HeapBudget();
         List<Example> examples = new ArrayList<>();
         for (String line; examples.size() < options.limit() && (line = lines.next()) != null; ) {
             String location = lines.location();
@@ -68,14 +69,14 @@ final class E2eReader {
             }
             String source = linearize(row.get(mr), location + ": column '" + header.get(mr).strip() + "'");
             if (ref < 0 || !options.targets()) {
-                examples.add(Example.ofSource(source, location));
+                examples.add(budget.take(Example.ofSource(source, location)));
                 continue;
             }
             if (row.get(ref).isBlank()) {
                 throw new InputException(
                         "%s: column '%s': expected a text, found none".formatted(location, header.get(ref).strip()));
             }
-            examples.add(new Example(source, List.of(row.get(ref)), location));
+            examples.add(budget.take(new Example(source, List.of(row.get(ref)), location)));
         }
         return examples;
     }

@@ -56,6 +56,7 @@ final class JsonlReader {
     private final JsonParser json;
     private final BoundedStream bounded;
     private final DataOptions options;
+    private final HeapBudget budget = new HeapBudget();
     private final List<Example> examples = new ArrayList<>();
 
     /** Where the row begins that was read last. */
@@ -150,7 +151,7 @@ final class JsonlReader {
         if (!examples.isEmpty() && names.isEmpty() && fields.isEmpty()) {
             return; // it held the rows
         }
-        examples.add(example(location, fields, names));
+        examples.add(budget.take(example(location, fields, names)));
     }
 
     private boolean isField(String name) {

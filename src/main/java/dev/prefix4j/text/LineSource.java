@@ -15,10 +15,14 @@ final class LineSource {
     /** A longer line is no text. */
     static final int MAX_LINE_BYTES = 16 << 20;
 
+    /** More in a row hold no text either, and a few kilobytes can unpack to a billion of them. */
+    private static final int MAX_BLANK_LINES = 1_000_000;
+
     private final Path file;
     private final InputStream in;
     private byte[] buffer = new byte[1024];
     private int number;
+    private int blank;
 
     LineSource(Path file, InputStream in) {
         this.file = file;
@@ -58,6 +62,11 @@ final class LineSource {
         }
         if (length > 0 && buffer[length - 1] == '\r') {
             length--;
+        }
+        if (length > 0) {
+            blank = 0;
+        } else if (++blank > MAX_BLANK_LINES) {
+            throw wrong("text", "%,d empty lines in a row".formatted(MAX_BLANK_LINES));
         }
         try {
             return StandardCharsets.UTF_8

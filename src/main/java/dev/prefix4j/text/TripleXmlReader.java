@@ -81,6 +81,7 @@ final class TripleXmlReader {
 
     static List<Entry> read(Path path, InputStream in, DataOptions options, boolean dart) {
         String file = path.toString();
+        HeapBudget budget = new HeapBudget();
         List<Entry> examples = new ArrayList<>();
         BoundedStream bounded = new BoundedStream(in, "an entry", DataFile.MAX_ENTRY_BYTES, file);
         try {
@@ -104,7 +105,9 @@ final class TripleXmlReader {
                     root = false;
                     if (xml.getLocalName().equals("entry")) {
                         bounded.restart(location(file, xml));
-                        examples.add(entry(file, xml, options, dart, examples.size()));
+                        Entry entry = entry(file, xml, options, dart, examples.size());
+                        budget.take(entry.location(), entry.source(), entry.texts().stream().map(Text::text).toList());
+                        examples.add(entry);
                     }
                 }
             }

@@ -12,6 +12,7 @@ final class TsvReader {
 
     static List<Example> read(Path file, InputStream in, DataOptions options) throws IOException {
         LineSource lines = new LineSource(file, in);
+        HeapBudget budget = new HeapBudget();
         List<Example> examples = new ArrayList<>();
         for (String line; examples.size() < options.limit() && (line = lines.next()) != null; ) {
             if (line.isBlank()) {
@@ -24,7 +25,7 @@ final class TsvReader {
             if (columns[0].isBlank() || options.targets() && columns[1].isBlank()) {
                 throw lines.wrong("a source and a target", columns[0].isBlank() ? "no source" : "no target");
             }
-            examples.add(new Example(columns[0], options.targets() ? List.of(columns[1]) : List.of(), lines.location()));
+            examples.add(budget.take(new Example(columns[0], options.targets() ? List.of(columns[1]) : List.of(), lines.location())));
         }
         return examples;
     }
