@@ -64,7 +64,7 @@ class DecodingTest {
             int beams = options.path("num_beams").asInt(1);
             int count = options.path("num_return_sequences").asInt(1);
             OutputRules rules = new OutputRules(
-                    20, 0, options.path("no_repeat_ngram_size").asInt(0), OutputRules.Counted.ALL,
+                    20, options.path("min_new_tokens").asInt(0), options.path("no_repeat_ngram_size").asInt(0), OutputRules.Counted.ALL,
                     options.path("repetition_penalty").asDouble(1), Set.of());
             List<int[]> prompts = StreamSupport.stream(one.path("outputs").spliterator(), false)
                     .map(output -> ids(output.path("prompt")))

@@ -7,6 +7,7 @@ import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -69,7 +70,14 @@ final class BeamSearcher {
         }
 
         Set<Integer> forbidden(Beam beam) {
-            return rules.forbidden(prompt, beam.ids(), beam.ids().length, vocabulary);
+            Set<Integer> forbidden = rules.forbidden(prompt, beam.ids(), beam.ids().length, vocabulary);
+            if (beam.ids().length >= rules.minNewTokens()) {
+                return forbidden;
+            }
+            // Transformers takes the end from among log-probabilities: what is left of them does not become more likely.
+            Set<Integer> withEnds = new HashSet<>(forbidden);
+            withEnds.addAll(endTokens);
+            return withEnds;
         }
 
         Set<Long> penalized(Beam beam) {

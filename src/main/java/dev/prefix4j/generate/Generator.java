@@ -102,17 +102,16 @@ public final class Generator {
                             .toList();
                 }
                 case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), conditioned.ends(), rules)
-                        .search(decoder(prompts, search.beams(), rules), prompts, count);
+                        .search(decoder(prompts, search.beams(), rules.maxNewTokens(), 0), prompts, count);
             };
         }
     }
 
     /** @param rows for each prompt */
-    private Decoder decoder(List<int[]> prompts, int rows, OutputRules rules) {
+    private Decoder decoder(List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
         List<int[]> arranged = prompts.stream().map(conditioned::arrange).toList();
         return new Decoder(
-                model, conditioned.prompt(), arranged, prompts.size() * rows, rules.maxNewTokens(), rules.minNewTokens(),
-                conditioned.ends());
+                model, conditioned.prompt(), arranged, prompts.size() * rows, maxNewTokens, minNewTokens, conditioned.ends());
     }
 
     private List<Generation> tokenByToken(List<int[]> prompts, Decoding decoding, OutputRules rules) {
@@ -121,7 +120,7 @@ public final class Generator {
         int[] counts = new int[prompts.size()];
         boolean[] finished = new boolean[prompts.size()];
         double[] scores = new double[prompts.size()];
-        Decoder decoder = decoder(prompts, 1, rules);
+        Decoder decoder = decoder(prompts, 1, rules.maxNewTokens(), rules.minNewTokens());
         int[] open = IntStream.range(0, prompts.size()).toArray(); // the prompt of each row
         long[] tokens = null;
         for (int n = 0; n < rules.maxNewTokens() && open.length > 0; n++) {
