@@ -116,6 +116,25 @@ public enum FileKind {
         return ofText(start, latin);
     }
 
+    /**
+     * Says what a file is where it cannot hold the text that is expected of it.
+     *
+     * @param file for the message
+     * @param expected such as {@code rows of text}
+     * @param start the first bytes of its content, some thousands
+     * @throws InputException if it is of a kind that is no text
+     */
+    public static void requireText(Path file, String expected, byte[] start) {
+        FileKind kind = of(start);
+        switch (kind) {
+            case LFS_POINTER, HTML, TORCH, PICKLE, XLSX, ZIP, TAR, GZIP, BZIP2, XZ, ZSTD, PARQUET, ARROW, GGUF,
+                    SAFETENSORS, HDF5, PDF, UTF16, BINARY ->
+                throw new InputException("%s: expected %s, found %s".formatted(file, expected, kind.found()));
+            case EMPTY, XML, JSON, TEXT, OTHER_TEXT -> { // other bytes than UTF-8 are refused with their row
+            }
+        }
+    }
+
     private static FileKind ofText(byte[] start, String latin) {
         if (latin.startsWith("\u00ff\u00fe") || latin.startsWith("\u00fe\u00ff")) {
             return UTF16;

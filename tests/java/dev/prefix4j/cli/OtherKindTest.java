@@ -1,6 +1,7 @@
 package dev.prefix4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -126,5 +127,43 @@ class OtherKindTest {
     void mergesOfAnotherKindAreNamed() throws IOException {
         expect("merges.txt", "the merges of a tokenizer",
                 new Case(bytes(POINTER), LFS), new Case(bytes(PAGE), HTML), new Case(gzip(bytes("a b\n")), "gzip data: unpack it with gunzip"));
+    }
+
+    private void expectOf(String command, String expected) throws IOException {
+        Files.writeString(t.resolve("good.txt"), "a text\n");
+        for (Case one : List.of(
+                new Case(bytes(POINTER), LFS),
+                new Case(new byte[] {(byte) 0x28, (byte) 0xb5, 0x2f, (byte) 0xfd, 0, 0, 0, 0}, "Zstandard data: unpack it with unzstd"),
+                new Case(zip("xl/workbook.xml"), "a zip archive: unpack it and give the file inside"),
+                new Case(bytes("PAR1 and more"), "Parquet"))) {
+            Path file = Files.write(t.resolve("other"), one.content());
+            ByteArrayOutputStream err = new ByteArrayOutputStream();
+            int code = Main.run(
+                    command.replace("FILE", file.toString()).replace("T/", t + "/").split(" "),
+                    new ByteArrayInputStream(new byte[0]),
+                    new PrintStream(new ByteArrayOutputStream()),
+                    new PrintStream(err, true, StandardCharsets.UTF_8));
+            String text = err.toString(StandardCharsets.UTF_8);
+            assertEquals(1, code, text);
+            assertEquals(1, text.lines().count(), text);
+            assertTrue(text.startsWith("prefix4j: %s: expected %s, found ".formatted(file, expected)) && text.contains(one.found()), text);
+        }
+    }
+
+    @Test
+    void outputsAndReferencesThatAreNoTextAreNamed() throws IOException {
+        expectOf("evaluate --hyps FILE --refs T/good.txt", "lines of text");
+        expectOf("evaluate --hyps T/good.txt --refs FILE", "lines of text");
+    }
+
+    @Test
+    void textToTrainOnThatIsNoneIsNamed() throws IOException {
+        expectOf("pretrain --data FILE --steps 1 --out T/run --tokenizer tests/resources/model", "text");
+        expectOf("score --model tests/resources/model --text FILE", "text");
+    }
+
+    @Test
+    void plansThatAreNoneAreNamed() throws IOException {
+        expectOf("sweep FILE --out T/sweep", "a plan in YAML");
     }
 }

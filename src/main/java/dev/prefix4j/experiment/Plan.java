@@ -8,7 +8,9 @@ import com.fasterxml.jackson.databind.node.TextNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.FileKind;
 import dev.prefix4j.InputException;
+import dev.prefix4j.InputFile;
 import dev.prefix4j.JsonFile;
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -87,10 +89,12 @@ public record Plan(
 
     /** @throws InputException if the file is missing or no plan */
     public static Plan read(Path file) {
+        InputFile.require(file, "a plan in YAML");
         try {
             if (Files.size(file) > MAX_BYTES) {
                 throw new InputException(file + ": expected a plan of at most 1 MiB, found " + Files.size(file) + " bytes");
             }
+            FileKind.requireText(file, "a plan in YAML", Files.readAllBytes(file));
             LoaderOptions limits = new LoaderOptions();
             limits.setMaxAliasesForCollections(20);
             limits.setCodePointLimit(MAX_BYTES);
@@ -100,8 +104,6 @@ public record Plan(
                     .build()
                     .readTree(Files.readString(file));
             return new Reader(file).plan(root);
-        } catch (java.nio.file.NoSuchFileException e) {
-            throw new InputException(file + ": expected a plan in YAML, found no such file", e);
         } catch (JsonProcessingException e) {
             String line = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
             throw new InputException(

@@ -25,9 +25,6 @@ import org.tukaani.xz.XZIOException;
  * error that names the file and the row; rows behind the limit are not looked at.
  */
 public final class DataFile {
-    /** How much of a file is looked at to tell its format. */
-    private static final int PEEK_BYTES = 1 << 16;
-
     /** A longer entry of XML or JSON is none. */
     static final long MAX_ENTRY_BYTES = 16 << 20;
 
@@ -71,7 +68,7 @@ public final class DataFile {
      */
     public static List<Example> read(InputStream raw, Path file, DataOptions options) {
         try (InputStream in = TextStream.open(raw, file, MAX_FILE_BYTES)) {
-            requireText(file, in);
+            FileKind.requireText(file, "rows of text", TextStream.start(in));
             DataFormat format = options.format().isPresent() ? options.format().get() : detect(file, in);
             List<Example> examples = switch (format) {
                 case E2E -> laidOut(E2eReader.read(file, in, options), options.layout());
@@ -134,18 +131,6 @@ public final class DataFile {
         return examples;
     }
 
-    /** Says what the file is where it cannot hold rows of text. */
-    private static void requireText(Path file, InputStream in) throws IOException {
-        FileKind kind = FileKind.of(start(in));
-        switch (kind) {
-            case LFS_POINTER, HTML, TORCH, PICKLE, XLSX, ZIP, TAR, GZIP, BZIP2, XZ, ZSTD, PARQUET, ARROW, GGUF,
-                    SAFETENSORS, HDF5, PDF, UTF16, BINARY ->
-                throw new InputException(file + ": expected rows of text, found " + kind.found());
-            case EMPTY, XML, JSON, TEXT, OTHER_TEXT -> { // other bytes than UTF-8 are refused with their row
-            }
-        }
-    }
-
     private static DataFormat detect(Path file, InputStream in) throws IOException {
         String start = peek(in).stripLeading();
         String firstLine = start.lines().findFirst().orElse("");
@@ -173,14 +158,7 @@ public final class DataFile {
 
     /** The beginning of the text, without moving on. */
     private static String peek(InputStream in) throws IOException {
-        return new String(start(in), StandardCharsets.UTF_8);
-    }
-
-    private static byte[] start(InputStream in) throws IOException {
-        in.mark(PEEK_BYTES);
-        byte[] bytes = in.readNBytes(PEEK_BYTES - 1);
-        in.reset();
-        return bytes;
+        return new String(TextStream.start(in), StandardCharsets.UTF_8);
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.prefix4j.text;
 
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.FileKind;
 import dev.prefix4j.InputException;
 import java.io.EOFException;
 import java.io.IOException;
@@ -26,11 +27,27 @@ public final class Documents {
 
     private Documents() {}
 
-    /** @throws InputException if there is no such file */
+    /**
+     * Looks at the beginning of a file alone.
+     *
+     * @throws InputException if there is no such file, or it is of a kind that holds no text
+     */
     public static void requireFile(Path file) {
         if (!Files.isRegularFile(file)) {
             throw new InputException(file + ": expected a text file, found "
                     + (Files.exists(file) ? "something that is no regular file" : "no such file"));
+        }
+        try (InputStream in = TextStream.open(file, MAX_FILE_BYTES)) {
+            requireText(file, in);
+        } catch (IOException e) {
+            // reading says what is wrong
+        }
+    }
+
+    private static void requireText(Path file, InputStream in) throws IOException {
+        byte[] start = TextStream.start(in);
+        if (FileKind.of(start) != FileKind.HTML) { // of which a corpus may well be made
+            FileKind.requireText(file, "text", start);
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.prefix4j.text;
 
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.FileKind;
 import dev.prefix4j.InputException;
 import dev.prefix4j.InputFile;
 import java.io.BufferedInputStream;
@@ -26,6 +27,7 @@ public final class TextLines {
         List<String> all = new ArrayList<>();
         try (InputStream in = new BufferedInputStream(
                 new BoundedStream(InputFile.open(file, "a text file"), "a text file", maxBytes, file.toString()))) {
+            FileKind.requireText(file, "lines of text", TextStream.start(in));
             LineSource lines = new LineSource(file, in);
             for (String line = lines.next(); line != null; line = lines.next()) {
                 budget.take(lines.location(), line, List.of());

@@ -17,6 +17,10 @@ import org.tukaani.xz.XZInputStream;
 /** Opens text files, plain or compressed by gzip or xz: the content tells, not the name. */
 final class TextStream {
     private static final int BUFFER_BYTES = 1 << 16;
+
+    /** How much of a file is looked at to tell its format. */
+    private static final int PEEK_BYTES = 1 << 16;
+
     private static final byte[] GZIP = {0x1f, (byte) 0x8b};
     private static final byte[] XZ = {(byte) 0xfd, '7', 'z', 'X', 'Z', 0};
     private static final byte[] BYTE_ORDER_MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
@@ -80,6 +84,14 @@ final class TextStream {
             return new GZIPInputStream(raw, BUFFER_BYTES);
         }
         return startsWith(raw, XZ) ? new XZInputStream(raw, XZ_MEMORY_KIB) : raw;
+    }
+
+    /** The first bytes of what comes next, without moving on. */
+    static byte[] start(InputStream in) throws IOException {
+        in.mark(PEEK_BYTES);
+        byte[] bytes = in.readNBytes(PEEK_BYTES - 1);
+        in.reset();
+        return bytes;
     }
 
     private static boolean startsWith(InputStream in, byte[] expected) throws IOException {
