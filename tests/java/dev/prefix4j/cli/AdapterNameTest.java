@@ -5,11 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.hub.FakeHub;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -27,8 +23,7 @@ class AdapterNameTest {
     @TempDir
     Path temporary;
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
     private Path adapter;
     private FakeHub hub;
 
@@ -36,8 +31,8 @@ class AdapterNameTest {
     void trainAnAdapter() throws IOException {
         Path data = Files.writeString(temporary.resolve("data.tsv"), "name : The Mill\tThe Mill is cheap.\n");
         Path run = temporary.resolve("run");
-        assertEquals(0, run(Map.of(), "train", "--model", MODEL.toString(), "--data", data.toString(), "--out", run.toString(),
-                "--steps", "2", "--lr", "0.1", "--prefix-length", "3", "--hidden", "8"), this::errors);
+        assertEquals(0, shell.run(Map.of(), "train", "--model", MODEL.toString(), "--data", data.toString(), "--out", run.toString(),
+                "--steps", "2", "--lr", "0.1", "--prefix-length", "3", "--hidden", "8"), shell::errors);
         adapter = run.resolve("adapter");
         hub = new FakeHub(adapter, "adapter_config.json", "adapter_model.safetensors", "prefix4j.json");
     }
@@ -47,41 +42,22 @@ class AdapterNameTest {
         hub.close();
     }
 
-    private int run(Map<String, String> environment, String... arguments) {
-        out.reset();
-        err.reset();
-        return Main.run(
-                arguments,
-                new ByteArrayInputStream(new byte[0]),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                environment);
-    }
-
-    private String errors() {
-        return err.toString(StandardCharsets.UTF_8);
-    }
-
-    private String output() {
-        return out.toString(StandardCharsets.UTF_8);
-    }
-
     private String generated(Map<String, String> environment, String adapter) {
-        assertEquals(0, run(environment, "generate", "--model", MODEL.toString(), "--adapter", adapter, "--prompt", "name : The Mill",
-                "--max-new-tokens", "8", "--json"), this::errors);
-        return output();
+        assertEquals(0, shell.run(environment, "generate", "--model", MODEL.toString(), "--adapter", adapter, "--prompt", "name : The Mill",
+                "--max-new-tokens", "8", "--json"), shell::errors);
+        return shell.output();
     }
 
     private String refused(Map<String, String> environment, String adapter) {
-        assertEquals(1, run(environment, "generate", "--model", MODEL.toString(), "--adapter", adapter, "--prompt", "a"));
-        return errors().strip();
+        assertEquals(1, shell.run(environment, "generate", "--model", MODEL.toString(), "--adapter", adapter, "--prompt", "a"));
+        return shell.errors().strip();
     }
 
     @Test
     void adapterOfTheHubGivesWhatItsFolderGives() throws IOException {
         String expected = generated(Map.of(), adapter.toString());
         assertEquals(expected, generated(hub.environment(temporary), FakeHub.MODEL));
-        assertFalse(errors().contains("note:"), "its base came along and is this model");
+        assertFalse(shell.errors().contains("note:"), "its base came along and is this model");
         assertEquals(expected, generated(hub.environment(temporary), FakeHub.MODEL + "@main"));
         hub.close();
         assertEquals(expected, generated(hub.environment(temporary, "HF_HUB_OFFLINE", "1"), FakeHub.MODEL));
@@ -97,12 +73,12 @@ class AdapterNameTest {
         String data = temporary.resolve("data.tsv").toString();
         List<String> outputs = Stream.of(adapter.toString(), FakeHub.MODEL)
                 .map(name -> {
-                    assertEquals(0, run(hub.environment(temporary), "score", "--model", MODEL.toString(), "--adapter", name,
-                            "--data", data, "--json"), this::errors);
-                    String scored = output();
-                    assertEquals(0, run(hub.environment(temporary), "inspect", name, "--model", MODEL.toString(), "--with", name,
-                            "--json"), this::errors);
-                    return scored + output();
+                    assertEquals(0, shell.run(hub.environment(temporary), "score", "--model", MODEL.toString(), "--adapter", name,
+                            "--data", data, "--json"), shell::errors);
+                    String scored = shell.output();
+                    assertEquals(0, shell.run(hub.environment(temporary), "inspect", name, "--model", MODEL.toString(), "--with", name,
+                            "--json"), shell::errors);
+                    return scored + shell.output();
                 })
                 .toList();
         assertEquals(outputs.get(0), outputs.get(1));
@@ -114,7 +90,7 @@ class AdapterNameTest {
         assertEquals("prefix4j: someone/some-prefix: expected an adapter folder, found nothing; as a name on the hub: not all of it is in "
                         + cache + ", and HF_HUB_OFFLINE is set",
                 refused(hub.environment(temporary, "HF_HUB_OFFLINE", "1"), "someone/some-prefix"));
-        assertTrue(refused(hub.environment(temporary), "someone/other").contains("has no such repository (HTTP 404)"), this::errors);
+        assertTrue(refused(hub.environment(temporary), "someone/other").contains("has no such repository (HTTP 404)"), shell::errors);
         assertEquals("prefix4j: adapter: expected an adapter folder, found nothing", refused(hub.environment(temporary), "adapter"));
     }
 
@@ -122,7 +98,7 @@ class AdapterNameTest {
     void modelOfTheHubIsNoAdapter() throws IOException {
         try (FakeHub models = new FakeHub(MODEL, "config.json", "model.safetensors", "tokenizer.json")) {
             assertTrue(refused(models.environment(temporary), FakeHub.MODEL)
-                    .endsWith(" has no adapter_config.json at revision main of it"), this::errors);
+                    .endsWith(" has no adapter_config.json at revision main of it"), shell::errors);
         }
     }
 
@@ -130,32 +106,32 @@ class AdapterNameTest {
     void pickledWeightsAreNotTaken() throws IOException {
         try (FakeHub pickled = new FakeHub(adapter, "adapter_config.json")) {
             assertTrue(refused(pickled.environment(temporary), FakeHub.MODEL)
-                    .contains(FakeHub.MODEL + ": expected adapter_model.safetensors, found none at "), this::errors);
+                    .contains(FakeHub.MODEL + ": expected adapter_model.safetensors, found none at "), shell::errors);
         }
     }
 
     @Test
     void tooLongNamesTheAdapterAndWhatItTakes() {
-        assertEquals(1, run(Map.of(), "generate", "--model", MODEL.toString(), "--adapter", adapter.toString(), "--prompt", "a b c",
+        assertEquals(1, shell.run(Map.of(), "generate", "--model", MODEL.toString(), "--adapter", adapter.toString(), "--prompt", "a b c",
                 "--max-new-tokens", "5000"));
-        assertTrue(errors().contains("; the adapter " + adapter + " takes 3"), this::errors);
+        assertTrue(shell.errors().contains("; the adapter " + adapter + " takes 3"), shell::errors);
     }
 
     @Test
     void baseThatDiffersIsRefusedWhereThatWasAskedFor() throws IOException {
         Path other = Files.createDirectory(temporary.resolve("other"));
-        assertEquals(0, run(Map.of(), "pretrain", "--data", textOfLetters().toString(), "--tokenizer", MODEL.toString(), "--layers", "1", "--heads", "1",
+        assertEquals(0, shell.run(Map.of(), "pretrain", "--data", textOfLetters().toString(), "--tokenizer", MODEL.toString(), "--layers", "1", "--heads", "1",
                 "--width", "8", "--positions", "32", "--init", "random", "--batch-size", "1", "--rows-at-once", "1", "--steps", "1",
-                "--out", other.resolve("run").toString()), this::errors);
+                "--out", other.resolve("run").toString()), shell::errors);
         String[] generate = {"generate", "--model", other.resolve("run/model").toString(), "--adapter", adapterOf(other).toString(),
             "--prompt", "a", "--max-new-tokens", "2"};
-        assertEquals(0, run(Map.of(), generate), this::errors);
-        assertTrue(errors().contains("its base had other weights of the same shapes; results may mean nothing"), this::errors);
+        assertEquals(0, shell.run(Map.of(), generate), shell::errors);
+        assertTrue(shell.errors().contains("its base had other weights of the same shapes; results may mean nothing"), shell::errors);
         String[] strict = Arrays.copyOf(generate, generate.length + 1);
         strict[generate.length] = "--strict-base";
-        assertEquals(1, run(Map.of(), strict));
-        assertTrue(errors().strip().endsWith("its base had other weights of the same shapes (--strict-base refuses it)"), this::errors);
-        assertEquals("", output());
+        assertEquals(1, shell.run(Map.of(), strict));
+        assertTrue(shell.errors().strip().endsWith("its base had other weights of the same shapes (--strict-base refuses it)"), shell::errors);
+        assertEquals("", shell.output());
     }
 
     private Path textOfLetters() throws IOException {
@@ -165,11 +141,11 @@ class AdapterNameTest {
     /** An adapter of a model of the same shapes, trained further, so that its normalizations are others. */
     private Path adapterOf(Path other) throws IOException {
         Path base = other.resolve("base");
-        assertEquals(0, run(Map.of(), "pretrain", "--data", textOfLetters().toString(), "--from", other.resolve("run/model").toString(),
-                "--batch-size", "1", "--rows-at-once", "1", "--steps", "20", "--lr", "0.1", "--out", base.toString()), this::errors);
+        assertEquals(0, shell.run(Map.of(), "pretrain", "--data", textOfLetters().toString(), "--from", other.resolve("run/model").toString(),
+                "--batch-size", "1", "--rows-at-once", "1", "--steps", "20", "--lr", "0.1", "--out", base.toString()), shell::errors);
         Path run = other.resolve("prefix");
-        assertEquals(0, run(Map.of(), "train", "--model", base.resolve("model").toString(), "--data", temporary.resolve("data.tsv").toString(),
-                "--out", run.toString(), "--steps", "1", "--prefix-length", "1", "--hidden", "8", "--max-source-tokens", "2"), this::errors);
+        assertEquals(0, shell.run(Map.of(), "train", "--model", base.resolve("model").toString(), "--data", temporary.resolve("data.tsv").toString(),
+                "--out", run.toString(), "--steps", "1", "--prefix-length", "1", "--hidden", "8", "--max-source-tokens", "2"), shell::errors);
         return run.resolve("adapter");
     }
 }

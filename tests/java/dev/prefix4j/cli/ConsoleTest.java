@@ -5,11 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -26,27 +22,7 @@ class ConsoleTest {
     @TempDir
     Path temporary;
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
-
-    private int run(String input, String... arguments) {
-        out.reset();
-        err.reset();
-        return Main.run(
-                arguments,
-                new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                Map.of());
-    }
-
-    private String errors() {
-        return err.toString(StandardCharsets.UTF_8);
-    }
-
-    private String output() {
-        return out.toString(StandardCharsets.UTF_8);
-    }
+    private final Shell shell = new Shell();
 
     @Test
     void linesBreakBetweenWords() {
@@ -74,41 +50,43 @@ class ConsoleTest {
         Path file = Files.writeString(temporary.resolve("data.tsv"), ROWS);
         String[] words = (command + " FILE").split(" ");
         words[words.length - 1] = file.toString();
-        assertEquals(0, run("", words), this::errors);
-        String expected = output();
+        assertEquals(0, shell.run(words), shell::errors);
+        String expected = shell.output();
         words[words.length - 1] = "-";
-        assertEquals(0, run(ROWS, words), this::errors);
-        assertEquals(expected, output());
+        assertEquals(0, shell.run(Map.of(), ROWS, words), shell::errors);
+        assertEquals(expected, shell.output());
     }
 
     @Test
     void rowsOfStandardInputAreNamed() {
-        assertEquals(1, run("a\tb\nno tab\n", "data", "--data", "-", "--format", "tsv", "--out", temporary.resolve("o").toString()));
-        assertTrue(errors().startsWith("prefix4j: standard input:2: "), this::errors);
-        assertEquals(1, run("", "data", "--data", "-", "--out", temporary.resolve("o").toString()));
-        assertEquals("prefix4j: standard input: expected examples, found an empty file\n", errors());
+        assertEquals(1, shell.run(Map.of(), "a\tb\nno tab\n", new String[] {
+            "data", "--data", "-", "--format", "tsv", "--out", temporary.resolve("o").toString()
+        }));
+        assertTrue(shell.errors().startsWith("prefix4j: standard input:2: "), shell::errors);
+        assertEquals(1, shell.run("data", "--data", "-", "--out", temporary.resolve("o").toString()));
+        assertEquals("prefix4j: standard input: expected examples, found an empty file\n", shell.errors());
     }
 
     @Test
     void runThatMayGoOnDoesNotReadStandardInput() {
-        assertEquals(1, run(ROWS, "train", "--model", MODEL, "--data", "-", "--out", temporary.resolve("run").toString()));
-        assertEquals("prefix4j: --data -: expected a file, which --resume can read again, found standard input\n", errors());
+        assertEquals(1, shell.run("train", "--model", MODEL, "--data", "-", "--out", temporary.resolve("run").toString()));
+        assertEquals("prefix4j: --data -: expected a file, which --resume can read again, found standard input\n", shell.errors());
     }
 
     @Test
     void rowsOfBuiltInDataAreNamedAsTheUserNamesThem() {
-        assertEquals(1, run("", "generate", "--model", MODEL, "--data", "builtin:e2e/test", "--max-new-tokens", "5000", "--threads", "1"));
-        assertTrue(errors().startsWith("prefix4j: builtin:e2e/test:"), this::errors);
-        assertTrue(!errors().contains("target/"), this::errors);
+        assertEquals(1, shell.run("generate", "--model", MODEL, "--data", "builtin:e2e/test", "--max-new-tokens", "5000", "--threads", "1"));
+        assertTrue(shell.errors().startsWith("prefix4j: builtin:e2e/test:"), shell::errors);
+        assertTrue(!shell.errors().contains("target/"), shell::errors);
     }
 
     @Test
     void progressIsObjectsWhereResultsAre() throws IOException {
         Path file = Files.writeString(temporary.resolve("data.tsv"), ROWS);
-        assertEquals(0, run("", "train", "--model", MODEL, "--data", file.toString(), "--valid", file.toString(), "--valid-every", "2",
+        assertEquals(0, shell.run("train", "--model", MODEL, "--data", file.toString(), "--valid", file.toString(), "--valid-every", "2",
                 "--steps", "4", "--prefix-length", "2", "--hidden", "8", "--threads", "1", "--json", "--out",
-                temporary.resolve("run").toString()), this::errors);
-        List<JsonNode> progress = errors().lines().filter(line -> line.startsWith("{")).map(line -> {
+                temporary.resolve("run").toString()), shell::errors);
+        List<JsonNode> progress = shell.errors().lines().filter(line -> line.startsWith("{")).map(line -> {
             try {
                 return new ObjectMapper().readTree(line);
             } catch (IOException e) {
@@ -120,6 +98,6 @@ class ConsoleTest {
         assertEquals(4, first.get("total").asInt());
         assertTrue(first.get("loss").asDouble() > 0 && first.get("tokens_per_s").asDouble() > 0 && first.has("seconds_left"), first::toString);
         assertEquals(List.of(2, 4), progress.stream().filter(node -> node.has("valid_loss")).map(node -> node.get("step").asInt()).toList());
-        assertEquals(1, output().lines().count(), "the result alone is on standard output");
+        assertEquals(1, shell.output().lines().count(), "the result alone is on standard output");
     }
 }

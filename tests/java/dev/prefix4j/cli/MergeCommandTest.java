@@ -6,15 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,27 +23,7 @@ class MergeCommandTest {
     @TempDir
     Path temporary;
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
-
-    private int run(String... arguments) {
-        out.reset();
-        err.reset();
-        return Main.run(
-                arguments,
-                new ByteArrayInputStream(new byte[0]),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                Map.of());
-    }
-
-    private String errors() {
-        return err.toString(StandardCharsets.UTF_8);
-    }
-
-    private String output() {
-        return out.toString(StandardCharsets.UTF_8);
-    }
+    private final Shell shell = new Shell();
 
     private Path trained(String... method) throws IOException {
         return trained(0.05, method);
@@ -59,15 +34,15 @@ class MergeCommandTest {
         List<String> arguments = new java.util.ArrayList<>(List.of("train", "--model", MODEL, "--data", data.toString(), "--out",
                 temporary.resolve("run").toString(), "--steps", "5", "--lr", Double.toString(lr), "--method"));
         arguments.addAll(List.of(method));
-        assertEquals(0, run(arguments.toArray(String[]::new)), this::errors);
+        assertEquals(0, shell.run(arguments.toArray(String[]::new)), shell::errors);
         return temporary.resolve("run/adapter");
     }
 
     private String generated(String... with) {
         List<String> arguments = new java.util.ArrayList<>(List.of("generate", "--prompt", "name : The Mill", "--max-new-tokens", "12", "--json"));
         arguments.addAll(List.of(with));
-        assertEquals(0, run(arguments.toArray(String[]::new)), this::errors);
-        return output();
+        assertEquals(0, shell.run(arguments.toArray(String[]::new)), shell::errors);
+        return shell.output();
     }
 
     @ParameterizedTest
@@ -77,8 +52,8 @@ class MergeCommandTest {
         String expected = generated("--model", MODEL, "--adapter", adapter.toString());
         assertFalse(expected.equals(generated("--model", MODEL)), "the adapter changes what is written");
         Path merged = temporary.resolve("new/merged");
-        assertEquals(0, run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString()), this::errors);
-        assertTrue(output().endsWith(" parameters in float32, in " + merged + "\n"), this::output);
+        assertEquals(0, shell.run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString()), shell::errors);
+        assertTrue(shell.output().endsWith(" parameters in float32, in " + merged + "\n"), shell::output);
         assertEquals(expected, generated("--model", merged.toString()));
         JsonNode base = JSON.readTree(Path.of(MODEL, "config.json").toFile());
         JsonNode config = JSON.readTree(merged.resolve("config.json").toFile());
@@ -95,12 +70,12 @@ class MergeCommandTest {
     void halfPrecisionIsWrittenWhereAskedFor() throws IOException {
         Path adapter = trained("lora", "--rank", "2");
         Path merged = temporary.resolve("merged");
-        assertEquals(0, run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString(), "--dtype", "bfloat16",
-                "--json"), this::errors);
-        assertEquals("bfloat16", JSON.readTree(output()).get("dtype").asText());
+        assertEquals(0, shell.run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString(), "--dtype", "bfloat16",
+                "--json"), shell::errors);
+        assertEquals("bfloat16", JSON.readTree(shell.output()).get("dtype").asText());
         long size = Files.size(merged.resolve("model.safetensors"));
         assertTrue(size < 0.6 * Files.size(Path.of(MODEL, "model.safetensors")), () -> size + " bytes");
-        assertEquals(0, run("generate", "--model", merged.toString(), "--prompt", "a", "--max-new-tokens", "2"), this::errors);
+        assertEquals(0, shell.run("generate", "--model", merged.toString(), "--prompt", "a", "--max-new-tokens", "2"), shell::errors);
     }
 
     @ParameterizedTest
@@ -108,9 +83,9 @@ class MergeCommandTest {
     void whatStaysBesideItsModelIsRefusedAndLeavesNothing(String method) throws IOException {
         Path adapter = trained(method.split(" "));
         Path merged = temporary.resolve("merged");
-        assertEquals(1, run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString()));
+        assertEquals(1, shell.run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString()));
         assertEquals("prefix4j: %s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s, which stays beside its model"
-                .formatted(adapter, method.split(" ")[0]), errors().strip());
+                .formatted(adapter, method.split(" ")[0]), shell.errors().strip());
         assertFalse(Files.exists(merged));
     }
 
@@ -118,8 +93,8 @@ class MergeCommandTest {
     void folderThatHasFilesIsLeftAlone() throws IOException {
         Path merged = Files.createDirectory(temporary.resolve("merged"));
         Files.writeString(merged.resolve("mine"), "mine");
-        assertEquals(1, run("merge", "--model", MODEL, "--adapter", "anything", "--out", merged.toString()));
-        assertEquals("prefix4j: " + merged + ": expected a new or empty folder, found files: choose another", errors().strip());
+        assertEquals(1, shell.run("merge", "--model", MODEL, "--adapter", "anything", "--out", merged.toString()));
+        assertEquals("prefix4j: " + merged + ": expected a new or empty folder, found files: choose another", shell.errors().strip());
         assertEquals("mine", Files.readString(merged.resolve("mine")));
     }
 
@@ -130,9 +105,9 @@ class MergeCommandTest {
         Files.writeString(adapter.resolve("adapter_config.json"),
                 ((com.fasterxml.jackson.databind.node.ObjectNode) config).put("lora_alpha", 1e6).toString());
         Path merged = temporary.resolve("merged");
-        int code = run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString(), "--dtype", "float16");
-        assertEquals(1, code, this::output);
-        assertTrue(errors().matches("(?s).*tensor 'h\\.\\d\\.attn\\.c_attn\\.weight': expected finite numbers, found NaN or infinity in float16\\s*"), this::errors);
+        int code = shell.run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString(), "--dtype", "float16");
+        assertEquals(1, code, shell::output);
+        assertTrue(shell.errors().matches("(?s).*tensor 'h\\.\\d\\.attn\\.c_attn\\.weight': expected finite numbers, found NaN or infinity in float16\\s*"), shell::errors);
         try (Stream<Path> files = Files.list(temporary)) {
             assertEquals(List.of("data.tsv", "run"), files.map(file -> file.getFileName().toString()).sorted().toList());
         }

@@ -8,11 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.hub.FakeHub;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -31,8 +27,7 @@ class ModelNameTest {
     @TempDir
     Path temporary;
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
     private FakeHub hub;
     private Path data;
 
@@ -47,45 +42,26 @@ class ModelNameTest {
         hub.close();
     }
 
-    private int run(Map<String, String> environment, String... arguments) {
-        out.reset();
-        err.reset();
-        return Main.run(
-                arguments,
-                new ByteArrayInputStream(new byte[0]),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                environment);
-    }
-
     private int run(String... arguments) {
-        return run(hub.environment(temporary), arguments);
-    }
-
-    private String errors() {
-        return err.toString(StandardCharsets.UTF_8);
-    }
-
-    private String output() {
-        return out.toString(StandardCharsets.UTF_8);
+        return shell.run(hub.environment(temporary), arguments);
     }
 
     @Test
     void scoreOfAModelOfTheHubIsThatOfItsFolder() {
         String[] of = {"score", "--data", data.toString(), "--json", "--model"};
-        assertEquals(0, run("score", "--data", data.toString(), "--json", "--model", MODEL.toString()), this::errors);
-        String expected = output();
-        assertEquals(0, run(of[0], of[1], of[2], of[3], of[4], FakeHub.MODEL), this::errors);
-        assertEquals(expected, output());
+        assertEquals(0, run("score", "--data", data.toString(), "--json", "--model", MODEL.toString()), shell::errors);
+        String expected = shell.output();
+        assertEquals(0, run(of[0], of[1], of[2], of[3], of[4], FakeHub.MODEL), shell::errors);
+        assertEquals(expected, shell.output());
         hub.close();
         Map<String, String> offline = hub.environment(temporary, "HF_HUB_OFFLINE", "1");
-        assertEquals(0, run(offline, of[0], of[1], of[2], of[3], of[4], FakeHub.MODEL), this::errors);
-        assertEquals(expected, output());
+        assertEquals(0, shell.run(offline, of[0], of[1], of[2], of[3], of[4], FakeHub.MODEL), shell::errors);
+        assertEquals(expected, shell.output());
     }
 
     @Test
     void generateTakesAModelOfTheHub() {
-        assertEquals(0, run("generate", "--model", FakeHub.MODEL, "--prompt", "a", "--max-new-tokens", "3"), this::errors);
+        assertEquals(0, run("generate", "--model", FakeHub.MODEL, "--prompt", "a", "--max-new-tokens", "3"), shell::errors);
     }
 
     @Test
@@ -95,15 +71,15 @@ class ModelNameTest {
             "train", "--model", FakeHub.MODEL + "@main", "--data", data.toString(), "--out", run.toString(),
             "--steps", "1", "--hidden", "4"
         };
-        assertEquals(0, run(train), this::errors);
+        assertEquals(0, run(train), shell::errors);
         assertEquals("owner/tiny@main", JSON.readTree(run.resolve("config.json").toFile()).path("model").asText());
         JsonNode adapter = JSON.readTree(run.resolve("adapter/adapter_config.json").toFile());
         assertEquals("owner/tiny", adapter.path("base_model_name_or_path").asText());
         assertTrue(adapter.path("revision").isNull());
-        assertEquals(0, run("train", "--resume", "--out", run.toString()), this::errors);
-        assertEquals(0, run("train", "--resume", "--out", run.toString(), "--model", FakeHub.MODEL + "@main"), this::errors);
+        assertEquals(0, run("train", "--resume", "--out", run.toString()), shell::errors);
+        assertEquals(0, run("train", "--resume", "--out", run.toString(), "--model", FakeHub.MODEL + "@main"), shell::errors);
         assertEquals(1, run("train", "--resume", "--out", run.toString(), "--model", MODEL.toString()));
-        assertTrue(errors().contains("--model: the run in " + run + " has owner/tiny@main, found /"), errors());
+        assertTrue(shell.errors().contains("--model: the run in " + run + " has owner/tiny@main, found /"), shell.errors());
     }
 
     @Test
@@ -114,7 +90,7 @@ class ModelNameTest {
                 0,
                 run("train", "--model", FakeHub.MODEL + "@" + commit, "--data", data.toString(), "--out", run.toString(),
                         "--steps", "1", "--hidden", "4"),
-                this::errors);
+                shell::errors);
         JsonNode adapter = JSON.readTree(run.resolve("adapter/adapter_config.json").toFile());
         assertEquals("owner/tiny", adapter.path("base_model_name_or_path").asText());
         assertEquals(commit, adapter.path("revision").asText());
@@ -127,7 +103,7 @@ class ModelNameTest {
             "train", "--model", MODEL.toString(), "--data", data.toString(), "--out", run.toString(),
             "--steps", "1", "--hidden", "4"
         };
-        assertEquals(0, run(train), this::errors);
+        assertEquals(0, run(train), shell::errors);
         String absolute = MODEL.toAbsolutePath().toString();
         assertEquals(absolute, JSON.readTree(run.resolve("config.json").toFile()).path("model").asText());
         assertEquals(
@@ -135,14 +111,14 @@ class ModelNameTest {
                 JSON.readTree(run.resolve("adapter/adapter_config.json").toFile())
                         .path("base_model_name_or_path")
                         .asText());
-        assertEquals(0, run("train", "--resume", "--out", run.toString(), "--model", MODEL.toString()), this::errors);
+        assertEquals(0, run("train", "--resume", "--out", run.toString(), "--model", MODEL.toString()), shell::errors);
     }
 
     private String refused(Map<String, String> environment, String model) {
-        assertEquals(1, run(environment, "score", "--model", model, "--data", data.toString()));
-        assertEquals(1, errors().lines().count(), errors());
-        assertFalse(errors().contains("unexpected"), errors());
-        return errors().strip();
+        assertEquals(1, shell.run(environment, "score", "--model", model, "--data", data.toString()));
+        assertEquals(1, shell.errors().lines().count(), shell.errors());
+        assertFalse(shell.errors().contains("unexpected"), shell.errors());
+        return shell.errors().strip();
     }
 
     @ParameterizedTest
