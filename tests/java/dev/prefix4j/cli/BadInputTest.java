@@ -224,7 +224,7 @@ class BadInputTest {
                         new Case(1, "standard input: expected a source on each line, found nothing", "generate --model M"),
                         new Case(1, "T/two.txt: expected 1 lines, as T/one.txt has, found 2", "evaluate --hyps T/one.txt --refs T/two.txt"),
                         new Case(1, "T/two.txt: expected 1 lines, as T/good.tsv has distinct sources (generate --distinct answers each once), found 2", "evaluate --hyps T/two.txt --data T/good.tsv"),
-                        new Case(1, "T/bytes.txt: expected UTF-8, found other bytes", "evaluate --hyps T/bytes.txt --refs T/one.txt"),
+                        new Case(1, "T/bytes.txt:1: expected UTF-8, found other bytes", "evaluate --hyps T/bytes.txt --refs T/one.txt"),
                         new Case(1, "metrics: expected all or some of bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf, found 'blue'", "evaluate --hyps T/one.txt --refs T/one.txt --metrics blue,ter"),
                         new Case(1, "T/two.txt: expected 1 lines, as T/one.txt has, found 2", "evaluate --hyps T/one.txt --refs T/one.txt --against T/two.txt"),
                         new Case(1, "T/nowhere: expected a text file, found no such file", "evaluate --hyps T/one.txt --refs T/one.txt --against T/nowhere"),

@@ -171,9 +171,12 @@ class PlanTest {
 
     @Test
     void bytesThatAreNoTextAreRefused() throws IOException {
-        Path file = Files.write(folder.resolve("plan.yaml"), new byte[] {(byte) 0xff, 0, 1});
+        Path file = Files.write(folder.resolve("plan.yaml"), new byte[] {(byte) 0xff, 'a', 10});
         InputException e = assertThrows(InputException.class, () -> Plan.read(file));
         assertTrue(e.getMessage().contains("plan.yaml: cannot be read: expected UTF-8 text, found other bytes"), e.getMessage());
+        Path binary = Files.write(folder.resolve("plan.yaml"), new byte[] {(byte) 0xff, 0, 1});
+        e = assertThrows(InputException.class, () -> Plan.read(binary));
+        assertTrue(e.getMessage().contains("plan.yaml: expected a plan in YAML, found binary data"), e.getMessage());
     }
 
     @Test

@@ -11,17 +11,23 @@ import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.management.JMException;
+import javax.management.ObjectName;
 import org.bytedeco.javacpp.Pointer;
 
 /**
  * What steps leave behind in native memory, counted and not guessed from the size of the process: objects that JavaCPP's pointers own, and
  * bytes that the C library has given out (glibc's {@code mallinfo2}; elsewhere objects alone).
  *
- * <p>The virtual machine, above all its compilers, allocates from the C library too, now and then: a leak grows in every window of steps,
- * so the window that grows least decides.
+ * <p>The virtual machine, above all its compilers, allocates from the C library too. What it says of itself (with
+ * {@code -XX:NativeMemoryTracking=summary}, as the build sets it) is taken off. The rest still comes and goes with other threads, whereas a
+ * leak grows in every window of steps: the window that grows least decides.
  */
 public final class NativeMemory {
     private static final int WINDOWS = 6;
@@ -40,6 +46,11 @@ public final class NativeMemory {
             .defaultLookup()
             .find("mallinfo2")
             .map(address -> Linker.nativeLinker().downcallHandle(address, FunctionDescriptor.of(INFO)));
+
+    private static final Pattern VM_TOTAL = Pattern.compile("(?m)^ +malloc: (\\d+)");
+
+    /** What Java code asks for itself, such as arenas: ours. */
+    private static final Pattern VM_OTHER = Pattern.compile("\\(malloc=(\\d+) tag=Other\\b");
 
     private final int steps;
     private final List<long[]> marks = new ArrayList<>(); // objects and bytes, at the ends of windows
@@ -89,16 +100,37 @@ public final class NativeMemory {
         return least;
     }
 
-    /** In use; 0 where the C library does not tell. */
+    /** In use, less what the virtual machine uses; 0 where the C library does not tell. */
     public static long bytes() {
-        if (MALLINFO2.isEmpty()) {
-            return 0;
-        }
+        return MALLINFO2.isEmpty() ? 0 : allBytes() - virtualMachineBytes();
+    }
+
+    private static long allBytes() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment info = (MemorySegment) MALLINFO2.get().invokeExact((SegmentAllocator) arena);
             return info.getAtIndex(ValueLayout.JAVA_LONG, MAPPED) + info.getAtIndex(ValueLayout.JAVA_LONG, IN_USE);
         } catch (Throwable e) {
             throw new AssertionError(e);
         }
+    }
+
+    /** 0 where the virtual machine does not track them. */
+    static long virtualMachineBytes() {
+        try {
+            String summary = (String) ManagementFactory.getPlatformMBeanServer()
+                    .invoke(
+                            new ObjectName("com.sun.management:type=DiagnosticCommand"),
+                            "vmNativeMemory",
+                            new Object[] {new String[] {"summary", "scale=b"}},
+                            new String[] {String[].class.getName()});
+            return number(VM_TOTAL, summary) - number(VM_OTHER, summary);
+        } catch (JMException e) {
+            return 0;
+        }
+    }
+
+    private static long number(Pattern pattern, String text) {
+        Matcher matcher = pattern.matcher(text);
+        return matcher.find() ? Long.parseLong(matcher.group(1)) : 0;
     }
 }
