@@ -47,6 +47,7 @@ class BadInputTest {
         Files.writeString(t.resolve("sources.jsonl"), "{\"source\": \"a\"}\n");
         Files.writeString(t.resolve("one.txt"), "one\n");
         Files.writeString(t.resolve("two.txt"), "one\ntwo\n");
+        Files.writeString(t.resolve("own.csv"), "input,output\na,b\n");
         Files.write(t.resolve("bytes.txt"), new byte[] {(byte) 0xff, 10});
         Files.createDirectories(t.resolve("folder"));
         Files.writeString(t.resolve("folder/something"), "precious");
@@ -160,6 +161,10 @@ class BadInputTest {
                         new Case(1, "T/run: expected the folder of a run to resume, found nothing", "train --resume --out T/run"),
                         new Case(1, "T/folder/config.json: expected the configuration of a run to resume", "train --resume --out T/folder"),
                         new Case(1, "T/folder/config.json: expected the configuration of a run, found no such file", "report --run T/folder"),
+                        new Case(1, "T/none: expected the folder of a run, found no such folder", "report --run T/none"),
+                        new Case(1, "T/lora: expected the folder of a run, found an adapter: its run is the folder above it", "report --run T/lora"),
+                        new Case(1, "T/folder: expected a data file or a folder of WebNLG files (*.xml), found a folder without one", train.replace("T/good.tsv", "T/folder")),
+                        new Case(1, "found 'input,output' (other CSV becomes TSV or JSONL; --format names a format)", train.replace("T/good.tsv", "T/own.csv")),
                         new Case(1, "device: expected cpu, cuda or cuda:N, found 'tpu'", train + " --device tpu"),
                         new Case(1, "device 'cuda': this libtorch is built for CPUs", train + " --device cuda"),
                         new Case(1, "threads must be at least 1, was 0", train + " --threads 0"),

@@ -221,7 +221,7 @@ class ReportTest {
     @Test
     void damageIsSaidInOneLine() throws IOException {
         Path none = temporary.resolve("none");
-        assertError(none, "none/config.json: expected the configuration of a run, found no such file");
+        assertError(none, "none: expected the folder of a run, found no such folder");
         assertError(run("empty", ""), "metrics.jsonl: expected at least one step, found none");
         assertError(run("text", step(1, 2) + "oops\n" + step(2, 2)), "metrics.jsonl:2: expected a JSON object with a 'step', found other text");
         assertError(run("last", step(1, 2) + "oops\n"), "metrics.jsonl:2: expected a JSON object with a 'step', found other text");

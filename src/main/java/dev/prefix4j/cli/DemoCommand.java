@@ -1,7 +1,6 @@
 package dev.prefix4j.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
@@ -21,14 +20,16 @@ import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.RunDirectory;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -88,6 +89,10 @@ final class DemoCommand extends ConsoleCommand {
     public Integer call() {
         if (steps < 1) {
             throw new InputException("steps must be at least 1, was " + steps);
+        }
+        if (Files.exists(out.resolve("config.json"))) {
+            throw new InputException(out + ": expected a new or empty folder, found a run: go on with"
+                    + " `scripts/prefix4j train --resume --out " + out + "`, or choose another --out");
         }
         RunDirectory.requireNew(out);
         RunOptions.requireWritable(out);
@@ -181,9 +186,7 @@ final class DemoCommand extends ConsoleCommand {
 
     /** @return whether the run got to its end */
     private boolean train(List<String> arguments) {
-        ByteArrayOutputStream result = new ByteArrayOutputStream();
         List<String> line = new ArrayList<>(arguments);
-        line.add("--json");
         if (runtimeOptions.threads != null) {
             line.addAll(List.of("--threads", runtimeOptions.threads.toString()));
         }
@@ -191,19 +194,27 @@ final class DemoCommand extends ConsoleCommand {
         int code = Main.run(
                 line.toArray(String[]::new),
                 console.in(),
-                new PrintStream(result, true, StandardCharsets.UTF_8),
+                new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8), // the demo has its own summary
                 console.err(),
                 console.environment());
         if (code != Main.OK) {
             throw new InputException("the training did not succeed");
         }
-        try {
-            JsonNode json = JSON.readTree(result.toByteArray());
-            return json.path("steps").asInt() == steps;
+        Path metrics = out.resolve("metrics.jsonl");
+        if (!Files.exists(metrics)) {
+            return false; // interrupted before the first step
+        }
+        try (Stream<String> lines = Files.lines(metrics)) {
+            for (String step : (Iterable<String>) lines::iterator) {
+                if (JSON.readTree(step).path("step").asInt() == steps) {
+                    return true;
+                }
+            }
+            return false;
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
-        } catch (IOException e) {
-            throw AtomicFile.cannotRead(out, e);
+        } catch (IOException | UncheckedIOException e) {
+            throw AtomicFile.cannotRead(metrics, e instanceof UncheckedIOException u ? u.getCause() : (IOException) e);
         }
     }
 

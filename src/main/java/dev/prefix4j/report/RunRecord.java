@@ -73,6 +73,13 @@ final class RunRecord {
 
     private RunRecord(Path folder) {
         this.folder = folder;
+        if (!Files.isDirectory(folder)) {
+            throw new InputException(folder + ": expected the folder of a run, found "
+                    + (Files.exists(folder) ? "a file" : "no such folder"));
+        }
+        if (Files.exists(folder.resolve("adapter_config.json"))) {
+            throw new InputException(folder + ": expected the folder of a run, found an adapter: its run is the folder above it");
+        }
         JsonFile.readObject(folder.resolve(RunDirectory.CONFIG), "the configuration of a run", MAX_CONFIG_BYTES)
                 .properties()
                 .forEach(option -> {

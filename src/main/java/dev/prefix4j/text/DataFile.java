@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
+import dev.prefix4j.Excerpt;
 import dev.prefix4j.FileKind;
 import dev.prefix4j.InputException;
 import java.io.EOFException;
@@ -118,7 +119,7 @@ public final class DataFile {
             throw AtomicFile.cannotRead(folder, e);
         }
         if (files.isEmpty()) {
-            throw new InputException(folder + ": expected a data file or a folder of WebNLG files (*.xml), found no such file");
+            throw new InputException(folder + ": expected a data file or a folder of WebNLG files (*.xml), found a folder without one");
         }
         List<Example> examples = new ArrayList<>();
         for (Path file : files) {
@@ -153,7 +154,8 @@ public final class DataFile {
             throw new InputException(file + ": expected examples, found an empty file");
         }
         throw new InputException(file + ": line 1: expected the header 'mr,ref' of E2E, XML of WebNLG or DART, JSON of DART,"
-                + " JSONL, or a line with a tab, found none of them (--format names one)");
+                + " JSONL, or a line with a tab, found '" + Excerpt.of(firstLine)
+                + "' (other CSV becomes TSV or JSONL; --format names a format)");
     }
 
     /** The beginning of the text, without moving on. */
