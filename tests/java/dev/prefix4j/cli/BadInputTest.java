@@ -161,6 +161,7 @@ class BadInputTest {
                         new Case(1, "T/run: expected the folder of a run to resume, found nothing", "train --resume --out T/run"),
                         new Case(1, "T/folder/config.json: expected the configuration of a run to resume", "train --resume --out T/folder"),
                         new Case(1, "T/folder/config.json: expected the configuration of a run, found no such file", "report --run T/folder"),
+                        new Case(2, "'abc' is not a number", train + " --lr abc"),
                         new Case(1, "T/none: expected the folder of a run, found no such folder", "report --run T/none"),
                         new Case(1, "T/lora: expected the folder of a run, found an adapter: its run is the folder above it", "report --run T/lora"),
                         new Case(1, "T/folder: expected a data file or a folder of WebNLG files (*.xml), found a folder without one", train.replace("T/good.tsv", "T/folder")),

@@ -173,8 +173,14 @@ public final class Main {
                 .findFirst()
                 .orElse(null);
         String suggestion = hint != null ? "; " + hint : similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
-        err.println("prefix4j: " + oneLine(e.getMessage()).replaceFirst("' is not an int$", "' is not a whole number up to 2,147,483,647") + suggestion + " (see " + command + " --help)");
+        err.println("prefix4j: " + withoutTypes(oneLine(e.getMessage())) + suggestion + " (see " + command + " --help)");
         return WRONG_USAGE;
+    }
+
+    /** Java's types are not the user's. */
+    private static String withoutTypes(String message) {
+        return message.replaceFirst("' is not an int$", "' is not a whole number up to 2,147,483,647")
+                .replaceFirst("' is not a (double|float)$", "' is not a number");
     }
 
     private static int failed(Exception e, PrintStream err, boolean verbose) {

@@ -128,7 +128,7 @@ final class RunOptions {
             if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
                 Object given = option.getValue();
                 if (!MAY_CHANGE.contains(name) && !comparable(given).equals(value)) {
-                    throw new InputException("%s: the run in %s has %s, found %s"
+                    throw new InputException("%s: the run in %s has %s, found %s: leave it out, or begin another run"
                             .formatted(name, out, value == null ? "none" : value, given));
                 }
             } else if (node != null && !(isLength(name) && spec.commandLine().getParseResult().hasMatchedOption(otherLength(name)))) {
