@@ -90,11 +90,7 @@ final class DemoCommand extends ConsoleCommand {
         if (steps < 1) {
             throw new InputException("steps must be at least 1, was " + steps);
         }
-        if (Files.exists(out.resolve("config.json"))) {
-            throw new InputException(out + ": expected a new or empty folder, found a run: go on with"
-                    + " `scripts/prefix4j train --resume --out " + out + "`, or choose another --out");
-        }
-        RunDirectory.requireNew(out);
+        RunDirectory.requireNew(out, "`scripts/prefix4j train --resume --out " + out + "`");
         RunOptions.requireWritable(out);
         Device device = runtimeOptions.start();
         List<Example> test = Example.distinct(DataFile.read(BuiltIns.data(TEST), DataOptions.DEFAULTS));

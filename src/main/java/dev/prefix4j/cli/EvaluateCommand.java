@@ -155,7 +155,9 @@ final class EvaluateCommand extends ConsoleCommand {
             node.put("seed", seed);
             console.out().println(node);
         } else {
-            console.out().println(bleu);
+            if (chosen.contains(Metric.BLEU)) {
+                console.out().println(bleu);
+            }
             if (metrics != null || confidence || against != null) {
                 MetricResult.table(results).forEach(console.out()::println);
             }

@@ -149,7 +149,7 @@ final class GenerateCommand extends ConsoleCommand {
     @Option(
             names = "--out",
             paramLabel = "FILE",
-            description = "Write the outputs there, a line each, instead of to standard output.")
+            description = "Write the outputs there, a line each, instead of to standard output; a file of that name is replaced.")
     Path out;
 
     @Option(

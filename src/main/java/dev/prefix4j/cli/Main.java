@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -165,7 +166,17 @@ public final class Main {
     private static int wrongUsage(ParameterException e, List<String> given, PrintStream err) {
         CommandLine.Model.CommandSpec spec = e.getCommandLine().getCommandSpec();
         String command = spec.qualifiedName();
-        List<String> similar = e instanceof UnmatchedArgumentException unmatched ? unmatched.getSuggestions() : List.of();
+        List<String> similar = List.of();
+        String message = e.getMessage();
+        if (e instanceof UnmatchedArgumentException unmatched) {
+            List<String> unknown = unknownOptions(unmatched.getUnmatched());
+            String first = unknown.getFirst();
+            message = "Unknown %s%s: '%s'"
+                    .formatted(first.startsWith("-") ? "option" : spec.parent() == null ? "command" : "argument", unknown.size() > 1 ? "s" : "", String.join("', '", unknown));
+            similar = unmatched.getSuggestions().stream()
+                    .sorted(Comparator.comparing(guess -> !guess.startsWith(first)))
+                    .toList();
+        }
         String hint = given.stream()
                 .filter(argument -> spec.findOption(argument.replaceFirst("=.*", "")) == null)
                 .map(PeftNames::hint)
@@ -173,8 +184,14 @@ public final class Main {
                 .findFirst()
                 .orElse(null);
         String suggestion = hint != null ? "; " + hint : similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
-        err.println("prefix4j: " + withoutTypes(oneLine(e.getMessage())) + suggestion + " (see " + command + " --help)");
+        err.println("prefix4j: " + withoutTypes(oneLine(message)) + suggestion + " (see " + command + " --help)");
         return WRONG_USAGE;
+    }
+
+    /** Without the values that picocli did not take for some. */
+    private static List<String> unknownOptions(List<String> unmatched) {
+        List<String> options = unmatched.stream().filter(argument -> argument.matches("-+[A-Za-z].*")).toList();
+        return unmatched.getFirst().startsWith("-") && !options.isEmpty() ? options : unmatched;
     }
 
     /** Java's types are not the user's. */

@@ -81,7 +81,7 @@ final class MethodOptions {
     @Option(names = "--rank", paramLabel = "N", defaultValue = "8", description = "Of method lora.")
     int rank;
 
-    @Option(names = "--alpha", paramLabel = "X", defaultValue = "16", description = "Of method lora: scale, times the rank.")
+    @Option(names = "--alpha", paramLabel = "X", defaultValue = "16", description = "Of method lora: the change is scaled by X / rank.")
     double alpha;
 
     @Option(

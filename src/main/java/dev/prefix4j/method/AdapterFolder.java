@@ -215,6 +215,10 @@ public final class AdapterFolder {
                 throw new InputException("%s: expected an adapter folder, found that of a run: its adapter is %s"
                         .formatted(folder, folder.resolve("adapter")));
             }
+            if (Files.exists(folder.resolveSibling("adapter").resolve(AdapterConfig.FILE))) {
+                throw new InputException("%s: expected an adapter folder, found another of a run: its adapter is %s"
+                        .formatted(folder, folder.resolveSibling("adapter")));
+            }
             List<Path> inside = adaptersInside(folder);
             if (!inside.isEmpty()) {
                 throw new InputException("%s: expected an adapter folder, found one with adapters in it: name %s"

@@ -78,7 +78,7 @@ final class RunRecord {
                     + (Files.exists(folder) ? "a file" : "no such folder"));
         }
         if (Files.exists(folder.resolve("adapter_config.json"))) {
-            throw new InputException(folder + ": expected the folder of a run, found an adapter: its run is the folder above it");
+            throw new InputException(folder + ": expected the folder of a run, found an adapter: if a run made it, name the folder above");
         }
         JsonFile.readObject(folder.resolve(RunDirectory.CONFIG), "the configuration of a run", MAX_CONFIG_BYTES)
                 .properties()

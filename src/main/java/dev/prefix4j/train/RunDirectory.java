@@ -95,13 +95,23 @@ public final class RunDirectory implements AutoCloseable {
      * @throws InputException if the folder holds something already
      */
     public static void requireNew(Path folder) {
+        requireNew(folder, "--resume");
+    }
+
+    /**
+     * Checks that a run can begin in a folder, without touching it.
+     *
+     * @param resume what goes on with the run that may be there
+     * @throws InputException if the folder holds something already
+     */
+    public static void requireNew(Path folder, String resume) {
         if (!Files.exists(folder)) {
             return;
         }
         try (Stream<Path> files = Files.list(folder)) {
             if (files.anyMatch(file -> !file.getFileName().toString().equals(LOCK))) {
                 throw new InputException(folder + ": expected a new or empty folder, found "
-                        + (Files.exists(folder.resolve(CONFIG)) ? "a run: go on with --resume, or choose" : "files: choose")
+                        + (Files.exists(folder.resolve(CONFIG)) ? "a run: go on with " + resume + ", or choose" : "files: choose")
                         + " another --out");
             }
         } catch (java.nio.file.NotDirectoryException e) {
