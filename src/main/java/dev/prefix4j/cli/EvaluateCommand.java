@@ -155,9 +155,7 @@ final class EvaluateCommand extends ConsoleCommand {
             node.put("seed", seed);
             console.out().println(node);
         } else {
-            if (chosen.contains(Metric.BLEU)) {
-                console.out().println(bleu);
-            }
+            console.out().println(bleu);
             if (metrics != null || confidence || against != null) {
                 MetricResult.table(results).forEach(console.out()::println);
             }
