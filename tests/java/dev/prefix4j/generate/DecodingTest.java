@@ -26,7 +26,9 @@ import java.util.stream.StreamSupport;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -113,6 +115,21 @@ class DecodingTest {
             }
             probabilities.properties().forEach(entry -> assertEquals(
                     entry.getValue().asDouble(), counts[Integer.parseInt(entry.getKey())] / (double) draws, 0.05, how.toString()));
+        }
+    }
+
+    @Test
+    void extremeSettingsKeepTheLikeliestToken() {
+        try (TensorScope _ = new TensorScope()) {
+            Tensor logits = torch.arange(new Scalar(8.0)).unsqueeze(0); // [1, V]
+            for (Decoding.Sampling how : List.of(
+                    new Decoding.Sampling(1, 0, Double.MIN_VALUE, 0),
+                    new Decoding.Sampling(1, 0, 1e-40, 0),
+                    new Decoding.Sampling(1e-4, 0, 1, 0),
+                    new Decoding.Sampling(1e-4, 0, Double.MIN_VALUE, 1),
+                    new Decoding.Sampling(1000, 1, 1, 0))) {
+                assertEquals(7, Sampler.draw(how, logits).item_long(), how.toString());
+            }
         }
     }
 

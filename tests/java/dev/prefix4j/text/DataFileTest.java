@@ -3,6 +3,7 @@ package dev.prefix4j.text;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.InputException;
@@ -12,6 +13,7 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -472,5 +474,19 @@ class DataFileTest {
                 file + ":1: expected a field 'source', found fields [id, document, summary]:"
                         + " try --source-field document --target-field summary",
                 message);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"x", ",", "]", "[", "x[y],", " x[", "\u00e9 ", "[]"})
+    void longSlotsTakeTimeInProportion(String part) throws IOException {
+        String mr = part.repeat(400_000 / part.length());
+        Path file = file("a.csv", "mr,ref\n\"" + mr + "\",b\n");
+        assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+            if (part.equals("x[y],")) {
+                assertEquals(80_000, read(file).getFirst().source().split(" \\| ").length);
+            } else {
+                assertThrows(InputException.class, () -> read(file));
+            }
+        });
     }
 }

@@ -37,7 +37,7 @@ public sealed interface Decoding {
     /**
      * A random token, drawn with libtorch's generator ({@link dev.prefix4j.torch.TorchRuntime#seed}).
      *
-     * @param temperature divides the logits; above 0
+     * @param temperature divides the logits; at least 0.0001, where a float32 still holds the quotient
      * @param topK only the k most likely tokens; 0: all
      * @param topP only the most likely tokens that together have this probability, after temperature and {@code topK}
      *     (nucleus sampling, Holtzman et al. 2020, arXiv:1904.09751); 1: all
@@ -51,8 +51,8 @@ public sealed interface Decoding {
         }
 
         public Sampling {
-            if (!(temperature > 0 && temperature <= 1000)) {
-                throw new InputException("temperature must be above 0 and at most 1000, was " + temperature);
+            if (!(temperature >= 1e-4 && temperature <= 1000)) {
+                throw new InputException("temperature must be between 0.0001, which is as good as greedy, and 1000, was " + temperature);
             }
             if (topK < 0) {
                 throw new InputException("top-k must be at least 0, was " + topK);

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * A run as one HTML file that loads nothing: style, script and pictures are in it, and its policy forbids the rest.
@@ -145,7 +146,7 @@ final class Page {
     }
 
     private static String oneParagraph(String text) {
-        return text.replaceAll("\\s*\\R\\s*", " ¶ ");
+        return text.lines().map(String::strip).filter(line -> !line.isEmpty()).collect(Collectors.joining(" ¶ "));
     }
 
     private void tables() {
