@@ -52,10 +52,12 @@ class AtomicFileTest {
     @Test
     void aFailureLeavesTheOldFileAndNothingElse() throws Exception {
         Path file = Files.writeString(folder.resolve("a"), "old");
-        assertThrows(IllegalStateException.class, () -> AtomicFile.write(file, out -> {
-            out.write(1);
-            throw new IllegalStateException();
-        }));
+        assertThrows(
+                IllegalStateException.class,
+                () -> AtomicFile.write(file, out -> {
+                    out.write(1);
+                    throw new IllegalStateException();
+                }));
         assertEquals("old", Files.readString(file));
         assertEquals(List.of("a"), names());
     }

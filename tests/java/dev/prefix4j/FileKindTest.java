@@ -36,17 +36,19 @@ class FileKindTest {
     }
 
     @ParameterizedTest
-    @CsvSource(quoteCharacter = '`', value = {
-        "version https://git-lfs.github.com/spec/v1, LFS_POINTER",
-        "<!DOCTYPE html><html>, HTML",
-        "<?xml version='1.0'?><benchmark>, XML",
-        "` {\"source\": 1}`, JSON",
-        "`mr,ref`, TEXT",
-        "PAR1\u0015\u0004, PARQUET",
-        "ARROW1, ARROW",
-        "BZh91AY, BZIP2",
-        "GGUF\u0003, GGUF",
-    })
+    @CsvSource(
+            quoteCharacter = '`',
+            value = {
+                "version https://git-lfs.github.com/spec/v1, LFS_POINTER",
+                "<!DOCTYPE html><html>, HTML",
+                "<?xml version='1.0'?><benchmark>, XML",
+                "` {\"source\": 1}`, JSON",
+                "`mr,ref`, TEXT",
+                "PAR1\u0015\u0004, PARQUET",
+                "ARROW1, ARROW",
+                "BZh91AY, BZIP2",
+                "GGUF\u0003, GGUF",
+            })
     void tellsByTheFirstBytes(String start, FileKind kind) {
         assertEquals(kind, FileKind.of(start.getBytes(StandardCharsets.UTF_8)));
     }
@@ -70,14 +72,19 @@ class FileKindTest {
     @Test
     void tellsPicklesAndSafetensors() {
         assertEquals(FileKind.PICKLE, FileKind.of(new byte[] {(byte) 0x80, 4, (byte) 0x95, 0, 0, 0}));
-        assertEquals(FileKind.SAFETENSORS, FileKind.of("\u0010\0\0\0\0\0\0\0{\"a\":{}}".getBytes(StandardCharsets.UTF_8)));
+        assertEquals(
+                FileKind.SAFETENSORS, FileKind.of("\u0010\0\0\0\0\0\0\0{\"a\":{}}".getBytes(StandardCharsets.UTF_8)));
         assertTrue(FileKind.PICKLE.found().contains("safetensors"));
     }
 
     @Test
     void headerOfSafetensorsMayHaveAnyLength() {
         for (int length : new int[] {2, 640, 896, 1152, 1408, 35_615, 0x685a42}) {
-            byte[] start = ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN).putLong(length).put((byte) '{').array();
+            byte[] start = ByteBuffer.allocate(64)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putLong(length)
+                    .put((byte) '{')
+                    .array();
             assertEquals(FileKind.SAFETENSORS, FileKind.of(start), "length " + length);
         }
     }

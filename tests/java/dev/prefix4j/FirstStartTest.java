@@ -71,7 +71,8 @@ class FirstStartTest {
         List<Process> processes = new ArrayList<>();
         for (int i = 0; i < PROCESSES; i++) {
             processes.add(new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
                             "-XX:+UseSerialGC",
                             "-Xmx32m",
                             "-cp",
@@ -128,9 +129,11 @@ class FirstStartTest {
 
     @Test
     void aLoadThatFailsIsNotRemembered() {
-        assertThrows(LinkageError.class, () -> FirstStart.load(folder, "test", () -> {
-            throw new LinkageError("no such library");
-        }));
+        assertThrows(
+                LinkageError.class,
+                () -> FirstStart.load(folder, "test", () -> {
+                    throw new LinkageError("no such library");
+                }));
         List<String> loads = new ArrayList<>();
         FirstStart.load(folder, "test", () -> write(loads));
         assertEquals(1, loads.size());

@@ -32,7 +32,22 @@ class RoomsTest {
             Map.entry("pretrain", Set.of("text", "gpt2", "eval", "train", "torch")),
             Map.entry("experiment", Set.of()),
             Map.entry("report", Set.of("train", "eval")),
-            Map.entry("cli", Set.of("torch", "text", "hub", "gpt2", "frozen", "prefix", "method", "eval", "train", "generate", "pretrain", "report", "experiment")));
+            Map.entry(
+                    "cli",
+                    Set.of(
+                            "torch",
+                            "text",
+                            "hub",
+                            "gpt2",
+                            "frozen",
+                            "prefix",
+                            "method",
+                            "eval",
+                            "train",
+                            "generate",
+                            "pretrain",
+                            "report",
+                            "experiment")));
 
     private static List<Path> sources() throws IOException {
         try (Stream<Path> files = Files.walk(SOURCES)) {

@@ -9,14 +9,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.stream.Stream;
-import java.util.function.Consumer;
-import java.nio.file.LinkOption;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /**
  * Files that are complete or not there: written under a temporary name in the same folder, forced to the disk, then
@@ -57,8 +57,8 @@ public final class AtomicFile {
             }
             case CHARACTER_DEVICE, PIPE -> writeThrough(file, content);
             case FOLDER, BLOCK_DEVICE, SOCKET ->
-                throw new InputException(
-                        "%s: cannot be written: expected a file, found %s".formatted(file, PathKind.of(file).found()));
+                throw new InputException("%s: cannot be written: expected a file, found %s"
+                        .formatted(file, PathKind.of(file).found()));
         }
     }
 
@@ -95,7 +95,10 @@ public final class AtomicFile {
     }
 
     private static String temporaryName() {
-        return ".%d-%016x.tmp".formatted(ProcessHandle.current().pid(), ThreadLocalRandom.current().nextLong());
+        return ".%d-%016x.tmp"
+                .formatted(
+                        ProcessHandle.current().pid(),
+                        ThreadLocalRandom.current().nextLong());
     }
 
     private static void keepPermissions(Path file, Path temporary) throws IOException {
@@ -210,7 +213,8 @@ public final class AtomicFile {
             return;
         }
         if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
-            throw new InputException("%s: expected a new or empty folder, found %s".formatted(folder, PathKind.of(folder).found()));
+            throw new InputException("%s: expected a new or empty folder, found %s"
+                    .formatted(folder, PathKind.of(folder).found()));
         }
         try (Stream<Path> files = Files.list(folder)) {
             if (files.findAny().isPresent()) {

@@ -20,7 +20,8 @@ public enum FileKind {
     EMPTY("an empty file", ""),
     LFS_POINTER("a Git LFS pointer, not the file itself", "fetch it with 'git lfs pull'"),
     HTML("an HTML page, perhaps the error page of a download", "download the file again"),
-    TORCH("a PyTorch file (pickle), which can run code when it is loaded",
+    TORCH(
+            "a PyTorch file (pickle), which can run code when it is loaded",
             "save it as safetensors, with save_pretrained or safetensors.torch.save_file"),
     PICKLE("a Python pickle, which can run code when it is loaded", "save it as safetensors, or as text"),
     XLSX("an Excel workbook", "save it as CSV (UTF-8)"),
@@ -30,7 +31,8 @@ public enum FileKind {
     BZIP2("bzip2 data", "unpack it with bunzip2"),
     XZ("xz data", "unpack it with unxz"),
     ZSTD("Zstandard data", "unpack it with unzstd"),
-    PARQUET("a Parquet file",
+    PARQUET(
+            "a Parquet file",
             "convert it with Python: pandas.read_parquet(FILE).to_json(OUT, orient='records', lines=True)"),
     ARROW("an Arrow file", "convert it with Python: datasets.Dataset.from_file(FILE).to_json(OUT)"),
     GGUF("a GGUF model", ""),
@@ -67,8 +69,25 @@ public enum FileKind {
     public boolean isText() {
         return switch (this) {
             case XML, JSON, TEXT, LFS_POINTER, HTML -> true;
-            case EMPTY, TORCH, PICKLE, XLSX, ZIP, TAR, GZIP, BZIP2, XZ, ZSTD, PARQUET, ARROW, GGUF, SAFETENSORS, HDF5,
-                    PDF, UTF16, OTHER_TEXT, BINARY -> false;
+            case EMPTY,
+                    TORCH,
+                    PICKLE,
+                    XLSX,
+                    ZIP,
+                    TAR,
+                    GZIP,
+                    BZIP2,
+                    XZ,
+                    ZSTD,
+                    PARQUET,
+                    ARROW,
+                    GGUF,
+                    SAFETENSORS,
+                    HDF5,
+                    PDF,
+                    UTF16,
+                    OTHER_TEXT,
+                    BINARY -> false;
         };
     }
 
@@ -103,7 +122,9 @@ public enum FileKind {
         }
         if (latin.startsWith("\u0080") && start.length > 1 && start[1] >= 2 && start[1] <= 5) {
             // PyTorch's old format begins with the pickle of a magic number.
-            return start.length > 12 && latin.startsWith("\u008a\nl\u00fc\u009cF\u00f9 j\u00a8P\u0019", 2) ? TORCH : PICKLE;
+            return start.length > 12 && latin.startsWith("\u008a\nl\u00fc\u009cF\u00f9 j\u00a8P\u0019", 2)
+                    ? TORCH
+                    : PICKLE;
         }
         for (Magic magic : MAGIC) {
             if (latin.startsWith(magic.start)) {
@@ -127,8 +148,25 @@ public enum FileKind {
     public static void requireText(Path file, String expected, byte[] start) {
         FileKind kind = of(start);
         switch (kind) {
-            case LFS_POINTER, HTML, TORCH, PICKLE, XLSX, ZIP, TAR, GZIP, BZIP2, XZ, ZSTD, PARQUET, ARROW, GGUF,
-                    SAFETENSORS, HDF5, PDF, UTF16, BINARY ->
+            case LFS_POINTER,
+                    HTML,
+                    TORCH,
+                    PICKLE,
+                    XLSX,
+                    ZIP,
+                    TAR,
+                    GZIP,
+                    BZIP2,
+                    XZ,
+                    ZSTD,
+                    PARQUET,
+                    ARROW,
+                    GGUF,
+                    SAFETENSORS,
+                    HDF5,
+                    PDF,
+                    UTF16,
+                    BINARY ->
                 throw new InputException("%s: expected %s, found %s".formatted(file, expected, kind.found()));
             case EMPTY, XML, JSON, TEXT, OTHER_TEXT -> { // other bytes than UTF-8 are refused with their row
             }
@@ -171,7 +209,9 @@ public enum FileKind {
 
     /** A character that the end of the bytes cuts is none the worse. */
     private static boolean isUtf8(byte[] bytes) {
-        CoderResult result = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes), CharBuffer.allocate(bytes.length), false);
+        CoderResult result = StandardCharsets.UTF_8
+                .newDecoder()
+                .decode(ByteBuffer.wrap(bytes), CharBuffer.allocate(bytes.length), false);
         return !result.isError();
     }
 

@@ -60,7 +60,8 @@ public final class FirstStart {
 
     private static void remember(Path unpacked, Collection<Path> files) {
         try {
-            AtomicFile.write(unpacked, files.stream().map(file -> file + "\n").sorted().collect(Collectors.joining()));
+            AtomicFile.write(
+                    unpacked, files.stream().map(file -> file + "\n").sorted().collect(Collectors.joining()));
         } catch (InputException e) {
             LOG.debug("{}", e.getMessage()); // the next start takes the lock again
         }

@@ -21,7 +21,8 @@ public final class InputFile {
      */
     public static void require(Path file, String expected) {
         if (!Files.isRegularFile(file)) {
-            throw new InputException("%s: expected %s, found %s".formatted(file, expected, PathKind.of(file).found()));
+            throw new InputException("%s: expected %s, found %s"
+                    .formatted(file, expected, PathKind.of(file).found()));
         }
     }
 
@@ -49,7 +50,8 @@ public final class InputFile {
         try (InputStream in = open(file, expected)) {
             byte[] bytes = in.readNBytes(maxBytes + 1);
             if (bytes.length > maxBytes) {
-                throw new InputException("%s: expected %s of at most %,d bytes, found more".formatted(file, expected, maxBytes));
+                throw new InputException(
+                        "%s: expected %s of at most %,d bytes, found more".formatted(file, expected, maxBytes));
             }
             return StandardCharsets.UTF_8
                     .newDecoder()

@@ -27,8 +27,8 @@ public final class ProcessSettings {
         return switch (value) {
             case "on" -> true;
             case "off" -> false;
-            default -> throw new InputException(
-                    "system property " + PROPERTY + ": expected on or off, found '" + value + "'");
+            default ->
+                throw new InputException("system property " + PROPERTY + ": expected on or off, found '" + value + "'");
         };
     }
 

@@ -12,10 +12,11 @@ final class Agreement {
      * @throws IllegalStateException if the tensors are further apart
      */
     static void require(String what, Tensor one, Tensor other, double tolerance) {
-        double error = torch.norm(one.sub(other)).item_double() / torch.norm(other).item_double();
+        double error =
+                torch.norm(one.sub(other)).item_double() / torch.norm(other).item_double();
         if (!(error <= tolerance)) {
-            throw new IllegalStateException("%s: expected a relative difference of at most %s, found %s"
-                    .formatted(what, tolerance, error));
+            throw new IllegalStateException(
+                    "%s: expected a relative difference of at most %s, found %s".formatted(what, tolerance, error));
         }
     }
 }

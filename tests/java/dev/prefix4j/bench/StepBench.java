@@ -82,8 +82,19 @@ public class StepBench {
         TorchRuntime.seed(1);
         scope = new TensorScope();
         Gpt2Config config = new Gpt2Config(
-                layers, heads, width, 2 * tokens + prefix, vocabulary, 4 * width, Gpt2Config.Activation.GELU_TANH, 1e-5,
-                true, false, true, 0, 0);
+                layers,
+                heads,
+                width,
+                2 * tokens + prefix,
+                vocabulary,
+                4 * width,
+                Gpt2Config.Activation.GELU_TANH,
+                1e-5,
+                true,
+                false,
+                true,
+                0,
+                0);
         model = Checkpoint.initialize(config, TorchRuntime.device("cpu"));
         model.weights().values().forEach(weight -> weight.requires_grad_(false));
         PrefixShape shape = PrefixShape.of(prefix, config);
@@ -105,7 +116,8 @@ public class StepBench {
             for (FrozenGpt2 one : List.of(composed, kernels, recomputing)) {
                 Agreement.require("gradient", one.gradient(packed, vectors, 1).gradient(), expected, 1e-4);
             }
-            Agreement.require("gradient in 8 bits", eightBits.gradient(packed, vectors, 1).gradient(), expected, 0.15);
+            Agreement.require(
+                    "gradient in 8 bits", eightBits.gradient(packed, vectors, 1).gradient(), expected, 0.15);
         }
     }
 
@@ -121,9 +133,11 @@ public class StepBench {
     private Tensor throughAutograd() {
         TokenBatch padded = TokenBatch.of(sequences, 0);
         Tensor leaf = vectors.clone().requires_grad_(true);
-        KvCache cache = KvCache.startingWith(PrefixShape.of(prefix, model.config()).split(leaf));
+        KvCache cache =
+                KvCache.startingWith(PrefixShape.of(prefix, model.config()).split(leaf));
         Tensor hidden = model.forward(model.ids(padded.ids(), padded.rows()), cache);
-        LmLoss.sum(model, hidden, model.ids(padded.positions()), model.ids(padded.targets())).backward();
+        LmLoss.sum(model, hidden, model.ids(padded.positions()), model.ids(padded.targets()))
+                .backward();
         return leaf.grad();
     }
 

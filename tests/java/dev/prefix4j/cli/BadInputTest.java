@@ -105,69 +105,223 @@ class BadInputTest {
                         new Case(2, "Invalid value for option '--steps'", train + " --steps many"),
                         new Case(2, "Missing required option: '--data'", "train --model M --out T/run"),
                         new Case(2, "expected --steps or --epochs, found both", train + " --steps 3 --epochs 1"),
-                        new Case(2, "expected --data or --prompt, found both", "generate --model M --data T/good.tsv --prompt a"),
+                        new Case(
+                                2,
+                                "expected --data or --prompt, found both",
+                                "generate --model M --data T/good.tsv --prompt a"),
                         new Case(2, "found both", "generate --model M --prompt a --beams 5 --temperature 0.5"),
                         new Case(2, "specify one of these", "score --model M"),
-                        new Case(2, "--prefix: expected --data with it, found none", "score --model M --text T/good.tsv --prefix T/x"),
+                        new Case(
+                                2,
+                                "--prefix: expected --data with it, found none",
+                                "score --model M --text T/good.tsv --prefix T/x"),
                         new Case(2, "--slots: expected --data", "evaluate --hyps T/one.txt --refs T/one.txt --slots"),
                         new Case(2, "Missing required option: '--data'", "pretrain --out T/run --steps 1"),
-                        new Case(2, "expected --tokenizer or --vocab-size, found both", "pretrain --data T/good.tsv --out T/run --steps 1 --tokenizer M --vocab-size 300"),
+                        new Case(
+                                2,
+                                "expected --tokenizer or --vocab-size, found both",
+                                "pretrain --data T/good.tsv --out T/run --steps 1 --tokenizer M --vocab-size 300"),
                         new Case(1, "precision: expected fp32 or int8, found 'int4'", train + " --precision int4"),
-                        new Case(1, "precision: expected fp32 or int8, found 'fp16'", "generate --model M --prompt a --precision fp16"),
-                        new Case(1, "no-repeat-ngram must be at least 0, was -1", "generate --model M --prompt a --no-repeat-ngram -1"),
-                        new Case(1, "min-new-tokens must be between 0 and max-new-tokens 5, was 6", "generate --model M --prompt a --max-new-tokens 5 --min-new-tokens 6"),
-                        new Case(2, "--precision int8: expected --data with it, found none", "score --model M --text T/good.tsv --precision int8"),
+                        new Case(
+                                1,
+                                "precision: expected fp32 or int8, found 'fp16'",
+                                "generate --model M --prompt a --precision fp16"),
+                        new Case(
+                                1,
+                                "no-repeat-ngram must be at least 0, was -1",
+                                "generate --model M --prompt a --no-repeat-ngram -1"),
+                        new Case(
+                                1,
+                                "min-new-tokens must be between 0 and max-new-tokens 5, was 6",
+                                "generate --model M --prompt a --max-new-tokens 5 --min-new-tokens 6"),
+                        new Case(
+                                2,
+                                "--precision int8: expected --data with it, found none",
+                                "score --model M --text T/good.tsv --precision int8"),
                         new Case(1, "bench: expected train or generate, found neither", "bench"),
-                        new Case(1, "steps must be at least 1, was 0", "bench train --model M --data T/good.tsv --steps 0"),
-                        new Case(2, "expected no --layers beside --from, which decides it", "pretrain --data T/good.tsv --out T/run --steps 1 --from M --layers 2"),
-                        new Case(1, "T/nowhere: expected a model folder, found nothing", "pretrain --data T/good.tsv --out T/run --steps 1 --from T/nowhere"),
-                        new Case(1, "expected steps or minutes, found neither", "pretrain --data T/good.tsv --out T/run"),
-                        new Case(1, "T/nowhere: expected a text file, found no such file", "pretrain --data T/nowhere --out T/run --steps 1 --tokenizer M"),
-                        new Case(1, "T/nowhere: expected a text file, found no such file", "score --model M --text T/nowhere"),
-                        new Case(1, "mixture: expected shares that sum to 1, found 0.5", "pretrain --data T/good.tsv --out T/run --steps 1 --mixture prose=0.5"),
-                        new Case(1, "dtype: expected float32, float16 or bfloat16, found 'int4'", "pretrain --data T/good.tsv --out T/run --steps 1 --dtype int4"),
-                        new Case(1, "matmul precision: expected highest, high or medium, found 'low'", "pretrain --data T/good.tsv --out T/run --steps 1 --matmul-precision low"),
-                        new Case(1, "n_embd must be a multiple of n_head, was 10 with 3 heads", "pretrain --data T/good.tsv --out T/run --steps 1 --tokenizer M --width 10 --heads 3"),
-                        new Case(1, "builtin:huge: expected builtin:tiny", "score --model builtin:huge --data T/good.tsv"),
+                        new Case(
+                                1,
+                                "steps must be at least 1, was 0",
+                                "bench train --model M --data T/good.tsv --steps 0"),
+                        new Case(
+                                2,
+                                "expected no --layers beside --from, which decides it",
+                                "pretrain --data T/good.tsv --out T/run --steps 1 --from M --layers 2"),
+                        new Case(
+                                1,
+                                "T/nowhere: expected a model folder, found nothing",
+                                "pretrain --data T/good.tsv --out T/run --steps 1 --from T/nowhere"),
+                        new Case(
+                                1,
+                                "expected steps or minutes, found neither",
+                                "pretrain --data T/good.tsv --out T/run"),
+                        new Case(
+                                1,
+                                "T/nowhere: expected a text file, found no such file",
+                                "pretrain --data T/nowhere --out T/run --steps 1 --tokenizer M"),
+                        new Case(
+                                1,
+                                "T/nowhere: expected a text file, found no such file",
+                                "score --model M --text T/nowhere"),
+                        new Case(
+                                1,
+                                "mixture: expected shares that sum to 1, found 0.5",
+                                "pretrain --data T/good.tsv --out T/run --steps 1 --mixture prose=0.5"),
+                        new Case(
+                                1,
+                                "dtype: expected float32, float16 or bfloat16, found 'int4'",
+                                "pretrain --data T/good.tsv --out T/run --steps 1 --dtype int4"),
+                        new Case(
+                                1,
+                                "matmul precision: expected highest, high or medium, found 'low'",
+                                "pretrain --data T/good.tsv --out T/run --steps 1 --matmul-precision low"),
+                        new Case(
+                                1,
+                                "n_embd must be a multiple of n_head, was 10 with 3 heads",
+                                "pretrain --data T/good.tsv --out T/run --steps 1 --tokenizer M --width 10 --heads 3"),
+                        new Case(
+                                1,
+                                "builtin:huge: expected builtin:tiny",
+                                "score --model builtin:huge --data T/good.tsv"),
                         new Case(1, "builtin:e2e/all: expected one of", "data --data builtin:e2e/all --out T/x.jsonl"),
                         new Case(2, "expected --refs or --data, found neither", "evaluate --hyps T/one.txt"),
-                        new Case(1, "T/nowhere: expected a model folder, found nothing", train.replace("M ", "T/nowhere ")),
-                        new Case(1, "T/good.tsv: expected a model folder, found a file", train.replace("M ", "T/good.tsv ")),
-                        new Case(1, "T/no-config/config.json: expected a Hugging Face model configuration, found no such file", train.replace("M ", "T/no-config ")),
+                        new Case(
+                                1,
+                                "T/nowhere: expected a model folder, found nothing",
+                                train.replace("M ", "T/nowhere ")),
+                        new Case(
+                                1,
+                                "T/good.tsv: expected a model folder, found a file",
+                                train.replace("M ", "T/good.tsv ")),
+                        new Case(
+                                1,
+                                "T/no-config/config.json: expected a Hugging Face model configuration, found no such"
+                                        + " file",
+                                train.replace("M ", "T/no-config ")),
                         new Case(1, "T/bad-json/config.json: line 2: invalid JSON", train.replace("M ", "T/bad-json ")),
-                        new Case(1, "T/bert/config.json: key 'model_type': expected gpt2, the one family that prefix4j runs, found bert", train.replace("M ", "T/bert ")),
-                        new Case(1, "T/heads/config.json: key n_embd must be a multiple of n_head, was 16 with 3 heads", train.replace("M ", "T/heads ")),
-                        new Case(1, "T/text-layers/config.json: key 'n_layer': expected an integer, found \"two\"", train.replace("M ", "T/text-layers ")),
-                        new Case(1, "T/activation/config.json: key 'activation_function': expected gelu_new", train.replace("M ", "T/activation ")),
-                        new Case(1, "T/layers/model.safetensors: expected a tensor 'h.2.ln_1.weight' of shape [16], found none", train.replace("M ", "T/layers ")),
-                        new Case(1, "T/fewer-layers/model.safetensors: found 12 tensors that no GPT-2 of this configuration has: transformer.h.1.attn.c_attn.bias", train.replace("M ", "T/fewer-layers ")),
-                        new Case(1, "T/shape/model.safetensors: tensor 'transformer.wpe.weight': expected shape [128, 16], found [160, 16]", train.replace("M ", "T/shape ")),
+                        new Case(
+                                1,
+                                "T/bert/config.json: key 'model_type': expected gpt2, the one family that prefix4j"
+                                        + " runs, found bert",
+                                train.replace("M ", "T/bert ")),
+                        new Case(
+                                1,
+                                "T/heads/config.json: key n_embd must be a multiple of n_head, was 16 with 3 heads",
+                                train.replace("M ", "T/heads ")),
+                        new Case(
+                                1,
+                                "T/text-layers/config.json: key 'n_layer': expected an integer, found \"two\"",
+                                train.replace("M ", "T/text-layers ")),
+                        new Case(
+                                1,
+                                "T/activation/config.json: key 'activation_function': expected gelu_new",
+                                train.replace("M ", "T/activation ")),
+                        new Case(
+                                1,
+                                "T/layers/model.safetensors: expected a tensor 'h.2.ln_1.weight' of shape [16], found"
+                                        + " none",
+                                train.replace("M ", "T/layers ")),
+                        new Case(
+                                1,
+                                "T/fewer-layers/model.safetensors: found 12 tensors that no GPT-2 of this"
+                                        + " configuration has: transformer.h.1.attn.c_attn.bias",
+                                train.replace("M ", "T/fewer-layers ")),
+                        new Case(
+                                1,
+                                "T/shape/model.safetensors: tensor 'transformer.wpe.weight': expected shape [128, 16],"
+                                        + " found [160, 16]",
+                                train.replace("M ", "T/shape ")),
                         new Case(1, "T/truncated/model.safetensors: header:", train.replace("M ", "T/truncated ")),
-                        new Case(1, "T/no-weights/model.safetensors: expected a safetensors file, found no such file", train.replace("M ", "T/no-weights ")),
-                        new Case(1, "T/pickle: expected model.safetensors, found only pytorch_model.bin", train.replace("M ", "T/pickle ")),
-                        new Case(1, "T/no-tokenizer: expected tokenizer.json, or vocab.json and merges.txt", train.replace("M ", "T/no-tokenizer ")),
-                        new Case(1, "T/bad-tokenizer/tokenizer.json: key 'model.vocab'", train.replace("M ", "T/bad-tokenizer ")),
-                        new Case(1, "T/none.tsv: expected a data file, found no such file", train.replace("good", "none")),
-                        new Case(1, "T/empty.tsv: expected examples, found an empty file", train.replace("good", "empty")),
-                        new Case(1, "T/columns.csv: line 1: expected the header 'mr,ref'", train.replace("good.tsv", "columns.csv")),
-                        new Case(1, "T/columns.csv:1: expected the columns mr and ref, or meaning_representation and human_reference, found meaning,text", train.replace("good.tsv", "columns.csv") + " --format e2e"),
-                        new Case(1, "T/row.jsonl:2: expected a JSON object, found invalid JSON", train.replace("good.tsv", "row.jsonl")),
-                        new Case(1, "T/sources.jsonl:1: expected a target, found none", train.replace("good.tsv", "sources.jsonl")),
-                        new Case(1, "T/long.tsv:2: too long for the model: 10 positions of prefix + ", train.replace("good", "long")),
+                        new Case(
+                                1,
+                                "T/no-weights/model.safetensors: expected a safetensors file, found no such file",
+                                train.replace("M ", "T/no-weights ")),
+                        new Case(
+                                1,
+                                "T/pickle: expected model.safetensors, found only pytorch_model.bin",
+                                train.replace("M ", "T/pickle ")),
+                        new Case(
+                                1,
+                                "T/no-tokenizer: expected tokenizer.json, or vocab.json and merges.txt",
+                                train.replace("M ", "T/no-tokenizer ")),
+                        new Case(
+                                1,
+                                "T/bad-tokenizer/tokenizer.json: key 'model.vocab'",
+                                train.replace("M ", "T/bad-tokenizer ")),
+                        new Case(
+                                1,
+                                "T/none.tsv: expected a data file, found no such file",
+                                train.replace("good", "none")),
+                        new Case(
+                                1,
+                                "T/empty.tsv: expected examples, found an empty file",
+                                train.replace("good", "empty")),
+                        new Case(
+                                1,
+                                "T/columns.csv: line 1: expected the header 'mr,ref'",
+                                train.replace("good.tsv", "columns.csv")),
+                        new Case(
+                                1,
+                                "T/columns.csv:1: expected the columns mr and ref, or meaning_representation and"
+                                        + " human_reference, found meaning,text",
+                                train.replace("good.tsv", "columns.csv") + " --format e2e"),
+                        new Case(
+                                1,
+                                "T/row.jsonl:2: expected a JSON object, found invalid JSON",
+                                train.replace("good.tsv", "row.jsonl")),
+                        new Case(
+                                1,
+                                "T/sources.jsonl:1: expected a target, found none",
+                                train.replace("good.tsv", "sources.jsonl")),
+                        new Case(
+                                1,
+                                "T/long.tsv:2: too long for the model: 10 positions of prefix + ",
+                                train.replace("good", "long")),
                         new Case(1, "to generate = ", "generate --model M --data T/long.tsv"),
-                        new Case(1, "--prompt: too long for the model", "generate --model M --prompt a --max-new-tokens 1000"),
-                        new Case(1, "format: expected e2e, webnlg, dart, jsonl or tsv, found 'xls'", train + " --format xls"),
-                        new Case(1, "T/folder: expected a new or empty folder, found files", train.replace("T/run", "T/folder")),
-                        new Case(1, "T/good.tsv: expected a folder, found a file", train.replace("T/run", "T/good.tsv")),
+                        new Case(
+                                1,
+                                "--prompt: too long for the model",
+                                "generate --model M --prompt a --max-new-tokens 1000"),
+                        new Case(
+                                1,
+                                "format: expected e2e, webnlg, dart, jsonl or tsv, found 'xls'",
+                                train + " --format xls"),
+                        new Case(
+                                1,
+                                "T/folder: expected a new or empty folder, found files",
+                                train.replace("T/run", "T/folder")),
+                        new Case(
+                                1, "T/good.tsv: expected a folder, found a file", train.replace("T/run", "T/good.tsv")),
                         new Case(1, "/proc/run: the folder cannot be made", train.replace("T/run", "/proc/run")),
-                        new Case(1, "T/run: expected the folder of a run to resume, found nothing", "train --resume --out T/run"),
-                        new Case(1, "T/folder/config.json: expected the configuration of a run to resume", "train --resume --out T/folder"),
-                        new Case(1, "T/folder/config.json: expected the configuration of a run, found no such file", "report --run T/folder"),
+                        new Case(
+                                1,
+                                "T/run: expected the folder of a run to resume, found nothing",
+                                "train --resume --out T/run"),
+                        new Case(
+                                1,
+                                "T/folder/config.json: expected the configuration of a run to resume",
+                                "train --resume --out T/folder"),
+                        new Case(
+                                1,
+                                "T/folder/config.json: expected the configuration of a run, found no such file",
+                                "report --run T/folder"),
                         new Case(2, "'abc' is not a number", train + " --lr abc"),
-                        new Case(1, "T/none: expected the folder of a run, found no such folder", "report --run T/none"),
-                        new Case(1, "T/lora: expected the folder of a run, found an adapter: if a run made it, name the folder above", "report --run T/lora"),
-                        new Case(1, "T/folder: expected a data file or a folder of WebNLG files (*.xml), found a folder without one", train.replace("T/good.tsv", "T/folder")),
-                        new Case(1, "found 'input,output' (other CSV becomes TSV or JSONL; --format names a format)", train.replace("T/good.tsv", "T/own.csv")),
+                        new Case(
+                                1, "T/none: expected the folder of a run, found no such folder", "report --run T/none"),
+                        new Case(
+                                1,
+                                "T/lora: expected the folder of a run, found an adapter: if a run made it, name the"
+                                        + " folder above",
+                                "report --run T/lora"),
+                        new Case(
+                                1,
+                                "T/folder: expected a data file or a folder of WebNLG files (*.xml), found a folder"
+                                        + " without one",
+                                train.replace("T/good.tsv", "T/folder")),
+                        new Case(
+                                1,
+                                "found 'input,output' (other CSV becomes TSV or JSONL; --format names a format)",
+                                train.replace("T/good.tsv", "T/own.csv")),
                         new Case(1, "device: expected cpu, cuda or cuda:N, found 'tpu'", train + " --device tpu"),
                         new Case(1, "device 'cuda': this libtorch is built for CPUs", train + " --device cuda"),
                         new Case(1, "threads must be at least 1, was 0", train + " --threads 0"),
@@ -177,68 +331,211 @@ class BadInputTest {
                         new Case(2, "--lr: expected a finite number, found NaN", train + " --lr NaN"),
                         new Case(2, "--lr: expected a finite number, found Infinity", train + " --lr 1e1000000000"),
                         new Case(1, "lr must be between 0.0 and 10.0, was 11.0", train + " --lr 11"),
-                        new Case(2, "--alpha: expected at most 1,000,000, found 1.0E300", train + " --method lora --alpha 1e300"),
-                        new Case(2, "--prefix-length: expected at most 65,536, found 2,000,000,000", train + " --prefix-length 2000000000"),
-                        new Case(2, "--hidden: expected at most 1,048,576, found 2,147,483,647", train + " --hidden 2147483647"),
-                        new Case(2, "--rank: expected at most 65,536, found 2,147,483,647", train + " --method lora --rank 2147483647"),
-                        new Case(2, "--bottleneck: expected at most 1,048,576, found 2,147,483,647", train + " --method adapter --bottleneck 2147483647"),
-                        new Case(2, "--batch-size: expected at most 65,536, found 2,147,483,647", train + " --batch-size 2147483647"),
-                        new Case(2, "'99999999999' is not a whole number up to 2,147,483,647", train + " --batch-size 99999999999"),
-                        new Case(2, "--accumulate: expected at most 1,000,000, found 2,147,483,647", train + " --accumulate 2147483647"),
-                        new Case(2, "--epochs: expected at most 1,000,000, found 2,147,483,647", train + " --epochs 2147483647"),
+                        new Case(
+                                2,
+                                "--alpha: expected at most 1,000,000, found 1.0E300",
+                                train + " --method lora --alpha 1e300"),
+                        new Case(
+                                2,
+                                "--prefix-length: expected at most 65,536, found 2,000,000,000",
+                                train + " --prefix-length 2000000000"),
+                        new Case(
+                                2,
+                                "--hidden: expected at most 1,048,576, found 2,147,483,647",
+                                train + " --hidden 2147483647"),
+                        new Case(
+                                2,
+                                "--rank: expected at most 65,536, found 2,147,483,647",
+                                train + " --method lora --rank 2147483647"),
+                        new Case(
+                                2,
+                                "--bottleneck: expected at most 1,048,576, found 2,147,483,647",
+                                train + " --method adapter --bottleneck 2147483647"),
+                        new Case(
+                                2,
+                                "--batch-size: expected at most 65,536, found 2,147,483,647",
+                                train + " --batch-size 2147483647"),
+                        new Case(
+                                2,
+                                "'99999999999' is not a whole number up to 2,147,483,647",
+                                train + " --batch-size 99999999999"),
+                        new Case(
+                                2,
+                                "--accumulate: expected at most 1,000,000, found 2,147,483,647",
+                                train + " --accumulate 2147483647"),
+                        new Case(
+                                2,
+                                "--epochs: expected at most 1,000,000, found 2,147,483,647",
+                                train + " --epochs 2147483647"),
                         new Case(2, "--threads: expected at most 1,024, found 1,000,000", train + " --threads 1000000"),
-                        new Case(2, "--beams: expected at most 1,024, found 2,147,483,647", "generate --model M --prompt a --beams 2147483647"),
-                        new Case(2, "--max-new-tokens: expected at most 1,000,000, found 2,147,483,647", "generate --model M --prompt a --max-new-tokens 2147483647"),
-                        new Case(2, "--top-k: expected at most 10,000,000, found 2,147,483,647", "generate --model M --prompt a --top-k 2147483647"),
-                        new Case(2, "--induction: expected at most 1,000,000, found 2,147,483,647", "score --model M --induction 2147483647"),
-                        new Case(1, "--layers 10,000, --width 1,048,576, --positions 512: expected what fits into the memory of this machine", "pretrain --data T/one.txt --steps 1 --out T/p --layers 10000 --width 1048576"),
+                        new Case(
+                                2,
+                                "--beams: expected at most 1,024, found 2,147,483,647",
+                                "generate --model M --prompt a --beams 2147483647"),
+                        new Case(
+                                2,
+                                "--max-new-tokens: expected at most 1,000,000, found 2,147,483,647",
+                                "generate --model M --prompt a --max-new-tokens 2147483647"),
+                        new Case(
+                                2,
+                                "--top-k: expected at most 10,000,000, found 2,147,483,647",
+                                "generate --model M --prompt a --top-k 2147483647"),
+                        new Case(
+                                2,
+                                "--induction: expected at most 1,000,000, found 2,147,483,647",
+                                "score --model M --induction 2147483647"),
+                        new Case(
+                                1,
+                                "--layers 10,000, --width 1,048,576, --positions 512: expected what fits into the"
+                                        + " memory of this machine",
+                                "pretrain --data T/one.txt --steps 1 --out T/p --layers 10000 --width 1048576"),
                         new Case(1, "reparam: expected mlp or direct, found 'gru'", train + " --reparam gru"),
                         new Case(1, "T/none: expected an adapter folder, found nothing", "inspect T/none --model M"),
-                        new Case(1, "T/sweep.yaml: key 'metrics': expected some of [bleu,", "sweep T/sweep.yaml --out T/s"),
-                        new Case(1, "T/none.yaml: expected a plan in YAML, found no such file", "sweep T/none.yaml --out T/s"),
-                        new Case(2, "--out: expected --data with it, found none", "inspect T/lora --model M --out T/h.html"),
+                        new Case(
+                                1,
+                                "T/sweep.yaml: key 'metrics': expected some of [bleu,",
+                                "sweep T/sweep.yaml --out T/s"),
+                        new Case(
+                                1,
+                                "T/none.yaml: expected a plan in YAML, found no such file",
+                                "sweep T/none.yaml --out T/s"),
+                        new Case(
+                                2,
+                                "--out: expected --data with it, found none",
+                                "inspect T/lora --model M --out T/h.html"),
                         new Case(1, "method: expected one of prefix, embedding, infix,", train + " --method soft"),
                         new Case(2, "--rank: expected --method lora with it, found prefix", train + " --rank 4"),
-                        new Case(2, "--examples: expected --method in-context with it, found lora", train + " --method lora --examples 2"),
+                        new Case(
+                                2,
+                                "--examples: expected --method in-context with it, found lora",
+                                train + " --method lora --examples 2"),
                         new Case(1, "recipe: expected e2e, webnlg, dart or xsum, found 'cnn'", train + " --recipe cnn"),
-                        new Case(1, "recipe: the paper gives none for xsum by fine-tune", train + " --recipe xsum --method fine-tune"),
+                        new Case(
+                                1,
+                                "recipe: the paper gives none for xsum by fine-tune",
+                                train + " --recipe xsum --method fine-tune"),
                         new Case(1, "compat: expected authors or none, found 'peft'", train + " --compat peft"),
                         new Case(1, "sample must be between 1 and the 1 there are, was 2", train + " --sample 2"),
                         new Case(2, "--sample-seed: expected --sample with it, found none", train + " --sample-seed 2"),
-                        new Case(2, "--seed: expected --sample with it, found none", "data --data T/good.jsonl --out T/o.jsonl --seed 2"),
-                        new Case(2, "--compat authors: expected --data with it, found none", "score --model M --text T/t --compat authors"),
+                        new Case(
+                                2,
+                                "--seed: expected --sample with it, found none",
+                                "data --data T/good.jsonl --out T/o.jsonl --seed 2"),
+                        new Case(
+                                2,
+                                "--compat authors: expected --data with it, found none",
+                                "score --model M --text T/t --compat authors"),
                         new Case(1, "layers: expected --layers A-B, found none", train + " --method layers"),
-                        new Case(1, "layers: expected two numbers such as 0-3, found 'a'", train + " --method layers --layers a"),
+                        new Case(
+                                1,
+                                "layers: expected two numbers such as 0-3, found 'a'",
+                                train + " --method layers --layers a"),
                         new Case(1, "layers: expected --method layers with it, found prefix", train + " --layers 0-1"),
                         new Case(1, "layers: expected a range within 0 to", train + " --method layers --layers 0-99"),
-                        new Case(1, "top-blocks must be at most the model's", train + " --method fine-tune-top --top-blocks 99"),
+                        new Case(
+                                1,
+                                "top-blocks must be at most the model's",
+                                train + " --method fine-tune-top --top-blocks 99"),
                         new Case(1, "rank must be at least 1, was 0", train + " --method lora --rank 0"),
-                        new Case(1, "adapter-share must be above 0 and at most 1, was 2.0", train + " --method adapter --adapter-share 2"),
+                        new Case(
+                                1,
+                                "adapter-share must be above 0 and at most 1, was 2.0",
+                                train + " --method adapter --adapter-share 2"),
                         new Case(1, "objective: expected token or sentence, found 'word'", train + " --objective word"),
-                        new Case(1, "label-smoothing must be at least 0 and below 1, was 1.0", train + " --label-smoothing 1"),
-                        new Case(1, "init: expected one of random, zero, words, text, adapter, found 'x'", train + " --init x"),
-                        new Case(1, "init zero: expected a method with virtual tokens", train + " --init zero --method lora"),
+                        new Case(
+                                1,
+                                "label-smoothing must be at least 0 and below 1, was 1.0",
+                                train + " --label-smoothing 1"),
+                        new Case(
+                                1,
+                                "init: expected one of random, zero, words, text, adapter, found 'x'",
+                                train + " --init x"),
+                        new Case(
+                                1,
+                                "init zero: expected a method with virtual tokens",
+                                train + " --init zero --method lora"),
                         new Case(1, "init words: expected --init-words", train + " --init words"),
-                        new Case(1, "T/nowhere: expected an adapter folder, found nothing", "generate --model M --prompt a --prefix T/nowhere"),
-                        new Case(1, "T/lora/adapter_config.json: key 'peft_type': expected CARTRIDGE, LORA, PREFIX4J, PREFIX_TUNING, PROMPT_TUNING, P_TUNING, found IA3", "generate --model M --prompt a --prefix T/lora"),
-                        new Case(1, "tests/resources/parity/tiny/adapter: an adapter of another model: expected 2 layers", "score --model M --data T/good.tsv --prefix tests/resources/parity/tiny/adapter"),
+                        new Case(
+                                1,
+                                "T/nowhere: expected an adapter folder, found nothing",
+                                "generate --model M --prompt a --prefix T/nowhere"),
+                        new Case(
+                                1,
+                                "T/lora/adapter_config.json: key 'peft_type': expected CARTRIDGE, LORA, PREFIX4J,"
+                                        + " PREFIX_TUNING, PROMPT_TUNING, P_TUNING, found IA3",
+                                "generate --model M --prompt a --prefix T/lora"),
+                        new Case(
+                                1,
+                                "tests/resources/parity/tiny/adapter: an adapter of another model: expected 2 layers",
+                                "score --model M --data T/good.tsv --prefix tests/resources/parity/tiny/adapter"),
                         new Case(1, "limit must be at least 1, was -1", "generate --model M --limit -1"),
-                        new Case(1, "limit must be at least 1, was -2", "generate --model M --data T/good.tsv --distinct --limit -2"),
-                        new Case(1, "limit must be at least 1, was 0", "evaluate --hyps T/one.txt --data T/good.tsv --limit 0"),
-                        new Case(1, "/dev/null: expected a data file, found something that is no regular file", "score --model M --data /dev/null"),
-                        new Case(1, "temperature must be between 0.0001", "generate --model M --prompt a --temperature 0"),
-                        new Case(1, "temperature must be between 0.0001", "generate --model M --prompt a --temperature 1e-320"),
-                        new Case(1, "beams must be at most half the vocabulary", "generate --model M --prompt a --beams 200"),
-                        new Case(1, "T/no/out.txt: cannot be written", "generate --model M --prompt a --out T/no/out.txt"),
-                        new Case(1, "standard input: expected a source on each line, found nothing", "generate --model M"),
-                        new Case(1, "T/two.txt: expected 1 lines, as T/one.txt has, found 2", "evaluate --hyps T/one.txt --refs T/two.txt"),
-                        new Case(1, "T/two.txt: expected 1 lines, as T/good.tsv has distinct sources (generate --distinct answers each once), found 2", "evaluate --hyps T/two.txt --data T/good.tsv"),
-                        new Case(1, "T/bytes.txt:1: expected UTF-8, found other bytes", "evaluate --hyps T/bytes.txt --refs T/one.txt"),
-                        new Case(1, "metrics: expected all or some of bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf, found 'blue'", "evaluate --hyps T/one.txt --refs T/one.txt --metrics blue,ter"),
-                        new Case(1, "T/two.txt: expected 1 lines, as T/one.txt has, found 2", "evaluate --hyps T/one.txt --refs T/one.txt --against T/two.txt"),
-                        new Case(1, "T/nowhere: expected a text file, found no such file", "evaluate --hyps T/one.txt --refs T/one.txt --against T/nowhere"),
-                        new Case(2, "Invalid value for option '--seed'", "evaluate --hyps T/one.txt --refs T/one.txt --seed one"),
-                        new Case(1, "T/no/out.jsonl: cannot be written: no such file or folder", "data --data T/good.tsv --out T/no/out.jsonl"))
+                        new Case(
+                                1,
+                                "limit must be at least 1, was -2",
+                                "generate --model M --data T/good.tsv --distinct --limit -2"),
+                        new Case(
+                                1,
+                                "limit must be at least 1, was 0",
+                                "evaluate --hyps T/one.txt --data T/good.tsv --limit 0"),
+                        new Case(
+                                1,
+                                "/dev/null: expected a data file, found something that is no regular file",
+                                "score --model M --data /dev/null"),
+                        new Case(
+                                1,
+                                "temperature must be between 0.0001",
+                                "generate --model M --prompt a --temperature 0"),
+                        new Case(
+                                1,
+                                "temperature must be between 0.0001",
+                                "generate --model M --prompt a --temperature 1e-320"),
+                        new Case(
+                                1,
+                                "beams must be at most half the vocabulary",
+                                "generate --model M --prompt a --beams 200"),
+                        new Case(
+                                1,
+                                "T/no/out.txt: cannot be written",
+                                "generate --model M --prompt a --out T/no/out.txt"),
+                        new Case(
+                                1,
+                                "standard input: expected a source on each line, found nothing",
+                                "generate --model M"),
+                        new Case(
+                                1,
+                                "T/two.txt: expected 1 lines, as T/one.txt has, found 2",
+                                "evaluate --hyps T/one.txt --refs T/two.txt"),
+                        new Case(
+                                1,
+                                "T/two.txt: expected 1 lines, as T/good.tsv has distinct sources (generate --distinct"
+                                        + " answers each once), found 2",
+                                "evaluate --hyps T/two.txt --data T/good.tsv"),
+                        new Case(
+                                1,
+                                "T/bytes.txt:1: expected UTF-8, found other bytes",
+                                "evaluate --hyps T/bytes.txt --refs T/one.txt"),
+                        new Case(
+                                1,
+                                "metrics: expected all or some of"
+                                    + " bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf,"
+                                    + " found 'blue'",
+                                "evaluate --hyps T/one.txt --refs T/one.txt --metrics blue,ter"),
+                        new Case(
+                                1,
+                                "T/two.txt: expected 1 lines, as T/one.txt has, found 2",
+                                "evaluate --hyps T/one.txt --refs T/one.txt --against T/two.txt"),
+                        new Case(
+                                1,
+                                "T/nowhere: expected a text file, found no such file",
+                                "evaluate --hyps T/one.txt --refs T/one.txt --against T/nowhere"),
+                        new Case(
+                                2,
+                                "Invalid value for option '--seed'",
+                                "evaluate --hyps T/one.txt --refs T/one.txt --seed one"),
+                        new Case(
+                                1,
+                                "T/no/out.jsonl: cannot be written: no such file or folder",
+                                "data --data T/good.tsv --out T/no/out.jsonl"))
                 .map(c -> Arguments.of(c.command(), c.code(), c.message()));
     }
 

@@ -53,34 +53,45 @@ class ComingFromPeftTest {
             List<Sequence> sequences = Sequences.encode(pairs, tokenizer, shape.bos(), shape.eos());
 
             Method method = new PrefixTuning(new Vectors(5, Reparametrization.MLP, 512));
-            Freezer freezer = (base, changes) -> new FrozenGpt2(base, changes, FrozenGpt2.Options.of(base, Precision.FP32));
+            Freezer freezer =
+                    (base, changes) -> new FrozenGpt2(base, changes, FrozenGpt2.Options.of(base, Precision.FP32));
             Tuner tuner = method.tuner(model, freezer);
             TrainConfig config = new TrainConfig(
-                    0, 5, 10, 1, false, 8e-5, 0, 0, 1, false, 0, 0, 0, 0, 100, 101); // 5 epochs, batches of 10, learning rate 8e-5
+                    0, 5, 10, 1, false, 8e-5, 0, 0, 1, false, 0, 0, 0, 0, 100,
+                    101); // 5 epochs, batches of 10, learning rate 8e-5
             try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
-                Runnable saver = () -> AdapterFolder.save(method, tuner.stored(), shape, adapter, "gpt2", Optional.empty());
+                Runnable saver =
+                        () -> AdapterFolder.save(method, tuner.stored(), shape, adapter, "gpt2", Optional.empty());
                 new Trainer(tuner, config, sequences, List.of(), run, saver).train(new TrainListener() {}, () -> false);
             }
 
             int[] prompt = Sequences.prompt("name : The Mill", tokenizer, shape.bos());
             OutputRules rules = new OutputRules(60, 0, 3, OutputRules.Counted.ALL);
             Generation output = new Generator(AdapterFolder.apply(adapter, model))
-                    .generate(List.of(prompt), new Decoding.BeamSearch(5, 1.0), rules).getFirst();
+                    .generate(List.of(prompt), new Decoding.BeamSearch(5, 1.0), rules)
+                    .getFirst();
             System.out.println(tokenizer.decode(output.ids()));
         }
     }
 
     @Test
     void theJavaOfThePageRuns(@TempDir Path t) throws IOException {
-        Path data = Files.writeString(t.resolve("train.jsonl"), "{\"source\": \"name : The Mill\", \"target\": \"It is cheap.\"}\n".repeat(20));
+        Path data = Files.writeString(
+                t.resolve("train.jsonl"),
+                "{\"source\": \"name : The Mill\", \"target\": \"It is cheap.\"}\n".repeat(20));
         page(Path.of("tests/resources/model"), data, t.resolve("run"));
         assertTrue(Files.exists(t.resolve("run/adapter/adapter_model.safetensors")));
-        assertEquals(10, Files.readAllLines(t.resolve("run/metrics.jsonl")).stream().filter(line -> line.contains("\"loss\"")).count());
+        assertEquals(
+                10,
+                Files.readAllLines(t.resolve("run/metrics.jsonl")).stream()
+                        .filter(line -> line.contains("\"loss\""))
+                        .count());
     }
 
     @Test
     void thePageShowsWhatRunsHere() throws IOException {
-        String here = Files.readString(Path.of("tests/java/dev/prefix4j/cli/ComingFromPeftTest.java")).replaceAll("\\s+", " ");
+        String here = Files.readString(Path.of("tests/java/dev/prefix4j/cli/ComingFromPeftTest.java"))
+                .replaceAll("\\s+", " ");
         String page = Files.readString(Path.of("docs/coming-from-peft.md"));
         String code = page.substring(page.indexOf("```java") + 7);
         assertTrue(here.contains(code.substring(0, code.indexOf("```")).strip().replaceAll("\\s+", " ")));

@@ -27,9 +27,11 @@ class ConsoleTest {
     @Test
     void linesBreakBetweenWords() {
         assertEquals("short", Console.wrapped("short", 80));
-        String text = "stopped after step 12; go on with: scripts/prefix4j train --resume --out /home/somebody/experiments/run-17";
+        String text = "stopped after step 12; go on with: scripts/prefix4j train --resume --out"
+                + " /home/somebody/experiments/run-17";
         String[] lines = Console.wrapped(text, 60).split("\n");
-        assertTrue(java.util.Arrays.stream(lines).allMatch(line -> line.length() <= 60), () -> String.join("\n", lines));
+        assertTrue(
+                java.util.Arrays.stream(lines).allMatch(line -> line.length() <= 60), () -> String.join("\n", lines));
         assertEquals(text, String.join(" ", List.of(lines)).replaceAll(" +", " "));
         assertTrue(lines[1].startsWith("  "), lines[1]);
     }
@@ -42,10 +44,11 @@ class ConsoleTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "score --model tests/resources/model --threads 1 --json --data",
-        "generate --model tests/resources/model --max-new-tokens 4 --threads 1 --json --data"
-    })
+    @ValueSource(
+            strings = {
+                "score --model tests/resources/model --threads 1 --json --data",
+                "generate --model tests/resources/model --max-new-tokens 4 --threads 1 --json --data"
+            })
     void dataFromStandardInputIsThatOfAFile(String command) throws IOException {
         Path file = Files.writeString(temporary.resolve("data.tsv"), ROWS);
         String[] words = (command + " FILE").split(" ");
@@ -60,22 +63,52 @@ class ConsoleTest {
     @Test
     void rowsOfStandardInputAreNamed() {
         assertEquals(1, shell.run(Map.of(), "a\tb\nno tab\n", new String[] {
-            "data", "--data", "-", "--format", "tsv", "--out", temporary.resolve("o").toString()
+            "data",
+            "--data",
+            "-",
+            "--format",
+            "tsv",
+            "--out",
+            temporary.resolve("o").toString()
         }));
         assertTrue(shell.errors().startsWith("prefix4j: standard input:2: "), shell::errors);
-        assertEquals(1, shell.run("data", "--data", "-", "--out", temporary.resolve("o").toString()));
+        assertEquals(
+                1,
+                shell.run("data", "--data", "-", "--out", temporary.resolve("o").toString()));
         assertEquals("prefix4j: standard input: expected examples, found an empty file\n", shell.errors());
     }
 
     @Test
     void runThatMayGoOnDoesNotReadStandardInput() {
-        assertEquals(1, shell.run("train", "--model", MODEL, "--data", "-", "--out", temporary.resolve("run").toString()));
-        assertEquals("prefix4j: --data -: expected a file, which --resume can read again, found standard input\n", shell.errors());
+        assertEquals(
+                1,
+                shell.run(
+                        "train",
+                        "--model",
+                        MODEL,
+                        "--data",
+                        "-",
+                        "--out",
+                        temporary.resolve("run").toString()));
+        assertEquals(
+                "prefix4j: --data -: expected a file, which --resume can read again, found standard input\n",
+                shell.errors());
     }
 
     @Test
     void rowsOfBuiltInDataAreNamedAsTheUserNamesThem() {
-        assertEquals(1, shell.run("generate", "--model", MODEL, "--data", "builtin:e2e/test", "--max-new-tokens", "5000", "--threads", "1"));
+        assertEquals(
+                1,
+                shell.run(
+                        "generate",
+                        "--model",
+                        MODEL,
+                        "--data",
+                        "builtin:e2e/test",
+                        "--max-new-tokens",
+                        "5000",
+                        "--threads",
+                        "1"));
         assertTrue(shell.errors().startsWith("prefix4j: builtin:e2e/test:"), shell::errors);
         assertTrue(!shell.errors().contains("target/"), shell::errors);
     }
@@ -83,21 +116,55 @@ class ConsoleTest {
     @Test
     void progressIsObjectsWhereResultsAre() throws IOException {
         Path file = Files.writeString(temporary.resolve("data.tsv"), ROWS);
-        assertEquals(0, shell.run("train", "--model", MODEL, "--data", file.toString(), "--valid", file.toString(), "--valid-every", "2",
-                "--steps", "4", "--prefix-length", "2", "--hidden", "8", "--threads", "1", "--json", "--out",
-                temporary.resolve("run").toString()), shell::errors);
-        List<JsonNode> progress = shell.errors().lines().filter(line -> line.startsWith("{")).map(line -> {
-            try {
-                return new ObjectMapper().readTree(line);
-            } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-            }
-        }).toList();
+        assertEquals(
+                0,
+                shell.run(
+                        "train",
+                        "--model",
+                        MODEL,
+                        "--data",
+                        file.toString(),
+                        "--valid",
+                        file.toString(),
+                        "--valid-every",
+                        "2",
+                        "--steps",
+                        "4",
+                        "--prefix-length",
+                        "2",
+                        "--hidden",
+                        "8",
+                        "--threads",
+                        "1",
+                        "--json",
+                        "--out",
+                        temporary.resolve("run").toString()),
+                shell::errors);
+        List<JsonNode> progress = shell.errors()
+                .lines()
+                .filter(line -> line.startsWith("{"))
+                .map(line -> {
+                    try {
+                        return new ObjectMapper().readTree(line);
+                    } catch (IOException e) {
+                        throw new java.io.UncheckedIOException(e);
+                    }
+                })
+                .toList();
         JsonNode first = progress.getFirst();
         assertEquals(1, first.get("step").asInt());
         assertEquals(4, first.get("total").asInt());
-        assertTrue(first.get("loss").asDouble() > 0 && first.get("tokens_per_s").asDouble() > 0 && first.has("seconds_left"), first::toString);
-        assertEquals(List.of(2, 4), progress.stream().filter(node -> node.has("valid_loss")).map(node -> node.get("step").asInt()).toList());
+        assertTrue(
+                first.get("loss").asDouble() > 0
+                        && first.get("tokens_per_s").asDouble() > 0
+                        && first.has("seconds_left"),
+                first::toString);
+        assertEquals(
+                List.of(2, 4),
+                progress.stream()
+                        .filter(node -> node.has("valid_loss"))
+                        .map(node -> node.get("step").asInt())
+                        .toList());
         assertEquals(1, shell.output().lines().count(), "the result alone is on standard output");
     }
 }

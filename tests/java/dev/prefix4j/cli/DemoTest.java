@@ -48,12 +48,16 @@ class DemoTest {
         assertTrue(shown.contains("scripts/prefix4j train --model builtin:tiny"), shown);
         assertTrue(shown.contains("step 1 of 3: loss "), shown);
         err.reset();
-        assertEquals(Main.FAILED, Main.run(
-                new String[] {"demo", "--out", run.toString()},
-                InputStream.nullInputStream(),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8)));
-        assertTrue(err.toString(StandardCharsets.UTF_8).contains("train --resume --out " + run), err.toString(StandardCharsets.UTF_8));
+        assertEquals(
+                Main.FAILED,
+                Main.run(
+                        new String[] {"demo", "--out", run.toString()},
+                        InputStream.nullInputStream(),
+                        new PrintStream(out, true, StandardCharsets.UTF_8),
+                        new PrintStream(err, true, StandardCharsets.UTF_8)));
+        assertTrue(
+                err.toString(StandardCharsets.UTF_8).contains("train --resume --out " + run),
+                err.toString(StandardCharsets.UTF_8));
     }
 
     @Test

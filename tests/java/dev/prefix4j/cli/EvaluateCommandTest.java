@@ -53,7 +53,8 @@ class EvaluateCommandTest {
         String line = evaluate();
         assertEquals(1, line.lines().count());
         assertTrue(line.startsWith("BLEU = "), line);
-        assertTrue(evaluate("--metrics", "ter,chrf", "--against", t + "/others", "--confidence").startsWith(line));
+        assertTrue(evaluate("--metrics", "ter,chrf", "--against", t + "/others", "--confidence")
+                .startsWith(line));
     }
 
     @Test
@@ -68,7 +69,9 @@ class EvaluateCommandTest {
 
     @Test
     void theTableNamesIntervalsAndTests() {
-        List<String> lines = evaluate("--metrics", "ter", "--confidence", "--against", t + "/others").lines().toList();
+        List<String> lines = evaluate("--metrics", "ter", "--confidence", "--against", t + "/others")
+                .lines()
+                .toList();
         assertEquals(3, lines.size());
         assertEquals(
                 List.of("score", "95 % interval", "against", "95 % interval", "p, bootstrap", "p, randomized"),
@@ -79,7 +82,8 @@ class EvaluateCommandTest {
     @Test
     void jsonHasEveryMetricWithIntervalsAndTheTests() throws IOException {
         JsonNode node = new ObjectMapper().readTree(evaluate("--json", "--against", t + "/others"));
-        for (String key : List.of("bleu", "precisions", "brevity_penalty", "hyp_len", "ref_len", "tokenize", "segments")) {
+        for (String key :
+                List.of("bleu", "precisions", "brevity_penalty", "hyp_len", "ref_len", "tokenize", "segments")) {
             assertTrue(node.has(key), key);
         }
         assertEquals(Metric.values().length, node.path("metrics").size());

@@ -35,24 +35,64 @@ class FuzzTest {
 
     /** What no user should read. */
     private static final Pattern INTERNALS = Pattern.compile(
-            "unexpected error|Exception|com\\.fasterxml|\\(class |StreamReadConstraints|JsonToken|ParseError|\\bat dev\\.|javax\\.|null tensor");
+            "unexpected error|Exception|com\\.fasterxml|\\(class |StreamReadConstraints|JsonToken|ParseError|\\bat"
+                    + " dev\\.|javax\\.|null tensor");
 
     private static final List<String> NUMBERS = List.of(
-            "-1", "0", "1e1000000000", "NaN", "Infinity", "-0.0", "2147483647", "2147483648", "99999999999999999999", "",
-            "\u001b[31m", "0x10", "1_000", "1e-320");
+            "-1",
+            "0",
+            "1e1000000000",
+            "NaN",
+            "Infinity",
+            "-0.0",
+            "2147483647",
+            "2147483648",
+            "99999999999999999999",
+            "",
+            "\u001b[31m",
+            "0x10",
+            "1_000",
+            "1e-320");
 
     /** Options that a train of one step takes; not those that ask for more work. */
     private static final List<String> TRAIN_OPTIONS = List.of(
-            "--prefix-length", "--hidden", "--batch-size", "--lr", "--warmup", "--clip", "--weight-decay", "--valid-every",
-            "--valid-limit", "--patience", "--save-every", "--limit", "--sample", "--seed", "--threads", "--prefix-dropout",
-            "--label-smoothing", "--max-source-tokens");
+            "--prefix-length",
+            "--hidden",
+            "--batch-size",
+            "--lr",
+            "--warmup",
+            "--clip",
+            "--weight-decay",
+            "--valid-every",
+            "--valid-limit",
+            "--patience",
+            "--save-every",
+            "--limit",
+            "--sample",
+            "--seed",
+            "--threads",
+            "--prefix-dropout",
+            "--label-smoothing",
+            "--max-source-tokens");
 
     private static final List<String> GENERATE_OPTIONS = List.of(
-            "--beams", "--length-penalty", "--temperature", "--top-k", "--top-p", "--max-new-tokens", "--min-new-tokens",
-            "--no-repeat-ngram", "--batch-size", "--seed", "--threads", "--limit", "--max-source-tokens");
+            "--beams",
+            "--length-penalty",
+            "--temperature",
+            "--top-k",
+            "--top-p",
+            "--max-new-tokens",
+            "--min-new-tokens",
+            "--no-repeat-ngram",
+            "--batch-size",
+            "--seed",
+            "--threads",
+            "--limit",
+            "--max-source-tokens");
 
     private static final Map<String, String> DATA = Map.of(
-            "good.csv", "mr,ref\n\"name[The Mill], food[Thai]\",\"The Mill, it is Thai.\"\n\"name[A], area[B]\",A in B.\n",
+            "good.csv",
+                    "mr,ref\n\"name[The Mill], food[Thai]\",\"The Mill, it is Thai.\"\n\"name[A], area[B]\",A in B.\n",
             "good.tsv", "name : The Mill\tThe Mill is cheap.\n",
             "good.jsonl", "{\"source\": \"a b\", \"target\": [\"c\", \"d\"]}\n{\"source\": \"e\", \"target\": \"f\"}\n",
             "good.xml", """
@@ -60,7 +100,9 @@ class FuzzTest {
                     </originaltripleset><modifiedtripleset><mtriple>A | b | C</mtriple></modifiedtripleset>\
                     <lex comment="good" lid="1">A is C.</lex></entry></entries></benchmark>
                     """,
-            "good.json", "[{\"tripleset\": [[\"A\", \"b\", \"C\"]], \"annotations\": [{\"source\": \"x\", \"text\": \"A is C.\"}]}]",
+            "good.json",
+                    "[{\"tripleset\": [[\"A\", \"b\", \"C\"]], \"annotations\": [{\"source\": \"x\", \"text\": \"A is"
+                            + " C.\"}]}]",
             "plan.yaml", """
                     model: builtin:tiny
                     train: builtin:e2e/train
@@ -123,12 +165,19 @@ class FuzzTest {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         AtomicInteger code = new AtomicInteger(-1);
-        Thread thread = Thread.ofPlatform().daemon().name("variant " + seed).start(() -> code.set(Main.run(
-                command.toArray(String[]::new),
-                new ByteArrayInputStream("a source\n".getBytes(StandardCharsets.UTF_8)),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                Map.of("HF_HUB_OFFLINE", "1", "HF_HOME", folder.resolve("hub").toString()))));
+        Thread thread = Thread.ofPlatform()
+                .daemon()
+                .name("variant " + seed)
+                .start(() -> code.set(Main.run(
+                        command.toArray(String[]::new),
+                        new ByteArrayInputStream("a source\n".getBytes(StandardCharsets.UTF_8)),
+                        new PrintStream(out, true, StandardCharsets.UTF_8),
+                        new PrintStream(err, true, StandardCharsets.UTF_8),
+                        Map.of(
+                                "HF_HUB_OFFLINE",
+                                "1",
+                                "HF_HOME",
+                                folder.resolve("hub").toString()))));
         thread.join(TIMEOUT_S * 1000L);
         String words = "seed %d: %s".formatted(seed, String.join(" ", command).replace(folder.toString(), "T"));
         if (thread.isAlive()) {
@@ -168,8 +217,11 @@ class FuzzTest {
             wrong.add("internals");
         }
         return wrong.stream()
-                .map(w -> "%s: %s: %s".formatted(words.length() > 300 ? words.substring(0, 300) : words, w,
-                        text.substring(0, Math.min(400, text.length())).strip()))
+                .map(w -> "%s: %s: %s"
+                        .formatted(
+                                words.length() > 300 ? words.substring(0, 300) : words,
+                                w,
+                                text.substring(0, Math.min(400, text.length())).strip()))
                 .toList();
     }
 
@@ -178,7 +230,8 @@ class FuzzTest {
         try (Stream<Path> files = Files.walk(folder)) {
             Map<String, Long> tree = new TreeMap<>();
             for (Path file : files.toList()) {
-                tree.put(folder.relativize(file).toString(),
+                tree.put(
+                        folder.relativize(file).toString(),
                         Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) ? Files.size(file) : -1);
             }
             return tree;
@@ -214,25 +267,48 @@ class FuzzTest {
                 if (random.nextInt(4) == 0) {
                     Files.delete(folder.resolve("model/tokenizer.json"));
                 }
-                hostile.damage(folder.resolve("model").resolve(hostile.any(List.of(
-                        "config.json", "model.safetensors", "tokenizer.json", "vocab.json", "merges.txt",
-                        "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"))));
-                yield words(hostile.any(List.of(
-                        "generate --model T/model --prompt abc --max-new-tokens 2 --threads 1",
-                        "score --model T/model --data T/good.tsv --threads 1",
-                        "train --model T/model --data T/good.tsv --steps 1 --prefix-length 1 --threads 1 --out T/run")), folder);
+                hostile.damage(folder.resolve("model")
+                        .resolve(hostile.any(List.of(
+                                "config.json",
+                                "model.safetensors",
+                                "tokenizer.json",
+                                "vocab.json",
+                                "merges.txt",
+                                "generation_config.json",
+                                "tokenizer_config.json",
+                                "special_tokens_map.json",
+                                "added_tokens.json"))));
+                yield words(
+                        hostile.any(List.of(
+                                "generate --model T/model --prompt abc --max-new-tokens 2 --threads 1",
+                                "score --model T/model --data T/good.tsv --threads 1",
+                                "train --model T/model --data T/good.tsv --steps 1 --prefix-length 1 --threads"
+                                        + " 1 --out T/run")),
+                        folder);
             }
             case 3, 4 -> { // an adapter
                 Path peft = RESOURCES.resolve("peft");
                 copy(peft.resolve("model"), folder.resolve("model"));
-                copy(peft.resolve(hostile.any(List.of(
-                        "all", "both_patterns", "cartridge", "dora", "embeddings", "lora_only_bias", "p_tuning", "token_indices"))),
+                copy(
+                        peft.resolve(hostile.any(List.of(
+                                "all",
+                                "both_patterns",
+                                "cartridge",
+                                "dora",
+                                "embeddings",
+                                "lora_only_bias",
+                                "p_tuning",
+                                "token_indices"))),
                         folder.resolve("adapter"));
-                hostile.damage(folder.resolve("adapter").resolve(hostile.any(List.of(
-                        "adapter_config.json", "adapter_model.safetensors", "prefix4j.json"))));
-                yield words(hostile.any(List.of(
-                        "generate --model T/model --adapter T/adapter --prompt abc --max-new-tokens 2 --threads 1",
-                        "inspect T/adapter --model T/model --threads 1")), folder);
+                hostile.damage(folder.resolve("adapter")
+                        .resolve(hostile.any(
+                                List.of("adapter_config.json", "adapter_model.safetensors", "prefix4j.json"))));
+                yield words(
+                        hostile.any(List.of(
+                                "generate --model T/model --adapter T/adapter --prompt abc --max-new-tokens 2"
+                                        + " --threads 1",
+                                "inspect T/adapter --model T/model --threads 1")),
+                        folder);
             }
             case 5, 6 -> { // data
                 String file = hostile.any(List.of("good.csv", "good.tsv", "good.jsonl", "good.xml", "good.json"));
@@ -243,27 +319,35 @@ class FuzzTest {
                 String file = hostile.any(List.of("lines.txt", "good.jsonl", "plan.yaml"));
                 Files.copy(folder.resolve("lines.txt"), folder.resolve("hyps.txt"));
                 hostile.damage(folder.resolve(file));
-                yield words(switch (file) {
-                    case "lines.txt" -> "evaluate --hyps T/hyps.txt --refs T/lines.txt --metrics bleu,chrf";
-                    case "good.jsonl" -> "evaluate --hyps T/hyps.txt --data T/good.jsonl --metrics bleu";
-                    default -> "sweep T/plan.yaml --out T/sweep --list";
-                }, folder);
+                yield words(
+                        switch (file) {
+                            case "lines.txt" -> "evaluate --hyps T/hyps.txt --refs T/lines.txt --metrics bleu,chrf";
+                            case "good.jsonl" -> "evaluate --hyps T/hyps.txt --data T/good.jsonl --metrics bleu";
+                            default -> "sweep T/plan.yaml --out T/sweep --list";
+                        },
+                        folder);
             }
             case 8 -> { // a run
                 Path run = Files.createDirectory(folder.resolve("run"));
-                Files.writeString(run.resolve("config.json"), "{\"model\": \"builtin:tiny\", \"steps\": 2, \"lr\": 5e-5}");
+                Files.writeString(
+                        run.resolve("config.json"), "{\"model\": \"builtin:tiny\", \"steps\": 2, \"lr\": 5e-5}");
                 Files.writeString(run.resolve("metrics.jsonl"), """
-                        {"step":1,"loss":3.5,"lr":5.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
-                        {"step":2,"loss":3.4,"lr":4.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
-                        """);
-                hostile.damage(run.resolve(hostile.any(List.of("config.json", "metrics.jsonl", "samples.jsonl", "session.json"))));
-                yield words(hostile.any(List.of("report --run T/run", "train --resume --out T/run --threads 1")), folder);
+                    {"step":1,"loss":3.5,"lr":5.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
+                    {"step":2,"loss":3.4,"lr":4.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
+                    """);
+                hostile.damage(run.resolve(
+                        hostile.any(List.of("config.json", "metrics.jsonl", "samples.jsonl", "session.json"))));
+                yield words(
+                        hostile.any(List.of("report --run T/run", "train --resume --out T/run --threads 1")), folder);
             }
             default -> { // options
                 boolean train = random.nextBoolean();
-                List<String> words = words(train
-                        ? "train --model tests/resources/model --data T/good.tsv --steps 1 --prefix-length 1 --threads 1 --out T/run"
-                        : "generate --model tests/resources/model --prompt abc --max-new-tokens 2 --threads 1", folder);
+                List<String> words = words(
+                        train
+                                ? "train --model tests/resources/model --data T/good.tsv --steps 1 --prefix-length 1"
+                                        + " --threads 1 --out T/run"
+                                : "generate --model tests/resources/model --prompt abc --max-new-tokens 2 --threads 1",
+                        folder);
                 String option = hostile.any(train ? TRAIN_OPTIONS : GENERATE_OPTIONS);
                 int at = words.indexOf(option);
                 if (at >= 0) {

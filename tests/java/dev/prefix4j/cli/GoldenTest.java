@@ -71,7 +71,8 @@ class GoldenTest {
         JsonNode expected = JSON.readTree(FIXTURE.toFile()).get(name);
         JsonNode found = observe(TRAININGS.get(name), temporary);
         boolean exact = !name.contains("int8");
-        // Instruction sets differ by rounding, and every step of AdamW makes more of it. With int8 they differ by the product too:
+        // Instruction sets differ by rounding, and every step of AdamW makes more of it. With int8 they differ by the
+        // product too:
         // without VNNI, activations are rounded otherwise.
         double first = exact ? 1e-6 : 1e-2;
         double later = exact ? 1e-5 : 3e-2;
@@ -89,8 +90,13 @@ class GoldenTest {
         for (String key : exact ? List.of("greedy", "beams") : List.<String>of()) {
             assertEquals(expected.get(key), found.get(key), key);
         }
-        expected.get("norms").properties().forEach(norm -> near(
-                norm.getValue(), found.get("norms").get(norm.getKey()), exact ? 1e-4 : 3e-2, "norm of " + norm.getKey()));
+        expected.get("norms")
+                .properties()
+                .forEach(norm -> near(
+                        norm.getValue(),
+                        found.get("norms").get(norm.getKey()),
+                        exact ? 1e-4 : 3e-2,
+                        "norm of " + norm.getKey()));
     }
 
     @Test
@@ -112,8 +118,9 @@ class GoldenTest {
     private static ObjectNode observe(String options, Path folder) throws IOException {
         Path run = folder.resolve("run");
         boolean authors = options.contains("--compat");
-        String trained = execute("train --model builtin:tiny --data builtin:e2e/train --limit 60 --valid builtin:e2e/test"
-                + " --valid-limit 4 --steps 6 --batch-size 4 --lr 1e-3 --json --out " + run + " " + options);
+        String trained =
+                execute("train --model builtin:tiny --data builtin:e2e/train --limit 60 --valid builtin:e2e/test"
+                        + " --valid-limit 4 --steps 6 --batch-size 4 --lr 1e-3 --json --out " + run + " " + options);
         ObjectNode observed = JSON.createObjectNode();
         ArrayNode losses = observed.putArray("losses");
         Path log = run.resolve("metrics.jsonl");
@@ -127,14 +134,18 @@ class GoldenTest {
         files(run, observed.putArray("run"));
         Path adapter = run.resolve("adapter");
         files(adapter, observed.putArray("adapter"));
-        observed.set("adapter_config", JSON.readTree(adapter.resolve("adapter_config.json").toFile()));
+        observed.set(
+                "adapter_config",
+                JSON.readTree(adapter.resolve("adapter_config.json").toFile()));
         ObjectNode shapes = observed.putObject("shapes");
         ObjectNode norms = observed.putObject("norms");
         try (TensorScope _ = new TensorScope();
                 Safetensors tensors = Safetensors.open(adapter.resolve("adapter_model.safetensors"))) {
             for (String name : tensors.names()) {
                 Tensor tensor = tensors.tensor(name);
-                shapes.put(name, tensors.info(name).dtype() + " " + tensors.info(name).shape());
+                shapes.put(
+                        name,
+                        tensors.info(name).dtype() + " " + tensors.info(name).shape());
                 norms.put(name, torch.norm(tensor).item_double());
             }
         }
@@ -150,7 +161,9 @@ class GoldenTest {
         ArrayNode all = JSON.createArrayNode();
         for (String line : output.lines().toList()) {
             StringBuilder ids = new StringBuilder();
-            JSON.readTree(line).get("ids").forEach(id -> ids.append(ids.isEmpty() ? "" : " ").append(id.asInt()));
+            JSON.readTree(line)
+                    .get("ids")
+                    .forEach(id -> ids.append(ids.isEmpty() ? "" : " ").append(id.asInt()));
             all.add(ids.toString());
         }
         return all;
@@ -158,7 +171,10 @@ class GoldenTest {
 
     private static void files(Path folder, ArrayNode names) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            files.map(file -> file.getFileName().toString()).filter(name -> !name.equals(".lock")).sorted().forEach(names::add);
+            files.map(file -> file.getFileName().toString())
+                    .filter(name -> !name.equals(".lock"))
+                    .sorted()
+                    .forEach(names::add);
         }
     }
 

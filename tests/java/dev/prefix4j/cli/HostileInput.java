@@ -26,10 +26,36 @@ final class HostileInput {
 
     /** JSON values, as text. */
     private static final List<String> VALUES = List.of(
-            "1e1000000000", "-1e1000000000", "-1", "0", "-0.0", "3.5", "1e308", "1e-400", "2147483647", "-2147483648",
-            "4294967296", "9223372036854775808", "99999999999999999999999999", "16777216", "NaN", "null", "true", "[]", "{}",
-            "[[[]]]", "[1e400]", "[-1, null]", "\"\"", "\" \"", "\"\\u0000\\u001b[31m\\u2028\"", "\"\\ud800\"",
-            "\"../../../etc/passwd\"", "\"/dev/zero\"", "\"(((a+)+)+)+$\"", "\"\\\\p{\"",
+            "1e1000000000",
+            "-1e1000000000",
+            "-1",
+            "0",
+            "-0.0",
+            "3.5",
+            "1e308",
+            "1e-400",
+            "2147483647",
+            "-2147483648",
+            "4294967296",
+            "9223372036854775808",
+            "99999999999999999999999999",
+            "16777216",
+            "NaN",
+            "null",
+            "true",
+            "[]",
+            "{}",
+            "[[[]]]",
+            "[1e400]",
+            "[-1, null]",
+            "\"\"",
+            "\" \"",
+            "\"\\u0000\\u001b[31m\\u2028\"",
+            "\"\\ud800\"",
+            "\"../../../etc/passwd\"",
+            "\"/dev/zero\"",
+            "\"(((a+)+)+)+$\"",
+            "\"\\\\p{\"",
             "\"" + "long ".repeat(1 << 17) + "\"",
             "[".repeat(5000) + "]".repeat(5000));
 
@@ -93,10 +119,15 @@ final class HostileInput {
 
     private byte[] structured(byte[] good) throws IOException {
         if (good.length > 8 && good[8] == '{') { // safetensors
-            int length = (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong();
+            int length =
+                    (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong();
             byte[] header = json(Arrays.copyOfRange(good, 8, 8 + length));
-            ByteBuffer file = ByteBuffer.allocate(header.length + good.length - length).order(ByteOrder.LITTLE_ENDIAN);
-            return file.putLong(header.length).put(header).put(good, 8 + length, good.length - 8 - length).array();
+            ByteBuffer file =
+                    ByteBuffer.allocate(header.length + good.length - length).order(ByteOrder.LITTLE_ENDIAN);
+            return file.putLong(header.length)
+                    .put(header)
+                    .put(good, 8 + length, good.length - 8 - length)
+                    .array();
         }
         return good.length > 0 && (good[0] == '{' || good[0] == '[') ? json(good) : text(good);
     }
@@ -118,7 +149,8 @@ final class HostileInput {
         ContainerNode<?> container = any(containers);
         JsonNode value = new POJONode(new RawValue(any(VALUES)));
         switch (container) {
-            case ObjectNode object when object.isEmpty() || random.nextInt(6) == 0 ->
+            case ObjectNode object
+            when object.isEmpty() || random.nextInt(6) == 0 ->
                 object.set(any(List.of("", "\u001b[2J", "x".repeat(100_000), "eos_token_id", "vocab")), value);
             case ObjectNode object -> {
                 List<String> names = new ArrayList<>();
@@ -152,8 +184,19 @@ final class HostileInput {
         if (at < 0) {
             return bytewise(good);
         }
-        String other = any(List.of("", token.repeat(3), "\0", "\u001b[31m", "\"", "1e1000000000", "&xxe;", "]]>", "\r",
-                "<".repeat(3000), "y".repeat(200_000), "- ".repeat(3000)));
+        String other = any(List.of(
+                "",
+                token.repeat(3),
+                "\0",
+                "\u001b[31m",
+                "\"",
+                "1e1000000000",
+                "&xxe;",
+                "]]>",
+                "\r",
+                "<".repeat(3000),
+                "y".repeat(200_000),
+                "- ".repeat(3000)));
         return bytes(text.substring(0, at) + other + text.substring(at + token.length()));
     }
 

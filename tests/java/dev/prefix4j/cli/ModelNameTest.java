@@ -61,25 +61,43 @@ class ModelNameTest {
 
     @Test
     void generateTakesAModelOfTheHub() {
-        assertEquals(0, run("generate", "--model", FakeHub.MODEL, "--prompt", "a", "--max-new-tokens", "3"), shell::errors);
+        assertEquals(
+                0, run("generate", "--model", FakeHub.MODEL, "--prompt", "a", "--max-new-tokens", "3"), shell::errors);
     }
 
     @Test
     void runAndAdapterKeepTheName() throws IOException {
         Path run = temporary.resolve("run");
         String[] train = {
-            "train", "--model", FakeHub.MODEL + "@main", "--data", data.toString(), "--out", run.toString(),
-            "--steps", "1", "--hidden", "4"
+            "train",
+            "--model",
+            FakeHub.MODEL + "@main",
+            "--data",
+            data.toString(),
+            "--out",
+            run.toString(),
+            "--steps",
+            "1",
+            "--hidden",
+            "4"
         };
         assertEquals(0, run(train), shell::errors);
-        assertEquals("owner/tiny@main", JSON.readTree(run.resolve("config.json").toFile()).path("model").asText());
-        JsonNode adapter = JSON.readTree(run.resolve("adapter/adapter_config.json").toFile());
+        assertEquals(
+                "owner/tiny@main",
+                JSON.readTree(run.resolve("config.json").toFile()).path("model").asText());
+        JsonNode adapter =
+                JSON.readTree(run.resolve("adapter/adapter_config.json").toFile());
         assertEquals("owner/tiny", adapter.path("base_model_name_or_path").asText());
         assertTrue(adapter.path("revision").isNull());
         assertEquals(0, run("train", "--resume", "--out", run.toString()), shell::errors);
-        assertEquals(0, run("train", "--resume", "--out", run.toString(), "--model", FakeHub.MODEL + "@main"), shell::errors);
+        assertEquals(
+                0,
+                run("train", "--resume", "--out", run.toString(), "--model", FakeHub.MODEL + "@main"),
+                shell::errors);
         assertEquals(1, run("train", "--resume", "--out", run.toString(), "--model", MODEL.toString()));
-        assertTrue(shell.errors().contains("--model: the run in " + run + " has owner/tiny@main, found /"), shell.errors());
+        assertTrue(
+                shell.errors().contains("--model: the run in " + run + " has owner/tiny@main, found /"),
+                shell.errors());
     }
 
     @Test
@@ -88,10 +106,21 @@ class ModelNameTest {
         String commit = "0123456789abcdef0123456789abcdef01234567";
         assertEquals(
                 0,
-                run("train", "--model", FakeHub.MODEL + "@" + commit, "--data", data.toString(), "--out", run.toString(),
-                        "--steps", "1", "--hidden", "4"),
+                run(
+                        "train",
+                        "--model",
+                        FakeHub.MODEL + "@" + commit,
+                        "--data",
+                        data.toString(),
+                        "--out",
+                        run.toString(),
+                        "--steps",
+                        "1",
+                        "--hidden",
+                        "4"),
                 shell::errors);
-        JsonNode adapter = JSON.readTree(run.resolve("adapter/adapter_config.json").toFile());
+        JsonNode adapter =
+                JSON.readTree(run.resolve("adapter/adapter_config.json").toFile());
         assertEquals("owner/tiny", adapter.path("base_model_name_or_path").asText());
         assertEquals(commit, adapter.path("revision").asText());
     }
@@ -100,12 +129,23 @@ class ModelNameTest {
     void runAndAdapterKeepTheAbsolutePathOfAFolder() throws IOException {
         Path run = temporary.resolve("run");
         String[] train = {
-            "train", "--model", MODEL.toString(), "--data", data.toString(), "--out", run.toString(),
-            "--steps", "1", "--hidden", "4"
+            "train",
+            "--model",
+            MODEL.toString(),
+            "--data",
+            data.toString(),
+            "--out",
+            run.toString(),
+            "--steps",
+            "1",
+            "--hidden",
+            "4"
         };
         assertEquals(0, run(train), shell::errors);
         String absolute = MODEL.toAbsolutePath().toString();
-        assertEquals(absolute, JSON.readTree(run.resolve("config.json").toFile()).path("model").asText());
+        assertEquals(
+                absolute,
+                JSON.readTree(run.resolve("config.json").toFile()).path("model").asText());
         assertEquals(
                 absolute,
                 JSON.readTree(run.resolve("adapter/adapter_config.json").toFile())
@@ -124,7 +164,9 @@ class ModelNameTest {
     @ParameterizedTest
     @ValueSource(strings = {"./nowhere", "/nowhere", "~/nowhere", "a/b/c", "a\\b", "no where", "../nowhere"})
     void pathThatLeadsNowhereIsAMissingFolder(String path) {
-        assertEquals("prefix4j: " + path + ": expected a model folder, found nothing", refused(hub.environment(temporary), path));
+        assertEquals(
+                "prefix4j: " + path + ": expected a model folder, found nothing",
+                refused(hub.environment(temporary), path));
     }
 
     @Test
@@ -151,13 +193,18 @@ class ModelNameTest {
         Files.writeString(bert.resolve("config.json"), "{\"model_type\": \"bert\"}");
         try (FakeHub other = new FakeHub(bert, "config.json")) {
             String message = refused(other.environment(temporary), FakeHub.MODEL);
-            assertTrue(message.endsWith("config.json: key 'model_type': expected gpt2, the one family that prefix4j runs, found bert"), message);
+            assertTrue(
+                    message.endsWith(
+                            "config.json: key 'model_type': expected gpt2, the one family that prefix4j runs, found"
+                                    + " bert"),
+                    message);
         }
     }
 
     @Test
     void builtInModelsHaveAPlace() {
         assertInstanceOf(ModelName.BuiltIn.class, ModelName.of("builtin:tiny"));
-        assertTrue(refused(hub.environment(temporary), "builtin:none").contains("builtin:none: expected builtin:tiny, the only model that is built in"));
+        assertTrue(refused(hub.environment(temporary), "builtin:none")
+                .contains("builtin:none: expected builtin:tiny, the only model that is built in"));
     }
 }

@@ -49,11 +49,17 @@ class OptionHelpTest {
         String help = out.toString(StandardCharsets.UTF_8);
         String lists = help.substring(help.indexOf("\n\n") + 1); // behind the synopsis
         for (OptionSpec option : line.getCommandSpec().options()) {
-            assertNotNull(OptionGroups.of(command, option), command + " " + option.longestName() + ": expected a heading in OptionGroups");
-            long times = Pattern.compile("(?m)^ .{0,20}?(?<![\\w-])" + option.longestName() + "(?![\\w-])").matcher(lists).results().count();
+            assertNotNull(
+                    OptionGroups.of(command, option),
+                    command + " " + option.longestName() + ": expected a heading in OptionGroups");
+            long times = Pattern.compile("(?m)^ .{0,20}?(?<![\\w-])" + option.longestName() + "(?![\\w-])")
+                    .matcher(lists)
+                    .results()
+                    .count();
             assertEquals(1, times, option.longestName() + " in\n" + lists);
         }
-        List<String> headings = lists.lines().filter(text -> text.matches("\\S.*:")).toList();
+        List<String> headings =
+                lists.lines().filter(text -> text.matches("\\S.*:")).toList();
         assertEquals(headings.stream().distinct().toList(), headings);
         assertTrue(headings.containsAll(List.of("Model and data:", "Output:", "Runtime:")), headings.toString());
     }
@@ -62,9 +68,12 @@ class OptionHelpTest {
     void completionIsAScriptThatBashReads(@TempDir Path t) throws IOException, InterruptedException {
         assertEquals(0, run("completion"));
         String script = out.toString(StandardCharsets.UTF_8);
-        assertTrue(script.contains("--prefix-length") && script.contains("pretrain") && script.contains("bashcompinit"), script);
+        assertTrue(
+                script.contains("--prefix-length") && script.contains("pretrain") && script.contains("bashcompinit"),
+                script);
         Path file = Files.writeString(t.resolve("completion.sh"), script);
-        Process bash = new ProcessBuilder("bash", "-c", "bash -n " + file + " && . " + file + " && complete -p prefix4j")
+        Process bash = new ProcessBuilder(
+                        "bash", "-c", "bash -n " + file + " && . " + file + " && complete -p prefix4j")
                 .redirectErrorStream(true)
                 .start();
         String said = new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -97,7 +106,11 @@ class OptionHelpTest {
                 .collect(Collectors.toMap((MatchResult row) -> row.group(1), row -> row.group(2)));
         assertEquals(PeftNames.table(), page);
         Map<String, CommandLine> commands = Main.silent(Map.of()).getSubcommands();
-        PeftNames.table().values().forEach(option -> assertTrue(
-                commands.values().stream().anyMatch(command -> command.getCommandSpec().findOption(option) != null), option));
+        PeftNames.table()
+                .values()
+                .forEach(option -> assertTrue(
+                        commands.values().stream()
+                                .anyMatch(command -> command.getCommandSpec().findOption(option) != null),
+                        option));
     }
 }

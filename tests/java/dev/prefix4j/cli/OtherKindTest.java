@@ -26,8 +26,9 @@ class OtherKindTest {
 
     private static final String LFS = "a Git LFS pointer, not the file itself: fetch it with 'git lfs pull'";
     private static final String HTML = "an HTML page, perhaps the error page of a download: download the file again";
-    private static final String TORCH = "a PyTorch file (pickle), which can run code when it is loaded: save it as safetensors,"
-            + " with save_pretrained or safetensors.torch.save_file";
+    private static final String TORCH =
+            "a PyTorch file (pickle), which can run code when it is loaded: save it as safetensors,"
+                    + " with save_pretrained or safetensors.torch.save_file";
 
     @TempDir
     Path t;
@@ -80,12 +81,15 @@ class OtherKindTest {
     @Test
     void weightsThatAreNoSafetensorsAreNamed() throws IOException {
         byte[] weights = Files.readAllBytes(MODEL.resolve("model.safetensors"));
-        expect("model.safetensors", "a safetensors file",
+        expect(
+                "model.safetensors",
+                "a safetensors file",
                 new Case(bytes(POINTER), LFS),
                 new Case(bytes(PAGE), HTML),
                 new Case(zip("archive/data.pkl"), TORCH),
                 new Case(bytes("\u0080\2\u008a\nl\u00fc\u009cF\u00f9 j\u00a8P\u0019."), TORCH),
-                new Case(bytes("\u0080\4\u0095\27\0\0\0\0\0\0\0}."),
+                new Case(
+                        bytes("\u0080\4\u0095\27\0\0\0\0\0\0\0}."),
                         "a Python pickle, which can run code when it is loaded: save it as safetensors, or as text"),
                 new Case(zip("model.safetensors"), "a zip archive: unpack it and give the file inside"),
                 new Case(gzip(weights), "gzip data: unpack it with gunzip"),
@@ -98,7 +102,9 @@ class OtherKindTest {
 
     @Test
     void aConfigurationThatIsNoJsonIsNamed() throws IOException {
-        expect("config.json", "a Hugging Face model configuration in JSON",
+        expect(
+                "config.json",
+                "a Hugging Face model configuration in JSON",
                 new Case(bytes(POINTER), LFS),
                 new Case(bytes(PAGE), HTML),
                 new Case(zip("archive/data.pkl"), TORCH),
@@ -109,13 +115,21 @@ class OtherKindTest {
 
     @Test
     void aTokenizerThatIsNoJsonIsNamed() throws IOException {
-        expect("tokenizer.json", "a tokenizer in JSON",
-                new Case(bytes(POINTER), LFS), new Case(bytes(PAGE), HTML), new Case(zip("a"), "a zip archive: unpack it and give the file inside"));
+        expect(
+                "tokenizer.json",
+                "a tokenizer in JSON",
+                new Case(bytes(POINTER), LFS),
+                new Case(bytes(PAGE), HTML),
+                new Case(zip("a"), "a zip archive: unpack it and give the file inside"));
     }
 
     @Test
     void aPartOfATokenizerThatIsNoJsonIsNamed() throws IOException {
-        expect("tokenizer_config.json", "a part of a tokenizer in JSON", new Case(bytes(POINTER), LFS), new Case(bytes(PAGE), HTML));
+        expect(
+                "tokenizer_config.json",
+                "a part of a tokenizer in JSON",
+                new Case(bytes(POINTER), LFS),
+                new Case(bytes(PAGE), HTML));
     }
 
     @Test
@@ -125,28 +139,39 @@ class OtherKindTest {
 
     @Test
     void mergesOfAnotherKindAreNamed() throws IOException {
-        expect("merges.txt", "the merges of a tokenizer",
-                new Case(bytes(POINTER), LFS), new Case(bytes(PAGE), HTML), new Case(gzip(bytes("a b\n")), "gzip data: unpack it with gunzip"));
+        expect(
+                "merges.txt",
+                "the merges of a tokenizer",
+                new Case(bytes(POINTER), LFS),
+                new Case(bytes(PAGE), HTML),
+                new Case(gzip(bytes("a b\n")), "gzip data: unpack it with gunzip"));
     }
 
     private void expectOf(String command, String expected) throws IOException {
         Files.writeString(t.resolve("good.txt"), "a text\n");
         for (Case one : List.of(
                 new Case(bytes(POINTER), LFS),
-                new Case(new byte[] {(byte) 0x28, (byte) 0xb5, 0x2f, (byte) 0xfd, 0, 0, 0, 0}, "Zstandard data: unpack it with unzstd"),
+                new Case(
+                        new byte[] {(byte) 0x28, (byte) 0xb5, 0x2f, (byte) 0xfd, 0, 0, 0, 0},
+                        "Zstandard data: unpack it with unzstd"),
                 new Case(zip("xl/workbook.xml"), "a zip archive: unpack it and give the file inside"),
                 new Case(bytes("PAR1 and more"), "Parquet"))) {
             Path file = Files.write(t.resolve("other"), one.content());
             ByteArrayOutputStream err = new ByteArrayOutputStream();
             int code = Main.run(
-                    command.replace("FILE", file.toString()).replace("T/", t + "/").split(" "),
+                    command.replace("FILE", file.toString())
+                            .replace("T/", t + "/")
+                            .split(" "),
                     new ByteArrayInputStream(new byte[0]),
                     new PrintStream(new ByteArrayOutputStream()),
                     new PrintStream(err, true, StandardCharsets.UTF_8));
             String text = err.toString(StandardCharsets.UTF_8);
             assertEquals(1, code, text);
             assertEquals(1, text.lines().count(), text);
-            assertTrue(text.startsWith("prefix4j: %s: expected %s, found ".formatted(file, expected)) && text.contains(one.found()), text);
+            assertTrue(
+                    text.startsWith("prefix4j: %s: expected %s, found ".formatted(file, expected))
+                            && text.contains(one.found()),
+                    text);
         }
     }
 

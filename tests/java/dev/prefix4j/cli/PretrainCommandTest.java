@@ -35,8 +35,8 @@ class PretrainCommandTest {
     }
 
     private JsonNode pretrain(Path out, String... more) throws IOException {
-        List<String> line = new ArrayList<>(
-                List.of("pretrain", "--data", text.toString(), "--valid", text.toString(), "--out", out.toString(), "--json"));
+        List<String> line = new ArrayList<>(List.of(
+                "pretrain", "--data", text.toString(), "--valid", text.toString(), "--out", out.toString(), "--json"));
         line.addAll(Arrays.asList(more));
         ByteArrayOutputStream result = new ByteArrayOutputStream();
         ByteArrayOutputStream errors = new ByteArrayOutputStream();
@@ -51,8 +51,25 @@ class PretrainCommandTest {
 
     private JsonNode first(Path out) throws IOException {
         return pretrain(
-                out, "--steps", "40", "--vocab-size", "280", "--layers", "2", "--heads", "2", "--width", "16",
-                "--positions", "24", "--init", "random", "--lr", "1e-2", "--warmup", "2");
+                out,
+                "--steps",
+                "40",
+                "--vocab-size",
+                "280",
+                "--layers",
+                "2",
+                "--heads",
+                "2",
+                "--width",
+                "16",
+                "--positions",
+                "24",
+                "--init",
+                "random",
+                "--lr",
+                "1e-2",
+                "--warmup",
+                "2");
     }
 
     private static JsonNode firstLine(Path run) throws IOException {
@@ -79,8 +96,26 @@ class PretrainCommandTest {
     void aResumedRunBeginsItsSamplesAsBefore() throws IOException {
         Path run = folder.resolve("first");
         pretrain(
-                run, "--steps", "2", "--vocab-size", "280", "--layers", "2", "--heads", "2", "--width", "16",
-                "--positions", "24", "--init", "random", "--prompt", "The mill", "stands", "--valid-every", "1");
+                run,
+                "--steps",
+                "2",
+                "--vocab-size",
+                "280",
+                "--layers",
+                "2",
+                "--heads",
+                "2",
+                "--width",
+                "16",
+                "--positions",
+                "24",
+                "--init",
+                "random",
+                "--prompt",
+                "The mill",
+                "stands",
+                "--valid-every",
+                "1");
         Path state = run.resolve("config.json");
         Files.writeString(state, Files.readString(state).replaceFirst("\"steps\" : 2", "\"steps\" : 4"));
         assertEquals(4, pretrain(run, "--resume").path("steps").asInt());

@@ -76,10 +76,34 @@ class ProcessTest {
 
     private ProcessBuilder train(Path out, int steps, String... more) {
         List<String> arguments = new ArrayList<>(List.of(
-                "train", "--model", MODEL.toString(), "--data", data.toString(), "--valid", data.toString(),
-                "--valid-limit", "10", "--valid-every", "400", "--out", out.toString(), "--steps",
-                Integer.toString(steps), "--batch-size", "4", "--hidden", "24", "--lr", "1e-3", "--prefix-dropout",
-                "0.1", "--save-every", "40", "--threads", "1", "--json"));
+                "train",
+                "--model",
+                MODEL.toString(),
+                "--data",
+                data.toString(),
+                "--valid",
+                data.toString(),
+                "--valid-limit",
+                "10",
+                "--valid-every",
+                "400",
+                "--out",
+                out.toString(),
+                "--steps",
+                Integer.toString(steps),
+                "--batch-size",
+                "4",
+                "--hidden",
+                "24",
+                "--lr",
+                "1e-3",
+                "--prefix-dropout",
+                "0.1",
+                "--save-every",
+                "40",
+                "--threads",
+                "1",
+                "--json"));
         arguments.addAll(Arrays.asList(more));
         return prefix4j(arguments.toArray(String[]::new));
     }
@@ -139,7 +163,8 @@ class ProcessTest {
                 Arrays.toString(Files.readAllBytes(killed.resolve("adapter/adapter_model.safetensors"))));
         try (Stream<Path> files = Files.walk(killed)) {
             // What a killed write left may stay, but not after a run that has ended well.
-            assertEquals(List.of(), files.filter(f -> f.toString().endsWith(".tmp")).toList());
+            assertEquals(
+                    List.of(), files.filter(f -> f.toString().endsWith(".tmp")).toList());
         }
     }
 
@@ -159,7 +184,9 @@ class ProcessTest {
         static Optional<Held> by(long pid, Path folder) {
             Path process = Path.of("/proc", Long.toString(pid));
             try (Stream<Path> descriptors = Files.list(process.resolve("fd"))) {
-                long open = descriptors.filter(file -> target(file).startsWith(folder.toString())).count();
+                long open = descriptors
+                        .filter(file -> target(file).startsWith(folder.toString()))
+                        .count();
                 long mapped = Files.readAllLines(process.resolve("maps")).stream()
                         .filter(line -> line.contains(folder.toString()))
                         .count();
@@ -215,7 +242,8 @@ class ProcessTest {
         assertTrue(early.open() > 0, found);
         assertTrue(late.open() <= early.open(), found);
         assertTrue(late.mapped() <= early.mapped(), found);
-        // A tensor of 100 KB that each step leaves would take 80 MB or more; compilers and arenas of the virtual machine come and go.
+        // A tensor of 100 KB that each step leaves would take 80 MB or more; compilers and arenas of the virtual
+        // machine come and go.
         assertTrue(late.bytes() < early.bytes() + (64 << 20), found);
     }
 
@@ -227,7 +255,10 @@ class ProcessTest {
         while (process.isAlive() && size(out.resolve("metrics.jsonl")) < 5_000) {
             Thread.sleep(5);
         }
-        new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).inheritIO().start().waitFor();
+        new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
+                .inheritIO()
+                .start()
+                .waitFor();
         assertEquals(code, process.waitFor(), this::unchecked);
         assertTrue(errors().contains("go on with: scripts/prefix4j train --resume --out " + out), errors());
         assertTrue(Files.exists(out.resolve("adapter/adapter_model.safetensors"))
@@ -244,7 +275,8 @@ class ProcessTest {
         builder.command().addAll(prefix4j("generate", "--prompt").command());
         builder.environment().put("LC_ALL", "C");
         assertEquals(Main.FAILED, builder.start().waitFor(), this::unchecked);
-        assertEquals("prefix4j: the command line has letters that this locale cannot read; set LC_ALL=C.UTF-8\n", errors());
+        assertEquals(
+                "prefix4j: the command line has letters that this locale cannot read; set LC_ALL=C.UTF-8\n", errors());
     }
 
     @Test
@@ -259,8 +291,20 @@ class ProcessTest {
         assertTrue(errors().contains("virtual tokens start from \"The Mill\""), errors());
 
         Process generate = prefix4j(
-                        "generate", "--model", MODEL.toString(), "--prefix", out.resolve("adapter").toString(),
-                        "--data", data.toString(), "--limit", "3", "--beams", "3", "--max-new-tokens", "6", "--json")
+                        "generate",
+                        "--model",
+                        MODEL.toString(),
+                        "--prefix",
+                        out.resolve("adapter").toString(),
+                        "--data",
+                        data.toString(),
+                        "--limit",
+                        "3",
+                        "--beams",
+                        "3",
+                        "--max-new-tokens",
+                        "6",
+                        "--json")
                 .start();
         assertEquals(0, generate.waitFor(), this::unchecked);
         List<String> lines = Files.readAllLines(temporary.resolve("out.txt"));
@@ -270,12 +314,24 @@ class ProcessTest {
         assertTrue(first.path("ids").isArray() && first.path("text").isTextual());
 
         Process score = prefix4j(
-                        "score", "--model", MODEL.toString(), "--prefix", out.resolve("adapter").toString(),
-                        "--data", data.toString(), "--limit", "10", "--json")
+                        "score",
+                        "--model",
+                        MODEL.toString(),
+                        "--prefix",
+                        out.resolve("adapter").toString(),
+                        "--data",
+                        data.toString(),
+                        "--limit",
+                        "10",
+                        "--json")
                 .start();
         assertEquals(0, score.waitFor(), this::unchecked);
         JsonNode scored = JSON.readTree(Files.readString(temporary.resolve("out.txt")));
-        assertEquals(result.path("valid_loss").doubleValue(), scored.path("loss").doubleValue(), 1e-6);
-        assertEquals(Math.exp(scored.path("loss").doubleValue()), scored.path("perplexity").doubleValue(), 1e-6);
+        assertEquals(
+                result.path("valid_loss").doubleValue(), scored.path("loss").doubleValue(), 1e-6);
+        assertEquals(
+                Math.exp(scored.path("loss").doubleValue()),
+                scored.path("perplexity").doubleValue(),
+                1e-6);
     }
 }

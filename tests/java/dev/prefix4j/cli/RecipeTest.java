@@ -66,7 +66,13 @@ class RecipeTest {
         "dart, lora, 0.03, 5e-5, 10, 5, 10"
     })
     void hasWhatThePaperUsed(
-            String recipe, String method, double share, double learningRate, int epochs, int batchSize, Integer length) {
+            String recipe,
+            String method,
+            double share,
+            double learningRate,
+            int epochs,
+            int batchSize,
+            Integer length) {
         Map<String, Object> values = Recipe.parse(recipe).training(method, share);
         assertEquals(learningRate, values.get("--lr"));
         assertEquals(epochs, values.get("--epochs"));
@@ -88,9 +94,10 @@ class RecipeTest {
     @Test
     void samplingNeedsNoBeams() throws IOException {
         train("--prefix-length 3");
-        run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1 --max-new-tokens 3"
-                + " --recipe e2e --top-p 0.9 --json");
-        assertTrue(err.toString(StandardCharsets.UTF_8).contains("recipe e2e (Li and Liang 2021, section 5.3): everything is given already"));
+        run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1"
+                + " --max-new-tokens 3 --recipe e2e --top-p 0.9 --json");
+        assertTrue(err.toString(StandardCharsets.UTF_8)
+                .contains("recipe e2e (Li and Liang 2021, section 5.3): everything is given already"));
     }
 
     @Test
@@ -143,10 +150,11 @@ class RecipeTest {
     @Test
     void decodesWithTheirBeams() throws IOException {
         train("--recipe xsum --prefix-length 3 --max-source-tokens 20");
-        run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1 --max-new-tokens 3"
-                + " --recipe xsum --json");
+        run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1"
+                + " --max-new-tokens 3 --recipe xsum --json");
         assertTrue(err.toString(StandardCharsets.UTF_8)
-                .contains("recipe xsum (Li and Liang 2021, section 5.3): --beams 6 --length-penalty 0.8 --max-source-tokens 512"));
+                .contains("recipe xsum (Li and Liang 2021, section 5.3): --beams 6 --length-penalty 0.8"
+                        + " --max-source-tokens 512"));
     }
 
     @Test
@@ -156,10 +164,14 @@ class RecipeTest {
         run("score --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --compat authors --json");
         double theirs = JSON.readTree(out.toByteArray()).path("tokens").asDouble();
         run("score --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --json");
-        assertEquals(theirs, JSON.readTree(out.toByteArray()).path("tokens").asDouble() + 30, "a space before each EOS");
-        assertTrue(err.toString(StandardCharsets.UTF_8).contains("was trained with --compat authors, this is --compat none"));
-        run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1 --max-new-tokens 3"
-                + " --beams 3 --compat authors --json");
-        assertEquals(" name : The Mill ", JSON.readTree(out.toByteArray()).path("source").textValue());
+        assertEquals(
+                theirs, JSON.readTree(out.toByteArray()).path("tokens").asDouble() + 30, "a space before each EOS");
+        assertTrue(err.toString(StandardCharsets.UTF_8)
+                .contains("was trained with --compat authors, this is --compat none"));
+        run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1"
+                + " --max-new-tokens 3 --beams 3 --compat authors --json");
+        assertEquals(
+                " name : The Mill ",
+                JSON.readTree(out.toByteArray()).path("source").textValue());
     }
 }

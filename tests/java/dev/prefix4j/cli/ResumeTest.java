@@ -37,7 +37,11 @@ class ResumeTest {
 
     private void begin(String options) throws IOException {
         Files.writeString(t.resolve("d.tsv"), "name : The Mill\tThe Mill is cheap.\nname : Ox\tOx is old.\n");
-        assertEquals(0, run("train --model tests/resources/model --data T/d.tsv --batch-size 1 --lr 1e-3 --out T/run " + options), errors);
+        assertEquals(
+                0,
+                run("train --model tests/resources/model --data T/d.tsv --batch-size 1 --lr 1e-3 --out T/run "
+                        + options),
+                errors);
     }
 
     private List<Double> rates() throws IOException {
@@ -92,7 +96,8 @@ class ResumeTest {
         for (String step : List.of("x", "-", "9")) {
             String text = new String(good, StandardCharsets.ISO_8859_1);
             assertTrue(text.contains("\"step\":\"2\""));
-            Files.writeString(state, text.replace("\"step\":\"2\"", "\"step\":\"" + step + "\""), StandardCharsets.ISO_8859_1);
+            Files.writeString(
+                    state, text.replace("\"step\":\"2\"", "\"step\":\"" + step + "\""), StandardCharsets.ISO_8859_1);
             assertEquals(1, run("train --resume --out T/run"));
             assertEquals(1, errors.lines().count(), errors);
             assertFalse(errors.contains("unexpected"), errors);
@@ -103,7 +108,8 @@ class ResumeTest {
             for (String key : List.of("steps", "batch-size", "data", "lr", "model", "seed")) {
                 Files.writeString(
                         t.resolve("run/config.json"),
-                        config.replaceAll("\"" + key + "\" : [^\\n,]+", ("\"" + key + "\" : " + wrong).replace("\\", "\\\\")));
+                        config.replaceAll(
+                                "\"" + key + "\" : [^\\n,]+", ("\"" + key + "\" : " + wrong).replace("\\", "\\\\")));
                 assertTrue(run("train --resume --out T/run") <= 2);
                 assertFalse(errors.contains("unexpected"), key + " " + wrong + ": " + errors);
             }
@@ -141,7 +147,10 @@ class ResumeTest {
         Files.writeString(t.resolve("run/notes.txt"), "theirs");
         run.discardAll(false);
         try (var files = Files.walk(t.resolve("run"))) {
-            List<String> left = files.filter(Files::isRegularFile).map(file -> t.relativize(file).toString()).sorted().toList();
+            List<String> left = files.filter(Files::isRegularFile)
+                    .map(file -> t.relativize(file).toString())
+                    .sorted()
+                    .toList();
             assertTrue(left.containsAll(List.of("run/notes.txt", "run/tensorboard/notes.txt")), left.toString());
             assertFalse(left.contains("run/tensorboard/events.out.tfevents.1.host"), left.toString());
         }
@@ -159,8 +168,8 @@ class ResumeTest {
     private void overflow(String out) {
         assertEquals(
                 1,
-                run("train --model tests/resources/model --data T/d.tsv --method fine-tune --lr 1 --weight-decay 10 --steps 90"
-                        + " --clip 0 --out " + out));
+                run("train --model tests/resources/model --data T/d.tsv --method fine-tune --lr 1 --weight-decay"
+                        + " 10 --steps 90 --clip 0 --out " + out));
         assertTrue(errors.contains("the loss became"), errors);
     }
 }

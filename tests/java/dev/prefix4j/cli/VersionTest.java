@@ -32,12 +32,17 @@ class VersionTest {
                 "prefix4j 1.2.3",
                 Main.Version.lines(properties(Map.of("version", "1.2.3", "commit", "")), "25", none)[0]);
         assertArrayEquals(
-                new String[] {"prefix4j (development)", "Java 25, libtorch (not found)"}, Main.Version.lines(none, "25", none));
+                new String[] {"prefix4j (development)", "Java 25, libtorch (not found)"},
+                Main.Version.lines(none, "25", none));
     }
 
     @Test
     void findsTheLibtorchOfTheClassPath() throws Exception {
         String line = new Main.Version().getVersion()[1];
-        assertTrue(line.matches("Java " + java.util.regex.Pattern.quote(Runtime.version().toString()) + ", libtorch \\d+\\.\\d+\\.\\d+"), line);
+        assertTrue(
+                line.matches("Java "
+                        + java.util.regex.Pattern.quote(Runtime.version().toString())
+                        + ", libtorch \\d+\\.\\d+\\.\\d+"),
+                line);
     }
 }

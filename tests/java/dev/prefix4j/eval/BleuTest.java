@@ -19,13 +19,15 @@ import org.junit.jupiter.params.provider.MethodSource;
 class BleuTest {
     static Stream<Arguments> cases() throws IOException {
         List<Arguments> cases = new ArrayList<>();
-        for (JsonNode node : new ObjectMapper().readTree(Path.of("tests/resources/eval/bleu.json").toFile())) {
+        for (JsonNode node : new ObjectMapper()
+                .readTree(Path.of("tests/resources/eval/bleu.json").toFile())) {
             cases.add(Arguments.of(
-                    "%s, %s, %s, %s".formatted(
-                            node.path("name").asText(),
-                            node.path("tokenize").asText(),
-                            node.path("smooth").asText(),
-                            node.path("lowercase").asBoolean() ? "lower case" : "as it is"),
+                    "%s, %s, %s, %s"
+                            .formatted(
+                                    node.path("name").asText(),
+                                    node.path("tokenize").asText(),
+                                    node.path("smooth").asText(),
+                                    node.path("lowercase").asBoolean() ? "lower case" : "as it is"),
                     node));
         }
         return cases.stream();
@@ -55,7 +57,10 @@ class BleuTest {
                 .corpus(texts(expected.path("hyps")), references);
         assertEquals(expected.path("score").asDouble(), score.score(), 1e-9);
         for (int n = 0; n < 4; n++) {
-            assertEquals(expected.path("precisions").get(n).asDouble(), score.precisions().get(n), 1e-9);
+            assertEquals(
+                    expected.path("precisions").get(n).asDouble(),
+                    score.precisions().get(n),
+                    1e-9);
         }
         assertEquals(expected.path("bp").asDouble(), score.brevityPenalty(), 1e-12);
         assertEquals(expected.path("sys_len").asLong(), score.hypothesisLength());

@@ -25,8 +25,19 @@ class InductionTest {
         TorchRuntime.seed(3);
         return Checkpoint.initialize(
                 new Gpt2Config(
-                        layers, heads, width, 2 * LENGTH + 1, VOCABULARY, 4 * width, Gpt2Config.Activation.GELU_TANH, 1e-5,
-                        true, false, true, 0, 0),
+                        layers,
+                        heads,
+                        width,
+                        2 * LENGTH + 1,
+                        VOCABULARY,
+                        4 * width,
+                        Gpt2Config.Activation.GELU_TANH,
+                        1e-5,
+                        true,
+                        false,
+                        true,
+                        0,
+                        0),
                 TorchRuntime.device("cpu"));
     }
 
@@ -52,8 +63,19 @@ class InductionTest {
                 NoGradGuard _ = new NoGradGuard()) {
             Gpt2 model = Checkpoint.initialize(
                     new Gpt2Config(
-                            1, 1, width, 2 * LENGTH + 1, VOCABULARY, 4, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false,
-                            false, 0, 0),
+                            1,
+                            1,
+                            width,
+                            2 * LENGTH + 1,
+                            VOCABULARY,
+                            4,
+                            Gpt2Config.Activation.GELU_TANH,
+                            1e-5,
+                            true,
+                            false,
+                            false,
+                            0,
+                            0),
                     TorchRuntime.device("cpu"));
             Map<String, Tensor> weights = model.weights();
             weights.values().forEach(Tensor::zero_);

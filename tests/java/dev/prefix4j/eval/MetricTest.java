@@ -29,7 +29,8 @@ class MetricTest {
 
     private static JsonNode fixture() {
         try {
-            return new ObjectMapper().readTree(Path.of("tests/resources/eval/metrics.json").toFile());
+            return new ObjectMapper()
+                    .readTree(Path.of("tests/resources/eval/metrics.json").toFile());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -82,8 +83,8 @@ class MetricTest {
         List<String> outputs = texts(sample.path("first"));
         List<List<String>> references = references(sample.path("refs"));
         assertEquals(60, outputs.size());
-        for (Metric metric : List.of(
-                Metric.CHRF, Metric.TER, Metric.E2E_BLEU, Metric.NIST, Metric.COCO_ROUGE_L, Metric.CIDER)) {
+        for (Metric metric :
+                List.of(Metric.CHRF, Metric.TER, Metric.E2E_BLEU, Metric.NIST, Metric.COCO_ROUGE_L, Metric.CIDER)) {
             assertEquals(
                     sample.path("scores").path(metric.key()).asDouble(),
                     score(metric, outputs, references),
@@ -133,8 +134,8 @@ class MetricTest {
     @EnumSource
     void fewSegmentsShowLittle(Metric metric) {
         JsonNode sample = FIXTURE.path("sample");
-        Scorer scorer = metric.over(
-                references(sample.path("refs")).stream().limit(3).toList(), Bleu.DEFAULT);
+        Scorer scorer =
+                metric.over(references(sample.path("refs")).stream().limit(3).toList(), Bleu.DEFAULT);
         double[][] first = scorer.statistics(texts(sample.path("first")).subList(0, 3));
         double[][] second = scorer.statistics(texts(sample.path("second")).subList(0, 3));
         double p = new Resampling(100, 1000, 1).randomization(scorer, first, second);
@@ -161,7 +162,9 @@ class MetricTest {
     void emptyAndShortOutputsHaveAScore(Metric metric) {
         for (String output : List.of("", " ", ".", "Thai", "…", "-LRB-")) {
             double score = score(
-                    metric, List.of(output, "The Mill serves Thai food."), List.of(List.of("Thai food"), List.of("The Mill.", "A mill, Thai")));
+                    metric,
+                    List.of(output, "The Mill serves Thai food."),
+                    List.of(List.of("Thai food"), List.of("The Mill.", "A mill, Thai")));
             assertTrue(Double.isFinite(score) && score >= 0, output + " " + score);
             double alone = score(metric, output, "Thai food");
             assertTrue(Double.isFinite(alone) && alone >= 0, output + " " + alone);
@@ -171,7 +174,8 @@ class MetricTest {
 
     @Test
     void theReferenceItselfIsPerfect() {
-        List<String> outputs = List.of("The Mill serves Thai food by the river.", "Children are very welcome at Zizzi.");
+        List<String> outputs =
+                List.of("The Mill serves Thai food by the river.", "Children are very welcome at Zizzi.");
         List<List<String>> references =
                 List.of(List.of("Something else entirely.", outputs.get(0)), List.of(outputs.get(1), "No kids there."));
         for (Metric metric : EnumSet.complementOf(EnumSet.of(Metric.NIST, Metric.CIDER))) {
@@ -232,12 +236,17 @@ class MetricTest {
     void meteorFindsTheBestAlignmentOfAll() {
         Random random = new Random(4);
         for (int i = 0; i < 300; i++) {
-            List<String> output = random.ints(random.nextInt(1, 8), 0, 4).mapToObj(w -> "zb" + w).toList();
-            List<String> reference = random.ints(random.nextInt(1, 8), 0, 4).mapToObj(w -> "zb" + w).toList();
+            List<String> output = random.ints(random.nextInt(1, 8), 0, 4)
+                    .mapToObj(w -> "zb" + w)
+                    .toList();
+            List<String> reference = random.ints(random.nextInt(1, 8), 0, 4)
+                    .mapToObj(w -> "zb" + w)
+                    .toList();
             if (output.equals(reference)) {
                 continue;
             }
-            double[] row = Metric.METEOR.over(List.of(List.of(String.join(" ", reference))), Bleu.DEFAULT)
+            double[] row = Metric.METEOR
+                    .over(List.of(List.of(String.join(" ", reference))), Bleu.DEFAULT)
                     .statistics(0, String.join(" ", output));
             // A thousand for a missing match, one for a chunk.
             int[] best = {Integer.MAX_VALUE};
@@ -272,10 +281,15 @@ class MetricTest {
     @Test
     void wordNetKnowsBaseForms() {
         for (List<String> pair : List.of(
-                List.of("children", "child"), List.of("serves", "serve"), List.of("cheaper", "cheap"),
-                List.of("families", "family"), List.of("went", "go"), List.of("priciest", "pricy"))) {
+                List.of("children", "child"),
+                List.of("serves", "serve"),
+                List.of("cheaper", "cheap"),
+                List.of("families", "family"),
+                List.of("went", "go"),
+                List.of("priciest", "pricy"))) {
             assertTrue(
-                    WordNet.get().synsets(pair.get(0)).containsAll(WordNet.get().synsets(pair.get(1))), pair.toString());
+                    WordNet.get().synsets(pair.get(0)).containsAll(WordNet.get().synsets(pair.get(1))),
+                    pair.toString());
         }
         assertEquals(Set.of(), WordNet.get().synsets("zzz"));
         assertEquals(Set.of(), WordNet.get().synsets(""));
@@ -292,7 +306,8 @@ class MetricTest {
         assertEquals(Set.of(Metric.TER, Metric.COCO_ROUGE_L), Metric.parse("ter, COCO-rouge-l"));
         for (String names : List.of("", "bleu,", "rouge", "all,bleu")) {
             InputException e = assertThrows(InputException.class, () -> Metric.parse(names));
-            assertTrue(e.getMessage().startsWith("metrics: expected all or some of bleu,e2e-bleu,nist,"), e.getMessage());
+            assertTrue(
+                    e.getMessage().startsWith("metrics: expected all or some of bleu,e2e-bleu,nist,"), e.getMessage());
         }
     }
 

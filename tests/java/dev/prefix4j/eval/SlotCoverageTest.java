@@ -29,8 +29,7 @@ class SlotCoverageTest {
     @Test
     void shuffledTakesTheOutputOfAnotherSource() {
         // Output 2 for source 0, 3 for 1, 0 for 2, 1 for 3.
-        SlotCoverage coverage = SlotCoverage.of(
-                SOURCES, List.of("riverside", "Thai", "Blue Spice", "nothing"));
+        SlotCoverage coverage = SlotCoverage.of(SOURCES, List.of("riverside", "Thai", "Blue Spice", "nothing"));
         assertEquals(0, coverage.coverage());
         assertEquals(3.0 / 8, coverage.shuffled(), 1e-12);
     }

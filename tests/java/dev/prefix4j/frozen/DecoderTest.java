@@ -27,13 +27,13 @@ class DecoderTest {
 
     private static FrozenGpt2 frozen(Gpt2 model, Precision precision, boolean kernels) {
         return new FrozenGpt2(
-                model,
-                new FrozenGpt2.Options(precision, false, kernels, kernels ? Kernels.find() : Optional.empty()));
+                model, new FrozenGpt2.Options(precision, false, kernels, kernels ? Kernels.find() : Optional.empty()));
     }
 
     /** Logits after a sequence, [V]. */
     private static Tensor whole(Gpt2 model, Tensor vectors, int[] ids) {
-        KvCache cache = KvCache.startingWith(PrefixShape.of(PREFIX, model.config()).split(vectors));
+        KvCache cache =
+                KvCache.startingWith(PrefixShape.of(PREFIX, model.config()).split(vectors));
         long[] all = Arrays.stream(ids).asLongStream().toArray();
         Tensor hidden = model.forward(model.ids(all, 1), cache);
         return model.logits(hidden.select(1, ids.length - 1)).squeeze(0);
@@ -57,7 +57,8 @@ class DecoderTest {
             for (FrozenGpt2Test.Model geometry : FrozenGpt2Test.Model.values()) {
                 Gpt2 model = FrozenGpt2Test.model(geometry.config);
                 Tensor vectors = FrozenGpt2Test.vectors(model.config(), PREFIX);
-                List<int[]> rows = new ArrayList<>(List.of(new int[] {3, 9, 27}, new int[] {5}, new int[] {1, 2, 3, 4, 5, 6}));
+                List<int[]> rows =
+                        new ArrayList<>(List.of(new int[] {3, 9, 27}, new int[] {5}, new int[] {1, 2, 3, 4, 5, 6}));
                 Decoder decoder = new Decoder(frozen(model, Precision.FP32, kernels), vectors, rows, 6, 5, 0);
                 check(decoder.prefill(), model, vectors, rows);
                 // Rows repeat, change places, and leave.
@@ -101,16 +102,22 @@ class DecoderTest {
             for (int row = 0; row < 2; row++) {
                 int from = row * 10;
                 double[] all = IntStream.range(0, 331)
-                        .mapToDouble(v -> -scores.select(0, Math.min(1, from / 10)).select(0, v).item_double())
+                        .mapToDouble(v -> -scores.select(0, Math.min(1, from / 10))
+                                .select(0, v)
+                                .item_double())
                         .sorted()
                         .limit(10)
                         .toArray();
                 for (int i = 0; i < 10; i++) {
                     assertEquals(-all[i], best.values()[from + i], 1e-5);
-                    double named = scores.select(0, row).select(0, best.tokens()[from + i]).item_double();
+                    double named = scores.select(0, row)
+                            .select(0, best.tokens()[from + i])
+                            .item_double();
                     assertEquals(named, best.values()[from + i], 1e-5);
                 }
-                assertEquals(10, Arrays.stream(best.tokens(), from, from + 10).distinct().count());
+                assertEquals(
+                        10,
+                        Arrays.stream(best.tokens(), from, from + 10).distinct().count());
             }
         }
     }
@@ -125,8 +132,10 @@ class DecoderTest {
             Decoder decoder =
                     new Decoder(frozen(model, Precision.FP32, kernels), vectors, List.of(new int[] {3}), 1, 2, 1);
             int eos = model.config().eos();
-            assertEquals(Double.NEGATIVE_INFINITY, decoder.prefill().select(1, eos).item_double());
-            assertTrue(Double.isFinite(decoder.next(new long[] {1}).select(1, eos).item_double()));
+            assertEquals(
+                    Double.NEGATIVE_INFINITY, decoder.prefill().select(1, eos).item_double());
+            assertTrue(
+                    Double.isFinite(decoder.next(new long[] {1}).select(1, eos).item_double()));
             decoder.next(new long[] {2});
             assertThrows(IllegalStateException.class, () -> decoder.next(new long[] {1}));
             assertArrayEquals(new int[] {1}, new int[] {decoder.rows()});

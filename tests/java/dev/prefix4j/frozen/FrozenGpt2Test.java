@@ -38,7 +38,8 @@ class FrozenGpt2Test {
         ODD(new Gpt2Config(2, 3, 30, 96, 131, 50, Gpt2Config.Activation.RELU, 1e-4, true, true, false, 0, 0)),
         SILU(new Gpt2Config(2, 2, 32, 96, 97, 64, Gpt2Config.Activation.SILU, 1e-5, true, false, true, 0, 0)),
         TANH(new Gpt2Config(2, 2, 32, 96, 97, 64, Gpt2Config.Activation.TANH, 1e-5, true, false, true, 0, 0)),
-        QUICK_GELU(new Gpt2Config(2, 2, 32, 96, 97, 64, Gpt2Config.Activation.QUICK_GELU, 1e-5, true, false, true, 0, 0));
+        QUICK_GELU(
+                new Gpt2Config(2, 2, 32, 96, 97, 64, Gpt2Config.Activation.QUICK_GELU, 1e-5, true, false, true, 0, 0));
 
         final Gpt2Config config;
 
@@ -58,7 +59,8 @@ class FrozenGpt2Test {
         List<Case> cases = new ArrayList<>();
         for (Model model : Model.values()) {
             for (int prefix : new int[] {0, 1, 7}) {
-                for (boolean kernels : Kernels.find().isPresent() ? new boolean[] {false, true} : new boolean[] {false}) {
+                for (boolean kernels :
+                        Kernels.find().isPresent() ? new boolean[] {false, true} : new boolean[] {false}) {
                     cases.add(new Case(model, prefix, Precision.FP32, prefix == 1, kernels));
                 }
             }
@@ -70,8 +72,9 @@ class FrozenGpt2Test {
         TorchRuntime.seed(5);
         Gpt2 model = Checkpoint.initialize(config, TorchRuntime.device("cpu"));
         // Far from the first weights, where half of a model does nothing.
-        model.weights().forEach((name, weight) -> weight.requires_grad_(false)
-                .add_(torch.randn_like(weight).mul_(new Scalar(name.contains("ln_") ? 0.1 : 0.15))));
+        model.weights()
+                .forEach((name, weight) -> weight.requires_grad_(false)
+                        .add_(torch.randn_like(weight).mul_(new Scalar(name.contains("ln_") ? 0.1 : 0.15))));
         return model;
     }
 
@@ -80,14 +83,16 @@ class FrozenGpt2Test {
         Random random = new Random(seed);
         List<Sequence> sequences = new ArrayList<>();
         for (int[] lengths : new int[][] {{5, 9}, {1, 1}, {12, 30}, {20, 1}, {3, 17}}) {
-            int[] ids = random.ints(lengths[0] + lengths[1], 0, config.vocabulary()).toArray();
+            int[] ids =
+                    random.ints(lengths[0] + lengths[1], 0, config.vocabulary()).toArray();
             sequences.add(new Sequence(ids, lengths[0]));
         }
         return sequences;
     }
 
     static Tensor vectors(Gpt2Config config, int length) {
-        return torch.randn(new long[] {length, 2L * config.layers() * config.width()}).mul_(new Scalar(0.7));
+        return torch.randn(new long[] {length, 2L * config.layers() * config.width()})
+                .mul_(new Scalar(0.7));
     }
 
     private record Expected(double loss, Tensor gradient) {}

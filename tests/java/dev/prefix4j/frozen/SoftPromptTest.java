@@ -57,19 +57,25 @@ class SoftPromptTest {
         return new FrozenGpt2(
                 model,
                 new FrozenGpt2.Options(
-                        Precision.FP32, c.kind() == Kind.INFIX, false, c.kernels() ? Kernels.find() : Optional.empty()));
+                        Precision.FP32,
+                        c.kind() == Kind.INFIX,
+                        false,
+                        c.kernels() ? Kernels.find() : Optional.empty()));
     }
 
     private static SoftPrompt prompt(Gpt2 model, Kind kind) {
         Tensor activations = FrozenGpt2Test.vectors(model.config(), kind == Kind.EMBEDDINGS ? 0 : LENGTH)
                 .requires_grad_(true);
         boolean virtual = kind == Kind.EMBEDDINGS || kind == Kind.INFIX_AND_EMBEDDINGS;
-        Tensor embeddings =
-                torch.randn(new long[] {virtual ? TOKENS : 0, model.config().width()}).requires_grad_(true);
+        Tensor embeddings = torch.randn(
+                        new long[] {virtual ? TOKENS : 0, model.config().width()})
+                .requires_grad_(true);
         int layers = model.config().layers();
         return new SoftPrompt(
                 activations,
-                kind == Kind.INFIX || kind == Kind.INFIX_AND_EMBEDDINGS ? SoftPrompt.Place.INFIX : SoftPrompt.Place.PREFIX,
+                kind == Kind.INFIX || kind == Kind.INFIX_AND_EMBEDDINGS
+                        ? SoftPrompt.Place.INFIX
+                        : SoftPrompt.Place.PREFIX,
                 kind == Kind.SOME_LAYERS ? layers / 2 : 0,
                 kind == Kind.SOME_LAYERS ? Math.max(layers / 2, layers - 2) : layers - 1,
                 embeddings);
@@ -78,11 +84,15 @@ class SoftPromptTest {
     /** Sequences, with virtual tokens before the last token of the source if there are any. */
     private static List<Sequence> sequences(Gpt2 model, SoftPrompt prompt) {
         Random random = new Random(11);
-        int[] virtual = IntStream.range(0, (int) prompt.embeddings().size(0)).map(i -> -i - 1).toArray();
+        int[] virtual = IntStream.range(0, (int) prompt.embeddings().size(0))
+                .map(i -> -i - 1)
+                .toArray();
         List<Sequence> sequences = new ArrayList<>();
         for (int[] lengths : new int[][] {{5, 9}, {1, 1}, {11, 20}, {15, 1}}) {
-            int[] source = random.ints(lengths[0] - 1, 0, model.config().vocabulary()).toArray();
-            int[] rest = random.ints(1 + lengths[1], 0, model.config().vocabulary()).toArray();
+            int[] source =
+                    random.ints(lengths[0] - 1, 0, model.config().vocabulary()).toArray();
+            int[] rest =
+                    random.ints(1 + lengths[1], 0, model.config().vocabulary()).toArray();
             int[] ids = IntStream.concat(
                             IntStream.concat(Arrays.stream(source), Arrays.stream(virtual)), Arrays.stream(rest))
                     .toArray();
@@ -137,7 +147,8 @@ class SoftPromptTest {
             Tensor loss = torch.zeros(1);
             for (Sequence sequence : sequences) {
                 Tensor logs = torch.log_softmax(logits(model, prompt, sequence), 1);
-                loss = loss.sub(torch.sum(logs.gather(1, targets(model, sequence).unsqueeze(1))));
+                loss = loss.sub(
+                        torch.sum(logs.gather(1, targets(model, sequence).unsqueeze(1))));
             }
             loss.backward();
             FrozenGpt2 frozen = frozen(model, c);
@@ -158,12 +169,18 @@ class SoftPromptTest {
             Tensor loss = torch.zeros(1);
             for (Sequence sequence : sequences) {
                 Tensor logs = torch.log_softmax(logits(model, prompt, sequence), 1);
-                loss = loss.sub(torch.sum(logs.gather(1, targets(model, sequence).unsqueeze(1))).mul(new Scalar(1 - smoothing)))
-                        .sub(torch.sum(logs).mul(new Scalar(smoothing / model.config().vocabulary())));
+                loss = loss.sub(torch.sum(
+                                        logs.gather(1, targets(model, sequence).unsqueeze(1)))
+                                .mul(new Scalar(1 - smoothing)))
+                        .sub(torch.sum(logs)
+                                .mul(new Scalar(smoothing / model.config().vocabulary())));
             }
             loss.backward();
             Objective objective = new Objective(smoothing, Optional.empty());
-            check(loss.item_double(), frozen(model, c).gradient(PackedBatch.of(sequences), prompt, objective, 0.5), prompt);
+            check(
+                    loss.item_double(),
+                    frozen(model, c).gradient(PackedBatch.of(sequences), prompt, objective, 0.5),
+                    prompt);
         }
     }
 
@@ -179,7 +196,8 @@ class SoftPromptTest {
             Tensor loss = torch.zeros(1);
             for (int i = 0; i < sequences.size(); i++) {
                 Tensor logs = torch.log_softmax(logits(model, prompt, sequences.get(i)), 1);
-                Tensor wanted = torch.log_softmax(logits(model, other, taught.get(i)).detach(), 1);
+                Tensor wanted =
+                        torch.log_softmax(logits(model, other, taught.get(i)).detach(), 1);
                 loss = loss.add(torch.sum(wanted.exp().mul(wanted.sub(logs))));
             }
             loss.backward();
@@ -208,10 +226,13 @@ class SoftPromptTest {
                 for (int i = 0; i < tokens.length; i++) {
                     tokens[i] = 5 + 7 * n + i;
                 }
-                Tensor logits = n == 0 ? decoder.prefill() : decoder.next(Arrays.stream(tokens).map(t -> t - 7).toArray());
+                Tensor logits = n == 0
+                        ? decoder.prefill()
+                        : decoder.next(Arrays.stream(tokens).map(t -> t - 7).toArray());
                 for (int i = 0; i < rows.size(); i++) {
                     int[] ids = rows.get(i);
-                    Tensor expected = PlainGpt2.logits(model, ids, prompt, ends.get(i)).select(0, ids.length - 1);
+                    Tensor expected =
+                            PlainGpt2.logits(model, ids, prompt, ends.get(i)).select(0, ids.length - 1);
                     assertTrue(expected.sub(logits.select(0, i)).abs().max().item_double() < 2e-4);
                     int[] longer = Arrays.copyOf(ids, ids.length + 1);
                     longer[ids.length] = (int) tokens[i];

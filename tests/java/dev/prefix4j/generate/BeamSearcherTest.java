@@ -77,11 +77,18 @@ class BeamSearcherTest {
 
         /** Log-probabilities of all next tokens of all beams. */
         private float[] next(List<Beam> open) {
-            try (TensorScope _ = new TensorScope(); NoGradGuard _ = new NoGradGuard()) {
+            try (TensorScope _ = new TensorScope();
+                    NoGradGuard _ = new NoGradGuard()) {
                 int length = open.getFirst().ids().length;
-                long[] ids = open.stream().flatMapToInt(beam -> IntStream.of(beam.ids())).asLongStream().toArray();
-                Tensor hidden = model.forward(model.ids(ids, open.size()), KvCache.empty(model.config().layers()));
-                Tensor scores = torch.log_softmax(model.logits(hidden.narrow(1, length - 1, 1)), -1).contiguous();
+                long[] ids = open.stream()
+                        .flatMapToInt(beam -> IntStream.of(beam.ids()))
+                        .asLongStream()
+                        .toArray();
+                Tensor hidden = model.forward(
+                        model.ids(ids, open.size()),
+                        KvCache.empty(model.config().layers()));
+                Tensor scores = torch.log_softmax(model.logits(hidden.narrow(1, length - 1, 1)), -1)
+                        .contiguous();
                 float[] values = new float[open.size() * model.config().vocabulary()];
                 scores.data_ptr_float().get(values);
                 return values;
@@ -98,10 +105,12 @@ class BeamSearcherTest {
     private Gpt2 model() throws IOException {
         Gpt2 tiny = Checkpoint.load(TINY, TorchRuntime.device("cpu"));
         Map<Integer, Integer> counts = new HashMap<>();
-        for (Generation one : new Generator(tiny, Optional.empty()).generate(prompts(), new Decoding.BeamSearch(5, 1), 8)) {
+        for (Generation one :
+                new Generator(tiny, Optional.empty()).generate(prompts(), new Decoding.BeamSearch(5, 1), 8)) {
             IntStream.of(one.ids()).forEach(token -> counts.merge(token, 1, Integer::sum));
         }
-        int often = Collections.max(counts.entrySet(), Map.Entry.comparingByValue()).getKey();
+        int often =
+                Collections.max(counts.entrySet(), Map.Entry.comparingByValue()).getKey();
         Files.copy(TINY.resolve("model.safetensors"), folder.resolve("model.safetensors"));
         String config = Files.readString(TINY.resolve("config.json"));
         String other = config.replaceFirst("\"eos_token_id\": *\\d+", "\"eos_token_id\": " + often);
@@ -111,7 +120,9 @@ class BeamSearcherTest {
     }
 
     private static List<int[]> prompts() {
-        return IntStream.range(0, 24).mapToObj(i -> IntStream.range(i, i + 1 + i % 9).toArray()).toList();
+        return IntStream.range(0, 24)
+                .mapToObj(i -> IntStream.range(i, i + 1 + i % 9).toArray())
+                .toList();
     }
 
     @Test
@@ -127,7 +138,10 @@ class BeamSearcherTest {
                     Decoding how = new Decoding.BeamSearch(beams, penalty, true);
                     for (int[] prompt : prompts()) {
                         int[] expected = new Plain(model, beams, penalty, 8).search(prompt);
-                        int[] found = generator.generate(List.of(prompt), how, 8).getFirst().ids();
+                        int[] found = generator
+                                .generate(List.of(prompt), how, 8)
+                                .getFirst()
+                                .ids();
                         assertArrayEquals(expected, found, how + ", prompt " + Arrays.toString(prompt));
                         ended += expected.length < 8 ? 1 : 0;
                         all++;

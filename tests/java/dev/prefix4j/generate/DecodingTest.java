@@ -47,7 +47,8 @@ class DecodingTest {
         scope = new TensorScope();
         model = Checkpoint.load(Path.of("src/main/resources/dev/prefix4j/builtin/tiny"), new Device("cpu"));
         generator = new Generator(model, Optional.empty());
-        expected = new ObjectMapper().readTree(Path.of("tests/resources/parity/decoding.json").toFile());
+        expected = new ObjectMapper()
+                .readTree(Path.of("tests/resources/parity/decoding.json").toFile());
     }
 
     @AfterEach
@@ -56,7 +57,9 @@ class DecodingTest {
     }
 
     private static int[] ids(JsonNode node) {
-        return StreamSupport.stream(node.spliterator(), false).mapToInt(JsonNode::asInt).toArray();
+        return StreamSupport.stream(node.spliterator(), false)
+                .mapToInt(JsonNode::asInt)
+                .toArray();
     }
 
     @Test
@@ -66,8 +69,12 @@ class DecodingTest {
             int beams = options.path("num_beams").asInt(1);
             int count = options.path("num_return_sequences").asInt(1);
             OutputRules rules = new OutputRules(
-                    20, options.path("min_new_tokens").asInt(0), options.path("no_repeat_ngram_size").asInt(0), OutputRules.Counted.ALL,
-                    options.path("repetition_penalty").asDouble(1), Set.of());
+                    20,
+                    options.path("min_new_tokens").asInt(0),
+                    options.path("no_repeat_ngram_size").asInt(0),
+                    OutputRules.Counted.ALL,
+                    options.path("repetition_penalty").asDouble(1),
+                    Set.of());
             List<int[]> prompts = StreamSupport.stream(one.path("outputs").spliterator(), false)
                     .map(output -> ids(output.path("prompt")))
                     .toList(); // side by side, of different lengths
@@ -78,9 +85,13 @@ class DecodingTest {
                 assertEquals(count, found.get(i).size());
                 for (int rank = 0; rank < count; rank++) {
                     Generation output = found.get(i).get(rank);
-                    assertArrayEquals(ids(right.path("ids").path(rank)), output.ids(), options + ", prompt " + i + ", rank " + rank);
+                    assertArrayEquals(
+                            ids(right.path("ids").path(rank)),
+                            output.ids(),
+                            options + ", prompt " + i + ", rank " + rank);
                     if (beams > 1) {
-                        assertEquals(right.path("scores").path(rank).asDouble(), output.score(), 1e-4, options.toString());
+                        assertEquals(
+                                right.path("scores").path(rank).asDouble(), output.score(), 1e-4, options.toString());
                     }
                 }
             }
@@ -91,14 +102,19 @@ class DecodingTest {
     void samplesComeFromTransformersDistributionInProportion() {
         for (JsonNode one : expected.path("sampling")) {
             Decoding.Sampling how = new Decoding.Sampling(
-                    one.path("temperature").asDouble(), one.path("top_k").asInt(), one.path("top_p").asDouble(),
+                    one.path("temperature").asDouble(),
+                    one.path("top_k").asInt(),
+                    one.path("top_p").asDouble(),
                     one.path("min_p").asDouble());
             int draws = 2_000;
             JsonNode probabilities = one.path("probabilities");
             int[] counts = new int[8192];
             int[] prompt = ids(one.path("prompt"));
-            try (TensorScope _ = new TensorScope(); NoGradGuard _ = new NoGradGuard()) {
-                Tensor hidden = model.forward(model.ids(Arrays.stream(prompt).asLongStream().toArray(), 1), KvCache.empty(model.config().layers()));
+            try (TensorScope _ = new TensorScope();
+                    NoGradGuard _ = new NoGradGuard()) {
+                Tensor hidden = model.forward(
+                        model.ids(Arrays.stream(prompt).asLongStream().toArray(), 1),
+                        KvCache.empty(model.config().layers()));
                 Tensor logits = model.logits(hidden.select(1, prompt.length - 1)); // [1, V]
                 Tensor drawn = Sampler.draw(how, logits.expand(draws, 8192)); // [draws]
                 long[] tokens = new long[draws];
@@ -108,13 +124,19 @@ class DecodingTest {
                     counts[(int) token]++;
                 }
             }
-            for (Generation output : generator.generate(List.of(prompt, prompt), how, OutputRules.exactly(1), 3).stream()
-                    .flatMap(List::stream)
-                    .toList()) {
+            for (Generation output :
+                    generator.generate(List.of(prompt, prompt), how, OutputRules.exactly(1), 3).stream()
+                            .flatMap(List::stream)
+                            .toList()) {
                 assertTrue(probabilities.has(Integer.toString(output.ids()[0])), how.toString());
             }
-            probabilities.properties().forEach(entry -> assertEquals(
-                    entry.getValue().asDouble(), counts[Integer.parseInt(entry.getKey())] / (double) draws, 0.05, how.toString()));
+            probabilities
+                    .properties()
+                    .forEach(entry -> assertEquals(
+                            entry.getValue().asDouble(),
+                            counts[Integer.parseInt(entry.getKey())] / (double) draws,
+                            0.05,
+                            how.toString()));
         }
     }
 
@@ -137,7 +159,9 @@ class DecodingTest {
     void scoreOfASampleIsTheModelsOwnLogProbability() {
         int[] prompt = ids(expected.path("sampling").path(0).path("prompt"));
         Decoding cut = new Decoding.Sampling(2, 5, 0.9, 0.1);
-        for (Generation sample : generator.generate(List.of(prompt), cut, OutputRules.exactly(6), 3).getFirst()) {
+        for (Generation sample : generator
+                .generate(List.of(prompt), cut, OutputRules.exactly(6), 3)
+                .getFirst()) {
             double sum = 0;
             int[] before = prompt;
             for (int token : sample.ids()) { // each token is forced: all others are forbidden
@@ -146,7 +170,10 @@ class DecodingTest {
                         .boxed()
                         .collect(Collectors.toSet());
                 OutputRules rules = new OutputRules(1, 1, 0, OutputRules.Counted.ALL, 1, others);
-                sum += generator.generate(List.of(before), new Decoding.Greedy(), rules).getFirst().score();
+                sum += generator
+                        .generate(List.of(before), new Decoding.Greedy(), rules)
+                        .getFirst()
+                        .score();
                 before = Arrays.copyOf(before, before.length + 1);
                 before[before.length - 1] = token;
             }
@@ -160,8 +187,14 @@ class DecodingTest {
         int[] prompt = ids(expected.path("sampling").path(0).path("prompt"));
         OutputRules own = new OutputRules(20, 0, 2, OutputRules.Counted.OUTPUT);
         OutputRules both = new OutputRules(20, 0, 2, OutputRules.Counted.ALL);
-        int[] output = generator.generate(List.of(prompt), new Decoding.Greedy(), own).getFirst().ids();
-        int[] other = generator.generate(List.of(prompt), new Decoding.Greedy(), both).getFirst().ids();
+        int[] output = generator
+                .generate(List.of(prompt), new Decoding.Greedy(), own)
+                .getFirst()
+                .ids();
+        int[] other = generator
+                .generate(List.of(prompt), new Decoding.Greedy(), both)
+                .getFirst()
+                .ids();
         assertTrue(sharesBigram(prompt, output));
         assertFalse(sharesBigram(prompt, other));
     }

@@ -38,7 +38,9 @@ class EndTokensTest {
     }
 
     private static List<int[]> prompts() {
-        return IntStream.range(0, 24).mapToObj(i -> IntStream.range(i, i + 1 + i % 9).toArray()).toList();
+        return IntStream.range(0, 24)
+                .mapToObj(i -> IntStream.range(i, i + 1 + i % 9).toArray())
+                .toList();
     }
 
     private List<Generation> generate(String ends, Decoding how) throws IOException {
@@ -70,7 +72,9 @@ class EndTokensTest {
             for (int i = 0; i < found.size(); i++) {
                 int[] whole = endless.get(i).ids();
                 assertEquals(NEW, whole.length);
-                int[] expected = IntStream.of(whole).takeWhile(id -> id != ends[0] && id != ends[1]).toArray();
+                int[] expected = IntStream.of(whole)
+                        .takeWhile(id -> id != ends[0] && id != ends[1])
+                        .toArray();
                 assertArrayEquals(expected, found.get(i).ids());
                 if (expected.length < NEW) {
                     met.add(whole[expected.length]);

@@ -45,7 +45,8 @@ class CheckpointTest {
     }
 
     private static Tensor logits(Gpt2 model) {
-        return model.logits(model.forward(model.ids(new long[] {1, 2, 3}, 1), KvCache.empty(model.config().layers())));
+        return model.logits(model.forward(
+                model.ids(new long[] {1, 2, 3}, 1), KvCache.empty(model.config().layers())));
     }
 
     private static Gpt2 usual() {
@@ -72,7 +73,8 @@ class CheckpointTest {
     @Test
     void aStoredHeadThatEqualsTheEmbeddingStaysTied() throws IOException {
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = load(tensors -> tensors.put(HEAD, tensors.get(EMBEDDING).clone()));
+            Gpt2 model =
+                    load(tensors -> tensors.put(HEAD, tensors.get(EMBEDDING).clone()));
             assertTrue(model.config().tiedHead());
             assertUsual(model);
         }
@@ -81,7 +83,8 @@ class CheckpointTest {
     @Test
     void aStoredHeadThatDiffersIsTheHead() throws IOException {
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = load(tensors -> tensors.put(HEAD, tensors.get(EMBEDDING).mul(new Scalar(2))));
+            Gpt2 model =
+                    load(tensors -> tensors.put(HEAD, tensors.get(EMBEDDING).mul(new Scalar(2))));
             assertFalse(model.config().tiedHead());
             assertTrue(torch.allclose(logits(model), logits(usual()).mul(new Scalar(2))));
         }

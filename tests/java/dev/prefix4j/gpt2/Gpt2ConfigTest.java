@@ -24,12 +24,15 @@ class Gpt2ConfigTest {
     }
 
     private String refused(String key, String value) {
-        String message = assertThrows(InputException.class, () -> read("\"%s\": %s".formatted(key, value)), key + ": " + value)
+        String message = assertThrows(
+                        InputException.class, () -> read("\"%s\": %s".formatted(key, value)), key + ": " + value)
                 .getMessage();
         assertTrue(message.startsWith(t.resolve("config.json") + ": "), message);
         assertEquals(1, message.lines().count(), message);
         assertTrue(message.length() < t.toString().length() + 200, message);
-        assertTrue(!message.contains("Jackson") && !message.contains("JsonReadFeature") && !message.contains("Exception"), message);
+        assertTrue(
+                !message.contains("Jackson") && !message.contains("JsonReadFeature") && !message.contains("Exception"),
+                message);
         return message;
     }
 
@@ -37,7 +40,16 @@ class Gpt2ConfigTest {
     @ValueSource(strings = {"n_layer", "n_head", "n_embd", "n_positions", "n_ctx", "vocab_size", "n_inner"})
     void numbersThatAreNoSizeAreRefusedByKey(String key) {
         for (String value : new String[] {
-            "1e1000000000", "9223372036854775808", "-9223372036854775809", "2147483648", "1.5", "[]", "[1]", "{}", "\"1\"", "true"
+            "1e1000000000",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "2147483648",
+            "1.5",
+            "[]",
+            "[1]",
+            "{}",
+            "\"1\"",
+            "true"
         }) {
             String message = refused(key, value);
             assertTrue(message.contains("key '" + key + "': expected an integer, found "), message);
@@ -77,14 +89,18 @@ class Gpt2ConfigTest {
     void endTokensMayBeNullAListOrOutsideTheVocabulary() throws IOException {
         assertEquals(Set.of(50256), read("\"n_layer\": 1").ends());
         assertEquals(Set.of(), read("\"eos_token_id\": null").ends());
-        assertEquals(Set.of(3, 7), read("\"eos_token_id\": [7, 3, 7, 99999, -1]").ends());
+        assertEquals(
+                Set.of(3, 7), read("\"eos_token_id\": [7, 3, 7, 99999, -1]").ends());
         assertEquals(7, read("\"eos_token_id\": [99999, 7, 3]").eos());
         assertEquals(Set.of(), read("\"eos_token_id\": 99999").ends());
         assertEquals(Set.of(), read("\"eos_token_id\": 9223372036854775808").ends());
         assertThrows(InputException.class, () -> read("\"eos_token_id\": null").eos());
-        for (String value : new String[] {"1.5", "\"7\"", "[7, \"8\"]", "[[7]]", "true", "{\"a\": 7}", "1e1000000000"}) {
+        for (String value :
+                new String[] {"1.5", "\"7\"", "[7, \"8\"]", "[[7]]", "true", "{\"a\": 7}", "1e1000000000"}) {
             String message = refused("eos_token_id", value);
-            assertTrue(message.contains("key 'eos_token_id': expected an integer, a list of integers or null, found "), message);
+            assertTrue(
+                    message.contains("key 'eos_token_id': expected an integer, a list of integers or null, found "),
+                    message);
         }
     }
 

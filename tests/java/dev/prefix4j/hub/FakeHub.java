@@ -206,7 +206,8 @@ public final class FakeHub implements AutoCloseable {
     List<String> downloads() {
         return requests.stream()
                 .filter(request -> request.method().equals("GET"))
-                .filter(request -> request.server().equals("cdn") || !request.path().endsWith(".safetensors"))
+                .filter(request ->
+                        request.server().equals("cdn") || !request.path().endsWith(".safetensors"))
                 .map(request -> request.path().replaceAll(".*/", ""))
                 .sorted()
                 .toList();
@@ -221,7 +222,8 @@ public final class FakeHub implements AutoCloseable {
 
     /** Variables that make this the hub, and a folder the cache. */
     public Map<String, String> environment(Path home, String... more) {
-        Map<String, String> variables = new TreeMap<>(Map.of("HF_ENDPOINT", endpoint() + "/", "HF_HOME", home.toString()));
+        Map<String, String> variables =
+                new TreeMap<>(Map.of("HF_ENDPOINT", endpoint() + "/", "HF_HOME", home.toString()));
         for (int i = 0; i < more.length; i += 2) {
             variables.put(more[i], more[i + 1]);
         }

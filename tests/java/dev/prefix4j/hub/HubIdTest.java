@@ -23,9 +23,35 @@ class HubIdTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", ".", "..", "/gpt2", "./gpt2", "../gpt2", "~/gpt2", "~", "a/b/c", "a\\b", "C:\\gpt2", "a b", "a//b",
-                "a/", "a/../b", "a--b", "a..b", "-a", "a-", "a.git", "é", "gpt2@", "gpt2@../x", "gpt2@a//b", "gpt2@/a",
-                "gpt2@.a", "gpt2@a@b", "builtin:tiny", "gpt2\n"
+                "",
+                ".",
+                "..",
+                "/gpt2",
+                "./gpt2",
+                "../gpt2",
+                "~/gpt2",
+                "~",
+                "a/b/c",
+                "a\\b",
+                "C:\\gpt2",
+                "a b",
+                "a//b",
+                "a/",
+                "a/../b",
+                "a--b",
+                "a..b",
+                "-a",
+                "a-",
+                "a.git",
+                "é",
+                "gpt2@",
+                "gpt2@../x",
+                "gpt2@a//b",
+                "gpt2@/a",
+                "gpt2@.a",
+                "gpt2@a@b",
+                "builtin:tiny",
+                "gpt2\n"
             })
     void pathsAndOtherTextsAreNone(String text) {
         assertEquals(Optional.empty(), HubId.parse(text));

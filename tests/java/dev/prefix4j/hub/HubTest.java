@@ -122,10 +122,12 @@ class HubTest {
         assertModel(folder);
         assertEquals(FakeHub.COMMIT, Files.readString(repository().resolve("refs/main")));
         Path link = folder.resolve("model.safetensors");
-        assertEquals(Path.of("../../blobs", blob("model.safetensors").getFileName().toString()), Files.readSymbolicLink(link));
+        assertEquals(
+                Path.of("../../blobs", blob("model.safetensors").getFileName().toString()),
+                Files.readSymbolicLink(link));
         assertTrue(Files.isSymbolicLink(folder.resolve("generation_config.json")));
-        assertTrue(Files.exists(home.resolve("hub/.locks/models--owner--tiny/"
-                + blob("model.safetensors").getFileName() + ".lock")));
+        assertTrue(Files.exists(home.resolve(
+                "hub/.locks/models--owner--tiny/" + blob("model.safetensors").getFileName() + ".lock")));
         assertEquals(4, blobs().size());
         assertTrue(blobs().stream().allMatch(name -> name.matches("[0-9a-f]{40}|[0-9a-f]{64}")));
     }
@@ -138,8 +140,13 @@ class HubTest {
         Path folder = get(ID);
         assertModel(folder);
         assertEquals(
-                List.of("added_tokens.json", "config.json", "model.safetensors", "special_tokens_map.json",
-                        "tokenizer.json", "tokenizer_config.json"),
+                List.of(
+                        "added_tokens.json",
+                        "config.json",
+                        "model.safetensors",
+                        "special_tokens_map.json",
+                        "tokenizer.json",
+                        "tokenizer_config.json"),
                 hub.downloads());
         hub.requests.clear();
         assertEquals(folder, get(ID, "HF_HUB_OFFLINE", "1"));
@@ -153,7 +160,11 @@ class HubTest {
         assertModel(folder);
         assertFalse(Files.exists(folder.resolve("tokenizer_config.json")));
         assertFalse(Files.exists(folder.resolve("special_tokens_map.json")));
-        assertEquals(1, hub.paths("HEAD").stream().filter(path -> path.endsWith("/tokenizer_config.json")).count());
+        assertEquals(
+                1,
+                hub.paths("HEAD").stream()
+                        .filter(path -> path.endsWith("/tokenizer_config.json"))
+                        .count());
         hub.requests.clear();
         get(ID);
         assertEquals(List.of("/owner/tiny/resolve/main/config.json"), hub.paths("HEAD"));
@@ -203,7 +214,8 @@ class HubTest {
         assertEquals(FakeHub.COMMIT, get(at(FakeHub.COMMIT)).getFileName().toString());
         assertFalse(Files.exists(repository().resolve("refs").resolve(FakeHub.COMMIT)));
         assertEquals(
-                "owner/tiny@v9: " + hub.endpoint().substring(7) + " has no revision 'v9' of this model", refused(at("v9")));
+                "owner/tiny@v9: " + hub.endpoint().substring(7) + " has no revision 'v9' of this model",
+                refused(at("v9")));
     }
 
     @Test
@@ -222,7 +234,8 @@ class HubTest {
     void tokenComesFromTheFileOfTheLogin() throws Exception {
         Files.writeString(home.resolve("token"), "hf_of_the_file\n");
         get(ID);
-        assertEquals(Optional.of("Bearer hf_of_the_file"), hub.requests.getFirst().authorization());
+        assertEquals(
+                Optional.of("Bearer hf_of_the_file"), hub.requests.getFirst().authorization());
     }
 
     @Test
@@ -248,7 +261,8 @@ class HubTest {
     @Test
     void redirectsEnd() {
         hub.fault = exchange -> {
-            exchange.getResponseHeaders().set("Location", exchange.getRequestURI().getRawPath());
+            exchange.getResponseHeaders()
+                    .set("Location", exchange.getRequestURI().getRawPath());
             exchange.sendResponseHeaders(307, -1);
             return true;
         };
@@ -262,7 +276,8 @@ class HubTest {
             exchange.sendResponseHeaders(302, -1);
             return true;
         };
-        assertTrue(refused(ID).endsWith("expected a redirect to an address as safe as its own, found 'file:///etc/passwd'"));
+        assertTrue(refused(ID)
+                .endsWith("expected a redirect to an address as safe as its own, found 'file:///etc/passwd'"));
     }
 
     @Test
@@ -287,7 +302,8 @@ class HubTest {
     }
 
     private boolean isHub(HttpExchange exchange) {
-        return exchange.getLocalAddress().getPort() == Integer.parseInt(hub.endpoint().replaceAll(".*:", ""));
+        return exchange.getLocalAddress().getPort()
+                == Integer.parseInt(hub.endpoint().replaceAll(".*:", ""));
     }
 
     @Test
@@ -332,7 +348,8 @@ class HubTest {
             switch (status) {
                 case 416 -> FakeHub.error(exchange, 416, null);
                 case 206 -> {
-                    exchange.getResponseHeaders().set("Content-Range", "bytes 0-" + (weights.length - 1) + "/" + weights.length);
+                    exchange.getResponseHeaders()
+                            .set("Content-Range", "bytes 0-" + (weights.length - 1) + "/" + weights.length);
                     exchange.sendResponseHeaders(206, weights.length);
                     exchange.getResponseBody().write(weights);
                 }
@@ -362,7 +379,8 @@ class HubTest {
                 new HubEnvironment(hub.environment(home)),
                 listener,
                 new HubClient.Patience(3, Duration.ofMillis(5), Duration.ofSeconds(1)));
-        heard.add(assertThrows(InputException.class, () -> impatient.model(ID, _ -> {})).getMessage());
+        heard.add(assertThrows(InputException.class, () -> impatient.model(ID, _ -> {}))
+                .getMessage());
         assertTrue(heard.getLast().contains(" broke off: "), heard.toString());
         // One of three tries is enough: beside a load, an answer may be late before its body is silent.
         assertTrue(heard.stream().anyMatch(text -> text.contains("nothing arrived for 1.0 s")), heard.toString());
@@ -483,14 +501,16 @@ class HubTest {
                 notThere(new HubId("owner/other", "main"), "HF_TOKEN", "hf_secret"));
         hub.files.remove("tokenizer.json");
         assertEquals(
-                "owner/tiny: expected tokenizer.json, or vocab.json and merges.txt, found neither at " + host, refused(ID));
+                "owner/tiny: expected tokenizer.json, or vocab.json and merges.txt, found neither at " + host,
+                refused(ID));
         hub.files.put("vocab.json", new byte[0]);
         hub.files.put("merges.txt", new byte[0]);
         hub.files.remove("model.safetensors");
         assertTrue(refused(ID).startsWith("owner/tiny: expected model.safetensors, found none at " + host));
         hub.files.remove("config.json");
         assertEquals(host + " has no config.json at revision main of it", notThere(ID));
-        assertEquals(List.of(), heard.stream().filter(text -> text.contains("try")).toList());
+        assertEquals(
+                List.of(), heard.stream().filter(text -> text.contains("try")).toList());
     }
 
     @ParameterizedTest
@@ -538,7 +558,8 @@ class HubTest {
         Map<String, String> environment = hub.environment(home);
         hub.close();
         assertEquals(folder, get(environment, ID));
-        assertTrue(heard.getLast().endsWith("cannot be reached (the connection was refused); using the copy in the cache"));
+        assertTrue(heard.getLast()
+                .endsWith("cannot be reached (the connection was refused); using the copy in the cache"));
         String message = assertThrows(NotOnHubException.class, () -> get(environment, at("v1")))
                 .getMessage();
         assertTrue(message.endsWith(" cannot be reached: the connection was refused"), message);
@@ -579,7 +600,8 @@ class HubTest {
     void whatTransformersDownloadedIsUsed() throws Exception {
         // As its client leaves it: a ref, blobs, links, and .no_exist for what the model does not have.
         Path blobs = Files.createDirectories(repository().resolve("blobs"));
-        Path snapshot = Files.createDirectories(repository().resolve("snapshots").resolve(FakeHub.COMMIT));
+        Path snapshot =
+                Files.createDirectories(repository().resolve("snapshots").resolve(FakeHub.COMMIT));
         Files.createDirectories(repository().resolve(".no_exist").resolve(FakeHub.COMMIT));
         Files.writeString(Files.createDirectories(repository().resolve("refs")).resolve("main"), FakeHub.COMMIT);
         for (String file : List.of("config.json", "model.safetensors", "vocab.json", "merges.txt")) {
@@ -648,7 +670,8 @@ class HubTest {
         Files.delete(folder.resolve(second));
         assertTrue(notThere(ID, "HF_HUB_OFFLINE", "1").startsWith("not all of it is in "));
         hub.files.remove(second);
-        assertTrue(refused(ID).startsWith("owner/tiny: expected " + second + ", which model.safetensors.index.json names"));
+        assertTrue(refused(ID)
+                .startsWith("owner/tiny: expected " + second + ", which model.safetensors.index.json names"));
     }
 
     @ParameterizedTest
@@ -676,10 +699,12 @@ class HubTest {
     @Test
     void checkEndsTheDownloadBeforeTheWeights() {
         Hub checked = new Hub(new HubEnvironment(hub.environment(home)), listener, SHORT);
-        InputException e = assertThrows(InputException.class, () -> checked.model(ID, folder -> {
-            assertTrue(Files.exists(folder.resolve("config.json")));
-            throw new InputException("another kind of model");
-        }));
+        InputException e = assertThrows(
+                InputException.class,
+                () -> checked.model(ID, folder -> {
+                    assertTrue(Files.exists(folder.resolve("config.json")));
+                    throw new InputException("another kind of model");
+                }));
         assertEquals("another kind of model", e.getMessage());
         assertEquals(List.of("config.json"), hub.downloads());
     }
@@ -746,14 +771,16 @@ class HubTest {
         for (Process process : processes) {
             String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             process.waitFor(); // its output has ended
-            assertEquals(repository().resolve("snapshots").resolve(FakeHub.COMMIT).toString(), output.strip());
+            assertEquals(
+                    repository().resolve("snapshots").resolve(FakeHub.COMMIT).toString(), output.strip());
         }
         assertTrue(Files.exists(waits));
         assertEquals(List.of("config.json", "model.safetensors", "tokenizer.json"), hub.downloads());
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"ftp://huggingface.co", "huggingface.co", "https://", "https://user:word@host", "http://a b"})
+    @ValueSource(
+            strings = {"ftp://huggingface.co", "huggingface.co", "https://", "https://user:word@host", "http://a b"})
     void endpointMustBeAnAddress(String endpoint) {
         assertTrue(refused(ID, "HF_ENDPOINT", endpoint).startsWith("HF_ENDPOINT: expected an address such as "));
     }
@@ -763,6 +790,7 @@ class HubTest {
         String message = refused(ID, "HF_TOKEN", "hf_sec\nret");
         assertTrue(message.startsWith("HF_TOKEN: expected an access token"), message);
         assertFalse(message.contains("ret"), message);
-        assertFalse(new HubEnvironment(Map.of("HF_TOKEN", "hf_secret")).toString().contains("hf_secret"));
+        assertFalse(
+                new HubEnvironment(Map.of("HF_TOKEN", "hf_secret")).toString().contains("hf_secret"));
     }
 }

@@ -37,7 +37,11 @@ class BaseModelTest {
         model.weights().forEach((name, weight) -> {
             if (name.contains("ln_")) {
                 Tensor noise = torch.randn_like(weight);
-                weight.detach().copy_(noise.mul(noise).mul(noise).mul(new Scalar(name.endsWith("bias") ? 1e-4 : 0.3)).add(new Scalar(shift)));
+                weight.detach()
+                        .copy_(noise.mul(noise)
+                                .mul(noise)
+                                .mul(new Scalar(name.endsWith("bias") ? 1e-4 : 0.3))
+                                .add(new Scalar(shift)));
             }
         });
         return model;
@@ -48,11 +52,13 @@ class BaseModelTest {
         try (TensorScope _ = new TensorScope();
                 Tokenizer tokenizer = Tokenizer.load(MODEL)) {
             BaseModel.of(model(0), tokenizer).write(temporary);
-            for (torch.ScalarType type : new torch.ScalarType[] {torch.ScalarType.Float, torch.ScalarType.Half, torch.ScalarType.BFloat16}) {
+            for (torch.ScalarType type :
+                    new torch.ScalarType[] {torch.ScalarType.Float, torch.ScalarType.Half, torch.ScalarType.BFloat16}) {
                 Path folder = temporary.resolve(type.toString());
                 Checkpoint.save(model(0), folder, type);
                 Gpt2 form = Checkpoint.load(folder, TorchRuntime.device("cpu"));
-                assertEquals(Optional.empty(), BaseModel.of(form, tokenizer).difference(temporary, "m"), type.toString());
+                assertEquals(
+                        Optional.empty(), BaseModel.of(form, tokenizer).difference(temporary, "m"), type.toString());
             }
             for (Gpt2 other : new Gpt2[] {model(0.01), Checkpoint.load(MODEL, TorchRuntime.device("cpu"))}) {
                 assertEquals(
@@ -72,13 +78,16 @@ class BaseModelTest {
 
     @Test
     void ofPeftsAdaptersTheNamesAreCompared() throws IOException {
-        Files.writeString(temporary.resolve("adapter_config.json"), "{\"base_model_name_or_path\": \"openai-community/gpt2\"}");
+        Files.writeString(
+                temporary.resolve("adapter_config.json"), "{\"base_model_name_or_path\": \"openai-community/gpt2\"}");
         try (TensorScope _ = new TensorScope();
                 Tokenizer tokenizer = Tokenizer.load(MODEL)) {
             BaseModel model = BaseModel.of(model(0), tokenizer);
             assertEquals(Optional.empty(), model.difference(temporary, "gpt2"));
             assertEquals(Optional.empty(), model.difference(temporary, "/models/gpt2"));
-            assertTrue(model.difference(temporary, "/models/distilgpt2").orElseThrow().contains("made for 'openai-community/gpt2'"));
+            assertTrue(model.difference(temporary, "/models/distilgpt2")
+                    .orElseThrow()
+                    .contains("made for 'openai-community/gpt2'"));
         }
     }
 }

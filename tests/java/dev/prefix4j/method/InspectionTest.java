@@ -80,7 +80,11 @@ class InspectionTest {
 
     @Test
     void theNearestWordOfAWordIsItself() {
-        Tensor words = model.weights().get("wte.weight").narrow(0, 5, 3).mul(new Scalar(-2.0)).neg();
+        Tensor words = model.weights()
+                .get("wte.weight")
+                .narrow(0, 5, 3)
+                .mul(new Scalar(-2.0))
+                .neg();
         List<List<Inspection.Near>> near = Inspection.nearest(model, words, 4);
         for (int i = 0; i < 3; i++) {
             assertEquals(5 + i, near.get(i).getFirst().token());

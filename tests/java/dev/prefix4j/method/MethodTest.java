@@ -101,8 +101,9 @@ class MethodTest {
     private static Gpt2 model() {
         TorchRuntime.seed(5);
         Gpt2 model = Checkpoint.initialize(CONFIG, TorchRuntime.device("cpu"));
-        model.weights().forEach((name, weight) -> weight.requires_grad_(false)
-                .add_(torch.randn_like(weight).mul_(new Scalar(name.contains("ln_") ? 0.1 : 0.1))));
+        model.weights()
+                .forEach((name, weight) -> weight.requires_grad_(false)
+                        .add_(torch.randn_like(weight).mul_(new Scalar(name.contains("ln_") ? 0.1 : 0.1))));
         return model;
     }
 
@@ -110,20 +111,26 @@ class MethodTest {
         Random random = new Random(8);
         List<Sequence> sequences = new ArrayList<>();
         for (int[] lengths : new int[][] {{5, 7}, {2, 3}, {9, 12}, {4, 1}}) {
-            sequences.add(new Sequence(random.ints(lengths[0] + lengths[1], 0, 131).toArray(), lengths[0]));
+            sequences.add(
+                    new Sequence(random.ints(lengths[0] + lengths[1], 0, 131).toArray(), lengths[0]));
         }
         return sequences;
     }
 
     private static long targets() {
-        return sequences().stream().mapToLong(s -> s.ids().length - s.sourceLength()).sum();
+        return sequences().stream()
+                .mapToLong(s -> s.ids().length - s.sourceLength())
+                .sum();
     }
 
     private static void train(Tuner tuner, int steps) {
         AdamW optimizer = new AdamW(tuner.parameters(), 0.999, 0);
         for (int i = 0; i < steps; i++) {
             try (TensorScope _ = new TensorScope()) {
-                optimizer.step(1e-2, tuner.gradients(List.of(sequences()), Tuner.Goal.LIKELIHOOD, 1.0 / targets()).gradients());
+                optimizer.step(
+                        1e-2,
+                        tuner.gradients(List.of(sequences()), Tuner.Goal.LIKELIHOOD, 1.0 / targets())
+                                .gradients());
             }
         }
     }
@@ -140,7 +147,10 @@ class MethodTest {
 
     private static List<int[]> generate(Conditioned model) {
         List<int[]> prompts = List.of(new int[] {3, 4, 5}, new int[] {9}, new int[] {1, 2, 3, 4, 5, 6, 7});
-        return new Generator(model).generate(prompts, new Decoding.BeamSearch(3, 1), 9).stream().map(Generation::ids).toList();
+        return new Generator(model)
+                .generate(prompts, new Decoding.BeamSearch(3, 1), 9).stream()
+                        .map(Generation::ids)
+                        .toList();
     }
 
     @ParameterizedTest
@@ -197,7 +207,8 @@ class MethodTest {
     void trainingAndScoringSeeTheSameModel(Case c) {
         Tuner tuner = c.method().tuner(model(), FREEZER);
         train(tuner, 5);
-        double trained = tuner.gradients(List.of(sequences()), Tuner.Goal.LIKELIHOOD, 1).loss() / targets();
+        double trained =
+                tuner.gradients(List.of(sequences()), Tuner.Goal.LIKELIHOOD, 1).loss() / targets();
         assertEquals(Likelihood.of(tuner.current(), sequences(), 4).loss(), trained, 1e-5);
     }
 
@@ -210,34 +221,43 @@ class MethodTest {
         for (Tuner.Goal goal : List.of(
                 Tuner.Goal.LIKELIHOOD,
                 new Tuner.Goal(0.3, Optional.empty(), 0),
-                new Tuner.Goal(0, Optional.of(new PrefixTuning(DIRECT).tuner(model(), FREEZER).current()), 0))) {
+                new Tuner.Goal(
+                        0,
+                        Optional.of(
+                                new PrefixTuning(DIRECT).tuner(model(), FREEZER).current()),
+                        0))) {
             Map<String, Tensor> directions = new LinkedHashMap<>();
             double slope = 0;
             var gradients = tuner.gradients(List.of(sequences()), goal, 0.25).gradients();
             for (var entry : tuner.parameters().entrySet()) {
                 Tensor gradient = gradients.get(entry.getKey()).dense();
-                Tensor direction = gradient.div(new Scalar(1e-12 + torch.norm(gradient).item_double())).detach();
+                Tensor direction = gradient.div(
+                                new Scalar(1e-12 + torch.norm(gradient).item_double()))
+                        .detach();
                 directions.put(entry.getKey(), direction);
                 slope += torch.sum(gradient.mul(direction)).item_double();
             }
             double step = 2e-3;
-            double difference = (moved(tuner, directions, step, goal) - moved(tuner, directions, -step, goal)) / (2 * step);
+            double difference =
+                    (moved(tuner, directions, step, goal) - moved(tuner, directions, -step, goal)) / (2 * step);
             assertEquals(0.25 * difference, slope, 0.02 * slope, goal.toString());
         }
     }
 
     private static double moved(Tuner tuner, Map<String, Tensor> directions, double by, Tuner.Goal goal) {
-        directions.forEach((name, direction) ->
-                tuner.parameters().get(name).detach().add_(direction.mul(new Scalar(by))));
+        directions.forEach(
+                (name, direction) -> tuner.parameters().get(name).detach().add_(direction.mul(new Scalar(by))));
         double loss = tuner.gradients(List.of(sequences()), goal, 1).loss();
-        directions.forEach((name, direction) ->
-                tuner.parameters().get(name).detach().sub_(direction.mul(new Scalar(by))));
+        directions.forEach(
+                (name, direction) -> tuner.parameters().get(name).detach().sub_(direction.mul(new Scalar(by))));
         return loss;
     }
 
     @Test
     void lowRankChangesAndAdaptersStartAtTheModel() {
-        double alone = Likelihood.of(Conditioned.plain(FREEZER.freeze(model(), FrozenGpt2.Changes.NONE)), sequences(), 4).loss();
+        double alone = Likelihood.of(
+                        Conditioned.plain(FREEZER.freeze(model(), FrozenGpt2.Changes.NONE)), sequences(), 4)
+                .loss();
         Tuner lora = new LoraTuning(4, 8).tuner(model(), FREEZER);
         assertEquals(alone, Likelihood.of(lora.current(), sequences(), 4).loss(), 1e-6);
         Tuner adapter = new AdapterTuning(4).tuner(model(), FREEZER);
@@ -263,11 +283,13 @@ class MethodTest {
         AdapterFolder.save(method, kept, CONFIG, temporary.resolve("a"), "base", Optional.empty());
         List<Sequence> longer = sequences().stream()
                 .map(s -> new Sequence(
-                        java.util.stream.IntStream.concat(java.util.Arrays.stream(context), java.util.Arrays.stream(s.ids()))
+                        java.util.stream.IntStream.concat(
+                                        java.util.Arrays.stream(context), java.util.Arrays.stream(s.ids()))
                                 .toArray(),
                         s.sourceLength() + context.length))
                 .toList();
-        double expected = Likelihood.of(Conditioned.plain(FREEZER.freeze(model, FrozenGpt2.Changes.NONE)), longer, 4).loss();
+        double expected = Likelihood.of(Conditioned.plain(FREEZER.freeze(model, FrozenGpt2.Changes.NONE)), longer, 4)
+                .loss();
         Conditioned loaded = AdapterFolder.apply(temporary.resolve("a"), model);
         assertEquals(expected, Likelihood.of(loaded, sequences(), 4).loss(), 1e-5);
     }
@@ -276,11 +298,18 @@ class MethodTest {
     void virtualTokensStartFromRealWords() {
         Gpt2 model = model();
         int[] words = {5, 6, 7};
-        for (Method method : List.of(new PrefixTuning(MLP), new EmbeddingTuning(DIRECT), new LayerTuning(DIRECT, 1, 2))) {
+        for (Method method :
+                List.of(new PrefixTuning(MLP), new EmbeddingTuning(DIRECT), new LayerTuning(DIRECT, 1, 2))) {
             SoftPromptTuner prompts = (SoftPromptTuner) method.tuner(model, FREEZER);
             Tensor wanted = prompts.ofWords(model, words);
             assertTrue(prompts.start(wanted) < 1e-4, method.toString());
-            assertTrue(prompts.stored().get(SoftPromptTuner.VECTORS).sub(wanted).abs().max().item_double() < 1e-4);
+            assertTrue(prompts.stored()
+                            .get(SoftPromptTuner.VECTORS)
+                            .sub(wanted)
+                            .abs()
+                            .max()
+                            .item_double()
+                    < 1e-4);
         }
         SoftPromptTuner embedding = (SoftPromptTuner) new EmbeddingTuning(DIRECT).tuner(model, FREEZER);
         Tensor words5 = embedding.ofWords(model, words);
@@ -295,9 +324,16 @@ class MethodTest {
         Path folder = temporary.resolve("lora");
         AdapterFolder.save(new LoraTuning(3, 8), tuner.stored(), CONFIG, folder, "base", Optional.empty());
         InputException e = assertThrows(InputException.class, () -> AdapterFolder.apply(folder, model()));
-        assertTrue(e.getMessage().contains("expected shape [3, 32] by adapter_config.json and the model, found [2, 32]"), e.getMessage());
+        assertTrue(
+                e.getMessage().contains("expected shape [3, 32] by adapter_config.json and the model, found [2, 32]"),
+                e.getMessage());
         AdapterFolder.save(new FineTuning(), tuner.stored(), CONFIG, folder, "base", Optional.empty());
         e = assertThrows(InputException.class, () -> AdapterFolder.apply(folder, model()));
-        assertTrue(e.getMessage().contains("expected 40 tensors, found 6; missing 'h.0.attn.c_attn.bias', 'h.0.attn.c_attn.weight' and 38 more; not expected 'base_model.model.transformer.h.0.attn.c_attn.lora_A.weight'"), e.getMessage());
+        assertTrue(
+                e.getMessage()
+                        .contains("expected 40 tensors, found 6; missing 'h.0.attn.c_attn.bias',"
+                                + " 'h.0.attn.c_attn.weight' and 38 more; not expected"
+                                + " 'base_model.model.transformer.h.0.attn.c_attn.lora_A.weight'"),
+                e.getMessage());
     }
 }

@@ -67,7 +67,8 @@ class PeftAdapterTest {
 
     static Stream<String> adapters() throws IOException {
         try (Stream<Path> folders = Files.list(ROOT)) {
-            return folders.filter(folder -> Files.exists(folder.resolve("expected.json")))
+            return folders
+                    .filter(folder -> Files.exists(folder.resolve("expected.json")))
                     .map(folder -> folder.getFileName().toString())
                     .sorted()
                     .toList()
@@ -85,7 +86,11 @@ class PeftAdapterTest {
     @ParameterizedTest
     @MethodSource("adapters")
     void mergedFolderGivesTheIdsOfPeft(String name) throws IOException {
-        boolean weights = JSON.readTree(ROOT.resolve(name).resolve("adapter_config.json").toFile()).get("peft_type").asText().equals("LORA");
+        boolean weights = JSON.readTree(
+                        ROOT.resolve(name).resolve("adapter_config.json").toFile())
+                .get("peft_type")
+                .asText()
+                .equals("LORA");
         Gpt2 model = model();
         if (!weights) {
             InputException e = assertThrows(InputException.class, () -> AdapterFolder.merge(ROOT.resolve(name), model));
@@ -93,10 +98,13 @@ class PeftAdapterTest {
             return;
         }
         Path merged = temporary.resolve("merged");
-        Checkpoint.export(ROOT.resolve("model"), AdapterFolder.merge(ROOT.resolve(name), model), merged, torch.ScalarType.Float);
+        Checkpoint.export(
+                ROOT.resolve("model"), AdapterFolder.merge(ROOT.resolve(name), model), merged, torch.ScalarType.Float);
         Gpt2 alone = Checkpoint.load(merged, TorchRuntime.device("cpu"));
         assertGivesTheIdsOfPeft(
-                Conditioned.plain(new FrozenGpt2(alone, FrozenGpt2.Changes.NONE, FrozenGpt2.Options.of(alone, Precision.FP32))), name);
+                Conditioned.plain(
+                        new FrozenGpt2(alone, FrozenGpt2.Changes.NONE, FrozenGpt2.Options.of(alone, Precision.FP32))),
+                name);
     }
 
     private static void assertGivesTheIdsOfPeft(Conditioned conditioned, String name) throws IOException {
@@ -107,18 +115,24 @@ class PeftAdapterTest {
             }
         }
         List<Generation> found = new Generator(conditioned).generate(prompts, new Decoding.Greedy(), 10);
-        JsonNode expected = JSON.readTree(ROOT.resolve(name).resolve("expected.json").toFile()).get("ids");
+        JsonNode expected = JSON.readTree(
+                        ROOT.resolve(name).resolve("expected.json").toFile())
+                .get("ids");
         assertEquals(expected.size(), found.size());
         for (int i = 0; i < found.size(); i++) {
-            assertArrayEquals(JSON.treeToValue(expected.get(i), int[].class), found.get(i).ids(), "prompt " + i);
+            assertArrayEquals(
+                    JSON.treeToValue(expected.get(i), int[].class), found.get(i).ids(), "prompt " + i);
         }
     }
 
     /** A copy of an adapter with another value of a key. */
     private Path with(String adapter, String key, String value) throws IOException {
         Path folder = Files.createDirectories(temporary.resolve("copy"));
-        Files.copy(ROOT.resolve(adapter).resolve("adapter_model.safetensors"), folder.resolve("adapter_model.safetensors"));
-        ObjectNode config = (ObjectNode) JSON.readTree(ROOT.resolve(adapter).resolve("adapter_config.json").toFile());
+        Files.copy(
+                ROOT.resolve(adapter).resolve("adapter_model.safetensors"),
+                folder.resolve("adapter_model.safetensors"));
+        ObjectNode config = (ObjectNode) JSON.readTree(
+                ROOT.resolve(adapter).resolve("adapter_config.json").toFile());
         String text = config.put(key, "@@").toString().replace("\"@@\"", value);
         Files.writeString(folder.resolve("adapter_config.json"), text);
         return folder;
@@ -126,38 +140,38 @@ class PeftAdapterTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            layer_replication        | [[0,1],[0,1]]
-            target_parameters        | ["x"]
-            use_qalora               | true
-            alora_invocation_tokens  | [1]
-            init_lora_weights        | "pissa"
-            init_lora_weights        | "olora"
-            megatron_config          | {"a":1}
-            something_new            | 0.5
-            r                        | 1e1000000000
-            r                        | 99999999999999999999
-            r                        | 0
-            r                        | 2147483647
-            lora_alpha               | 1e400
-            lora_alpha               | "NaN"
-            alpha_pattern            | {"c_attn": -1e300}
-            alpha_pattern            | {"(a+)+$((": 3}
-            alpha_pattern            | {"(.*)*(.*)*(.*)*(.*)*(.*)*(.*)*!": 3}
-            rank_pattern             | {"c_attn": -1}
-            rank_pattern             | [4]
-            layers_to_transform      | [-1]
-            layers_to_transform      | [99999999999]
-            trainable_token_indices  | [-1]
-            trainable_token_indices  | [5, 5]
-            trainable_token_indices  | [300]
-            target_modules           | 7
-            target_modules           | ["nothing"]
-            exclude_modules          | "["
-            modules_to_save          | "x"
-            bias                     | "some"
-            task_type                | "SEQ_CLS"
-            peft_type                | "IA3"
-            """)
+        layer_replication        | [[0,1],[0,1]]
+        target_parameters        | ["x"]
+        use_qalora               | true
+        alora_invocation_tokens  | [1]
+        init_lora_weights        | "pissa"
+        init_lora_weights        | "olora"
+        megatron_config          | {"a":1}
+        something_new            | 0.5
+        r                        | 1e1000000000
+        r                        | 99999999999999999999
+        r                        | 0
+        r                        | 2147483647
+        lora_alpha               | 1e400
+        lora_alpha               | "NaN"
+        alpha_pattern            | {"c_attn": -1e300}
+        alpha_pattern            | {"(a+)+$((": 3}
+        alpha_pattern            | {"(.*)*(.*)*(.*)*(.*)*(.*)*(.*)*!": 3}
+        rank_pattern             | {"c_attn": -1}
+        rank_pattern             | [4]
+        layers_to_transform      | [-1]
+        layers_to_transform      | [99999999999]
+        trainable_token_indices  | [-1]
+        trainable_token_indices  | [5, 5]
+        trainable_token_indices  | [300]
+        target_modules           | 7
+        target_modules           | ["nothing"]
+        exclude_modules          | "["
+        modules_to_save          | "x"
+        bias                     | "some"
+        task_type                | "SEQ_CLS"
+        peft_type                | "IA3"
+        """)
     void whatChangesAResultAndIsNotAppliedIsRefusedByName(String key, String value) throws IOException {
         Path folder = with("c_attn", key, value);
         InputException e = assertThrows(InputException.class, () -> AdapterFolder.apply(folder, model()));
@@ -174,7 +188,11 @@ class PeftAdapterTest {
     void differencesOfTensorsAreShown() throws IOException {
         Path folder = with("c_attn", "target_modules", "[\"c_attn\", \"c_fc\"]");
         InputException e = assertThrows(InputException.class, () -> AdapterFolder.apply(folder, model()));
-        assertTrue(e.getMessage().contains("expected 8 tensors, found 4; missing 'base_model.model.transformer.h.0.mlp.c_fc.lora_A.weight'"), e.getMessage());
+        assertTrue(
+                e.getMessage()
+                        .contains("expected 8 tensors, found 4; missing"
+                                + " 'base_model.model.transformer.h.0.mlp.c_fc.lora_A.weight'"),
+                e.getMessage());
     }
 
     @Test
@@ -190,7 +208,9 @@ class PeftAdapterTest {
         Path other = Files.createDirectories(temporary.resolve("other"));
         Files.writeString(other.resolve("adapter_config.json"), "{\"config\":{\"architecture\":\"prefix_tuning\"}}");
         Files.writeString(other.resolve("pytorch_adapter.bin"), "x");
-        refused(other, "adapter_config.json: expected an adapter of PEFT or prefix4j, found one of the library adapters");
+        refused(
+                other,
+                "adapter_config.json: expected an adapter of PEFT or prefix4j, found one of the library adapters");
     }
 
     private static void refused(Path folder, String because) {

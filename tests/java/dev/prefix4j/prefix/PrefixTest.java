@@ -146,7 +146,12 @@ class PrefixTest {
         try (Prefix prefix = prefix(encoder)) {
             Method method = new PrefixTuning(new Vectors(4, Reparametrization.MLP, 16));
             AdapterFolder.save(
-                    method, Map.of(SoftPromptTuner.VECTORS, prefix.vectors()), model.config(), temporary.resolve("a"), "base", Optional.empty());
+                    method,
+                    Map.of(SoftPromptTuner.VECTORS, prefix.vectors()),
+                    model.config(),
+                    temporary.resolve("a"),
+                    "base",
+                    Optional.empty());
             Conditioned loaded = AdapterFolder.apply(temporary.resolve("a"), model);
             assertTrue(loaded.prompt().activations().equal(prefix.vectors()));
             assertEquals(
@@ -158,16 +163,14 @@ class PrefixTest {
     @Test
     void rejectsPrefixOfAnotherWidth() {
         InputException read = assertThrows(
-                InputException.class,
-                () -> AdapterFolder.apply(Path.of("tests/resources/parity/odd/adapter"), model));
+                InputException.class, () -> AdapterFolder.apply(Path.of("tests/resources/parity/odd/adapter"), model));
         assertEquals(
-                "tests/resources/parity/odd/adapter: an adapter of another model: expected 3 layers, 2 heads and width 24,"
-                        + " found 2 layers, 3 heads and width 12",
+                "tests/resources/parity/odd/adapter: an adapter of another model: expected 3 layers, 2 heads and width"
+                        + " 24, found 2 layers, 3 heads and width 12",
                 read.getMessage());
         PrefixShape odd = new PrefixShape(2, 2, 3, 4);
         try (Prefix prefix = new Prefix(odd, torch.zeros(2, odd.rowWidth()), model.device())) {
-            InputException e = assertThrows(
-                    InputException.class, () -> new Generator(model, Optional.of(prefix)));
+            InputException e = assertThrows(InputException.class, () -> new Generator(model, Optional.of(prefix)));
             assertEquals(
                     "prefix: a prefix of another model: expected 3 layers, 2 heads and width 24,"
                             + " found 2 layers, 3 heads and width 12",
@@ -200,9 +203,12 @@ class PrefixTest {
             Generator generator = new Generator(model, Optional.of(prefix));
             List<int[]> besideOthers = List.of(prompt, new int[] {8, 1, 2, 3, 4, 5, 6, 7, 8}, new int[] {2});
             for (Decoding how : List.of(
-                    new Decoding.Greedy(), new Decoding.BeamSearch(1, 1), new Decoding.Sampling(1, 1, 1),
+                    new Decoding.Greedy(),
+                    new Decoding.BeamSearch(1, 1),
+                    new Decoding.Sampling(1, 1, 1),
                     new Decoding.Sampling(0.7, 0, 1e-6))) {
-                int[] found = generator.generate(besideOthers, how, 10).getFirst().ids();
+                int[] found =
+                        generator.generate(besideOthers, how, 10).getFirst().ids();
                 assertEquals(expected, java.util.Arrays.stream(found).boxed().toList(), how.toString());
             }
         }
@@ -214,7 +220,8 @@ class PrefixTest {
         List<int[]> prompts = java.util.Collections.nCopies(4_000, new int[] {3, 4, 5});
         double[] probabilities = new double[97];
         try (NoGradGuard _ = new NoGradGuard()) {
-            Tensor logits = model.logits(model.forward(model.ids(new long[] {3, 4, 5}, 1), KvCache.empty(3)).narrow(1, 2, 1));
+            Tensor logits = model.logits(model.forward(model.ids(new long[] {3, 4, 5}, 1), KvCache.empty(3))
+                    .narrow(1, 2, 1));
             Tensor p = torch.softmax(logits.view(-1), 0);
             for (int i = 0; i < 97; i++) {
                 probabilities[i] = p.get(i).item_double();
@@ -248,12 +255,15 @@ class PrefixTest {
             int size = n;
             int repeating = 0;
             for (Decoding how : List.of(
-                    new Decoding.Greedy(), new Decoding.BeamSearch(1, 1), new Decoding.BeamSearch(4, 1),
+                    new Decoding.Greedy(),
+                    new Decoding.BeamSearch(1, 1),
+                    new Decoding.BeamSearch(4, 1),
                     new Decoding.Sampling(0.2, 0, 1))) {
                 repeating += generator.generate(prompts, how, OutputRules.exactly(30)).stream()
                         .mapToInt(one -> repeats(one.ids(), size) ? 1 : 0)
                         .sum();
-                for (var one : generator.generate(prompts, how, new OutputRules(30, 30, n, OutputRules.Counted.OUTPUT))) {
+                for (var one :
+                        generator.generate(prompts, how, new OutputRules(30, 30, n, OutputRules.Counted.OUTPUT))) {
                     assertEquals(30, one.ids().length, how.toString());
                     assertFalse(repeats(one.ids(), n), how + ", " + n + ": " + java.util.Arrays.toString(one.ids()));
                 }
@@ -274,15 +284,30 @@ class PrefixTest {
         int own = 0;
         int both = 0;
         for (int i = 0; i < 30; i++) {
-            List<int[]> prompts = List.of(java.util.stream.IntStream.range(i, i + 10 + i % 7).toArray());
-            int plain = generator.generate(prompts, new Decoding.BeamSearch(6, 1), 12).getFirst().ids().length;
-            int counted = generator.generate(prompts, new Decoding.BeamSearch(6, 1, true), 12).getFirst().ids().length;
+            List<int[]> prompts =
+                    List.of(java.util.stream.IntStream.range(i, i + 10 + i % 7).toArray());
+            int plain = generator
+                    .generate(prompts, new Decoding.BeamSearch(6, 1), 12)
+                    .getFirst()
+                    .ids()
+                    .length;
+            int counted = generator
+                    .generate(prompts, new Decoding.BeamSearch(6, 1, true), 12)
+                    .getFirst()
+                    .ids()
+                    .length;
             assertTrue(counted <= plain, counted + " tokens, " + plain);
             own += plain;
             both += counted;
             assertArrayEquals( // what is divided by is 1 in both
-                    generator.generate(prompts, new Decoding.BeamSearch(6, 0), 12).getFirst().ids(),
-                    generator.generate(prompts, new Decoding.BeamSearch(6, 0, true), 12).getFirst().ids());
+                    generator
+                            .generate(prompts, new Decoding.BeamSearch(6, 0), 12)
+                            .getFirst()
+                            .ids(),
+                    generator
+                            .generate(prompts, new Decoding.BeamSearch(6, 0, true), 12)
+                            .getFirst()
+                            .ids());
         }
         assertTrue(both < own, "the test says nothing if no output differs: " + own);
     }
@@ -291,10 +316,14 @@ class PrefixTest {
     void whatIsForbiddenIsInNoOutput() {
         Generator generator = new Generator(model, Optional.empty());
         List<int[]> prompts = List.of(new int[] {3, 4, 5}, new int[] {8, 1});
-        for (Decoding how : List.of(new Decoding.Greedy(), new Decoding.BeamSearch(4, 1), new Decoding.Sampling(1, 0, 1))) {
+        for (Decoding how :
+                List.of(new Decoding.Greedy(), new Decoding.BeamSearch(4, 1), new Decoding.Sampling(1, 0, 1))) {
             java.util.Set<Integer> used = new java.util.HashSet<>();
-            generator.generate(prompts, how, OutputRules.exactly(20)).forEach(one -> java.util.Arrays.stream(one.ids()).forEach(used::add));
-            for (Generation one : generator.generate(prompts, how, new OutputRules(20, 20, 0, OutputRules.Counted.ALL, 1, used))) {
+            generator
+                    .generate(prompts, how, OutputRules.exactly(20))
+                    .forEach(one -> java.util.Arrays.stream(one.ids()).forEach(used::add));
+            for (Generation one :
+                    generator.generate(prompts, how, new OutputRules(20, 20, 0, OutputRules.Counted.ALL, 1, used))) {
                 assertTrue(java.util.Arrays.stream(one.ids()).noneMatch(used::contains), how.toString());
             }
         }
@@ -316,12 +345,16 @@ class PrefixTest {
         try (Prefix prefix = prefix(encoder(Reparametrization.DIRECT, 10))) {
             Generator generator = new Generator(model, Optional.of(prefix));
             InputException e = assertThrows(
-                    InputException.class,
-                    () -> generator.generate(List.of(new int[40]), new Decoding.Greedy(), 15));
+                    InputException.class, () -> generator.generate(List.of(new int[40]), new Decoding.Greedy(), 15));
             assertEquals(
-                    "too long for the model: 10 positions of prefix + 40 of tokens + 15 to generate = 65, the model has 64",
+                    "too long for the model: 10 positions of prefix + 40 of tokens + 15 to generate = 65, the model"
+                            + " has 64",
                     e.getMessage());
-            assertEquals(1, generator.generate(List.of(new int[40]), new Decoding.Greedy(), 14).size());
+            assertEquals(
+                    1,
+                    generator
+                            .generate(List.of(new int[40]), new Decoding.Greedy(), 14)
+                            .size());
         }
     }
 }

@@ -41,8 +41,19 @@ class CopyingStartTest {
         TorchRuntime.seed(5);
         return Checkpoint.initialize(
                 new Gpt2Config(
-                        layers, heads, 128, 128, vocabulary, 512, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false, true,
-                        0, 0),
+                        layers,
+                        heads,
+                        128,
+                        128,
+                        vocabulary,
+                        512,
+                        Gpt2Config.Activation.GELU_TANH,
+                        1e-5,
+                        true,
+                        false,
+                        true,
+                        0,
+                        0),
                 TorchRuntime.device("cpu"));
     }
 
@@ -55,10 +66,12 @@ class CopyingStartTest {
             RunningText running = RunningText.encode(text, tokenizer, 0);
             for (int heads : new int[] {4, 8}) {
                 Gpt2 model = model(3, heads, tokenizer.vocabularySize());
-                double uniform = TextLikelihood.of(model, running.ids(), running.bytes()).loss();
+                double uniform =
+                        TextLikelihood.of(model, running.ids(), running.bytes()).loss();
                 Induction before = Induction.of(model, 50, 1);
                 CopyingStart.apply(model, corpus);
-                double prepared = TextLikelihood.of(model, running.ids(), running.bytes()).loss();
+                double prepared =
+                        TextLikelihood.of(model, running.ids(), running.bytes()).loss();
                 Induction after = Induction.of(model, 50, 1);
                 assertTrue(before.accuracy() < 0.05, before.toString());
                 assertTrue(after.first() - after.second() > 2, heads + " heads: " + after);

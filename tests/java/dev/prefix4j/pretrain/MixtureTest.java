@@ -118,7 +118,8 @@ class MixtureTest {
         Set<Integer> unseen = new HashSet<>(all);
         unseen.removeAll(read);
         assertTrue(unseen.size() <= rest);
-        assertFalse(Arrays.equals(mixture.row(0).ids(), mixture.row(rows + 1).ids()), "the next epoch has another order");
+        assertFalse(
+                Arrays.equals(mixture.row(0).ids(), mixture.row(rows + 1).ids()), "the next epoch has another order");
     }
 
     @Test
@@ -211,7 +212,8 @@ class MixtureTest {
                 String said = target.toLowerCase(java.util.Locale.ROOT);
                 for (String value : values(example.source())) {
                     assertTrue(
-                            value.equals("yes") || value.equals("no")
+                            value.equals("yes")
+                                    || value.equals("no")
                                     || said.contains(value.toLowerCase(java.util.Locale.ROOT)),
                             value + " in " + example);
                 }
@@ -230,7 +232,9 @@ class MixtureTest {
                     .getMessage()
                     .startsWith("mixture: expected kinds with shares"));
         }
-        assertEquals("mixture: expected shares that sum to 1, found 0.5",
-                assertThrows(InputException.class, () -> Mixture.parse("prose=0.5")).getMessage());
+        assertEquals(
+                "mixture: expected shares that sum to 1, found 0.5",
+                assertThrows(InputException.class, () -> Mixture.parse("prose=0.5"))
+                        .getMessage());
     }
 }

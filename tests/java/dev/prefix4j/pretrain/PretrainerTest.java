@@ -63,15 +63,25 @@ class PretrainerTest {
     }
 
     private static PretrainConfig config(int steps, double muon) {
-        return new PretrainConfig(
-                steps, 0, 4, 2, 5e-3, muon, 0.1, 5, 0.1, 0.95, 1, 10, 10, Mixture.parse(MIXTURE), 3);
+        return new PretrainConfig(steps, 0, 4, 2, 5e-3, muon, 0.1, 5, 0.1, 0.95, 1, 10, 10, Mixture.parse(MIXTURE), 3);
     }
 
     private Gpt2 model() {
         TorchRuntime.seed(1);
         Gpt2Config config = new Gpt2Config(
-                2, 2, 16, LENGTH, tokenizer.vocabularySize(), 64, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false,
-                true, 0, 0);
+                2,
+                2,
+                16,
+                LENGTH,
+                tokenizer.vocabularySize(),
+                64,
+                Gpt2Config.Activation.GELU_TANH,
+                1e-5,
+                true,
+                false,
+                true,
+                0,
+                0);
         return Checkpoint.initialize(config, TorchRuntime.device("cpu"));
     }
 
@@ -79,8 +89,13 @@ class PretrainerTest {
         try (TensorScope _ = new TensorScope()) {
             Gpt2 model = model();
             Mixture mixture = new Mixture(corpus, tokenizer, 0, config.mixture(), LENGTH, config.seed());
-            return new Pretrainer(model, config, mixture, validation, run, () ->
-                            Checkpoint.save(model, run.folder().resolve("model"), torch.ScalarType.Float))
+            return new Pretrainer(
+                            model,
+                            config,
+                            mixture,
+                            validation,
+                            run,
+                            () -> Checkpoint.save(model, run.folder().resolve("model"), torch.ScalarType.Float))
                     .train(new TrainListener() {}, stop);
         }
     }
@@ -108,7 +123,9 @@ class PretrainerTest {
                 assertEquals(60, result.steps());
                 assertTrue(result.finished());
                 assertTrue(Math.abs(first - Math.log(320)) < 0.5, "begins near ln V, was " + first);
-                assertTrue(result.validation().loss() < 0.75 * first, first + " to " + result.validation().loss());
+                assertTrue(
+                        result.validation().loss() < 0.75 * first,
+                        first + " to " + result.validation().loss());
             }
         }
     }
@@ -130,7 +147,8 @@ class PretrainerTest {
                 try (RunDirectory run = RunDirectory.open(parts)) {
                     int[] left = {steps};
                     assertFalse(finished);
-                    finished = train(run, config(25, muon), () -> --left[0] == 0).finished();
+                    finished =
+                            train(run, config(25, muon), () -> --left[0] == 0).finished();
                 }
             }
             try (RunDirectory run = RunDirectory.open(parts)) {
@@ -142,13 +160,18 @@ class PretrainerTest {
 
     @Test
     void minutesBoundARun() {
-        PretrainConfig config = new PretrainConfig(
-                0, 0.02, 4, 2, 5e-3, 0, 0.1, 5, 0.1, 0.95, 1, 1000, 1000, Mixture.parse(MIXTURE), 3);
+        PretrainConfig config =
+                new PretrainConfig(0, 0.02, 4, 2, 5e-3, 0, 0.1, 5, 0.1, 0.95, 1, 1000, 1000, Mixture.parse(MIXTURE), 3);
         try (RunDirectory run = create("run")) {
             Pretrainer.Result result = train(run, config, () -> false);
             assertTrue(result.finished());
             assertTrue(result.seconds() >= 1.2 && result.seconds() < 10, "took " + result.seconds());
-            double last = run.metrics().stream().filter(l -> l.has("lr")).toList().getLast().path("lr").asDouble();
+            double last = run.metrics().stream()
+                    .filter(l -> l.has("lr"))
+                    .toList()
+                    .getLast()
+                    .path("lr")
+                    .asDouble();
             assertTrue(last < 0.3 * 5e-3, "the schedule follows the time, ended with " + last);
         }
     }
@@ -158,17 +181,22 @@ class PretrainerTest {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             Gpt2 model = model();
-            double expected = TextLikelihood.of(model, validation.ids(), validation.bytes()).loss();
+            double expected = TextLikelihood.of(model, validation.ids(), validation.bytes())
+                    .loss();
             for (torch.ScalarType type : List.of(torch.ScalarType.Float, torch.ScalarType.Half)) {
                 Path target = folder.resolve("saved-" + type);
                 Checkpoint.save(model, target, type);
                 Gpt2 loaded = Checkpoint.load(target, model.device());
                 assertEquals(model.config(), loaded.config());
-                double loss = TextLikelihood.of(loaded, validation.ids(), validation.bytes()).loss();
+                double loss = TextLikelihood.of(loaded, validation.ids(), validation.bytes())
+                        .loss();
                 assertEquals(expected, loss, type == torch.ScalarType.Half ? 1e-3 : 1e-6);
                 assertEquals(
                         type == torch.ScalarType.Half ? "float16" : "float32",
-                        new ObjectMapper().readTree(target.resolve("config.json").toFile()).path("dtype").asText());
+                        new ObjectMapper()
+                                .readTree(target.resolve("config.json").toFile())
+                                .path("dtype")
+                                .asText());
             }
         }
     }
@@ -192,8 +220,12 @@ class PretrainerTest {
                 assertArrayEquals(shape, update.sizes().vec().get());
                 double scale = Math.sqrt(Math.max(1, (double) shape[1] / shape[0]));
                 Tensor values = torch.linalg_svdvals(update);
-                assertTrue(values.max().item_double() < 1.3 * scale, "largest " + values.max().item_double());
-                assertTrue(values.median().item_double() > 0.6 * scale, "median " + values.median().item_double());
+                assertTrue(
+                        values.max().item_double() < 1.3 * scale,
+                        "largest " + values.max().item_double());
+                assertTrue(
+                        values.median().item_double() > 0.6 * scale,
+                        "median " + values.median().item_double());
             }
         }
     }
@@ -201,7 +233,8 @@ class PretrainerTest {
     @Test
     void stepsLeaveNothingBehind() {
         PretrainConfig config = config(480, 0.02);
-        // The tokenizer's library keeps up to 10,000 words that it has met: here it meets them all before the steps are watched.
+        // The tokenizer's library keeps up to 10,000 words that it has met: here it meets them all before the steps are
+        // watched.
         Mixture rows = new Mixture(corpus, tokenizer, 0, config.mixture(), LENGTH, config.seed());
         LongStream.range(0, (long) config.steps() * config.rows()).forEach(rows::row);
         try (RunDirectory run = create("run")) {

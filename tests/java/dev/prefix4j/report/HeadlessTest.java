@@ -26,8 +26,13 @@ class HeadlessTest {
     })
     void aHostDecidesWhetherPlotsSetAwtHeadless(String type, String option, String headless) throws Exception {
         List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m", option, "-cp",
-                System.getProperty("java.class.path"), HeadlessTest.class.getName(), type));
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx64m",
+                option,
+                "-cp",
+                System.getProperty("java.class.path"),
+                HeadlessTest.class.getName(),
+                type));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         assertEquals(headless, new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
         assertEquals(0, process.waitFor());

@@ -29,7 +29,8 @@ class LongRunTest {
         try (Writer out = Files.newBufferedWriter(
                 run.resolve("metrics.jsonl"), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             for (int i = from; i <= to; i++) {
-                out.write("{\"step\":" + i + ",\"loss\":" + loss(i) + ",\"lr\":1e-3,\"grad_norm\":0.5,\"tokens\":10,\"seconds\":0.25}\n");
+                out.write("{\"step\":" + i + ",\"loss\":" + loss(i)
+                        + ",\"lr\":1e-3,\"grad_norm\":0.5,\"tokens\":10,\"seconds\":0.25}\n");
                 if (i % 100 == 0) {
                     out.write("{\"step\":" + i + ",\"valid_loss\":" + (i == 123_400 ? 1.5 : 3) + "}\n");
                 }
@@ -94,9 +95,13 @@ class LongRunTest {
     void hostileLogsEndInOneLine() throws IOException {
         Files.writeString(run.resolve("config.json"), "{}");
         refused("{\"step\":1,\"loss\":1e1000000000}\n", "metrics.jsonl:1: key 'loss': expected a finite number");
-        refused("{\"step\":1e1000000000,\"loss\":1}\n", "metrics.jsonl:1: expected a JSON object with a 'step', found other text");
+        refused(
+                "{\"step\":1e1000000000,\"loss\":1}\n",
+                "metrics.jsonl:1: expected a JSON object with a 'step', found other text");
         refused("{\"step\":-1,\"loss\":1}\n", "metrics.jsonl:1: key 'step': expected at least 0, found -1");
-        refused("{\"step\":1,\"loss\":NaN}\n", "metrics.jsonl:1: expected a JSON object with a 'step', found other text");
+        refused(
+                "{\"step\":1,\"loss\":NaN}\n",
+                "metrics.jsonl:1: expected a JSON object with a 'step', found other text");
         refused(
                 "{\"step\":2,\"loss\":1}\n{\"step\":1,\"loss\":1}\n",
                 "metrics.jsonl:2: key 'step': expected at least 2, as in the line before, found 1");

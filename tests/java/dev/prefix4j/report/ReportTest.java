@@ -42,16 +42,19 @@ class ReportTest {
         return String.format(
                 Locale.ROOT,
                 "{\"step\":%d,\"loss\":%s,\"lr\":1e-3,\"grad_norm\":0.5,\"tokens\":100,\"seconds\":0.25}%n",
-                step, loss);
+                step,
+                loss);
     }
 
     private static String validation(int step, double loss) {
-        return String.format(Locale.ROOT, "{\"step\":%d,\"valid_loss\":%s,\"valid_tokens\":9,\"best\":true}%n", step, loss);
+        return String.format(
+                Locale.ROOT, "{\"step\":%d,\"valid_loss\":%s,\"valid_tokens\":9,\"best\":true}%n", step, loss);
     }
 
     private Path run(String name, String metrics) throws IOException {
         Path run = Files.createDirectories(temporary.resolve(name));
-        Files.writeString(run.resolve("config.json"), "{\"model\": \"/models/base\", \"data\": \"/d.csv\", \"lr\": 5e-4}");
+        Files.writeString(
+                run.resolve("config.json"), "{\"model\": \"/models/base\", \"data\": \"/d.csv\", \"lr\": 5e-4}");
         Files.writeString(run.resolve("metrics.jsonl"), metrics);
         return run;
     }
@@ -89,11 +92,20 @@ class ReportTest {
         new Session("train", 240, java.util.Map.of("libtorch", "2.10.0 for CPUs")).write(run);
         String page = write(run);
         for (String fact : List.of(
-                "<dd>2.2500</dd><small>at step 40", "<dd>60</dd><small>of 240 (25 %)", "<dd>400</dd>", "<dd>15.0 s</dd>",
-                "<dd>3.0 MiB</dd>", "2.10.0 for CPUs", "/models/base", "<th>lr</th><td dir=\"auto\">5.0E-4")) {
+                "<dd>2.2500</dd><small>at step 40",
+                "<dd>60</dd><small>of 240 (25 %)",
+                "<dd>400</dd>",
+                "<dd>15.0 s</dd>",
+                "<dd>3.0 MiB</dd>",
+                "2.10.0 for CPUs",
+                "/models/base",
+                "<th>lr</th><td dir=\"auto\">5.0E-4")) {
             assertTrue(page.contains(fact), fact);
         }
-        double last = IntStream.rangeClosed(11, 60).mapToDouble(i -> 2 + 3.0 / i).average().orElseThrow();
+        double last = IntStream.rangeClosed(11, 60)
+                .mapToDouble(i -> 2 + 3.0 / i)
+                .average()
+                .orElseThrow();
         assertTrue(page.contains(String.format(Locale.ROOT, "<dd>%.4f</dd><small>mean of the last 50 steps", last)));
     }
 
@@ -102,18 +114,28 @@ class ReportTest {
         String hostile = "</td><script>alert(1)</script><img src=x onerror='alert(2)'>\"&\u0000\u202e";
         Path run = run("a<script>b", step(1, 2) + validation(1, 3));
         ObjectMapper json = new ObjectMapper();
-        Files.writeString(run.resolve("config.json"), json.createObjectNode().put("model", hostile).put(hostile, hostile).toString());
+        Files.writeString(
+                run.resolve("config.json"),
+                json.createObjectNode()
+                        .put("model", hostile)
+                        .put(hostile, hostile)
+                        .toString());
         Files.writeString(
                 run.resolve("samples.jsonl"),
-                json.createObjectNode().put("step", 1).put("source", hostile).put("output", hostile)
-                        .put("reference", hostile) + "\n");
+                json.createObjectNode()
+                                .put("step", 1)
+                                .put("source", hostile)
+                                .put("output", hostile)
+                                .put("reference", hostile)
+                        + "\n");
         new Session(hostile, 1, java.util.Map.of(hostile, hostile)).write(run);
         String page = write(run);
         assertFalse(page.contains("<script>alert"));
         assertFalse(page.contains("<img src=x"));
         assertFalse(page.contains("<script>b"));
         assertFalse(page.contains("\u0000"));
-        assertTrue(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&#39;alert(2)&#39;&gt;&quot;&amp;"));
+        assertTrue(page.contains(
+                "&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&#39;alert(2)&#39;&gt;&quot;&amp;"));
         // Four scripts of numbers, one that is run, whose hash the page's policy names.
         assertEquals(5, page.split("<script", -1).length - 1);
     }
@@ -123,7 +145,8 @@ class ReportTest {
         String page = write(smallRun());
         assertFalse(page.contains("http:") || page.contains("https:"), "an address");
         assertFalse(page.contains("@import") || page.contains("url(") || page.contains("<link"), "a reference");
-        Matcher references = Pattern.compile("(?:src|srcset|href)=\"([^\"]{0,30})").matcher(page);
+        Matcher references =
+                Pattern.compile("(?:src|srcset|href)=\"([^\"]{0,30})").matcher(page);
         int pictures = 0;
         for (; references.find(); pictures++) {
             assertTrue(references.group(1).startsWith("data:image/png;base64,"), references.group(1));
@@ -132,8 +155,9 @@ class ReportTest {
         assertTrue(page.contains("default-src 'none'; img-src data:"));
         Matcher script = Pattern.compile("(?s)<script>(.*?)</script>").matcher(page);
         assertTrue(script.find());
-        String hash = Base64.getEncoder().encodeToString(java.security.MessageDigest.getInstance("SHA-256")
-                .digest(script.group(1).getBytes(StandardCharsets.UTF_8)));
+        String hash = Base64.getEncoder()
+                .encodeToString(java.security.MessageDigest.getInstance("SHA-256")
+                        .digest(script.group(1).getBytes(StandardCharsets.UTF_8)));
         assertTrue(page.contains("script-src 'sha256-" + hash + "'"));
     }
 
@@ -142,7 +166,9 @@ class ReportTest {
         Path run = smallRun();
         String page = write(run);
         assertIsPng(Files.readAllBytes(run.resolve("loss.png")), 2080, 840);
-        Matcher image = Pattern.compile("<img src=\"data:image/png;base64,([^\"]+)\" width=\"(\\d+)\" height=\"(\\d+)\"").matcher(page);
+        Matcher image = Pattern.compile(
+                        "<img src=\"data:image/png;base64,([^\"]+)\" width=\"(\\d+)\" height=\"(\\d+)\"")
+                .matcher(page);
         int images = 0;
         for (; image.find(); images++) {
             assertIsPng(
@@ -207,7 +233,8 @@ class ReportTest {
         StringBuilder lines = new StringBuilder();
         for (int i = 1; i <= 103; i++) {
             for (String source : List.of("a", "b")) {
-                lines.append("{\"step\":%d,\"source\":\"%s\",\"output\":\"%s %d\",\"reference\":null}%n".formatted(i, source, source, i));
+                lines.append("{\"step\":%d,\"source\":\"%s\",\"output\":\"%s %d\",\"reference\":null}%n"
+                        .formatted(i, source, source, i));
             }
         }
         Files.writeString(run.resolve("samples.jsonl"), lines + "{\"step\":104,\"sou");
@@ -223,9 +250,14 @@ class ReportTest {
         Path none = temporary.resolve("none");
         assertError(none, "none: expected the folder of a run, found no such folder");
         assertError(run("empty", ""), "metrics.jsonl: expected at least one step, found none");
-        assertError(run("text", step(1, 2) + "oops\n" + step(2, 2)), "metrics.jsonl:2: expected a JSON object with a 'step', found other text");
-        assertError(run("last", step(1, 2) + "oops\n"), "metrics.jsonl:2: expected a JSON object with a 'step', found other text");
-        assertError(run("nan", "{\"step\":1,\"loss\":\"NaN\"}\n"), "metrics.jsonl:1: key 'loss': expected a finite number");
+        assertError(
+                run("text", step(1, 2) + "oops\n" + step(2, 2)),
+                "metrics.jsonl:2: expected a JSON object with a 'step', found other text");
+        assertError(
+                run("last", step(1, 2) + "oops\n"),
+                "metrics.jsonl:2: expected a JSON object with a 'step', found other text");
+        assertError(
+                run("nan", "{\"step\":1,\"loss\":\"NaN\"}\n"), "metrics.jsonl:1: key 'loss': expected a finite number");
         Path missing = run("missing", "");
         Files.delete(missing.resolve("metrics.jsonl"));
         assertError(missing, "metrics.jsonl: expected the steps of a run, found no such file");
@@ -253,7 +285,9 @@ class ReportTest {
         reporter.started(60, 60);
         reporter.close();
         assertEquals(1, remarks.size());
-        assertTrue(remarks.getFirst().startsWith("report: " + run.resolve("report.html") + ": cannot be written"), remarks.getFirst());
+        assertTrue(
+                remarks.getFirst().startsWith("report: " + run.resolve("report.html") + ": cannot be written"),
+                remarks.getFirst());
     }
 
     private record Outcome(int code, String out, String err) {}
@@ -273,11 +307,29 @@ class ReportTest {
     void trainingLeavesAReportThatTheCommandWritesAgain() throws IOException {
         Path data = Files.writeString(
                 temporary.resolve("data.tsv"),
-                "name : The Mill\tThe Mill.\nname : The Mill\tIt is The Mill.\nname : <b>A\tA it is.\nname : B\tB.\nname : C\tC.\n");
+                "name : The Mill\tThe Mill.\n"
+                        + "name : The Mill\tIt is The Mill.\n"
+                        + "name : <b>A\tA it is.\n"
+                        + "name : B\tB.\n"
+                        + "name : C\tC.\n");
         Path run = temporary.resolve("run");
         Outcome trained = prefix4j(
-                "train", "--model", MODEL, "--data", data, "--valid", data, "--steps", 5, "--valid-every", 2,
-                "--hidden", 8, "--out", run, "--tensorboard");
+                "train",
+                "--model",
+                MODEL,
+                "--data",
+                data,
+                "--valid",
+                data,
+                "--steps",
+                5,
+                "--valid-every",
+                2,
+                "--hidden",
+                8,
+                "--out",
+                run,
+                "--tensorboard");
         assertEquals(0, trained.code(), trained.err());
         assertTrue(trained.out().contains("report       " + run.resolve("report.html")), trained.out());
         String page = Files.readString(run.resolve("report.html"));
@@ -286,8 +338,12 @@ class ReportTest {
         String defaults = page.substring(page.indexOf("<h3>Defaults"));
         assertTrue(chosen.contains("<th>hidden</th>") && !chosen.contains("<th>seed</th>"), chosen);
         assertTrue(defaults.contains("<th>seed</th>") && !defaults.contains("<th>hidden</th>"), defaults);
-        List<JsonNode> samples = Files.readAllLines(run.resolve("samples.jsonl")).stream().map(ReportTest::parse).toList();
-        assertEquals(List.of(2, 2, 2, 4, 4, 4, 5, 5, 5), samples.stream().map(s -> s.path("step").intValue()).toList());
+        List<JsonNode> samples = Files.readAllLines(run.resolve("samples.jsonl")).stream()
+                .map(ReportTest::parse)
+                .toList();
+        assertEquals(
+                List.of(2, 2, 2, 4, 4, 4, 5, 5, 5),
+                samples.stream().map(s -> s.path("step").intValue()).toList());
         assertEquals(
                 List.of("name : The Mill", "name : <b>A", "name : B"),
                 samples.stream().limit(3).map(s -> s.path("source").textValue()).toList());
@@ -320,7 +376,19 @@ class ReportTest {
         Path data = Files.writeString(temporary.resolve("data.tsv"), "name : A\tA.\nname : B\tB.\n");
         Path run = temporary.resolve("run");
         Outcome trained = prefix4j(
-                "train", "--model", MODEL, "--data", data, "--steps", 3, "--valid-every", 2, "--hidden", 8, "--out", run);
+                "train",
+                "--model",
+                MODEL,
+                "--data",
+                data,
+                "--steps",
+                3,
+                "--valid-every",
+                2,
+                "--hidden",
+                8,
+                "--out",
+                run);
         assertEquals(0, trained.code(), trained.err());
         assertEquals(
                 List.of(2, 2, 3, 3),
@@ -334,11 +402,11 @@ class ReportTest {
     void metricsAreCsvWithARowForEachStep() throws IOException {
         Path run = run("csv", validation(0, 4) + step(1, 2.5) + validation(1, 3) + step(2, 2.25) + "{\"step\":3,\"lo");
         String expected = """
-                step,loss,lr,grad_norm,tokens,seconds,valid_loss,valid_tokens,valid_bits_per_byte
-                0,,,,,,4.0,9,
-                1,2.5,0.001,0.5,100,0.25,3.0,9,
-                2,2.25,0.001,0.5,100,0.25,,,
-                """;
+            step,loss,lr,grad_norm,tokens,seconds,valid_loss,valid_tokens,valid_bits_per_byte
+            0,,,,,,4.0,9,
+            1,2.5,0.001,0.5,100,0.25,3.0,9,
+            2,2.25,0.001,0.5,100,0.25,,,
+            """;
         assertEquals(new Outcome(0, expected, ""), prefix4j("report", "--run", run, "--csv"));
         assertEquals(new Outcome(0, expected, ""), prefix4j("report", "--csv", "-", "--run", run));
         Path file = temporary.resolve("metrics.csv");

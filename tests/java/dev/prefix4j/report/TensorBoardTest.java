@@ -121,12 +121,20 @@ class TensorBoardTest {
             events.validated(300, new Likelihood(1.25, 7), true);
         }
         Path file = files().getFirst();
-        assertTrue(file.getFileName().toString().matches("events\\.out\\.tfevents\\.\\d{10}\\.[A-Za-z0-9._-]+"), file.toString());
+        assertTrue(
+                file.getFileName().toString().matches("events\\.out\\.tfevents\\.\\d{10}\\.[A-Za-z0-9._-]+"),
+                file.toString());
         assertEquals(
                 List.of(
-                        "1 train/loss 2.5", "1 train/lr 0.001", "1 train/grad_norm 0.75", "1 train/tokens_per_s 400.0",
-                        "300 train/loss 1.5", "300 train/lr 0.0", "300 train/grad_norm Infinity",
-                        "300 train/tokens_per_s 10.0", "300 valid/loss 1.25"),
+                        "1 train/loss 2.5",
+                        "1 train/lr 0.001",
+                        "1 train/grad_norm 0.75",
+                        "1 train/tokens_per_s 400.0",
+                        "300 train/loss 1.5",
+                        "300 train/lr 0.0",
+                        "300 train/grad_norm Infinity",
+                        "300 train/tokens_per_s 10.0",
+                        "300 valid/loss 1.25"),
                 scalars(file));
     }
 

@@ -44,9 +44,13 @@ class BpeTrainerTest {
 
     @Test
     void mergesAreThoseOfHuggingFace() throws IOException {
-        JsonNode model = JSON.readTree(train(text.strip(), expected.path("vocab").size()).toFile()).path("model");
+        JsonNode model = JSON.readTree(
+                        train(text.strip(), expected.path("vocab").size()).toFile())
+                .path("model");
         List<String> merges = new ArrayList<>();
-        model.path("merges").forEach(pair -> merges.add(pair.get(0).asText() + " " + pair.get(1).asText()));
+        model.path("merges")
+                .forEach(pair ->
+                        merges.add(pair.get(0).asText() + " " + pair.get(1).asText()));
         List<String> reference = new ArrayList<>();
         expected.path("merges").forEach(merge -> reference.add(merge.asText()));
         assertEquals(reference, merges);

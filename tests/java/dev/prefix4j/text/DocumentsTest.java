@@ -56,27 +56,36 @@ class DocumentsTest {
         String line = "word ".repeat(50_000) + "\n";
         List<String> documents = read(Files.writeString(folder.resolve("long.txt"), line.repeat(10)));
         assertTrue(documents.size() > 1);
-        assertEquals(500_000, documents.stream().mapToInt(d -> d.split("\\s+").length).sum());
+        assertEquals(
+                500_000,
+                documents.stream().mapToInt(d -> d.split("\\s+").length).sum());
     }
 
     @Test
     void damageIsSaid() throws IOException {
-        Path file = xz("some text that is long enough to be cut off\n".repeat(500).getBytes(StandardCharsets.UTF_8));
+        Path file =
+                xz("some text that is long enough to be cut off\n".repeat(500).getBytes(StandardCharsets.UTF_8));
         byte[] bytes = Files.readAllBytes(file);
         Files.write(file, Arrays.copyOf(bytes, bytes.length - 20));
-        assertEquals(file + ": the compressed data is cut off or damaged",
+        assertEquals(
+                file + ": the compressed data is cut off or damaged",
                 assertThrows(InputException.class, () -> read(file)).getMessage());
         bytes[bytes.length / 2] ^= 0x55;
         Files.write(file, bytes);
-        assertEquals(file + ": the compressed data is cut off or damaged",
+        assertEquals(
+                file + ": the compressed data is cut off or damaged",
                 assertThrows(InputException.class, () -> read(file)).getMessage());
         Path empty = Files.writeString(folder.resolve("empty.txt"), "<|endoftext|>\n");
-        assertEquals(empty + ": expected text, found none",
+        assertEquals(
+                empty + ": expected text, found none",
                 assertThrows(InputException.class, () -> read(empty)).getMessage());
         Path latin = Files.write(folder.resolve("latin.txt"), new byte[] {'a', '\n', (byte) 0xe9, '\n'});
-        assertEquals(latin + ":2: expected UTF-8, found other bytes",
+        assertEquals(
+                latin + ":2: expected UTF-8, found other bytes",
                 assertThrows(InputException.class, () -> read(latin)).getMessage());
-        assertEquals(folder + "/none: expected a text file, found no such file",
-                assertThrows(InputException.class, () -> read(folder.resolve("none"))).getMessage());
+        assertEquals(
+                folder + "/none: expected a text file, found no such file",
+                assertThrows(InputException.class, () -> read(folder.resolve("none")))
+                        .getMessage());
     }
 }

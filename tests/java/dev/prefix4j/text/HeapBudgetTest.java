@@ -34,27 +34,39 @@ class HeapBudgetTest {
             }
         });
         InputException e = assertThrows(InputException.class, () -> budget.take("file:6", "s", List.of(text)));
-        assertTrue(e.getMessage().startsWith("file:6: expected rows that fit into the Java heap of 10 MB, found more"), e.getMessage());
+        assertTrue(
+                e.getMessage().startsWith("file:6: expected rows that fit into the Java heap of 10 MB, found more"),
+                e.getMessage());
     }
 
     /** Small files that unpack to rows without end, each read by a process whose heap is small. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            a.tsv.gz   | tsv | 'a\tb\n'                                        | expected rows that fit into the Java heap of
-            a.csv.gz   | e2e | 'name[a],b\n'                                   | expected rows that fit into the Java heap of
-            a.jsonl.gz | jsonl | '{"source":"a","target":"b"}\n'                 | expected rows that fit into the Java heap of
-            d.json.gz  | dart | '{"tripleset":[["a","b","c"]],"annotations":[{"source":"s","text":"t"}]}\n' | expected rows that fit into the Java heap of
-            a.xml.gz   | webnlg | '<entry category="C" eid="1"><modifiedtripleset><mtriple>a | b | c</mtriple></modifiedtripleset><lex lid="1">t</lex></entry>\n' | expected rows that fit into the Java heap of
-            b.tsv.gz   | tsv | '\n'                                            | expected text, found 1,000,000 empty lines in a row
-            b.csv.gz   | e2e | '\n\n'                                          | expected text, found 1,000,000 empty lines in a row
-            """)
+        a.tsv.gz   | tsv | 'a\tb\n'                                        | expected rows that fit into the Java heap of
+        a.csv.gz   | e2e | 'name[a],b\n'                                   | expected rows that fit into the Java heap of
+        a.jsonl.gz | jsonl | '{"source":"a","target":"b"}\n'                 | expected rows that fit into the Java heap of
+        d.json.gz  | dart | '{"tripleset":[["a","b","c"]],"annotations":[{"source":"s","text":"t"}]}\n' | expected rows that fit into the Java heap of
+        a.xml.gz   | webnlg | '<entry category="C" eid="1"><modifiedtripleset><mtriple>a | b | c</mtriple></modifiedtripleset><lex lid="1">t</lex></entry>\n' | expected rows that fit into the Java heap of
+        b.tsv.gz   | tsv | '\n'                                            | expected text, found 1,000,000 empty lines in a row
+        b.csv.gz   | e2e | '\n\n'                                          | expected text, found 1,000,000 empty lines in a row
+        """)
     void rowsWithoutEndAreOneLine(String name, String format, String row, String expected) throws Exception {
         Path file = packed(name, row.replace("\\n", "\n").replace("\\t", "\t"));
         Path log = temporary.resolve("log");
         Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m", "-XX:+UseSerialGC",
-                        "-cp", System.getProperty("java.class.path"), "dev.prefix4j.cli.Main",
-                        "data", "--format", format, "--data", file.toString(), "--out", temporary.resolve("out.jsonl").toString())
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx64m",
+                        "-XX:+UseSerialGC",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        "dev.prefix4j.cli.Main",
+                        "data",
+                        "--format",
+                        format,
+                        "--data",
+                        file.toString(),
+                        "--out",
+                        temporary.resolve("out.jsonl").toString())
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();

@@ -22,8 +22,7 @@ class SequencesTest {
     @Test
     void aPairIsSourceBosSpaceTargetEos() {
         try (Tokenizer tokenizer = Tokenizer.load(MODEL)) {
-            Sequence sequence = Sequences.encode(
-                            List.of(pair("name : The Mill", "It is cheap.")), tokenizer, BOS, EOS)
+            Sequence sequence = Sequences.encode(List.of(pair("name : The Mill", "It is cheap.")), tokenizer, BOS, EOS)
                     .getFirst();
             int[] source = tokenizer.encode("name : The Mill");
             int[] target = tokenizer.encode(" It is cheap.");
@@ -39,8 +38,8 @@ class SequencesTest {
     @Test
     void aSequenceBeginsWithItsPrompt() {
         try (Tokenizer tokenizer = Tokenizer.load(MODEL)) {
-            Sequence sequence =
-                    Sequences.encode(List.of(pair("naïve 🍜", "x")), tokenizer, BOS, EOS).getFirst();
+            Sequence sequence = Sequences.encode(List.of(pair("naïve 🍜", "x")), tokenizer, BOS, EOS)
+                    .getFirst();
             assertArrayEquals(
                     Sequences.prompt("naïve 🍜", tokenizer, BOS),
                     Arrays.copyOf(sequence.ids(), sequence.sourceLength()));
@@ -58,7 +57,9 @@ class SequencesTest {
             assertEquals(pairs.size(), sequences.size());
             for (int i = 0; i < pairs.size(); i += 499) {
                 assertEquals(
-                        Sequences.encode(List.of(pairs.get(i)), tokenizer, BOS, EOS).getFirst(), sequences.get(i));
+                        Sequences.encode(List.of(pairs.get(i)), tokenizer, BOS, EOS)
+                                .getFirst(),
+                        sequences.get(i));
             }
         }
     }
@@ -67,10 +68,7 @@ class SequencesTest {
     void lossIsOnTargetAndEosOnly() {
         // Sources of 2 and 1 ids with BOS; targets {7, EOS} and {8, 9, EOS}.
         TokenBatch batch = TokenBatch.of(
-                List.of(
-                        new Sequence(new int[] {5, BOS, 7, EOS}, 2),
-                        new Sequence(new int[] {BOS, 8, 9, EOS}, 1)),
-                0);
+                List.of(new Sequence(new int[] {5, BOS, 7, EOS}, 2), new Sequence(new int[] {BOS, 8, 9, EOS}, 1)), 0);
         assertArrayEquals(new long[] {7, EOS, 8, 9, EOS}, batch.targets());
         assertArrayEquals(new long[] {1, 2, 4, 5, 6}, batch.positions());
     }

@@ -54,14 +54,18 @@ class TokenizerFilesTest {
     @Test
     void prefixSpaceIsNotReadForAnotherTokenizerClass() throws IOException {
         copy("tokenizer.json");
-        write("tokenizer_config.json", "{\"add_prefix_space\": true, \"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
+        write(
+                "tokenizer_config.json",
+                "{\"add_prefix_space\": true, \"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
         expect(of(72, 73, 28, 92, 278, 80, 92, 30, 88), of(221, 59, 48, 33, 36, 61, 81), of(294, 85, 69));
     }
 
     @Test
     void tokensOfTheDecoderTakeTheNextFreeIds() throws IOException {
         copy("tokenizer.json");
-        write("tokenizer_config.json", "{\"added_tokens_decoder\": {\"305\": {\"content\": \"<|sep|>\", \"special\": true}}}");
+        write(
+                "tokenizer_config.json",
+                "{\"added_tokens_decoder\": {\"305\": {\"content\": \"<|sep|>\", \"special\": true}}}");
         expect(of(72, 73, 300, 88), of(221, 59, 48, 33, 36, 61, 81));
     }
 
@@ -97,7 +101,8 @@ class TokenizerFilesTest {
             assertEquals(3, tokenizer.encode("Blue").length);
             InputException e = assertThrows(
                     InputException.class, () -> tokenizer.encode(List.of("a", "b [PAD]"), i -> "rows.csv:" + (i + 1)));
-            assertTrue(e.getMessage().startsWith("rows.csv:2: token '[PAD]' has id 300, which the model"), e.getMessage());
+            assertTrue(
+                    e.getMessage().startsWith("rows.csv:2: token '[PAD]' has id 300, which the model"), e.getMessage());
         }
     }
 
@@ -116,7 +121,8 @@ class TokenizerFilesTest {
             "\"pre_tokenizer\": " + split("a".repeat(5000)),
             "\"pre_tokenizer\": {\"type\": \"FixedLength\", \"length\": 0}",
             "\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AAAA\"}",
-            "\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \"" + "a".repeat(1000) + "\"}",
+            "\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \""
+                    + "a".repeat(1000) + "\"}",
             "\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"\"}, \"content\": \"a\"}",
             "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": ["
                     + "{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \"aa\"},".repeat(40)
@@ -128,7 +134,8 @@ class TokenizerFilesTest {
                     + " \"continuing_subword_prefix\": \"####\"}");
 
     private static String split(String pattern) {
-        return "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" + pattern + "\"}, \"behavior\": \"Isolated\", \"invert\": false}";
+        return "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" + pattern
+                + "\"}, \"behavior\": \"Isolated\", \"invert\": false}";
     }
 
     /** A process that must survive: prints a line for each folder, and what it said. */
@@ -154,7 +161,9 @@ class TokenizerFilesTest {
         for (int i = 0; i < HOSTILE.size(); i++) {
             Path folder = Files.createDirectory(t.resolve("h" + i));
             String part = HOSTILE.get(i);
-            String model = part.startsWith("\"model\"") ? "" : "\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": []}, ";
+            String model = part.startsWith("\"model\"")
+                    ? ""
+                    : "\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": []}, ";
             Files.writeString(folder.resolve("tokenizer.json"), "{\"version\": \"1.0\", " + model + part + "}");
             command[i + 5] = folder.toString();
         }
@@ -168,15 +177,26 @@ class TokenizerFilesTest {
         String text = Files.readString(log);
         assertTrue(ended, text);
         assertEquals(0, process.exitValue(), text);
-        assertEquals(HOSTILE.size(), text.lines().filter(line -> line.startsWith("REFUSED ")).count(), text);
+        assertEquals(
+                HOSTILE.size(),
+                text.lines().filter(line -> line.startsWith("REFUSED ")).count(),
+                text);
     }
 
     @Test
     void patternsOfRealTokenizersAreAccepted() {
         for (String pattern : List.of(
                 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-                "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-                "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}",
+                "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r"
+                        + "\\n"
+                        + "\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r"
+                        + "\\n"
+                        + "]*|\\s*[\\r"
+                        + "\\n"
+                        + "]+|\\s+(?!\\S)|\\s+",
+                "[^\\r"
+                    + "\\n"
+                    + "\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}",
                 "\\s?[A-Za-z]+|\\s+$|[一-龥]+")) {
             TokenizerBounds.RegexBounds.require(Path.of("tokenizer.json"), "pre_tokenizer", pattern);
         }

@@ -25,7 +25,8 @@ class TokenizerTest {
     private static void expectTheIdsOfRust(Tokenizer tokenizer) throws IOException {
         List<String> texts = new ArrayList<>();
         List<int[]> expected = new ArrayList<>();
-        for (JsonNode node : new ObjectMapper().readTree(MODEL.resolve("tokens.json").toFile())) {
+        for (JsonNode node :
+                new ObjectMapper().readTree(MODEL.resolve("tokens.json").toFile())) {
             texts.add(node.path("text").asText());
             int[] ids = new int[node.path("ids").size()];
             for (int i = 0; i < ids.length; i++) {
@@ -71,7 +72,8 @@ class TokenizerTest {
     void refusesWhatIsNoTokenizer() throws IOException {
         assertThrows(InputException.class, () -> Tokenizer.load(temporary));
         Path file = temporary.resolve("tokenizer.json");
-        for (String text : List.of("", "[]", "{\"model\":", "{}", "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0}}}")) {
+        for (String text :
+                List.of("", "[]", "{\"model\":", "{}", "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0}}}")) {
             Files.writeString(file, text);
             InputException e = assertThrows(InputException.class, () -> Tokenizer.load(temporary), text);
             assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());

@@ -24,8 +24,10 @@ class WatchedTest {
     void aCallThatDoesNotEndIsLeftBehind() {
         Watched watched = new Watched(Duration.ofSeconds(1));
         CountDownLatch never = new CountDownLatch(1);
-        InputException late = assertThrows(InputException.class, () -> watched.call("text 'aaa'", () -> waitFor(never)));
-        assertEquals("text 'aaa': expected the tokenizer's answer within 1 s, found none: its rules do not suit the text",
+        InputException late =
+                assertThrows(InputException.class, () -> watched.call("text 'aaa'", () -> waitFor(never)));
+        assertEquals(
+                "text 'aaa': expected the tokenizer's answer within 1 s, found none: its rules do not suit the text",
                 late.getMessage());
         assertTrue(watched.isStuck());
         InputException next = assertThrows(InputException.class, () -> watched.call("text 'b'", () -> 1));
@@ -36,9 +38,11 @@ class WatchedTest {
     @Test
     void aCallThatEndsOrFailsIsNotInTheWay() {
         Watched watched = new Watched(Duration.ofSeconds(60));
-        InputException failed = assertThrows(InputException.class, () -> watched.call("text 'a'", () -> {
-            throw new IllegalStateException("first line\nsecond line");
-        }));
+        InputException failed = assertThrows(
+                InputException.class,
+                () -> watched.call("text 'a'", () -> {
+                    throw new IllegalStateException("first line\nsecond line");
+                }));
         assertEquals("text 'a': the tokenizer fails: first line", failed.getMessage());
         assertEquals(7, watched.call("text 'b'", () -> 7));
         assertFalse(watched.isStuck());

@@ -49,23 +49,30 @@ class AtenTest {
     void passesScalarsOptionalsListsAndStrings() {
         Tensor x = floats(-2, 1, 3, 5);
         // Scalar? twice: over the presets' boxed call
-        assertArrayEquals(new float[] {-1, 1, 3, 4}, values(Aten.operator("aten::clamp", "").tensor(x, -1, 4.0)));
-        assertArrayEquals(new float[] {-1, 1, 3, 5}, values(Aten.operator("aten::clamp", "").tensor(x, -1)));
+        assertArrayEquals(
+                new float[] {-1, 1, 3, 4},
+                values(Aten.operator("aten::clamp", "").tensor(x, -1, 4.0)));
+        assertArrayEquals(
+                new float[] {-1, 1, 3, 5},
+                values(Aten.operator("aten::clamp", "").tensor(x, -1)));
         // SymInt[], and a default
         assertArrayEquals(
                 new long[] {2, 2},
-                Aten.operator("aten::view", "").tensor(x, new long[] {2, -1}).sizes().vec().get());
+                Aten.operator("aten::view", "")
+                        .tensor(x, new long[] {2, -1})
+                        .sizes()
+                        .vec()
+                        .get());
         // Tensor[]
         assertArrayEquals(
                 new float[] {-2, 1, 3, 5, 7},
                 values(Aten.operator("aten::cat", "").tensor(List.of(x, floats(7)), 0L)));
         // str
         assertArrayEquals(
-                values(torch.gelu(x, "tanh")), values(Aten.operator("aten::gelu", "").tensor(x, "tanh")));
+                values(torch.gelu(x, "tanh")),
+                values(Aten.operator("aten::gelu", "").tensor(x, "tanh")));
         // int[]?, bool, ScalarType?: a set optional and an empty one
-        assertEquals(
-                7.0f,
-                values(Aten.operator("aten::sum", "dim_IntList").tensor(x, List.of(0L), true, null))[0]);
+        assertEquals(7.0f, values(Aten.operator("aten::sum", "dim_IntList").tensor(x, List.of(0L), true, null))[0]);
         assertEquals(
                 torch.ScalarType.Double,
                 Aten.operator("aten::sum", "dim_IntList")
@@ -102,8 +109,22 @@ class AtenTest {
     void fusedAdamWTakesTheStepOfTheFormula() {
         Tensor p = floats(1, -2), g = floats(0.5f, 0.25f), m = floats(0, 0), v = floats(0, 0), t = torch.tensor(0.0f);
         Aten.operator("aten::_fused_adamw_", "")
-                .call(List.of(p), List.of(g), List.of(m), List.of(v), List.of(), List.of(torch.add(t, torch.tensor(1f))),
-                        0.1, 0.9, 0.999, 0.0, 1e-8, false, false, null, null);
+                .call(
+                        List.of(p),
+                        List.of(g),
+                        List.of(m),
+                        List.of(v),
+                        List.of(),
+                        List.of(torch.add(t, torch.tensor(1f))),
+                        0.1,
+                        0.9,
+                        0.999,
+                        0.0,
+                        1e-8,
+                        false,
+                        false,
+                        null,
+                        null);
         // At the first step the update is lr * sign(g).
         assertArrayEquals(new float[] {0.9f, -2.1f}, values(p), 1e-6f);
         assertArrayEquals(new float[] {0.05f, 0.025f}, values(m), 1e-7f);
@@ -126,9 +147,14 @@ class AtenTest {
         try (TensorScope _ = new TensorScope()) {
             x = floats(1);
         }
-        var closed = assertThrows(IllegalArgumentException.class, () -> Aten.operator("aten::relu", "").tensor(x));
+        var closed = assertThrows(
+                IllegalArgumentException.class,
+                () -> Aten.operator("aten::relu", "").tensor(x));
         assertTrue(
-                closed.getMessage().startsWith("aten::relu: argument 0 'self': expected Tensor, got a closed tensor: its TensorScope has ended"),
+                closed.getMessage()
+                        .startsWith(
+                                "aten::relu: argument 0 'self': expected Tensor, got a closed tensor: its TensorScope"
+                                        + " has ended"),
                 closed.getMessage());
     }
 

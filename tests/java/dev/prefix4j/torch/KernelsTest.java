@@ -50,7 +50,9 @@ class KernelsTest {
                 run("cmake", "--build", build.toString(), "--target", "prefix4j_test", "-j2"),
                 "build: target/native-sanitized.log");
         assertEquals(
-                0, run(build.resolve("prefix4j_test").toString()), Files.readString(Path.of("target/native-sanitized.log")));
+                0,
+                run(build.resolve("prefix4j_test").toString()),
+                Files.readString(Path.of("target/native-sanitized.log")));
     }
 
     @Test

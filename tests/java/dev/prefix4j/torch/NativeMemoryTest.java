@@ -17,28 +17,33 @@ class NativeMemoryTest {
     void aTensorThatIsKeptIsSeen() {
         TorchRuntime.require();
         List<Tensor> kept = new ArrayList<>();
-        assertThrows(AssertionError.class, () -> NativeMemory.assertNothingIsLeftBehind(240, () -> kept.add(torch.ones(1))));
+        assertThrows(
+                AssertionError.class, () -> NativeMemory.assertNothingIsLeftBehind(240, () -> kept.add(torch.ones(1))));
         kept.forEach(Tensor::close);
     }
 
     @Test
     void aHandleThatJavaHasForgottenIsSeen() {
         TorchRuntime.require();
-        assertThrows(AssertionError.class, () -> NativeMemory.assertNothingIsLeftBehind(600, () -> {
-            try (TensorScope _ = new TensorScope()) {
-                StableAbi.newHandle(torch.ones(1 << 14)); // 64 KiB: more than a compiler gives back meanwhile
-            }
-        }));
+        assertThrows(
+                AssertionError.class,
+                () -> NativeMemory.assertNothingIsLeftBehind(600, () -> {
+                    try (TensorScope _ = new TensorScope()) {
+                        StableAbi.newHandle(torch.ones(1 << 14)); // 64 KiB: more than a compiler gives back meanwhile
+                    }
+                }));
     }
 
     @Test
     void anArenaThatIsKeptIsSeen() {
         List<Arena> kept = new ArrayList<>();
-        assertThrows(AssertionError.class, () -> NativeMemory.assertNothingIsLeftBehind(600, () -> {
-            Arena arena = Arena.ofShared();
-            arena.allocate(1 << 14);
-            kept.add(arena);
-        }));
+        assertThrows(
+                AssertionError.class,
+                () -> NativeMemory.assertNothingIsLeftBehind(600, () -> {
+                    Arena arena = Arena.ofShared();
+                    arena.allocate(1 << 14);
+                    kept.add(arena);
+                }));
         kept.forEach(Arena::close);
     }
 

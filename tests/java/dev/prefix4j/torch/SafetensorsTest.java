@@ -20,7 +20,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
@@ -92,7 +91,9 @@ class SafetensorsTest {
                         case U8 -> "Byte";
                         case BOOL -> "Bool";
                     });
-            tensors.put("t." + dtype, torch.tensor(0f, 1.5f, 100f, 3f, 2f, 1f).view(2, 3).t().to(type)); // not contiguous
+            tensors.put(
+                    "t." + dtype,
+                    torch.tensor(0f, 1.5f, 100f, 3f, 2f, 1f).view(2, 3).t().to(type)); // not contiguous
         }
         tensors.put("scalar", torch.tensor(2.5f));
         tensors.put("empty", torch.empty(0, 4));
@@ -102,7 +103,8 @@ class SafetensorsTest {
             assertEquals(Map.of("made", "here"), read.metadata());
             tensors.forEach((name, tensor) -> {
                 assertArrayEquals(
-                        tensor.sizes().vec().get(), read.tensor(name).sizes().vec().get());
+                        tensor.sizes().vec().get(),
+                        read.tensor(name).sizes().vec().get());
                 assertTrue(read.tensor(name).equal(tensor), name);
             });
         }
@@ -113,7 +115,8 @@ class SafetensorsTest {
         Path a = temporary.resolve("a");
         Path b = temporary.resolve("b");
         SafetensorsWriter.write(a, Map.of("x", torch.ones(3), "y", torch.zeros(2)), Map.of("k", "v"));
-        SafetensorsWriter.write(b, new LinkedHashMap<>(Map.of("y", torch.zeros(2), "x", torch.ones(3))), Map.of("k", "v"));
+        SafetensorsWriter.write(
+                b, new LinkedHashMap<>(Map.of("y", torch.zeros(2), "x", torch.ones(3))), Map.of("k", "v"));
         assertArrayEquals(Files.readAllBytes(a), Files.readAllBytes(b));
     }
 
@@ -156,43 +159,63 @@ class SafetensorsTest {
 
     @Test
     void unalignedTensorsAreCopied() throws IOException {
-        Path file = write("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-                + "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]}} ", 5);
+        Path file = write(
+                "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                        + "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]}} ",
+                5);
         try (Safetensors read = Safetensors.open(file)) {
             assertEquals(0, read.tensor("b").item_float());
         }
     }
 
     @ParameterizedTest
-    @CsvSource(delimiterString = " => ", quoteCharacter = '`', value = {
-        "[] => header: expected a JSON object",
-        "nonsense => header: expected a JSON object",
-        "{ => header: invalid JSON",
-        "{\"a\":1} => 'a': expected an object, found 1",
-        "{} {} => expected its end after the object",
-        "{\"a\":{}} => 'a': expected dtype, shape and data_offsets, found no dtype",
-        "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}} => found no shape",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}} => found no data_offsets",
-        "{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}} => 'a.dtype': expected one of",
-        "{\"a\":{\"dtype\":4,\"shape\":[1],\"data_offsets\":[0,4]}} => 'a.dtype': expected a string, found 4",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}} => 'a.shape': expected a list of numbers",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}} => 'a.shape': expected a whole number",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}} => 'a.shape': expected a number from 0",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,4]}} => 'a.shape': expected a number from 0",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}} => 'a.shape': expected a size that 63 bits can hold",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}} => 'a.data_offsets': expected 8 bytes for F32[2], found 4 bytes",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}} => 'a.data_offsets': expected two numbers",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}} => 'a.data_offsets': expected at most 2 numbers",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}} => 'a.data_offsets': expected a range within the 8 bytes",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]}} => 'a.data_offsets': expected a range within the 8 bytes",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}} => expected 4 bytes of data, as the header says, found 8",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}} => 'a.data_offsets': expected to begin at byte 0",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}} => 'b.data_offsets': expected to begin at byte 8",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}} => invalid JSON: Duplicate field 'a'",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}} => 'a': expected dtype, shape and data_offsets, found x",
-        "{\"__metadata__\":{\"a\":1}} => '__metadata__.a': expected a string, found 1",
-        "{\"__metadata__\":[]} => '__metadata__': expected an object",
-    })
+    @CsvSource(
+            delimiterString = " => ",
+            quoteCharacter = '`',
+            value = {
+                "[] => header: expected a JSON object",
+                "nonsense => header: expected a JSON object",
+                "{ => header: invalid JSON",
+                "{\"a\":1} => 'a': expected an object, found 1",
+                "{} {} => expected its end after the object",
+                "{\"a\":{}} => 'a': expected dtype, shape and data_offsets, found no dtype",
+                "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}} => found no shape",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}} => found no data_offsets",
+                "{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}} => 'a.dtype': expected one of",
+                "{\"a\":{\"dtype\":4,\"shape\":[1],\"data_offsets\":[0,4]}} => 'a.dtype': expected a string, found 4",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}} => 'a.shape': expected a list of"
+                        + " numbers",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}} => 'a.shape': expected a whole"
+                        + " number",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}} => 'a.shape': expected a number"
+                        + " from 0",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,4]}} => 'a.shape':"
+                        + " expected a number from 0",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}} => 'a.shape':"
+                        + " expected a size that 63 bits can hold",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}} => 'a.data_offsets': expected 8"
+                        + " bytes for F32[2], found 4 bytes",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}} => 'a.data_offsets': expected two"
+                        + " numbers",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}} => 'a.data_offsets': expected at"
+                        + " most 2 numbers",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}} => 'a.data_offsets': expected a"
+                        + " range within the 8 bytes",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]}} => 'a.data_offsets': expected a"
+                        + " range within the 8 bytes",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}} => expected 4 bytes of data, as the"
+                        + " header says, found 8",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}} => 'a.data_offsets': expected to"
+                        + " begin at byte 0",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}"
+                    + " => 'b.data_offsets': expected to begin at byte 8",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
+                    + " => invalid JSON: Duplicate field 'a'",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}} => 'a': expected dtype,"
+                        + " shape and data_offsets, found x",
+                "{\"__metadata__\":{\"a\":1}} => '__metadata__.a': expected a string, found 1",
+                "{\"__metadata__\":[]} => '__metadata__': expected an object",
+            })
     void refusesMalformedHeaders(String header, String message) throws IOException {
         Path file = write(header, 8);
         InputException e = assertThrows(InputException.class, () -> Safetensors.open(file));
@@ -208,7 +231,12 @@ class SafetensorsTest {
         assertThrows(InputException.class, () -> Safetensors.open(file));
         assertThrows(InputException.class, () -> Safetensors.open(temporary));
         for (long length : new long[] {100, 100_000_001, -1, Long.MIN_VALUE, Long.MAX_VALUE}) {
-            Files.write(file, ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN).putLong(length).array());
+            Files.write(
+                    file,
+                    ByteBuffer.allocate(20)
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .putLong(length)
+                            .array());
             assertThrows(InputException.class, () -> Safetensors.open(file), Long.toString(length));
         }
         Files.write(file, new byte[7]);
@@ -224,14 +252,19 @@ class SafetensorsTest {
         Path file = temporary.resolve("bad.safetensors");
         int refused = 0;
         for (int i = 0; i < 2_000; i++) {
-            byte[] bytes = Arrays.copyOf(original, random.nextInt(3) > 0 ? original.length : random.nextInt(original.length));
+            byte[] bytes =
+                    Arrays.copyOf(original, random.nextInt(3) > 0 ? original.length : random.nextInt(original.length));
             for (int n = random.nextInt(3); n > 0 && bytes.length > 0; n--) {
                 bytes[random.nextInt(Math.min(bytes.length, 200))] = (byte) random.nextInt(256);
             }
             Files.write(file, bytes);
             try (TensorScope _ = new TensorScope();
                     Safetensors read = Safetensors.open(file)) {
-                read.names().forEach(name -> read.tensor(name).to(torch.ScalarType.Double).sum().item_double());
+                read.names()
+                        .forEach(name -> read.tensor(name)
+                                .to(torch.ScalarType.Double)
+                                .sum()
+                                .item_double());
             } catch (InputException e) {
                 refused++;
             }

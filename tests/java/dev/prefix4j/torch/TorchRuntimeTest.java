@@ -24,20 +24,24 @@ import org.junit.jupiter.params.provider.CsvSource;
 class TorchRuntimeTest {
     /** In a process of its own: starts on a thread without a context class loader, and says what was chosen. */
     public static void main(String[] arguments) throws InterruptedException {
-        Thread thread = new Thread(() -> TorchRuntime.require().describe().forEach((name, value) -> System.out.println(name + ": " + value)));
+        Thread thread = new Thread(() ->
+                TorchRuntime.require().describe().forEach((name, value) -> System.out.println(name + ": " + value)));
         thread.setContextClassLoader(null);
         thread.start();
         thread.join();
     }
 
-    private static String start(Map<String, String> environment, String... options) throws IOException, InterruptedException {
+    private static String start(Map<String, String> environment, String... options)
+            throws IOException, InterruptedException {
         return startOn(System.getProperty("java.class.path"), environment, options);
     }
 
     private static String startOn(String classPath, Map<String, String> environment, String... options)
             throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED", "-Xmx64m"));
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-Xmx64m"));
         command.addAll(List.of(options));
         command.addAll(List.of("-cp", classPath, TorchRuntimeTest.class.getName()));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
@@ -65,7 +69,11 @@ class TorchRuntimeTest {
 
     @Test
     void aSetOfKernelsWithoutALibraryIsRefused(@TempDir Path without) throws Exception {
-        Path classes = Path.of(Kernels.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+        Path classes = Path.of(Kernels.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
         try (Stream<Path> files = Files.walk(classes)) {
             for (Path file : (Iterable<Path>) files.filter(f -> !f.toString().contains("native"))::iterator) {
                 Path copy = without.resolve(classes.relativize(file).toString());
@@ -77,28 +85,45 @@ class TorchRuntimeTest {
             }
         }
         String path = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
-                .map(entry -> Path.of(entry).toAbsolutePath().equals(classes.toAbsolutePath()) ? without.toString() : entry)
+                .map(entry ->
+                        Path.of(entry).toAbsolutePath().equals(classes.toAbsolutePath()) ? without.toString() : entry)
                 .collect(Collectors.joining(File.pathSeparator));
         String output = startOn(path, Map.of("PREFIX4J_KERNELS", "avx2"));
-        assertTrue(output.contains("InputException: PREFIX4J_KERNELS: 'avx2' is asked for, but the kernels were not built for "), output);
+        assertTrue(
+                output.contains(
+                        "InputException: PREFIX4J_KERNELS: 'avx2' is asked for, but the kernels were not built for "),
+                output);
         assertTrue(startOn(path, Map.of()).contains("kernels: libtorch's only: the others were not built for "));
     }
 
     @ParameterizedTest
-    @CsvSource({"5,,,5,as asked for", "5,3,2,5,as asked for", ",3,2,3,as OMP_NUM_THREADS says", ",'4,2',,4,as OMP_NUM_THREADS says",
-        ",,2,2,as MKL_NUM_THREADS says", ",' ',,8,one for each processor", ",,,8,one for each processor"})
-    void theOptionWinsOverTheEnvironmentAndThatOverTheMachine(Integer asked, String omp, String mkl, int count, String from) {
-        assertEquals(new TorchRuntime.Threads(count, from), TorchRuntime.Threads.choose(
-                asked == null ? OptionalInt.empty() : OptionalInt.of(asked),
-                Map.of("OMP_NUM_THREADS", omp == null ? "" : omp, "MKL_NUM_THREADS", mkl == null ? "" : mkl),
-                8));
+    @CsvSource({
+        "5,,,5,as asked for",
+        "5,3,2,5,as asked for",
+        ",3,2,3,as OMP_NUM_THREADS says",
+        ",'4,2',,4,as OMP_NUM_THREADS says",
+        ",,2,2,as MKL_NUM_THREADS says",
+        ",' ',,8,one for each processor",
+        ",,,8,one for each processor"
+    })
+    void theOptionWinsOverTheEnvironmentAndThatOverTheMachine(
+            Integer asked, String omp, String mkl, int count, String from) {
+        assertEquals(
+                new TorchRuntime.Threads(count, from),
+                TorchRuntime.Threads.choose(
+                        asked == null ? OptionalInt.empty() : OptionalInt.of(asked),
+                        Map.of("OMP_NUM_THREADS", omp == null ? "" : omp, "MKL_NUM_THREADS", mkl == null ? "" : mkl),
+                        8));
     }
 
     @ParameterizedTest
     @CsvSource({"0", "-1", "two", "1.5", "999999"})
     void aVariableThatIsNoNumberOfThreadsIsRefused(String value) {
-        InputException e = assertThrows(InputException.class,
+        InputException e = assertThrows(
+                InputException.class,
                 () -> TorchRuntime.Threads.choose(OptionalInt.empty(), Map.of("OMP_NUM_THREADS", value), 8));
-        assertEquals("environment variable OMP_NUM_THREADS: expected a number of threads, found '" + value + "'", e.getMessage());
+        assertEquals(
+                "environment variable OMP_NUM_THREADS: expected a number of threads, found '" + value + "'",
+                e.getMessage());
     }
 }

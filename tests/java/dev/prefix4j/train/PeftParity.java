@@ -7,14 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.eval.Likelihood;
+import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Precision;
+import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.gpt2.LmLoss;
@@ -29,8 +29,8 @@ import dev.prefix4j.method.Vectors;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.prefix.PrefixShape;
-import dev.prefix4j.text.Sequence;
 import dev.prefix4j.text.PackedBatch;
+import dev.prefix4j.text.Sequence;
 import dev.prefix4j.text.TokenBatch;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
@@ -84,7 +84,8 @@ final class PeftParity implements AutoCloseable {
         List<Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < texts.path("sequences").size(); i++) {
             sequences.add(new Sequence(
-                    ids(texts.path("sequences").get(i)), texts.path("sources").get(i).intValue()));
+                    ids(texts.path("sequences").get(i)),
+                    texts.path("sources").get(i).intValue()));
         }
         return sequences;
     }
@@ -118,7 +119,8 @@ final class PeftParity implements AutoCloseable {
         try (TensorScope _ = new TensorScope()) {
             Tensor vectors = expected.tensor("prefix").clone();
             vectors.set_requires_grad(true);
-            TokenBatch batch = TokenBatch.of(sequences().subList(0, 4), model.config().eos());
+            TokenBatch batch =
+                    TokenBatch.of(sequences().subList(0, 4), model.config().eos());
             KvCache cache = KvCache.startingWith(prefix.shape().split(vectors));
             Tensor hidden = model.forward(model.ids(batch.ids(), batch.rows()), cache);
             Tensor loss = LmLoss.mean(model, hidden, model.ids(batch.positions()), model.ids(batch.targets()));
@@ -136,7 +138,8 @@ final class PeftParity implements AutoCloseable {
         double scored = Likelihood.of(
                         new Conditioned(frozen(), SoftPrompt.prefix(prefix.vectors(), model.config())),
                         sequences().subList(0, 4),
-                        3).loss();
+                        3)
+                .loss();
         assertEquals(expected.tensor("loss").item_double(), scored, 1e-5);
     }
 
@@ -150,7 +153,8 @@ final class PeftParity implements AutoCloseable {
             PackedBatch packed = PackedBatch.of(sequences().subList(0, 4));
             FrozenGpt2.Gradient result = new FrozenGpt2(model, Precision.INT8)
                     .gradient(packed, expected.tensor("prefix"), 1.0 / packed.targets().length);
-            double cosine = torch.sum(result.gradient().mul(wanted)).item_double() / (norm(result.gradient()) * norm(wanted));
+            double cosine =
+                    torch.sum(result.gradient().mul(wanted)).item_double() / (norm(result.gradient()) * norm(wanted));
             System.out.printf("%s: cosine of the 8-bit gradient with PEFT's %.5f%n", folder.getFileName(), cosine);
             assertTrue(cosine > 0.99, "cosine " + cosine);
         }
@@ -163,9 +167,11 @@ final class PeftParity implements AutoCloseable {
         check("greedy", generator.generate(prompts, new Decoding.Greedy(), 12));
         check("beam5", generator.generate(prompts, new Decoding.BeamSearch(5, 1), 12));
         // Beside others or alone: the same.
-        check("beam5", prompts.stream()
-                .flatMap(p -> generator.generate(List.of(p), new Decoding.BeamSearch(5, 1), 12).stream())
-                .toList());
+        check(
+                "beam5",
+                prompts.stream()
+                        .flatMap(p -> generator.generate(List.of(p), new Decoding.BeamSearch(5, 1), 12).stream())
+                        .toList());
     }
 
     private void check(String name, List<Generation> results) {
@@ -186,14 +192,7 @@ final class PeftParity implements AutoCloseable {
             TrainConfig config = new TrainConfig(10, 0, 4, 1, false, 1e-2, 2, 0.01, 1, false, 0, 0, 0, 0, 100, 1);
             List<Double> losses = new ArrayList<>();
             try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
-                new Trainer(
-                                tuner,
-                                config,
-                                Batches.inOrder(sequences(), 4),
-                                sequences(),
-                                List.of(),
-                                run,
-                                () -> {})
+                new Trainer(tuner, config, Batches.inOrder(sequences(), 4), sequences(), List.of(), run, () -> {})
                         .train(
                                 new TrainListener() {
                                     @Override
@@ -212,22 +211,30 @@ final class PeftParity implements AutoCloseable {
     /** What PEFT has of our methods, with random numbers, saved here, gives the same loss when PEFT loads it. */
     void peftLoadsWhatWeSave(Path out, String python) throws IOException {
         Vectors vectors = new Vectors(prefix.length(), Reparametrization.DIRECT, 1);
-        for (Method method :
-                List.of(new PrefixTuning(vectors), new EmbeddingTuning(vectors), new LoraTuning(4, 8))) {
+        for (Method method : List.of(new PrefixTuning(vectors), new EmbeddingTuning(vectors), new LoraTuning(4, 8))) {
             Path saved = out.resolve(method.name());
             double ours;
             try (TensorScope _ = new TensorScope()) {
                 Gpt2 base = Checkpoint.load(folder.resolve("model"), TorchRuntime.device("cpu"));
                 Tuner tuner = method.tuner(
                         base,
-                        (frozen, changes) -> new FrozenGpt2(
-                                frozen, changes, FrozenGpt2.Options.of(frozen, Precision.FP32)));
+                        (frozen, changes) ->
+                                new FrozenGpt2(frozen, changes, FrozenGpt2.Options.of(frozen, Precision.FP32)));
                 try (NoGradGuard _ = new NoGradGuard()) {
-                    tuner.parameters().values().forEach(tensor -> tensor.add_(torch.randn_like(tensor).mul_(new Scalar(0.1))));
+                    tuner.parameters()
+                            .values()
+                            .forEach(tensor ->
+                                    tensor.add_(torch.randn_like(tensor).mul_(new Scalar(0.1))));
                 }
                 AdapterFolder.save(
-                        method, tuner.stored(), base.config(), saved, folder.resolve("model").toString(), Optional.empty());
-                ours = Likelihood.of(tuner.current(), sequences().subList(0, 4), 4).loss();
+                        method,
+                        tuner.stored(),
+                        base.config(),
+                        saved,
+                        folder.resolve("model").toString(),
+                        Optional.empty());
+                ours = Likelihood.of(tuner.current(), sequences().subList(0, 4), 4)
+                        .loss();
             }
             Process process = new ProcessBuilder(
                             python,

@@ -7,9 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Checkpoint;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.frozen.Precision;
+import dev.prefix4j.gpt2.Checkpoint;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Method;
@@ -36,7 +36,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class TrainerTest {
-    private static final TrainConfig CONFIG = new TrainConfig(24, 0, 4, 1, false, 1e-2, 3, 0.01, 1, false, 0, 0.1, 8, 0, 5, 7);
+    private static final TrainConfig CONFIG =
+            new TrainConfig(24, 0, 4, 1, false, 1e-2, 3, 0.01, 1, false, 0, 0.1, 8, 0, 5, 7);
 
     private static final Method METHOD = new PrefixTuning(new Vectors(4, Reparametrization.MLP, 16));
 
@@ -82,8 +83,8 @@ class TrainerTest {
     /** With the number of the step as what is written. */
     private TrainResult train(
             RunDirectory run, TrainConfig config, int validation, TrainListener listener, BooleanSupplier stop) {
-        Sampler sampler =
-                _ -> List.of(new Sample("a", run.metrics().getLast().path("step").toString(), Optional.empty()));
+        Sampler sampler = _ ->
+                List.of(new Sample("a", run.metrics().getLast().path("step").toString(), Optional.empty()));
         try (TensorScope _ = new TensorScope()) {
             TorchRuntime.seed(3);
             Tuner tuner = tuner();
@@ -174,12 +175,14 @@ class TrainerTest {
             }
         }
         assertEquals(
-                Files.readString(temporary.resolve("whole/samples.jsonl")), Files.readString(folder.resolve("samples.jsonl")));
+                Files.readString(temporary.resolve("whole/samples.jsonl")),
+                Files.readString(folder.resolve("samples.jsonl")));
         // As if killed between two saves: the newest lines belong to steps that are done again.
         try (RunDirectory run = RunDirectory.open(folder)) {
             assertEquals(expected, losses(run));
-            assertEquals(java.util.Arrays.toString(adapter), java.util.Arrays.toString(
-                    Files.readAllBytes(run.adapter().resolve("adapter_model.safetensors"))));
+            assertEquals(
+                    java.util.Arrays.toString(adapter),
+                    java.util.Arrays.toString(Files.readAllBytes(run.adapter().resolve("adapter_model.safetensors"))));
         }
     }
 
@@ -196,7 +199,10 @@ class TrainerTest {
             train(run, CONFIG, () -> false);
             assertEquals(
                     java.util.stream.IntStream.rangeClosed(1, 24).boxed().toList(),
-                    run.metrics().stream().filter(l -> l.has("loss")).map(l -> l.path("step").intValue()).toList());
+                    run.metrics().stream()
+                            .filter(l -> l.has("loss"))
+                            .map(l -> l.path("step").intValue())
+                            .toList());
         }
     }
 

@@ -13,7 +13,8 @@ import java.util.Optional;
 /** What {@code --adapter} names: a folder, or {@code owner/name[@revision]} on the Hugging Face hub. */
 final class AdapterName {
     /** Of an option. */
-    static final String DESCRIPTION = "An adapter of any method: a folder, or owner/name, owner/name@revision on the hub";
+    static final String DESCRIPTION =
+            "An adapter of any method: a folder, or owner/name, owner/name@revision on the hub";
 
     private AdapterName() {}
 
@@ -29,7 +30,8 @@ final class AdapterName {
         if (name == null || Files.exists(name)) {
             return name;
         }
-        Optional<HubId> id = HubId.parse(name.toString()).filter(some -> some.repository().contains("/"));
+        Optional<HubId> id =
+                HubId.parse(name.toString()).filter(some -> some.repository().contains("/"));
         return id.isPresent() ? download(id.get(), console) : name;
     }
 

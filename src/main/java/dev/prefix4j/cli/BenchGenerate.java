@@ -24,7 +24,11 @@ final class BenchGenerate extends BenchWork {
     @Option(names = "--batch-size", paramLabel = "N", defaultValue = "8", description = "Inputs side by side.")
     int batchSize;
 
-    @Option(names = "--batches", paramLabel = "N", defaultValue = "3", description = "Batches that are timed, after one.")
+    @Option(
+            names = "--batches",
+            paramLabel = "N",
+            defaultValue = "3",
+            description = "Batches that are timed, after one.")
     int batches;
 
     @Option(names = "--beams", paramLabel = "N", defaultValue = "1", description = "1: greedy.")
@@ -53,11 +57,13 @@ final class BenchGenerate extends BenchWork {
             PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.DIRECT, shape, 1, device);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2);
                     Prefix prefix = Prefix.of(encoder, shape, device)) {
-                Generator generator = new Generator(precision.freezeForDecoding(gpt2, FrozenGpt2.Changes.NONE), Optional.of(prefix));
+                Generator generator =
+                        new Generator(precision.freezeForDecoding(gpt2, FrozenGpt2.Changes.NONE), Optional.of(prefix));
                 double spent = 0;
                 for (int batch = 0; batch <= batches; batch++) {
                     List<int[]> prompts = examples.subList(batch * batchSize, (batch + 1) * batchSize).stream()
-                            .map(e -> Sequences.prompt(e.source(), tokenizer, gpt2.config().bos()))
+                            .map(e -> Sequences.prompt(
+                                    e.source(), tokenizer, gpt2.config().bos()))
                             .toList();
                     long start = System.nanoTime();
                     generator.generate(prompts, decoding, OutputRules.exactly(newTokens));

@@ -11,7 +11,6 @@ import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
-import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.AdamW;

@@ -21,11 +21,7 @@ abstract class BenchWork extends ConsoleCommand {
     @Option(names = "--data", paramLabel = "FILE", required = true, description = "Sources and targets.")
     Path data;
 
-    @Option(
-            names = "--prefix-length",
-            paramLabel = "N",
-            defaultValue = "10",
-            description = "Virtual tokens.")
+    @Option(names = "--prefix-length", paramLabel = "N", defaultValue = "10", description = "Virtual tokens.")
     int prefixLength;
 
     @Mixin
@@ -45,7 +41,8 @@ abstract class BenchWork extends ConsoleCommand {
     ObjectNode result(String work) {
         ObjectNode node = JSON.createObjectNode();
         node.put("program", "prefix4j bench " + work).put("precision", precision.precision);
-        node.put("kernels", Kernels.describe()).put("threads", TorchRuntime.require().threads());
+        node.put("kernels", Kernels.describe())
+                .put("threads", TorchRuntime.require().threads());
         return node;
     }
 
@@ -72,9 +69,10 @@ abstract class BenchWork extends ConsoleCommand {
     private static double peakMib() {
         try (var lines = Files.lines(Path.of("/proc/self/status"))) {
             return lines.filter(line -> line.startsWith("VmHWM:"))
-                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
-                    .findFirst()
-                    .orElse(0) / 1024.0;
+                            .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                            .findFirst()
+                            .orElse(0)
+                    / 1024.0;
         } catch (IOException e) {
             return 0;
         }

@@ -17,7 +17,8 @@ final class CompatOption {
             names = "--compat",
             paramLabel = "C",
             defaultValue = "none",
-            description = "authors: lay the text out, and decode, as the code of Li and Liang does, quirks included (docs/recipes.md).")
+            description = "authors: lay the text out, and decode, as the code of Li and Liang does, quirks included"
+                    + " (docs/recipes.md).")
     String compat;
 
     /** @throws InputException if it is neither */
@@ -40,7 +41,9 @@ final class CompatOption {
     /** Says so where the run that an adapter comes from, if it still lies around it, was trained otherwise. */
     void note(Path adapter, Console console) {
         Path run = adapter == null ? null : adapter.toAbsolutePath().normalize().getParent();
-        if (run == null || !Files.isRegularFile(run.resolve(RunDirectory.CONFIG)) || !Files.isRegularFile(run.resolve(RunDirectory.METRICS))) {
+        if (run == null
+                || !Files.isRegularFile(run.resolve(RunDirectory.CONFIG))
+                || !Files.isRegularFile(run.resolve(RunDirectory.METRICS))) {
             return; // no run: a configuration there is somebody else's
         }
         String trained = RunDirectory.readConfig(run).text("compat", "none");

@@ -7,7 +7,9 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "completion",
-        description = "Prints a script that completes commands and options in bash, and in zsh after bashcompinit: source <(prefix4j completion).")
+        description =
+                "Prints a script that completes commands and options in bash, and in zsh after bashcompinit: source"
+                        + " <(prefix4j completion).")
 final class CompletionCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;

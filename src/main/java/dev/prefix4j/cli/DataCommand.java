@@ -14,7 +14,11 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "data", description = "Reads a data file of any format and writes it as JSONL.")
 final class DataCommand extends ConsoleCommand {
-    @Option(names = "--data", paramLabel = "FILE", required = true, description = "Sources and targets; - for standard input.")
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            required = true,
+            description = "Sources and targets; - for standard input.")
     Path data;
 
     @Option(names = "--out", paramLabel = "FILE", required = true, description = "JSONL file to write.")
@@ -26,7 +30,10 @@ final class DataCommand extends ConsoleCommand {
     @Option(names = "--distinct", description = "Join equal sources, wherever they stand, to one with several targets.")
     boolean distinct;
 
-    @Option(names = "--sample", paramLabel = "N", description = "Write only N examples, drawn from all over what was read.")
+    @Option(
+            names = "--sample",
+            paramLabel = "N",
+            description = "Write only N examples, drawn from all over what was read.")
     Integer sample;
 
     @Option(names = "--seed", paramLabel = "N", description = "What --sample draws; 101 by default.")

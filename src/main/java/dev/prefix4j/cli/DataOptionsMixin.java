@@ -43,7 +43,8 @@ final class DataOptionsMixin {
     @Option(
             names = "--lang",
             paramLabel = "L",
-            description = "Language of WebNLG's texts, such as en or ru; by default the only one, or English among several.")
+            description =
+                    "Language of WebNLG's texts, such as en or ru; by default the only one, or English among several.")
     String language;
 
     @Spec(Spec.Target.MIXEE)
@@ -65,7 +66,8 @@ final class DataOptionsMixin {
 
     private InputStream standardInput() {
         if (standardInputIsRead) {
-            throw new InputException(STANDARD_INPUT + ": standard input is read once, and was asked for twice: name a file");
+            throw new InputException(
+                    STANDARD_INPUT + ": standard input is read once, and was asked for twice: name a file");
         }
         standardInputIsRead = true;
         return ((ConsoleCommand) command.userObject()).console.in();
@@ -96,7 +98,10 @@ final class DataOptionsMixin {
             return DataFile.read(standardInput(), Path.of("standard input"), options);
         }
         return file.toString().startsWith(ModelName.BUILT_IN)
-                ? DataFile.read(InputFile.open(BuiltIns.data(file), "a data file"), file, options) // whose name the user knows, not the file
+                ? DataFile.read(
+                        InputFile.open(BuiltIns.data(file), "a data file"),
+                        file,
+                        options) // whose name the user knows, not the file
                 : DataFile.read(file, options);
     }
 }

@@ -37,8 +37,9 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "demo",
-        description = "Shows prefix-tuning from end to end in a few minutes: what the built-in model writes for tables of"
-                + " restaurants before and after a prefix is trained.")
+        description =
+                "Shows prefix-tuning from end to end in a few minutes: what the built-in model writes for tables of"
+                        + " restaurants before and after a prefix is trained.")
 final class DemoCommand extends ConsoleCommand {
     private static final String MODEL = "builtin:tiny";
     private static final Path TEST = Path.of("builtin:e2e/test");
@@ -48,9 +49,24 @@ final class DemoCommand extends ConsoleCommand {
     private static final OutputRules NOTHING_TWICE = new OutputRules(60, 0, 3, OutputRules.Counted.OUTPUT);
     private static final int BATCH = 20;
     private static final List<String> TRAINING = List.of(
-            "--model", MODEL, "--data", "builtin:e2e/train", "--valid", "builtin:e2e/valid",
-            "--prefix-length", "20", "--batch-size", "16", "--lr", "2e-3", "--warmup", "60",
-            "--valid-every", "200", "--precision", "int8");
+            "--model",
+            MODEL,
+            "--data",
+            "builtin:e2e/train",
+            "--valid",
+            "builtin:e2e/valid",
+            "--prefix-length",
+            "20",
+            "--batch-size",
+            "16",
+            "--lr",
+            "2e-3",
+            "--warmup",
+            "60",
+            "--valid-every",
+            "200",
+            "--precision",
+            "int8");
 
     private static final Prompt CONTINUED = (source, tokenizer, _) -> tokenizer.encode(source);
     private static final Prompt ASKED = Sequences::prompt;
@@ -105,8 +121,8 @@ final class DemoCommand extends ConsoleCommand {
             heading("The base model, %s, has %,d weights. It goes on with tables of restaurants:", MODEL, weights);
             continued = write(alone, gpt2, model, test, CONTINUED);
             show(test, continued.greedyTexts());
-            heading("Asked for a text, by the token that ends a document, it does better: it has read records of ships and"
-                    + " towns:");
+            heading("Asked for a text, by the token that ends a document, it does better: it has read records of ships"
+                    + " and towns:");
             asked = write(alone, gpt2, model, test, ASKED);
             show(test, asked.greedyTexts());
         }
@@ -115,7 +131,12 @@ final class DemoCommand extends ConsoleCommand {
         List<String> train = new ArrayList<>(List.of("train"));
         train.addAll(TRAINING);
         train.addAll(List.of(
-                "--steps", Integer.toString(steps), "--seed", Long.toString(runtimeOptions.seed), "--out", out.toString()));
+                "--steps",
+                Integer.toString(steps),
+                "--seed",
+                Long.toString(runtimeOptions.seed),
+                "--out",
+                out.toString()));
         console.say("  scripts/prefix4j %s%n", String.join(" ", train));
         if (!train(train)) {
             return Main.OK; // interrupted: the way to go on has been said
@@ -143,11 +164,11 @@ final class DemoCommand extends ConsoleCommand {
     }
 
     private static FrozenGpt2 freeze(Gpt2 model, FrozenGpt2.Changes changes) {
-        return new FrozenGpt2(model, changes, FrozenGpt2.Options.of(model, Precision.FP32).forDecoding());
+        return new FrozenGpt2(
+                model, changes, FrozenGpt2.Options.of(model, Precision.FP32).forDecoding());
     }
 
-    private Outputs write(
-            Conditioned conditioned, Gpt2 gpt2, ModelOptions model, List<Example> test, Prompt prompt) {
+    private Outputs write(Conditioned conditioned, Gpt2 gpt2, ModelOptions model, List<Example> test, Prompt prompt) {
         List<String> greedy = new ArrayList<>();
         List<String> beams = new ArrayList<>();
         try (Tokenizer tokenizer = model.tokenizer(gpt2);
@@ -155,7 +176,8 @@ final class DemoCommand extends ConsoleCommand {
             Generator generator = new Generator(conditioned);
             for (int from = 0; from < test.size(); from += BATCH) {
                 List<int[]> prompts = test.subList(from, Math.min(from + BATCH, test.size())).stream()
-                        .map(example -> prompt.of(example.source(), tokenizer, gpt2.config().bos()))
+                        .map(example -> prompt.of(
+                                example.source(), tokenizer, gpt2.config().bos()))
                         .toList();
                 greedy.addAll(texts(generator.generate(prompts, new Decoding.Greedy(), SIMPLE), tokenizer));
                 beams.addAll(texts(generator.generate(prompts, BEAMS, NOTHING_TWICE), tokenizer));
@@ -190,7 +212,8 @@ final class DemoCommand extends ConsoleCommand {
         int code = Main.run(
                 line.toArray(String[]::new),
                 console.in(),
-                new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8), // the demo has its own summary
+                new PrintStream(
+                        OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8), // the demo has its own summary
                 console.err(),
                 console.environment());
         if (code != Main.OK) {
@@ -225,8 +248,7 @@ final class DemoCommand extends ConsoleCommand {
         }
     }
 
-    private void report(
-            int sources, Outputs continued, Outputs asked, Outputs after, long weights, long kept) {
+    private void report(int sources, Outputs continued, Outputs asked, Outputs after, long weights, long kept) {
         long bytes;
         try {
             bytes = Files.size(out.resolve("adapter/adapter_model.safetensors"));
@@ -237,25 +259,34 @@ final class DemoCommand extends ConsoleCommand {
             ObjectNode node = JSON.createObjectNode();
             node.put("bleu_before", continued.greedyBleu()).put("bleu_after", after.bleu());
             ObjectNode greedy = node.putObject("bleu_greedy");
-            greedy.put("continued", continued.greedyBleu()).put("asked", asked.greedyBleu()).put("prefix", after.greedyBleu());
+            greedy.put("continued", continued.greedyBleu())
+                    .put("asked", asked.greedyBleu())
+                    .put("prefix", after.greedyBleu());
             ObjectNode beams = node.putObject("bleu_beams");
             beams.put("continued", continued.bleu()).put("asked", asked.bleu()).put("prefix", after.bleu());
             node.put("weights", weights).put("prefix_numbers", kept).put("adapter_bytes", bytes);
             console.out().println(node.put("run", out.toString()));
             return;
         }
-        console.out().printf(
-                "BLEU       %.1f before (the model goes on, greedily), %.1f after (prefix, 5 beams); %d test sources, like with like:%n",
-                continued.greedyBleu(), after.bleu(), sources);
+        console.out()
+                .printf(
+                        "BLEU       %.1f before (the model goes on, greedily), %.1f after (prefix, 5 beams); %d test"
+                                + " sources, like with like:%n",
+                        continued.greedyBleu(), after.bleu(), sources);
         console.out().printf("                                   greedy   5 beams, no three tokens twice%n");
         bleu("going on with the table", continued);
         bleu("asked for a text", asked);
         bleu("with the prefix", after);
-        console.out().printf("prefix     %,d parameters, %.2f %% of the model's %,d%n", kept, 100.0 * kept / weights, weights);
+        console.out()
+                .printf(
+                        "prefix     %,d parameters, %.2f %% of the model's %,d%n",
+                        kept, 100.0 * kept / weights, weights);
         console.out().printf("adapter    %s, %,d bytes%n", out.resolve("adapter"), bytes);
         console.out().printf("run        %s: report.html, metrics.jsonl, config.json%n", out);
-        console.out().printf(
-                "try it     scripts/prefix4j generate --model %s --prefix %s --beams 5 --no-repeat-ngram 3 --no-repeat-ngram-in output --prompt \"name : The Mill | food : Italian\"%n",
-                MODEL, out.resolve("adapter"));
+        console.out()
+                .printf(
+                        "try it     scripts/prefix4j generate --model %s --prefix %s --beams 5 --no-repeat-ngram 3"
+                                + " --no-repeat-ngram-in output --prompt \"name : The Mill | food : Italian\"%n",
+                        MODEL, out.resolve("adapter"));
     }
 }

@@ -35,8 +35,11 @@ final class DoctorCommand extends ConsoleCommand {
     static Map<String, String> facts() {
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("java", Runtime.version() + " (" + System.getProperty("java.home") + ")");
-        facts.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
-                + System.getProperty("os.arch") + ", " + Runtime.getRuntime().availableProcessors() + " processors");
+        facts.put(
+                "system",
+                System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
+                        + System.getProperty("os.arch") + ", "
+                        + Runtime.getRuntime().availableProcessors() + " processors");
         facts.putAll(TorchRuntime.require().describe());
         return facts;
     }

@@ -25,7 +25,9 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "evaluate",
-        description = "Scores outputs against references: corpus BLEU as sacreBLEU computes it, and with --metrics or --json others.")
+        description =
+                "Scores outputs against references: corpus BLEU as sacreBLEU computes it, and with --metrics or --json"
+                        + " others.")
 final class EvaluateCommand extends ConsoleCommand {
     /** Outputs and references are held in memory. */
     private static final long MAX_FILE_BYTES = 32 << 20;
@@ -45,17 +47,23 @@ final class EvaluateCommand extends ConsoleCommand {
     @Option(
             names = "--empty-refs",
             paramLabel = "E",
-            description = "An empty line in one of several --refs: keep, an empty reference, as for sacreBLEU (default);"
-                    + " skip, no further reference, as for WebNLG's tools.")
+            description =
+                    "An empty line in one of several --refs: keep, an empty reference, as for sacreBLEU (default);"
+                            + " skip, no further reference, as for WebNLG's tools.")
     String emptyReferences;
 
     @Option(
             names = "--data",
             paramLabel = "FILE",
-            description = "References from a data file: all targets of equal sources, wherever they stand, belong to one output.")
+            description =
+                    "References from a data file: all targets of equal sources, wherever they stand, belong to one"
+                            + " output.")
     Path data;
 
-    @Option(names = "--limit", paramLabel = "N", description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")
+    @Option(
+            names = "--limit",
+            paramLabel = "N",
+            description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")
     Integer limit;
 
     @Option(
@@ -66,20 +74,28 @@ final class EvaluateCommand extends ConsoleCommand {
     @Option(
             names = "--metrics",
             paramLabel = "LIST",
-            description = "all, or some of bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf "
-                    + "(default: bleu; all with --json).")
+            description = "all, or some of"
+                    + " bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf"
+                    + " (default: bleu; all with --json).")
     String metrics;
 
-    @Option(names = "--confidence", description = "Also 95 %% intervals, from 1,000 bootstrap resamples; always with --json.")
+    @Option(
+            names = "--confidence",
+            description = "Also 95 %% intervals, from 1,000 bootstrap resamples; always with --json.")
     boolean confidence;
 
     @Option(
             names = "--against",
             paramLabel = "FILE",
-            description = "Other outputs, a line each: their scores, and how likely chance alone makes such a difference.")
+            description =
+                    "Other outputs, a line each: their scores, and how likely chance alone makes such a difference.")
     Path against;
 
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "12345", description = "Seed of the resamples (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "12345",
+            description = "Seed of the resamples (default: ${DEFAULT-VALUE}).")
     long seed;
 
     @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "Words of bleu: 13a or none.")
@@ -102,7 +118,8 @@ final class EvaluateCommand extends ConsoleCommand {
                     spec.commandLine(), "expected --refs or --data, found " + (data == null ? "neither" : "both"));
         }
         if (slots && data == null) {
-            throw new ParameterException(spec.commandLine(), "--slots: expected --data, which has the sources, found none");
+            throw new ParameterException(
+                    spec.commandLine(), "--slots: expected --data, which has the sources, found none");
         }
         if (emptyReferences != null && references == null) {
             throw new ParameterException(spec.commandLine(), "--empty-refs: expected --refs with it, found none");
@@ -115,12 +132,12 @@ final class EvaluateCommand extends ConsoleCommand {
         Set<Metric> chosen = Metric.parse(metrics != null ? metrics : json ? "all" : "bleu");
         List<String> outputs = TextLines.read(hypotheses, MAX_FILE_BYTES);
         List<Example> sources = data != null ? sources() : List.of();
-        List<List<String>> expected = data != null
-                ? sources.stream().map(Example::targets).toList()
-                : fromFiles(outputs.size());
+        List<List<String>> expected =
+                data != null ? sources.stream().map(Example::targets).toList() : fromFiles(outputs.size());
         if (expected.size() != outputs.size()) {
-            throw new InputException("%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
-                    .formatted(hypotheses, expected.size(), data, outputs.size()));
+            throw new InputException(
+                    "%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
+                            .formatted(hypotheses, expected.size(), data, outputs.size()));
         }
         List<String> others = against == null ? null : TextLines.read(against, MAX_FILE_BYTES);
         if (others != null && others.size() != outputs.size()) {
@@ -131,11 +148,12 @@ final class EvaluateCommand extends ConsoleCommand {
         BleuScore bleu = configuration.corpus(outputs, expected);
         boolean intervals = confidence || json;
         List<MetricResult> results = chosen.stream()
-                .map(metric -> MetricResult.of(
-                        metric, metric.over(expected, configuration), outputs, others, intervals, seed))
+                .map(metric ->
+                        MetricResult.of(metric, metric.over(expected, configuration), outputs, others, intervals, seed))
                 .toList();
         Optional<SlotCoverage> coverage = slots
-                ? Optional.of(SlotCoverage.of(sources.stream().map(Example::source).toList(), outputs))
+                ? Optional.of(
+                        SlotCoverage.of(sources.stream().map(Example::source).toList(), outputs))
                 : Optional.empty();
         if (json) {
             ObjectNode node = JSON.createObjectNode();
@@ -151,7 +169,8 @@ final class EvaluateCommand extends ConsoleCommand {
                     .put("slot_coverage_shuffled", c.shuffled())
                     .put("slots", c.slots()));
             ObjectNode byMetric = node.putObject("metrics");
-            results.forEach(result -> result.write(byMetric.putObject(result.metric().key())));
+            results.forEach(
+                    result -> result.write(byMetric.putObject(result.metric().key())));
             node.put("seed", seed);
             console.out().println(node);
         } else {
@@ -159,8 +178,10 @@ final class EvaluateCommand extends ConsoleCommand {
             if (metrics != null || confidence || against != null) {
                 MetricResult.table(results).forEach(console.out()::println);
             }
-            coverage.ifPresent(c -> console.out().printf(
-                    "slot coverage %.3f, with other sources %.3f (%,d slots)%n", c.coverage(), c.shuffled(), c.slots()));
+            coverage.ifPresent(c -> console.out()
+                    .printf(
+                            "slot coverage %.3f, with other sources %.3f (%,d slots)%n",
+                            c.coverage(), c.shuffled(), c.slots()));
         }
         return Main.OK;
     }
@@ -183,8 +204,8 @@ final class EvaluateCommand extends ConsoleCommand {
         for (Path file : references) {
             List<String> lines = TextLines.read(file, MAX_FILE_BYTES);
             if (lines.size() != count) {
-                throw new InputException("%s: expected %d lines, as %s has, found %d"
-                        .formatted(file, count, hypotheses, lines.size()));
+                throw new InputException(
+                        "%s: expected %d lines, as %s has, found %d".formatted(file, count, hypotheses, lines.size()));
             }
             boolean skip = "skip".equals(emptyReferences);
             for (int i = 0; i < count; i++) {
@@ -195,9 +216,12 @@ final class EvaluateCommand extends ConsoleCommand {
             long empty = lines.stream().filter(String::isBlank).count();
             if (empty > 0 && references.size() > 1) {
                 console.say(
-                        skip ? "%s: empty lines: %,d, taken for no reference"
-                                : "%s: empty lines: %,d, taken for empty references as in sacreBLEU (--empty-refs skip: for none, as in WebNLG's tools)",
-                        file, empty);
+                        skip
+                                ? "%s: empty lines: %,d, taken for no reference"
+                                : "%s: empty lines: %,d, taken for empty references as in sacreBLEU (--empty-refs"
+                                        + " skip: for none, as in WebNLG's tools)",
+                        file,
+                        empty);
             }
         }
         int without = bySegment.indexOf(List.of());

@@ -34,7 +34,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "generate",
-        description = "Writes a target for each source: the rows of a data file, a prompt, or the lines of standard input.")
+        description =
+                "Writes a target for each source: the rows of a data file, a prompt, or the lines of standard input.")
 final class GenerateCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
@@ -48,7 +49,10 @@ final class GenerateCommand extends ConsoleCommand {
             description = AdapterName.DESCRIPTION + "; none: the model alone.")
     Path prefix;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "Sources, - for standard input; their targets are not read.")
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            description = "Sources, - for standard input; their targets are not read.")
     Path data;
 
     @Option(names = "--prompt", paramLabel = "S", description = "One source.")
@@ -60,9 +64,7 @@ final class GenerateCommand extends ConsoleCommand {
     @Option(names = "--limit", paramLabel = "N", description = "Answer only the first N sources.")
     Integer limit;
 
-    @Option(
-            names = "--raw",
-            description = "Continue the source itself: no token that ends it comes between.")
+    @Option(names = "--raw", description = "Continue the source itself: no token that ends it comes between.")
     boolean raw;
 
     @Option(
@@ -94,11 +96,7 @@ final class GenerateCommand extends ConsoleCommand {
             description = "Sample among tokens at least P times as likely as the likeliest.")
     Double minP;
 
-    @Option(
-            names = "--max-new-tokens",
-            paramLabel = "N",
-            defaultValue = "80",
-            description = "Longest output.")
+    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "80", description = "Longest output.")
     int maxNewTokens;
 
     @Option(
@@ -119,24 +117,25 @@ final class GenerateCommand extends ConsoleCommand {
             names = "--no-repeat-ngram-in",
             paramLabel = "W",
             defaultValue = "all",
-            description = "Where they are counted: all: source and output, as Transformers does; output: the output may repeat its"
-                    + " source, as texts about a table must.")
+            description = "Where they are counted: all: source and output, as Transformers does; output: the output may"
+                    + " repeat its source, as texts about a table must.")
     String noRepeatNgramIn;
 
     @Option(
             names = "--repetition-penalty",
             paramLabel = "X",
             defaultValue = "1.0",
-            description = "Tokens that source or output have already get less likely: positive scores are divided by X, others"
-                    + " multiplied; 1: none.")
+            description = "Tokens that source or output have already get less likely: positive scores are divided by X,"
+                    + " others multiplied; 1: none.")
     double repetitionPenalty;
 
     @Option(
             names = "--n-best",
             paramLabel = "N",
             defaultValue = "1",
-            description = "N outputs for each source, each on a line with rank and score before it: the best of --beams with their"
-                    + " scores, or N samples with their log-probabilities.")
+            description =
+                    "N outputs for each source, each on a line with rank and score before it: the best of --beams with"
+                            + " their scores, or N samples with their log-probabilities.")
     int nBest;
 
     @Option(
@@ -149,13 +148,15 @@ final class GenerateCommand extends ConsoleCommand {
     @Option(
             names = "--out",
             paramLabel = "FILE",
-            description = "Write the outputs there, a line each, instead of to standard output; a file of that name is replaced.")
+            description = "Write the outputs there, a line each, instead of to standard output; a file of that name is"
+                    + " replaced.")
     Path out;
 
     @Option(
             names = "--recipe",
             paramLabel = "R",
-            description = "How the paper decodes e2e, webnlg, dart or xsum, where options do not say otherwise (docs/recipes.md).")
+            description = "How the paper decodes e2e, webnlg, dart or xsum, where options do not say otherwise"
+                    + " (docs/recipes.md).")
     String recipe;
 
     @Mixin
@@ -182,14 +183,22 @@ final class GenerateCommand extends ConsoleCommand {
         }
         if (sampling) {
             return new Decoding.Sampling(
-                    temperature == null ? 1 : temperature, topK == null ? 0 : topK, topP == null ? 1 : topP, minP == null ? 0 : minP);
+                    temperature == null ? 1 : temperature,
+                    topK == null ? 0 : topK,
+                    topP == null ? 1 : topP,
+                    minP == null ? 0 : minP);
         }
         return beams == 1 ? new Decoding.Greedy() : new Decoding.BeamSearch(beams, lengthPenalty, compat.authors());
     }
 
     private OutputRules rules(Set<Integer> never) {
         return new OutputRules(
-                maxNewTokens, minNewTokens, noRepeatNgram, OutputRules.Counted.parse(noRepeatNgramIn), repetitionPenalty, never);
+                maxNewTokens,
+                minNewTokens,
+                noRepeatNgram,
+                OutputRules.Counted.parse(noRepeatNgramIn),
+                repetitionPenalty,
+                never);
     }
 
     @Override
@@ -268,7 +277,9 @@ final class GenerateCommand extends ConsoleCommand {
             if (!distinct) {
                 return examples;
             }
-            List<Example> keys = layout == Layout.CLEAN ? examples : dataOptions.readSources(data, null, Layout.CLEAN); // evaluate groups so
+            List<Example> keys = layout == Layout.CLEAN
+                    ? examples
+                    : dataOptions.readSources(data, null, Layout.CLEAN); // evaluate groups so
             List<Example> wanted = Example.distinct(examples, keys);
             return limit == null ? wanted : wanted.subList(0, Math.min(limit, wanted.size()));
         }
@@ -292,14 +303,17 @@ final class GenerateCommand extends ConsoleCommand {
             }
             return lines;
         } catch (java.io.UncheckedIOException e) {
-            throw new InputException("standard input: cannot be read: " + e.getCause().getMessage(), e);
+            throw new InputException(
+                    "standard input: cannot be read: " + e.getCause().getMessage(), e);
         }
     }
 
     private List<int[]> prompts(List<Example> sources, Tokenizer tokenizer, Gpt2 model, int past) {
         List<int[]> prompts = new ArrayList<>();
         for (Example source : sources) {
-            int[] ids = tokenizer.encode(List.of(source.source()), _ -> source.location()).getFirst();
+            int[] ids = tokenizer
+                    .encode(List.of(source.source()), _ -> source.location())
+                    .getFirst();
             if (!raw) {
                 ids = Sequences.withBos(ids, model.config().bos());
             }
@@ -313,8 +327,11 @@ final class GenerateCommand extends ConsoleCommand {
     /** Refuses keys and values that no memory holds; every row of a batch has as many as the longest. */
     private void requireMemory(Gpt2 model, List<int[]> prompts, int past) {
         double rows = (double) Math.min(batchSize, prompts.size()) * Math.max(beams, nBest);
-        int tokens = past + maxNewTokens + prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
-        double numbers = tokens * 2.0 * model.config().layers() * model.config().width() + model.config().vocabulary();
+        int tokens = past
+                + maxNewTokens
+                + prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
+        double numbers = tokens * 2.0 * model.config().layers() * model.config().width()
+                + model.config().vocabulary();
         OptionBounds.requireMemory(
                 Float.BYTES * rows * numbers,
                 "--batch-size %,d, --beams %,d, --max-new-tokens %,d".formatted(batchSize, beams, maxNewTokens),

@@ -33,14 +33,17 @@ final class GreedySampler implements Sampler {
     GreedySampler(Gpt2 model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int taken) {
         this.tokenizer = tokenizer;
         Map<String, String> all = new LinkedHashMap<>();
-        examples.forEach(example -> all.putIfAbsent(example.source(), example.targets().getFirst()));
+        examples.forEach(
+                example -> all.putIfAbsent(example.source(), example.targets().getFirst()));
         List<String> sources = List.copyOf(all.keySet());
         for (int i = 0; i < Math.min(SOURCES, sources.size()); i++) {
-            String source = sources.get(i * sources.size() / Math.min(SOURCES, sources.size())); // neighbours are often alike
+            String source =
+                    sources.get(i * sources.size() / Math.min(SOURCES, sources.size())); // neighbours are often alike
             references.put(source, all.get(source));
         }
         prompts = references.keySet().stream()
-                .map(source -> options.cutPrompt(Sequences.prompt(source, tokenizer, model.config().bos()), true))
+                .map(source -> options.cutPrompt(
+                        Sequences.prompt(source, tokenizer, model.config().bos()), true))
                 .toList();
         int longest = prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
         maxNewTokens = Math.min(MAX_NEW_TOKENS, model.config().positions() - taken - longest);
@@ -48,8 +51,7 @@ final class GreedySampler implements Sampler {
 
     @Override
     public List<Sample> sample(Conditioned model) {
-        List<Generation> outputs =
-                new Generator(model).generate(prompts, new Decoding.Greedy(), maxNewTokens);
+        List<Generation> outputs = new Generator(model).generate(prompts, new Decoding.Greedy(), maxNewTokens);
         List<Sample> samples = new ArrayList<>();
         references.forEach((source, reference) -> samples.add(new Sample(
                 source, tokenizer.decode(outputs.get(samples.size()).ids()).strip(), Optional.of(reference))));

@@ -22,17 +22,24 @@ final class InitOptions {
     @Option(
             names = "--init",
             paramLabel = "I",
-            description = "Of virtual tokens: random; zero; words, text: what the model computes for --init-words or the"
-                    + " beginning of --init-text; adapter: those of --init-adapter.")
+            description =
+                    "Of virtual tokens: random; zero; words, text: what the model computes for --init-words or the"
+                            + " beginning of --init-text; adapter: those of --init-adapter.")
     String init;
 
-    @Option(names = "--init-words", paramLabel = "S", description = "Words to start from, such as \"summarize the table\".")
+    @Option(
+            names = "--init-words",
+            paramLabel = "S",
+            description = "Words to start from, such as \"summarize the table\".")
     String words;
 
     @Option(names = "--init-text", paramLabel = "FILE", description = "Text to start from.")
     Path text;
 
-    @Option(names = "--init-adapter", paramLabel = "DIR", description = "Adapter of the same method to start from: a folder, or a name on the hub.")
+    @Option(
+            names = "--init-adapter",
+            paramLabel = "DIR",
+            description = "Adapter of the same method to start from: a folder, or a name on the hub.")
     Path adapter;
 
     /** Where the adapter is, once it was looked for. */
@@ -47,11 +54,14 @@ final class InitOptions {
     /** What was asked for; checks it without a model. */
     String kind() {
         List<String> given = Stream.of(
-                        words == null ? null : "words", text == null ? null : "text", adapter == null ? null : "adapter")
+                        words == null ? null : "words",
+                        text == null ? null : "text",
+                        adapter == null ? null : "adapter")
                 .filter(kind -> kind != null)
                 .toList();
         if (given.size() > 1) {
-            throw new InputException("init: expected one of --init-words, --init-text and --init-adapter, found " + given);
+            throw new InputException(
+                    "init: expected one of --init-words, --init-text and --init-adapter, found " + given);
         }
         String source = given.isEmpty() ? null : given.getFirst();
         if (init == null) {
@@ -65,7 +75,8 @@ final class InitOptions {
             throw new InputException("init %s: expected --init-%s, found none".formatted(init, init));
         }
         if (source != null && !init.equals(source)) {
-            throw new InputException("init: expected %s where --init-%s is given, found '%s'".formatted(source, source, init));
+            throw new InputException(
+                    "init: expected %s where --init-%s is given, found '%s'".formatted(source, source, init));
         }
         return init;
     }
@@ -80,13 +91,14 @@ final class InitOptions {
             throw new InputException("init %s: expected a method with virtual tokens".formatted(kind));
         }
         try (TensorScope _ = new TensorScope()) {
-            double difference = prompts.start(switch (kind) {
-                case "zero" -> prompts.zeros();
-                case "words" -> prompts.ofWords(model, tokenizer.encode(words));
-                case "text" -> prompts.ofWords(model, tokenizer.encode(beginning()));
-                case "adapter" -> ofAdapter(prompts, model);
-                default -> throw new AssertionError(kind);
-            });
+            double difference = prompts.start(
+                    switch (kind) {
+                        case "zero" -> prompts.zeros();
+                        case "words" -> prompts.ofWords(model, tokenizer.encode(words));
+                        case "text" -> prompts.ofWords(model, tokenizer.encode(beginning()));
+                        case "adapter" -> ofAdapter(prompts, model);
+                        default -> throw new AssertionError(kind);
+                    });
             console.say("virtual tokens start from %s (to within %.1e)", described(kind), difference);
         }
     }

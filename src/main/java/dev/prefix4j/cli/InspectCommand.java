@@ -53,13 +53,17 @@ final class InspectCommand extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(names = "--with", paramLabel = "DIR", description = "Another adapter, to compare with: a folder, or a name on the hub.")
+    @Option(
+            names = "--with",
+            paramLabel = "DIR",
+            description = "Another adapter, to compare with: a folder, or a name on the hub.")
     Path other;
 
     @Option(
             names = "--data",
             paramLabel = "FILE",
-            description = "Sources: their targets are generated, and the attention that these give to the prefix is measured.")
+            description = "Sources: their targets are generated, and the attention that these give to the prefix is"
+                    + " measured.")
     Path data;
 
     @Option(names = "--limit", paramLabel = "N", defaultValue = "20", description = "Distinct sources of --data.")
@@ -85,11 +89,16 @@ final class InspectCommand extends ConsoleCommand {
         }
         DataOptionsMixin.requireLimit(limit);
         Device device = runtimeOptions.start();
-        List<Example> sources = data == null ? List.of() : Example.distinct(dataOptions.readSources(data, null, dev.prefix4j.text.Layout.CLEAN));
+        List<Example> sources = data == null
+                ? List.of()
+                : Example.distinct(dataOptions.readSources(data, null, dev.prefix4j.text.Layout.CLEAN));
         try (TensorScope _ = new TensorScope()) {
             Gpt2 model = modelOptions.load(device, console);
             Freezer freezer = (base, changes) -> new FrozenGpt2(
-                    base, changes, FrozenGpt2.Options.of(base, dev.prefix4j.frozen.Precision.FP32).forDecoding());
+                    base,
+                    changes,
+                    FrozenGpt2.Options.of(base, dev.prefix4j.frozen.Precision.FP32)
+                            .forDecoding());
             adapter = modelOptions.adapter(adapter, console);
             other = AdapterName.resolve(other, console);
             AdapterFolder.Contents contents = AdapterFolder.load(adapter, model.config(), device);
@@ -106,7 +115,8 @@ final class InspectCommand extends ConsoleCommand {
             if (data != null && !Inspection.hasAttention(model, prompt)) {
                 throw new ParameterException(
                         spec.commandLine(),
-                        "--data: attention is measured to what stands before the source in all layers, found an adapter of method "
+                        "--data: attention is measured to what stands before the source in all layers, found an"
+                                + " adapter of method "
                                 + contents.method().name());
             }
             if (prompt.length() > 0) {
@@ -151,10 +161,13 @@ final class InspectCommand extends ConsoleCommand {
         }
     }
 
-    private void attention(Conditioned conditioned, Gpt2 model, Tokenizer tokenizer, List<Example> sources, ObjectNode node) {
+    private void attention(
+            Conditioned conditioned, Gpt2 model, Tokenizer tokenizer, List<Example> sources, ObjectNode node) {
         List<int[]> prompts = sources.stream()
                 .map(source -> modelOptions.cutPrompt(
-                        Sequences.prompt(source.source(), tokenizer, model.config().bos()), true))
+                        Sequences.prompt(
+                                source.source(), tokenizer, model.config().bos()),
+                        true))
                 .toList();
         for (int i = 0; i < prompts.size(); i++) {
             modelOptions.requireRoom(model, sources.get(i), conditioned.taken(), prompts.get(i).length, NEW_TOKENS);
@@ -166,7 +179,8 @@ final class InspectCommand extends ConsoleCommand {
             // the token that ends the prompt writes the first new one
             from[i] = prompts.get(i).length - 1;
             int[] ids = written.get(i).ids();
-            sequences.add(IntStream.concat(Arrays.stream(prompts.get(i)), Arrays.stream(ids, 0, Math.max(0, ids.length - 1)))
+            sequences.add(IntStream.concat(
+                            Arrays.stream(prompts.get(i)), Arrays.stream(ids, 0, Math.max(0, ids.length - 1)))
                     .toArray());
         }
         double[][] mass = Inspection.attention(model, conditioned.prompt(), sequences, from);
@@ -182,7 +196,10 @@ final class InspectCommand extends ConsoleCommand {
                             "Attention to the prefix",
                             modelOptions.name,
                             "%s, %d generated texts: the share of their attention that generated tokens give to the %d virtual tokens."
-                                    .formatted(adapter, sources.size(), conditioned.prompt().length()),
+                                    .formatted(
+                                            adapter,
+                                            sources.size(),
+                                            conditioned.prompt().length()),
                             "layer",
                             "head",
                             mass));
@@ -192,7 +209,8 @@ final class InspectCommand extends ConsoleCommand {
 
     private void similarity(SoftPrompt prompt, Gpt2 model, Freezer freezer, ObjectNode node) {
         AdapterFolder.Contents contents = AdapterFolder.load(other, model.config(), model.device());
-        SoftPrompt with = contents.method().apply(model, freezer, contents.tensors()).prompt();
+        SoftPrompt with =
+                contents.method().apply(model, freezer, contents.tensors()).prompt();
         try {
             ArrayNode cosines = node.putArray("cosine_by_layer");
             Arrays.stream(Inspection.similarity(prompt, with, model.config())).forEach(cosines::add);
@@ -206,28 +224,41 @@ final class InspectCommand extends ConsoleCommand {
             console.out().println(node);
             return;
         }
-        console.out().printf("method     %s, %,d parameters%n", node.path("method").asText(), node.path("numbers").asLong());
-        node.path("tensors").properties().stream().limit(4).forEach(tensor ->
-                console.out().printf("tensor     %s %s%n", tensor.getKey(), tensor.getValue()));
+        console.out()
+                .printf(
+                        "method     %s, %,d parameters%n",
+                        node.path("method").asText(), node.path("numbers").asLong());
+        node.path("tensors").properties().stream()
+                .limit(4)
+                .forEach(tensor -> console.out().printf("tensor     %s %s%n", tensor.getKey(), tensor.getValue()));
         int more = node.path("tensors").size() - 4;
         if (more > 0) {
             console.out().printf("           and %,d more%n", more);
         }
         if (node.has("key_norms") || node.has("attention") || node.has("cosine_by_layer")) {
-            console.out().printf(
-                    "layer%s%s%s%n",
-                    node.has("key_norms") ? "   keys  values" : "",
-                    node.has("cosine_by_layer") ? "  cosine" : "",
-                    node.has("attention") ? "  attention by head" : "");
-            int layers = Math.max(node.path("key_norms").size(), Math.max(node.path("attention").size(), node.path("cosine_by_layer").size()));
+            console.out()
+                    .printf(
+                            "layer%s%s%s%n",
+                            node.has("key_norms") ? "   keys  values" : "",
+                            node.has("cosine_by_layer") ? "  cosine" : "",
+                            node.has("attention") ? "  attention by head" : "");
+            int layers = Math.max(
+                    node.path("key_norms").size(),
+                    Math.max(
+                            node.path("attention").size(),
+                            node.path("cosine_by_layer").size()));
             for (int layer = 0; layer < layers; layer++) {
                 StringBuilder line = new StringBuilder("%5d".formatted(layer));
                 if (node.has("key_norms")) {
-                    line.append(number("%7.2f", node.path("key_norms").path(layer).asDouble()))
-                            .append(number("%8.2f", node.path("value_norms").path(layer).asDouble()));
+                    line.append(number(
+                                    "%7.2f", node.path("key_norms").path(layer).asDouble()))
+                            .append(number(
+                                    "%8.2f",
+                                    node.path("value_norms").path(layer).asDouble()));
                 }
                 if (node.has("cosine_by_layer")) {
-                    line.append(number("%8.3f", node.path("cosine_by_layer").path(layer).asDouble()));
+                    line.append(number(
+                            "%8.3f", node.path("cosine_by_layer").path(layer).asDouble()));
                 }
                 if (node.has("attention")) {
                     line.append(' ');

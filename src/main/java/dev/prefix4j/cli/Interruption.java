@@ -35,8 +35,10 @@ final class Interruption implements BooleanSupplier, AutoCloseable {
             Class<?> handler = Class.forName("sun.misc.SignalHandler");
             Object user = signal.getConstructor(String.class).newInstance(USER_SIGNAL);
             int code = SIGNAL_EXIT + (int) signal.getMethod("getNumber").invoke(user);
-            Object exit = Proxy.newProxyInstance(handler.getClassLoader(), new Class<?>[] {handler}, (self, method, arguments) ->
-                    switch (method.getName()) {
+            Object exit = Proxy.newProxyInstance(
+                    handler.getClassLoader(),
+                    new Class<?>[] {handler},
+                    (self, method, arguments) -> switch (method.getName()) {
                         case "handle" -> {
                             System.exit(code);
                             yield null;

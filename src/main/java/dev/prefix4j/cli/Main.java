@@ -56,8 +56,10 @@ public final class Main {
 
     /** Runs the command line and ends the process with its exit code. */
     public static void main(String[] args) {
-        PrintStream out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true, StandardCharsets.UTF_8);
-        PrintStream err = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.err), true, StandardCharsets.UTF_8);
+        PrintStream out =
+                new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true, StandardCharsets.UTF_8);
+        PrintStream err =
+                new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.err), true, StandardCharsets.UTF_8);
         if (areGarbled(args, System.getProperty("sun.jnu.encoding"))) {
             err.println("prefix4j: the command line has letters that this locale cannot read; set LC_ALL=C.UTF-8");
             System.exit(FAILED);
@@ -116,8 +118,9 @@ public final class Main {
         try {
             return line.execute(args);
         } catch (OutOfMemoryError e) {
-            err.println("prefix4j: this needs more than the Java heap of %,d MB (%s): PREFIX4J_JAVA_OPTS=-Xmx4g gives 4 GB"
-                    .formatted(Runtime.getRuntime().maxMemory() >> 20, oneLine(e.getMessage())));
+            err.println(
+                    "prefix4j: this needs more than the Java heap of %,d MB (%s): PREFIX4J_JAVA_OPTS=-Xmx4g gives 4 GB"
+                            .formatted(Runtime.getRuntime().maxMemory() >> 20, oneLine(e.getMessage())));
             return FAILED;
         }
     }
@@ -173,7 +176,10 @@ public final class Main {
             List<String> unknown = unknownOptions(unmatched.getUnmatched());
             String first = unknown.getFirst();
             message = "Unknown %s%s: '%s'"
-                    .formatted(first.startsWith("-") ? "option" : spec.parent() == null ? "command" : "argument", unknown.size() > 1 ? "s" : "", String.join("', '", unknown));
+                    .formatted(
+                            first.startsWith("-") ? "option" : spec.parent() == null ? "command" : "argument",
+                            unknown.size() > 1 ? "s" : "",
+                            String.join("', '", unknown));
             similar = unmatched.getSuggestions().stream()
                     .sorted(Comparator.comparing(guess -> !guess.startsWith(first)))
                     .toList();
@@ -184,14 +190,18 @@ public final class Main {
                 .filter(java.util.Objects::nonNull)
                 .findFirst()
                 .orElse(null);
-        String suggestion = hint != null ? "; " + hint : similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
+        String suggestion = hint != null
+                ? "; " + hint
+                : similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
         err.println("prefix4j: " + withoutTypes(oneLine(message)) + suggestion + " (see " + command + " --help)");
         return WRONG_USAGE;
     }
 
     /** Without the values that picocli did not take for some. */
     private static List<String> unknownOptions(List<String> unmatched) {
-        List<String> options = unmatched.stream().filter(argument -> argument.matches("-+[A-Za-z].*")).toList();
+        List<String> options = unmatched.stream()
+                .filter(argument -> argument.matches("-+[A-Za-z].*"))
+                .toList();
         return unmatched.getFirst().startsWith("-") && !options.isEmpty() ? options : unmatched;
     }
 
@@ -243,8 +253,10 @@ public final class Main {
         static String[] lines(Properties build, String java, Properties libtorch) {
             String commit = build.getProperty("commit", "");
             return new String[] {
-                "prefix4j " + build.getProperty("version", "(development)") + (commit.isEmpty() ? "" : " (commit " + commit + ")"),
-                "Java " + java + ", libtorch " + libtorch.getProperty("version", "(not found)").replaceFirst("-.*", "")
+                "prefix4j " + build.getProperty("version", "(development)")
+                        + (commit.isEmpty() ? "" : " (commit " + commit + ")"),
+                "Java " + java + ", libtorch "
+                        + libtorch.getProperty("version", "(not found)").replaceFirst("-.*", "")
             };
         }
 

@@ -17,8 +17,9 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "merge",
-        description = "Writes a model with the weights of an adapter in it (lora, fine-tune, fine-tune-top), as a folder that"
-                + " Transformers loads.")
+        description =
+                "Writes a model with the weights of an adapter in it (lora, fine-tune, fine-tune-top), as a folder that"
+                        + " Transformers loads.")
 final class MergeCommand extends ConsoleCommand {
     @Option(names = "--model", paramLabel = "MODEL", required = true, description = ModelOptions.DESCRIPTION)
     String model;
@@ -63,10 +64,11 @@ final class MergeCommand extends ConsoleCommand {
             });
             long parameters = weights.values().stream().mapToLong(Tensor::numel).sum();
             if (json) {
-                console.out().println(JSON.createObjectNode()
-                        .put("parameters", parameters)
-                        .put("dtype", dtype.dtype)
-                        .put("model", out.toString()));
+                console.out()
+                        .println(JSON.createObjectNode()
+                                .put("parameters", parameters)
+                                .put("dtype", dtype.dtype)
+                                .put("model", out.toString()));
             } else {
                 console.out().printf("%,d parameters in %s, in %s%n", parameters, dtype.dtype, out);
             }

@@ -27,7 +27,15 @@ import picocli.CommandLine.ParameterException;
 final class MethodOptions {
     private static final Pattern RANGE = Pattern.compile("(\\d{1,4})(?:-(\\d{1,4}))?");
     private static final List<String> NAMES = List.of(
-            "prefix", "embedding", "infix", "infix-embedding", "layers", "fine-tune", "fine-tune-top", "adapter", "lora",
+            "prefix",
+            "embedding",
+            "infix",
+            "infix-embedding",
+            "layers",
+            "fine-tune",
+            "fine-tune-top",
+            "adapter",
+            "lora",
             "in-context");
 
     /** Of a parameter, its gradient and the two moments of AdamW, float32. */
@@ -37,28 +45,29 @@ final class MethodOptions {
             names = "--method",
             paramLabel = "METHOD",
             defaultValue = "prefix",
-            description = "prefix, embedding, infix, infix-embedding, layers, fine-tune, fine-tune-top, adapter, lora or"
-                    + " in-context (docs/methods.md).")
+            description =
+                    "prefix, embedding, infix, infix-embedding, layers, fine-tune, fine-tune-top, adapter, lora or"
+                            + " in-context (docs/methods.md).")
     String method;
 
-    @Option(
-            names = "--prefix-length",
-            paramLabel = "N",
-            defaultValue = "10",
-            description = "Virtual tokens.")
+    @Option(names = "--prefix-length", paramLabel = "N", defaultValue = "10", description = "Virtual tokens.")
     int prefixLength;
 
     @Option(
             names = "--reparam",
             paramLabel = "R",
             defaultValue = "mlp",
-            description = "mlp: a small network makes the virtual tokens; direct: their numbers are trained themselves.")
+            description =
+                    "mlp: a small network makes the virtual tokens; direct: their numbers are trained themselves.")
     String reparam;
 
     @Option(names = "--hidden", paramLabel = "N", defaultValue = "512", description = "Width of the mlp.")
     int hidden;
 
-    @Option(names = "--layers", paramLabel = "A-B", description = "Of method layers: the layers that see the prefix, from 0.")
+    @Option(
+            names = "--layers",
+            paramLabel = "A-B",
+            description = "Of method layers: the layers that see the prefix, from 0.")
     String layers;
 
     @Option(
@@ -81,7 +90,11 @@ final class MethodOptions {
     @Option(names = "--rank", paramLabel = "N", defaultValue = "8", description = "Of method lora.")
     int rank;
 
-    @Option(names = "--alpha", paramLabel = "X", defaultValue = "16", description = "Of method lora: the change is scaled by X / rank.")
+    @Option(
+            names = "--alpha",
+            paramLabel = "X",
+            defaultValue = "16",
+            description = "Of method lora: the change is scaled by X / rank.")
     double alpha;
 
     @Option(
@@ -93,25 +106,38 @@ final class MethodOptions {
 
     /** Options that only one method has. */
     private static final Map<String, String> OWNERS = Map.of(
-            "--top-blocks", "fine-tune-top", "--adapter-share", "adapter", "--bottleneck", "adapter", "--rank", "lora",
-            "--alpha", "lora", "--examples", "in-context");
+            "--top-blocks",
+            "fine-tune-top",
+            "--adapter-share",
+            "adapter",
+            "--bottleneck",
+            "adapter",
+            "--rank",
+            "lora",
+            "--alpha",
+            "lora",
+            "--examples",
+            "in-context");
 
     /** Checks what can be checked without a model. */
     void require(CommandSpec spec) {
         if (!NAMES.contains(method)) {
-            throw new InputException("method: expected one of %s, found '%s'".formatted(String.join(", ", NAMES), method));
+            throw new InputException(
+                    "method: expected one of %s, found '%s'".formatted(String.join(", ", NAMES), method));
         }
         OWNERS.forEach((option, owner) -> {
             if (spec.commandLine().getParseResult().hasMatchedOption(option) && !owner.equals(method)) {
                 throw new ParameterException(
-                        spec.commandLine(), "%s: expected --method %s with it, found %s".formatted(option, owner, method));
+                        spec.commandLine(),
+                        "%s: expected --method %s with it, found %s".formatted(option, owner, method));
             }
         });
         vectors();
         if (method.equals("layers") == (layers == null)) {
-            throw new InputException(layers == null
-                    ? "layers: expected --layers A-B, found none"
-                    : "layers: expected --method layers with it, found " + method);
+            throw new InputException(
+                    layers == null
+                            ? "layers: expected --layers A-B, found none"
+                            : "layers: expected --method layers with it, found " + method);
         }
         if (layers != null) {
             range();
@@ -146,15 +172,20 @@ final class MethodOptions {
     /** Refuses sizes that no memory holds, before anything of them is made. */
     void requireMemory(Method made, Gpt2Config config) {
         String options = switch (method) {
-            case "prefix", "embedding", "infix", "infix-embedding", "layers" -> reparam.equals("mlp")
-                    ? "--prefix-length %,d, --hidden %,d".formatted(prefixLength, hidden)
-                    : "--prefix-length %,d".formatted(prefixLength);
-            case "adapter" -> bottleneck != null ? "--bottleneck %,d".formatted(bottleneck) : "--adapter-share " + adapterShare;
+            case "prefix", "embedding", "infix", "infix-embedding", "layers" ->
+                reparam.equals("mlp")
+                        ? "--prefix-length %,d, --hidden %,d".formatted(prefixLength, hidden)
+                        : "--prefix-length %,d".formatted(prefixLength);
+            case "adapter" ->
+                bottleneck != null ? "--bottleneck %,d".formatted(bottleneck) : "--adapter-share " + adapterShare;
             case "lora" -> "--rank %,d".formatted(rank);
             default -> null; // the model decides
         };
         if (options != null) {
-            OptionBounds.requireMemory((double) BYTES_TRAINED * made.trainedNumbers(config), options, "the parameters, with AdamW's state,");
+            OptionBounds.requireMemory(
+                    (double) BYTES_TRAINED * made.trainedNumbers(config),
+                    options,
+                    "the parameters, with AdamW's state,");
         }
     }
 
@@ -168,9 +199,8 @@ final class MethodOptions {
             case "layers" -> new LayerTuning(vectors(), range()[0], range()[1]);
             case "fine-tune" -> new FineTuning();
             case "fine-tune-top" -> new TopTuning(topBlocks);
-            case "adapter" -> bottleneck != null
-                    ? new AdapterTuning(bottleneck)
-                    : AdapterTuning.ofShare(adapterShare, config);
+            case "adapter" ->
+                bottleneck != null ? new AdapterTuning(bottleneck) : AdapterTuning.ofShare(adapterShare, config);
             case "lora" -> new LoraTuning(rank, alpha);
             case "in-context" -> new InContext(contextTokens);
             default -> throw new AssertionError(method);

@@ -52,7 +52,9 @@ record MetricResult(Metric metric, double score, Interval interval, Against agai
     }
 
     void write(ObjectNode node) {
-        node.put("label", metric.label()).put("higher_is_better", metric.higherIsBetter()).put("score", score);
+        node.put("label", metric.label())
+                .put("higher_is_better", metric.higherIsBetter())
+                .put("score", score);
         write(node, interval);
         if (against != null) {
             ObjectNode other = node.putObject("against").put("score", against.score());

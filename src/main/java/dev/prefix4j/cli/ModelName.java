@@ -53,8 +53,9 @@ sealed interface ModelName {
         return switch (of(name)) {
             case Folder(Path path) -> {
                 if (Files.exists(path.resolve("adapter_config.json")) && !Files.exists(path.resolve("config.json"))) {
-                    throw new InputException(
-                            path + ": expected a model folder, found an adapter's: name it with --adapter, and its base with --model");
+                    throw new InputException(path
+                            + ": expected a model folder, found an adapter's: name it with --adapter, and its"
+                            + " base with --model");
                 }
                 yield path;
             }

@@ -27,11 +27,7 @@ final class ModelOptions {
 
     static final String STRICT_BASE = "Refuse an adapter that was made for another model; otherwise one line says so.";
 
-    @Option(
-            names = "--model",
-            paramLabel = "MODEL",
-            required = true,
-            description = DESCRIPTION)
+    @Option(names = "--model", paramLabel = "MODEL", required = true, description = DESCRIPTION)
     String name;
 
     @Option(
@@ -122,8 +118,8 @@ final class ModelOptions {
      */
     List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, Gpt2 model, int past, Layout layout) {
         List<Example> pairs = Example.pairs(examples);
-        List<Sequence> sequences = new ArrayList<>(
-                Sequences.encode(pairs, tokenizer, model.config().bos(), model.config().eos(), layout));
+        List<Sequence> sequences = new ArrayList<>(Sequences.encode(
+                pairs, tokenizer, model.config().bos(), model.config().eos(), layout));
         for (int i = 0; i < sequences.size(); i++) {
             Sequence sequence = cut(sequences.get(i));
             sequences.set(i, sequence);
@@ -165,11 +161,14 @@ final class ModelOptions {
         } catch (InputException e) {
             boolean helps = past + toGenerate + 2 < model.config().positions();
             throw new InputException(
-                    "%s: %s%s%s".formatted(
-                            example.location(),
-                            e.getMessage(),
-                            adapter != null && past > 0 ? "; the adapter %s takes %,d".formatted(adapter, past) : "",
-                            helps ? " (--max-source-tokens shortens sources)" : ""),
+                    "%s: %s%s%s"
+                            .formatted(
+                                    example.location(),
+                                    e.getMessage(),
+                                    adapter != null && past > 0
+                                            ? "; the adapter %s takes %,d".formatted(adapter, past)
+                                            : "",
+                                    helps ? " (--max-source-tokens shortens sources)" : ""),
                     e);
         }
     }

@@ -80,8 +80,11 @@ final class OptionBounds {
         Double most = MOST.get(option.longestName());
         return most == null || number.doubleValue() <= most
                 ? null
-                : "%s: expected at most %,.0f, found %s".formatted(
-                        option.longestName(), most, value instanceof Double ? value : "%,d".formatted(number.longValue()));
+                : "%s: expected at most %,.0f, found %s"
+                        .formatted(
+                                option.longestName(),
+                                most,
+                                value instanceof Double ? value : "%,d".formatted(number.longValue()));
     }
 
     /**
@@ -93,10 +96,12 @@ final class OptionBounds {
      * @throws InputException if the machine has less memory
      */
     static void requireMemory(double bytes, String options, String what) {
-        long memory = ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getTotalMemorySize();
+        long memory = ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
+                .getTotalMemorySize();
         if (bytes > memory) {
-            throw new InputException("%s: expected what fits into the memory of this machine, %,.1f GiB; %s would take %,.1f GiB or more"
-                    .formatted(options, (double) memory / GIB, what, bytes / GIB));
+            throw new InputException(
+                    "%s: expected what fits into the memory of this machine, %,.1f GiB; %s would take %,.1f GiB or more"
+                            .formatted(options, (double) memory / GIB, what, bytes / GIB));
         }
     }
 }

@@ -22,28 +22,96 @@ enum OptionGroups {
     private static final Map<OptionGroups, List<String>> COMMON = Map.of(
             DATA,
             List.of(
-                    "--model", "--adapter", "--strict-base", "--data", "--valid", "--text", "--induction", "--prompt", "--limit",
-                    "--valid-limit", "--sample", "--sample-seed", "--max-source-tokens", "--format", "--source-field", "--target-field",
-                    "--lang", "--distinct", "--raw", "--compat", "--from", "--tokenizer", "--vocab-size", "--mixture"),
+                    "--model",
+                    "--adapter",
+                    "--strict-base",
+                    "--data",
+                    "--valid",
+                    "--text",
+                    "--induction",
+                    "--prompt",
+                    "--limit",
+                    "--valid-limit",
+                    "--sample",
+                    "--sample-seed",
+                    "--max-source-tokens",
+                    "--format",
+                    "--source-field",
+                    "--target-field",
+                    "--lang",
+                    "--distinct",
+                    "--raw",
+                    "--compat",
+                    "--from",
+                    "--tokenizer",
+                    "--vocab-size",
+                    "--mixture"),
             METHOD,
             List.of(
-                    "--method", "--prefix-length", "--reparam", "--hidden", "--layers", "--top-blocks", "--adapter-share",
-                    "--bottleneck", "--rank", "--alpha", "--examples", "--init", "--init-words", "--init-text", "--init-adapter",
+                    "--method",
+                    "--prefix-length",
+                    "--reparam",
+                    "--hidden",
+                    "--layers",
+                    "--top-blocks",
+                    "--adapter-share",
+                    "--bottleneck",
+                    "--rank",
+                    "--alpha",
+                    "--examples",
+                    "--init",
+                    "--init-words",
+                    "--init-text",
+                    "--init-adapter",
                     "--prefix-dropout"),
             OPTIMIZATION,
             List.of(
-                    "--recipe", "--epochs", "--steps", "--minutes", "--batch-size", "--rows-at-once", "--accumulate",
-                    "--group-by-length", "--lr", "--muon-lr", "--final-lr", "--warmup", "--weight-decay", "--beta2", "--clip",
-                    "--objective", "--label-smoothing", "--teacher", "--valid-every", "--patience"),
+                    "--recipe",
+                    "--epochs",
+                    "--steps",
+                    "--minutes",
+                    "--batch-size",
+                    "--rows-at-once",
+                    "--accumulate",
+                    "--group-by-length",
+                    "--lr",
+                    "--muon-lr",
+                    "--final-lr",
+                    "--warmup",
+                    "--weight-decay",
+                    "--beta2",
+                    "--clip",
+                    "--objective",
+                    "--label-smoothing",
+                    "--teacher",
+                    "--valid-every",
+                    "--patience"),
             DECODING,
             List.of(
-                    "--beams", "--length-penalty", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty",
-                    "--n-best", "--max-new-tokens", "--min-new-tokens", "--no-repeat-ngram", "--no-repeat-ngram-in"),
+                    "--beams",
+                    "--length-penalty",
+                    "--temperature",
+                    "--top-k",
+                    "--top-p",
+                    "--min-p",
+                    "--repetition-penalty",
+                    "--n-best",
+                    "--max-new-tokens",
+                    "--min-new-tokens",
+                    "--no-repeat-ngram",
+                    "--no-repeat-ngram-in"),
             OUTPUT,
             List.of("--out", "--resume", "--save-every", "--dtype", "--tensorboard", "--scores", "--json"),
             RUNTIME,
             List.of(
-                    "--precision", "--matmul-precision", "--recompute", "--threads", "--seed", "--device", "--verbose", "--help",
+                    "--precision",
+                    "--matmul-precision",
+                    "--recompute",
+                    "--threads",
+                    "--seed",
+                    "--device",
+                    "--verbose",
+                    "--help",
                     "--version"));
 
     /** By command: options that mean something else there. */
@@ -51,8 +119,18 @@ enum OptionGroups {
             "train", Map.of(),
             "pretrain",
                     Map.of(
-                            "--layers", GEOMETRY, "--heads", GEOMETRY, "--width", GEOMETRY, "--positions", GEOMETRY, "--init",
-                            GEOMETRY, "--prompt", OUTPUT),
+                            "--layers",
+                            GEOMETRY,
+                            "--heads",
+                            GEOMETRY,
+                            "--width",
+                            GEOMETRY,
+                            "--positions",
+                            GEOMETRY,
+                            "--init",
+                            GEOMETRY,
+                            "--prompt",
+                            OUTPUT),
             "generate", Map.of("--recipe", DECODING, "--batch-size", RUNTIME),
             "score", Map.of("--batch-size", RUNTIME));
 
@@ -115,9 +193,14 @@ enum OptionGroups {
     }
 
     /** @param all options of the command, which decide the widths of the columns */
-    private static void append(StringBuilder text, String heading, List<OptionSpec> options, List<OptionSpec> all, Help help) {
+    private static void append(
+            StringBuilder text, String heading, List<OptionSpec> options, List<OptionSpec> all, Help help) {
         Help.Layout layout = help.createDefaultLayout(all, List.of(), help.colorScheme());
         layout.addAllOptions(options, help.createDefaultParamLabelRenderer());
-        text.append(System.lineSeparator()).append(heading).append(':').append(System.lineSeparator()).append(layout);
+        text.append(System.lineSeparator())
+                .append(heading)
+                .append(':')
+                .append(System.lineSeparator())
+                .append(layout);
     }
 }

@@ -70,7 +70,10 @@ final class PeftNames {
      * @return null if it is nobody's argument
      */
     static String hint(String unknown) {
-        String name = unknown.replaceFirst("=.*", "").replaceFirst("^-+", "").replace('-', '_').toLowerCase(Locale.ROOT);
+        String name = unknown.replaceFirst("=.*", "")
+                .replaceFirst("^-+", "")
+                .replace('-', '_')
+                .toLowerCase(Locale.ROOT);
         String option = unknown.startsWith("-") ? table().get(name) : null;
         return option == null ? null : "prefix4j calls it " + option + " (docs/coming-from-peft.md)";
     }

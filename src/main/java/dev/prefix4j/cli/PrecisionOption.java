@@ -30,6 +30,7 @@ final class PrecisionOption {
     }
 
     FrozenGpt2 freezeForDecoding(Gpt2 model, FrozenGpt2.Changes changes) {
-        return new FrozenGpt2(model, changes, FrozenGpt2.Options.of(model, parse()).forDecoding());
+        return new FrozenGpt2(
+                model, changes, FrozenGpt2.Options.of(model, parse()).forDecoding());
     }
 }

@@ -88,14 +88,19 @@ final class PretrainCommand extends ConsoleCommand {
     @Option(names = "--width", paramLabel = "N", defaultValue = "256", description = "Width of the model.")
     int width;
 
-    @Option(names = "--positions", paramLabel = "N", defaultValue = "512", description = "Tokens that it reads at once.")
+    @Option(
+            names = "--positions",
+            paramLabel = "N",
+            defaultValue = "512",
+            description = "Tokens that it reads at once.")
     int positions;
 
     @Option(
             names = "--init",
             paramLabel = "I",
             defaultValue = "copying",
-            description = "First weights. random: GPT-2's; copying: with attention heads that repeat what has been read.")
+            description =
+                    "First weights. random: GPT-2's; copying: with attention heads that repeat what has been read.")
     String init;
 
     @Option(
@@ -240,9 +245,7 @@ final class PretrainCommand extends ConsoleCommand {
         }
         Device device = runtimeOptions.start();
         TorchRuntime.matmulPrecision(precision);
-        try (RunDirectory run = resume
-                ? RunDirectory.open(out)
-                : RunDirectory.create(out, RunOptions.describe(spec))) {
+        try (RunDirectory run = resume ? RunDirectory.open(out) : RunDirectory.create(out, RunOptions.describe(spec))) {
             return train(config, type, device, run);
         }
     }
@@ -272,16 +275,19 @@ final class PretrainCommand extends ConsoleCommand {
                         (double) corpus.bytes() / corpus.tokens(),
                         model.parameterCount(),
                         Mixture.format(config.mixture()));
-                RunningText validation = valid == null
-                        ? new RunningText(new int[0], 0)
-                        : RunningText.encode(valid, tokenizer, eos);
+                RunningText validation =
+                        valid == null ? new RunningText(new int[0], 0) : RunningText.encode(valid, tokenizer, eos);
                 Pretrainer pretrainer = new Pretrainer(
                         model, config, rows, validation, run, () -> Checkpoint.save(model, folder, type));
                 try (Interruption interruption = new Interruption(console)) {
                     Pretrainer.Result result;
                     try (RunWatch watch = new RunWatch(
-                            new SamplingProgress(model, tokenizer, run), out, "pretrain", runtimeOptions.device,
-                            tensorBoard, console)) {
+                            new SamplingProgress(model, tokenizer, run),
+                            out,
+                            "pretrain",
+                            runtimeOptions.device,
+                            tensorBoard,
+                            console)) {
                         result = pretrainer.train(watch, interruption);
                     }
                     report(result, folder);
@@ -305,7 +311,8 @@ final class PretrainCommand extends ConsoleCommand {
 
     /** Refuses what {@code --from} decides. */
     private void requireNoGeometry() {
-        for (String name : List.of("--tokenizer", "--vocab-size", "--layers", "--heads", "--width", "--positions", "--init")) {
+        for (String name :
+                List.of("--tokenizer", "--vocab-size", "--layers", "--heads", "--width", "--positions", "--init")) {
             if (spec.commandLine().getParseResult().hasMatchedOption(name)) {
                 throw new ParameterException(
                         spec.commandLine(), "expected no " + name + " beside --from, which decides it");
@@ -323,7 +330,8 @@ final class PretrainCommand extends ConsoleCommand {
         if (!Files.exists(tokens)) {
             console.say("encoding the text, once for this run");
             try (Tokenizer tokenizer = Tokenizer.load(folder)) {
-                TokenCorpus.encode(data, tokenizer, tokenizer.id(Documents.SEPARATOR), tokens).close();
+                TokenCorpus.encode(data, tokenizer, tokenizer.id(Documents.SEPARATOR), tokens)
+                        .close();
             }
         }
     }
@@ -348,8 +356,19 @@ final class PretrainCommand extends ConsoleCommand {
 
     private Gpt2Config modelConfig(int vocabulary, int eos) {
         return new Gpt2Config(
-                layers, heads, width, positions, vocabulary, 4 * width, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false,
-                true, eos, eos);
+                layers,
+                heads,
+                width,
+                positions,
+                vocabulary,
+                4 * width,
+                Gpt2Config.Activation.GELU_TANH,
+                1e-5,
+                true,
+                false,
+                true,
+                eos,
+                eos);
     }
 
     /** Refuses a geometry that no memory holds: parameters, gradients and the two moments of AdamW. */
@@ -361,8 +380,12 @@ final class PretrainCommand extends ConsoleCommand {
         double parameters = (vocabulary + positions) * width + 12.0 * layers * width * width;
         OptionBounds.requireMemory(
                 4 * Float.BYTES * parameters,
-                "--layers %,d, --width %,d, --positions %,d%s".formatted(
-                        layers, width, positions, vocabularySize == null ? "" : ", --vocab-size %,d".formatted(vocabularySize)),
+                "--layers %,d, --width %,d, --positions %,d%s"
+                        .formatted(
+                                layers,
+                                width,
+                                positions,
+                                vocabularySize == null ? "" : ", --vocab-size %,d".formatted(vocabularySize)),
                 "training them");
     }
 
@@ -404,7 +427,8 @@ final class PretrainCommand extends ConsoleCommand {
             int eos = model.config().eos();
             List<int[]> ids = begins.stream()
                     .map(text -> text.isEmpty() ? new int[] {eos} : tokenizer.encode(text))
-                    .map(all -> Arrays.copyOf(all, Math.min(all.length, model.config().positions() - 1)))
+                    .map(all -> Arrays.copyOf(
+                            all, Math.min(all.length, model.config().positions() - 1)))
                     .toList();
             int longest = ids.stream().mapToInt(prompt -> prompt.length).max().orElseThrow();
             int tokens = Math.min(SAMPLE_TOKENS, model.config().positions() - longest);
@@ -424,7 +448,9 @@ final class PretrainCommand extends ConsoleCommand {
 
     private void report(Pretrainer.Result result, Path folder) {
         if (!result.finished()) {
-            console.say("stopped after step %,d; go on with: scripts/prefix4j pretrain --resume --out %s", result.steps(), out);
+            console.say(
+                    "stopped after step %,d; go on with: scripts/prefix4j pretrain --resume --out %s",
+                    result.steps(), out);
         }
         TextLikelihood validation = result.validation();
         if (json) {
@@ -438,8 +464,10 @@ final class PretrainCommand extends ConsoleCommand {
         }
         console.out().printf("steps        %,d in %.1f min%n", result.steps(), result.seconds() / 60);
         if (validation != null) {
-            console.out().printf(
-                    "validation   %.4f nats a token, %.4f bits per byte%n", validation.loss(), validation.bitsPerByte());
+            console.out()
+                    .printf(
+                            "validation   %.4f nats a token, %.4f bits per byte%n",
+                            validation.loss(), validation.bitsPerByte());
         }
         console.out().printf("model        %s%n", folder);
         console.out().printf("report       %s%n", out.resolve("report.html"));

@@ -13,7 +13,9 @@ final class Progress implements AutoCloseable {
 
     /** @param total of what is counted; a few, or none: no bar */
     Progress(Console console, String name, int total) {
-        this.bar = console.isWatched() && total > FEW ? builder(console, name).setInitialMax(total).build() : null;
+        this.bar = console.isWatched() && total > FEW
+                ? builder(console, name).setInitialMax(total).build()
+                : null;
     }
 
     /** How every bar looks. */

@@ -100,7 +100,10 @@ enum Recipe {
     /** Gives options of {@code generate} their values (section 5.3). */
     String generate(CommandSpec spec) {
         Map<String, Object> values = new LinkedHashMap<>();
-        boolean sampling = given(spec, "--temperature") || given(spec, "--top-k") || given(spec, "--top-p") || given(spec, "--min-p");
+        boolean sampling = given(spec, "--temperature")
+                || given(spec, "--top-k")
+                || given(spec, "--top-p")
+                || given(spec, "--min-p");
         if (!sampling) {
             values.put("--beams", this == XSUM ? 6 : 5);
             values.put("--length-penalty", this == XSUM ? 0.8 : 1.0);
@@ -112,7 +115,10 @@ enum Recipe {
     }
 
     private String set(CommandSpec spec, Map<String, Object> values, String place) {
-        List<String> names = values.keySet().stream().filter(name -> !given(spec, name)).sorted().toList();
+        List<String> names = values.keySet().stream()
+                .filter(name -> !given(spec, name))
+                .sorted()
+                .toList();
         for (String name : names) {
             RunOptions.set(spec.findOption(name), values.get(name));
         }
@@ -122,7 +128,9 @@ enum Recipe {
                         place,
                         names.isEmpty()
                                 ? "everything is given already"
-                                : names.stream().map(name -> name + " " + values.get(name)).collect(Collectors.joining(" ")));
+                                : names.stream()
+                                        .map(name -> name + " " + values.get(name))
+                                        .collect(Collectors.joining(" ")));
     }
 
     private static boolean given(CommandSpec spec, String name) {

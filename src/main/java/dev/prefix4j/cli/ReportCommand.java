@@ -12,7 +12,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "report", description = "Shows a run, ended or not, as report.html and loss.png in its folder, or its metrics as CSV.")
+@Command(
+        name = "report",
+        description = "Shows a run, ended or not, as report.html and loss.png in its folder, or its metrics as CSV.")
 final class ReportCommand extends ConsoleCommand {
     private static final String STANDARD_OUTPUT = "-";
 
@@ -24,8 +26,8 @@ final class ReportCommand extends ConsoleCommand {
             paramLabel = "FILE",
             arity = "0..1",
             fallbackValue = STANDARD_OUTPUT,
-            description = "Instead of the pages: writes the run's metrics as CSV to FILE, or to standard output (docs/training.md"
-                    + " has the columns).")
+            description = "Instead of the pages: writes the run's metrics as CSV to FILE, or to standard output"
+                    + " (docs/training.md has the columns).")
     String csv;
 
     @Spec
@@ -43,9 +45,10 @@ final class ReportCommand extends ConsoleCommand {
         Report.Written written = Report.write(run);
         written.cannotDraw().ifPresent(reason -> console.say("%s", reason));
         if (json) {
-            console.out().println(JSON.createObjectNode()
-                    .put("report", written.page().toString())
-                    .put("chart", written.chart().map(Path::toString).orElse(null)));
+            console.out()
+                    .println(JSON.createObjectNode()
+                            .put("report", written.page().toString())
+                            .put("chart", written.chart().map(Path::toString).orElse(null)));
         } else {
             console.out().printf("report       %s%n", written.page());
             written.chart().ifPresent(chart -> console.out().printf("chart        %s%n", chart));
@@ -62,7 +65,8 @@ final class ReportCommand extends ConsoleCommand {
         }
         if (json) {
             throw new ParameterException(
-                    spec.commandLine(), "--json with --csv: expected a file for the CSV, for both go to standard output");
+                    spec.commandLine(),
+                    "--json with --csv: expected a file for the CSV, for both go to standard output");
         }
         try {
             MetricsCsv.write(run, console.out());

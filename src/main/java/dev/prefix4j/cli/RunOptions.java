@@ -19,13 +19,20 @@ import picocli.CommandLine.Model.OptionSpec;
 /** The options of a run in its {@code config.json}: written when it begins, taken back when it is resumed. */
 final class RunOptions {
     /** Options that say how to run, not what: they may differ when a run is resumed. */
-    private static final Set<String> NOT_OF_THE_RUN =
-            Set.of(
-                    "--out", "--resume", "--json", "--verbose", "--help", "--version", "--threads", "--device",
-                    "--tensorboard");
+    private static final Set<String> NOT_OF_THE_RUN = Set.of(
+            "--out",
+            "--resume",
+            "--json",
+            "--verbose",
+            "--help",
+            "--version",
+            "--threads",
+            "--device",
+            "--tensorboard");
 
     /** Options of the run that may change when it is resumed: how long it goes on, and how often it is looked at and saved. */
-    private static final Set<String> MAY_CHANGE = Set.of("--steps", "--epochs", "--valid-every", "--patience", "--save-every");
+    private static final Set<String> MAY_CHANGE =
+            Set.of("--steps", "--epochs", "--valid-every", "--patience", "--save-every");
 
     private RunOptions() {}
 
@@ -131,7 +138,8 @@ final class RunOptions {
                     throw new InputException("%s: the run in %s has %s, found %s: leave it out, or begin another run"
                             .formatted(name, out, value == null ? "none" : value, given));
                 }
-            } else if (node != null && !(isLength(name) && spec.commandLine().getParseResult().hasMatchedOption(otherLength(name)))) {
+            } else if (node != null
+                    && !(isLength(name) && spec.commandLine().getParseResult().hasMatchedOption(otherLength(name)))) {
                 set(option, value);
             } // a run that is older than the option has its default
         }
@@ -150,7 +158,9 @@ final class RunOptions {
     }
 
     private static Path absolute(Path path) {
-        return path.toString().startsWith(ModelName.BUILT_IN) ? path : path.toAbsolutePath().normalize();
+        return path.toString().startsWith(ModelName.BUILT_IN)
+                ? path
+                : path.toAbsolutePath().normalize();
     }
 
     private static Object comparable(Object given) {
@@ -172,7 +182,9 @@ final class RunOptions {
 
     private static Object convert(ConfigFile stored, OptionSpec option, JsonNode node) {
         Class<?> type = option.type();
-        boolean nul = node.isTextual() ? node.textValue().indexOf(0) >= 0 : node.isArray() && node.toString().contains("\\u0000");
+        boolean nul = node.isTextual()
+                ? node.textValue().indexOf(0) >= 0
+                : node.isArray() && node.toString().contains("\\u0000");
         if (nul) { // no name of a file has it
             throw stored.wrong(key(option), "a value for " + option.longestName(), node);
         }

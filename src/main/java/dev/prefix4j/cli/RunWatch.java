@@ -21,7 +21,13 @@ final class RunWatch implements TrainListener, AutoCloseable {
      * @param run folder of the run
      * @param wantsTensorBoard a run that has had event files goes on to have them
      */
-    RunWatch(TrainProgress progress, Path run, String command, String device, boolean wantsTensorBoard, Console console) {
+    RunWatch(
+            TrainProgress progress,
+            Path run,
+            String command,
+            String device,
+            boolean wantsTensorBoard,
+            Console console) {
         this.progress = progress;
         Map<String, String> environment = DoctorCommand.facts();
         environment.put("device", device);

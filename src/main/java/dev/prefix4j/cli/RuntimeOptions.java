@@ -9,14 +9,12 @@ final class RuntimeOptions {
     @Option(
             names = "--threads",
             paramLabel = "N",
-            description = "Threads for one operator; by default as OMP_NUM_THREADS or MKL_NUM_THREADS says, else all that the machine gives.")
+            description =
+                    "Threads for one operator; by default as OMP_NUM_THREADS or MKL_NUM_THREADS says, else all that"
+                            + " the machine gives.")
     Integer threads;
 
-    @Option(
-            names = "--seed",
-            paramLabel = "N",
-            defaultValue = "101",
-            description = "Seed of everything random.")
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "101", description = "Seed of everything random.")
     long seed;
 
     @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", description = "cpu, cuda or cuda:N.")

@@ -31,7 +31,10 @@ final class ScoreCommand extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(names = {"--prefix", "--adapter"}, paramLabel = "DIR", description = AdapterName.DESCRIPTION + "; none: the model alone.")
+    @Option(
+            names = {"--prefix", "--adapter"},
+            paramLabel = "DIR",
+            description = AdapterName.DESCRIPTION + "; none: the model alone.")
     Path prefix;
 
     @Spec
@@ -48,7 +51,8 @@ final class ScoreCommand extends ConsoleCommand {
         @Option(
                 names = "--text",
                 paramLabel = "FILE",
-                description = "Plain text instead, documents separated by a line <|endoftext|>; gives bits per byte too.")
+                description =
+                        "Plain text instead, documents separated by a line <|endoftext|>; gives bits per byte too.")
         Path text;
 
         @Option(
@@ -100,7 +104,9 @@ final class ScoreCommand extends ConsoleCommand {
         }
         compat.note(prefix, console);
         Device device = runtimeOptions.start();
-        return subject.data != null ? scoreTargets(device) : subject.text != null ? scoreText(device) : scoreCopying(device);
+        return subject.data != null
+                ? scoreTargets(device)
+                : subject.text != null ? scoreText(device) : scoreCopying(device);
     }
 
     private int scoreText(Device device) {
@@ -108,7 +114,8 @@ final class ScoreCommand extends ConsoleCommand {
             Gpt2 model = modelOptions.load(device, console);
             TextLikelihood likelihood;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                RunningText text = RunningText.encode(subject.text, tokenizer, model.config().eos());
+                RunningText text = RunningText.encode(
+                        subject.text, tokenizer, model.config().eos());
                 likelihood = TextLikelihood.of(model, text.ids(), text.bytes());
             }
             if (json) {
@@ -117,9 +124,10 @@ final class ScoreCommand extends ConsoleCommand {
                 node.put("bits_per_byte", likelihood.bitsPerByte()).put("tokens", likelihood.tokens());
                 console.out().println(node);
             } else {
-                console.out().printf(
-                        "loss %.4f nats a token, %.4f bits per byte, %,d tokens%n",
-                        likelihood.loss(), likelihood.bitsPerByte(), likelihood.tokens());
+                console.out()
+                        .printf(
+                                "loss %.4f nats a token, %.4f bits per byte, %,d tokens%n",
+                                likelihood.loss(), likelihood.bitsPerByte(), likelihood.tokens());
             }
         }
         return Main.OK;
@@ -127,15 +135,18 @@ final class ScoreCommand extends ConsoleCommand {
 
     private int scoreCopying(Device device) {
         try (TensorScope _ = new TensorScope()) {
-            Induction induction = Induction.of(modelOptions.load(device, console), subject.induction, runtimeOptions.seed);
+            Induction induction =
+                    Induction.of(modelOptions.load(device, console), subject.induction, runtimeOptions.seed);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("first_loss", induction.first()).put("second_loss", induction.second());
                 console.out().println(node.put("accuracy", induction.accuracy()));
             } else {
-                console.out().printf(
-                        "loss %.4f at the first reading, %.4f at the second; %.1f %% of the tokens repeated rightly%n",
-                        induction.first(), induction.second(), 100 * induction.accuracy());
+                console.out()
+                        .printf(
+                                "loss %.4f at the first reading, %.4f at the second; %.1f %% of the tokens repeated"
+                                        + " rightly%n",
+                                induction.first(), induction.second(), 100 * induction.accuracy());
             }
         }
         return Main.OK;

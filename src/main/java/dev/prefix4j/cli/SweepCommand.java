@@ -36,8 +36,9 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "sweep",
-        description = "Runs a plan of experiments: trains, generates and evaluates for every point of a grid, and makes a table and"
-                + " plots. Given again, also with more in the plan, it goes on where it was.")
+        description =
+                "Runs a plan of experiments: trains, generates and evaluates for every point of a grid, and makes a"
+                        + " table and plots. Given again, also with more in the plan, it goes on where it was.")
 final class SweepCommand extends ConsoleCommand {
     private static final String PLAN = "plan.yaml";
     private static final String RESULT = "result.json";
@@ -54,7 +55,11 @@ final class SweepCommand extends ConsoleCommand {
     @Parameters(index = "0", paramLabel = "PLAN", description = "A plan in YAML (docs/experiments.md).")
     Path plan;
 
-    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the sweep: new, or that of this plan.")
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            required = true,
+            description = "Folder for the sweep: new, or that of this plan.")
     Path out;
 
     @Option(names = "--list", description = "Only say which runs there are, and which have ended.")
@@ -86,7 +91,8 @@ final class SweepCommand extends ConsoleCommand {
         Plan planned = Plan.read(plan);
         check(planned);
         if (list) {
-            planned.runs().forEach(run -> console.out().printf("%-8s %s%n", progress(planned, run).label, run.folder()));
+            planned.runs()
+                    .forEach(run -> console.out().printf("%-8s %s%n", progress(planned, run).label, run.folder()));
             return Main.OK;
         }
         requireFolder();
@@ -130,12 +136,16 @@ final class SweepCommand extends ConsoleCommand {
         write(planned, results);
         if (json) {
             ObjectNode node = JSON.createObjectNode();
-            node.put("runs", results.size()).put("table", out.resolve("table.md").toString());
+            node.put("runs", results.size())
+                    .put("table", out.resolve("table.md").toString());
             failed.forEach(node.putArray("failed")::add);
             console.out().println(node.put("report", out.resolve("report.html").toString()));
         } else {
             console.out().print(new Results(planned, results).markdown());
-            console.out().printf("table      %s, results.csv%nreport     %s%n", out.resolve("table.md"), out.resolve("report.html"));
+            console.out()
+                    .printf(
+                            "table      %s, results.csv%nreport     %s%n",
+                            out.resolve("table.md"), out.resolve("report.html"));
         }
         if (!failed.isEmpty()) {
             throw new InputException("%s: %d of %d runs did not succeed: %s; given again, they are tried again"
@@ -155,8 +165,9 @@ final class SweepCommand extends ConsoleCommand {
         }
         JsonNode result = result(run);
         if (!result.path(TRAINING).equals(JSON.valueToTree(run.options()))) {
-            throw new InputException("%s: expected a run with the plan's options %s, found %s: choose another --out or delete this folder"
-                    .formatted(folder(run), JSON.valueToTree(run.options()), result.path(TRAINING)));
+            throw new InputException(
+                    "%s: expected a run with the plan's options %s, found %s: choose another --out or delete this folder"
+                            .formatted(folder(run), JSON.valueToTree(run.options()), result.path(TRAINING)));
         }
         return result.path(SCORING).equals(scoring(planned)) ? Progress.ENDED : Progress.TO_SCORE;
     }
@@ -175,7 +186,10 @@ final class SweepCommand extends ConsoleCommand {
         for (String metric : planned.metrics()) {
             if (Arrays.stream(Metric.values()).noneMatch(known -> known.key().equals(metric))) {
                 throw new InputException("%s: key 'metrics': expected some of %s, found '%s'"
-                        .formatted(plan, Arrays.stream(Metric.values()).map(Metric::key).toList(), metric));
+                        .formatted(
+                                plan,
+                                Arrays.stream(Metric.values()).map(Metric::key).toList(),
+                                metric));
             }
         }
         planned.tests().values().forEach(data -> requireData("test", data));
@@ -259,7 +273,8 @@ final class SweepCommand extends ConsoleCommand {
     }
 
     private List<String> training(Plan.Run run) {
-        List<String> train = new ArrayList<>(List.of("train", "--out", folder(run).toString(), "--json"));
+        List<String> train =
+                new ArrayList<>(List.of("train", "--out", folder(run).toString(), "--json"));
         run.options().forEach((key, value) -> add(train, key, value));
         return train;
     }
@@ -270,8 +285,16 @@ final class SweepCommand extends ConsoleCommand {
 
     private List<String> generation(Plan planned, Plan.Run run, String test, String data) {
         List<String> generate = new ArrayList<>(List.of(
-                "generate", "--model", run.options().getOrDefault("model", ""), "--adapter", folder(run).resolve("adapter").toString(),
-                "--data", data, "--distinct", "--out", outputs(run, test).toString()));
+                "generate",
+                "--model",
+                run.options().getOrDefault("model", ""),
+                "--adapter",
+                folder(run).resolve("adapter").toString(),
+                "--data",
+                data,
+                "--distinct",
+                "--out",
+                outputs(run, test).toString()));
         Map<String, String> options = new LinkedHashMap<>(planned.generate());
         if (run.options().containsKey("compat")) {
             options.putIfAbsent("compat", run.options().get("compat")); // read as it was trained
@@ -285,15 +308,24 @@ final class SweepCommand extends ConsoleCommand {
         Path outputs = outputs(run, test);
         command(run, generation(planned, run, test, data));
         List<String> evaluate = new ArrayList<>(List.of(
-                "evaluate", "--hyps", outputs.toString(), "--data", data, "--json", "--metrics", String.join(",", planned.metrics())));
+                "evaluate",
+                "--hyps",
+                outputs.toString(),
+                "--data",
+                data,
+                "--json",
+                "--metrics",
+                String.join(",", planned.metrics())));
         for (String option : READING) {
             if (planned.generate().containsKey(option)) {
                 evaluate.addAll(List.of("--" + option, planned.generate().get(option)));
             }
         }
         JsonNode scored = command(run, evaluate);
-        planned.metrics().forEach(metric ->
-                scores.set(Plan.score(metric, test), scored.path("metrics").path(metric).path("score")));
+        planned.metrics()
+                .forEach(metric -> scores.set(
+                        Plan.score(metric, test),
+                        scored.path("metrics").path(metric).path("score")));
     }
 
     private static void add(List<String> arguments, String option, String value) {
@@ -306,7 +338,8 @@ final class SweepCommand extends ConsoleCommand {
     /** Of all steps; 0 where none was taken. */
     private static double seconds(Path folder) {
         double[] sum = new double[1];
-        new StepReader(folder.resolve(RunDirectory.METRICS)).read(line -> sum[0] += line.path("seconds").asDouble());
+        new StepReader(folder.resolve(RunDirectory.METRICS))
+                .read(line -> sum[0] += line.path("seconds").asDouble());
         return Math.round(1000 * sum[0]) / 1000.0;
     }
 
@@ -320,7 +353,8 @@ final class SweepCommand extends ConsoleCommand {
                 console.err(),
                 console.environment());
         if (code != Main.OK) {
-            throw new InputException("%s: '%s' did not succeed (the line above says why)".formatted(run.folder(), arguments.getFirst()));
+            throw new InputException(
+                    "%s: '%s' did not succeed (the line above says why)".formatted(run.folder(), arguments.getFirst()));
         }
         try {
             return result.size() == 0 ? JSON.createObjectNode() : JSON.readTree(result.toByteArray());
@@ -337,7 +371,13 @@ final class SweepCommand extends ConsoleCommand {
         for (String name : planned.scores()) {
             Results.Curves curves = results.curves(name);
             SweepPage.Score score = new SweepPage.Score(
-                    name, higherIsBetter(name), curves.axis(), curves.ticks(), curves.lines(), curves.deviations(), curves.variants());
+                    name,
+                    higherIsBetter(name),
+                    curves.axis(),
+                    curves.ticks(),
+                    curves.lines(),
+                    curves.deviations(),
+                    curves.variants());
             scores.add(score);
             byte[] png = SweepPage.plot(score);
             if (png.length > 0) {
@@ -352,7 +392,10 @@ final class SweepCommand extends ConsoleCommand {
                 results.table(),
                 results.table().getFirst().indexOf("runs"),
                 results.claims(),
-                planned.runs().stream().filter(run -> ended.containsKey(run.folder())).map(run -> shown(planned, run)).toList());
+                planned.runs().stream()
+                        .filter(run -> ended.containsKey(run.folder()))
+                        .map(run -> shown(planned, run))
+                        .toList());
         AtomicFile.write(out.resolve("report.html"), SweepPage.page(sweep, scores));
     }
 
@@ -368,7 +411,9 @@ final class SweepCommand extends ConsoleCommand {
     private SweepPage.Run shown(Plan planned, Plan.Run run) {
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("report", folder(run).resolve("report.html"));
-        planned.tests().keySet().forEach(test -> files.put(test.isEmpty() ? "outputs" : "outputs for " + test, outputs(run, test)));
+        planned.tests()
+                .keySet()
+                .forEach(test -> files.put(test.isEmpty() ? "outputs" : "outputs for " + test, outputs(run, test)));
         Map<String, String> links = new LinkedHashMap<>();
         files.forEach((what, file) -> {
             if (Files.isRegularFile(file)) {
@@ -379,6 +424,9 @@ final class SweepCommand extends ConsoleCommand {
                 .map(entry -> entry.getKey() + " " + entry.getValue())
                 .collect(Collectors.joining(", "));
         return new SweepPage.Run(
-                run.variant(), point, links, trained.computeIfAbsent(run.folder(), _ -> SweepPage.Trained.read(folder(run))));
+                run.variant(),
+                point,
+                links,
+                trained.computeIfAbsent(run.folder(), _ -> SweepPage.Trained.read(folder(run))));
     }
 }

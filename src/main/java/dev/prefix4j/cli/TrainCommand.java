@@ -54,13 +54,13 @@ final class TrainCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
 
-    @Option(
-            names = "--model",
-            paramLabel = "MODEL",
-            description = ModelOptions.DESCRIPTION)
+    @Option(names = "--model", paramLabel = "MODEL", description = ModelOptions.DESCRIPTION)
     String model;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets to train on, such as builtin:e2e/train.")
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            description = "Sources and targets to train on, such as builtin:e2e/train.")
     Path data;
 
     @Option(names = "--valid", paramLabel = "FILE", description = "Sources and targets to validate on.")
@@ -168,16 +168,21 @@ final class TrainCommand extends ConsoleCommand {
             description = "Write event files for TensorBoard to the folder tensorboard of the run.")
     boolean tensorBoard;
 
-    @Option(names = "--resume", description = "Go on with the run in --out, with its options. --steps, --epochs, --valid-every, --patience and --save-every may"
-                    + " be given anew: a run that has ended goes on where there are more steps than before.")
+    @Option(
+            names = "--resume",
+            description =
+                    "Go on with the run in --out, with its options. --steps, --epochs, --valid-every, --patience and"
+                            + " --save-every may be given anew: a run that has ended goes on where there are more steps"
+                            + " than before.")
     boolean resume;
 
     @Option(
             names = "--objective",
             paramLabel = "O",
             defaultValue = "token",
-            description = "Of a step: token: mean over target tokens; sentence: sum over each target, mean over the batch, as in the"
-                    + " authors' code.")
+            description =
+                    "Of a step: token: mean over target tokens; sentence: sum over each target, mean over the batch,"
+                            + " as in the authors' code.")
     String objective;
 
     @Option(
@@ -190,14 +195,17 @@ final class TrainCommand extends ConsoleCommand {
     @Option(
             names = "--teacher",
             paramLabel = "DIR",
-            description = "Adapter of the same model (a folder, or a name on the hub) whose predictions take the place of the targets (distillation).")
+            description =
+                    "Adapter of the same model (a folder, or a name on the hub) whose predictions take the place of"
+                            + " the targets (distillation).")
     Path teacher;
 
     @Option(
             names = "--recipe",
             paramLabel = "R",
-            description = "The paper's hyper-parameters for e2e, webnlg, dart or xsum, where options do not say otherwise"
-                    + " (docs/recipes.md).")
+            description =
+                    "The paper's hyper-parameters for e2e, webnlg, dart or xsum, where options do not say otherwise"
+                            + " (docs/recipes.md).")
     String recipe;
 
     @Mixin
@@ -217,8 +225,9 @@ final class TrainCommand extends ConsoleCommand {
 
     @Option(
             names = "--recompute",
-            description = "Keep only what enters each block and compute the rest again on the way back: less memory, more"
-                    + " time.")
+            description =
+                    "Keep only what enters each block and compute the rest again on the way back: less memory, more"
+                            + " time.")
     boolean recompute;
 
     @Mixin
@@ -301,8 +310,10 @@ final class TrainCommand extends ConsoleCommand {
                 methodOptions.requireMemory(method, gpt2.config());
                 Tuner tuner = method.tuner(gpt2, freezer);
                 int taken = tuner.taken();
-                List<Sequence> trainingSequences = modelOptions.encode(training, tokenizer, gpt2, taken, compat.training());
-                List<Sequence> validationSequences = modelOptions.encode(validation, tokenizer, gpt2, taken, compat.training());
+                List<Sequence> trainingSequences =
+                        modelOptions.encode(training, tokenizer, gpt2, taken, compat.training());
+                List<Sequence> validationSequences =
+                        modelOptions.encode(validation, tokenizer, gpt2, taken, compat.training());
                 if (!resume) {
                     initOptions.start(tuner, gpt2, tokenizer, console);
                 }
@@ -315,13 +326,18 @@ final class TrainCommand extends ConsoleCommand {
                         gpt2, tokenizer, validation.isEmpty() ? training : validation, modelOptions, taken);
                 Optional<Conditioned> teaching = teacher == null
                         ? Optional.empty()
-                        : Optional.of(teacher(teacherFolder, modelOptions.load(device, console), freezer, trainingSequences));
+                        : Optional.of(
+                                teacher(teacherFolder, modelOptions.load(device, console), freezer, trainingSequences));
                 try (RunDirectory run = resume
                         ? RunDirectory.open(out)
                         : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
                     try {
                         Trainer trainer = new Trainer(
-                                tuner, config, trainingSequences, validationSequences, run,
+                                tuner,
+                                config,
+                                trainingSequences,
+                                validationSequences,
+                                run,
                                 () -> save(method, tuner, gpt2, run.adapter()));
                         teaching.ifPresent(trainer::learnFrom);
                         if (stored != null) {
@@ -329,7 +345,9 @@ final class TrainCommand extends ConsoleCommand {
                             trainer.whenRestored(() -> {
                                 run.rewriteConfig(RunOptions.resumed(spec, stored.json()));
                                 if (!sameLength) {
-                                    console.say("another length: the learning rate falls to 0 at step %,d now, the new end", trainer.totalSteps());
+                                    console.say(
+                                            "another length: the learning rate falls to 0 at step %,d now, the new end",
+                                            trainer.totalSteps());
                                 }
                             });
                         }
@@ -364,7 +382,10 @@ final class TrainCommand extends ConsoleCommand {
     private Conditioned teacher(Path folder, Gpt2 model, Freezer freezer, List<Sequence> sequences) {
         AdapterFolder.Contents contents = AdapterFolder.load(folder, model.config(), model.device());
         Conditioned conditioned = contents.method().apply(model, freezer, contents.tensors());
-        int longest = sequences.stream().mapToInt(sequence -> sequence.ids().length).max().orElse(0);
+        int longest = sequences.stream()
+                .mapToInt(sequence -> sequence.ids().length)
+                .max()
+                .orElse(0);
         try {
             model.requireRoom(conditioned.taken(), longest, 0);
         } catch (InputException e) {
@@ -380,8 +401,7 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     private void save(Method method, Map<String, Tensor> tensors, Gpt2 gpt2, Path folder) {
-        AdapterFolder.save(
-                method, tensors, gpt2.config(), folder, ModelName.base(model), ModelName.revision(model));
+        AdapterFolder.save(method, tensors, gpt2.config(), folder, ModelName.base(model), ModelName.revision(model));
         base.write(folder);
     }
 
@@ -400,7 +420,9 @@ final class TrainCommand extends ConsoleCommand {
                 .flatMapToInt(sequence -> Arrays.stream(sequence.ids()))
                 .toArray();
         Method method = methodOptions.method(gpt2.config(), ids.length);
-        console.say("%d examples of %d tokens before each source; nothing is trained", Math.min(methodOptions.examples, all.size()), ids.length);
+        console.say(
+                "%d examples of %d tokens before each source; nothing is trained",
+                Math.min(methodOptions.examples, all.size()), ids.length);
         OptionalDouble loss = OptionalDouble.empty();
         try (RunDirectory run = RunDirectory.create(out, RunOptions.describe(spec))) {
             Map<String, Tensor> kept = Map.of(
@@ -408,10 +430,14 @@ final class TrainCommand extends ConsoleCommand {
                     gpt2.ids(Arrays.stream(ids).asLongStream().toArray()).to(torch.ScalarType.Float));
             Conditioned conditioned = method.apply(gpt2, freezer, kept);
             if (!validation.isEmpty()) {
-                List<Sequence> sequences = modelOptions.encode(validation, tokenizer, gpt2, conditioned.taken(), compat.training());
+                List<Sequence> sequences =
+                        modelOptions.encode(validation, tokenizer, gpt2, conditioned.taken(), compat.training());
                 Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);
                 loss = OptionalDouble.of(likelihood.loss());
-                run.log(JSON.createObjectNode().put("step", 0).put("valid_loss", likelihood.loss()).put("best", true));
+                run.log(JSON.createObjectNode()
+                        .put("step", 0)
+                        .put("valid_loss", likelihood.loss())
+                        .put("best", true));
             }
             save(method, kept, gpt2, run.adapter());
             report(new TrainResult(0, OptionalDouble.empty(), loss, OptionalDouble.empty(), run.adapter(), true));
@@ -425,9 +451,11 @@ final class TrainCommand extends ConsoleCommand {
             try (RunWatch watch = new RunWatch(
                     new TrainProgress(console, json) {
                         @Override
-                        public void started(int stepsDone, int total) { // not before a state to go on from has been read
+                        public void started(
+                                int stepsDone, int total) { // not before a state to go on from has been read
                             console.say(
-                                    "sequences: %,d, steps: %,d; training %,d parameters, keeping %,d; the model has %,d",
+                                    "sequences: %,d, steps: %,d; training %,d parameters, keeping %,d; the model has"
+                                            + " %,d",
                                     sequences,
                                     total,
                                     method.trainedNumbers(gpt2.config()),
@@ -436,7 +464,11 @@ final class TrainCommand extends ConsoleCommand {
                             super.started(stepsDone, total);
                         }
                     },
-                    out, "train", runtimeOptions.device, tensorBoard, console)) {
+                    out,
+                    "train",
+                    runtimeOptions.device,
+                    tensorBoard,
+                    console)) {
                 result = trainer.train(watch, sampler, interruption);
             }
             report(result);
@@ -446,7 +478,9 @@ final class TrainCommand extends ConsoleCommand {
 
     private void report(TrainResult result) {
         if (!result.finished()) {
-            console.say("stopped after step %,d; go on with: scripts/prefix4j train --resume --out %s", result.steps(), out);
+            console.say(
+                    "stopped after step %,d; go on with: scripts/prefix4j train --resume --out %s",
+                    result.steps(), out);
         }
         if (json) {
             ObjectNode node = JSON.createObjectNode();
@@ -460,12 +494,14 @@ final class TrainCommand extends ConsoleCommand {
             return;
         }
         int last = Math.min(TrainResult.LAST, result.steps());
-        result.loss().ifPresent(loss -> console.out().printf("loss         %.4f (mean of the last %d steps)%n", loss, last));
+        result.loss()
+                .ifPresent(loss -> console.out().printf("loss         %.4f (mean of the last %d steps)%n", loss, last));
         result.validationLoss().ifPresent(loss -> console.out().printf("validation   %.4f (best)%n", loss));
         result.tokensPerSecond().ifPresent(speed -> console.out().printf("speed        %,.0f tokens/s%n", speed));
-        console.out().printf(
-                "adapter      %s%s%n",
-                result.adapter(), Files.isDirectory(result.adapter()) ? "" : ", after the first validation");
+        console.out()
+                .printf(
+                        "adapter      %s%s%n",
+                        result.adapter(), Files.isDirectory(result.adapter()) ? "" : ", after the first validation");
         if (result.steps() > 0) {
             console.out().printf("report       %s%n", out.resolve("report.html"));
         }

@@ -32,7 +32,12 @@ class TrainProgress implements TrainListener, AutoCloseable {
     @Override
     public void started(int stepsDone, int total) {
         if (stepsDone > 0) {
-            console.say(stepsDone == total ? "all %2$,d steps are done: --steps or --epochs with more lets the run go on" : "going on after step %,d of %,d", stepsDone, total);
+            console.say(
+                    stepsDone == total
+                            ? "all %2$,d steps are done: --steps or --epochs with more lets the run go on"
+                            : "going on after step %,d of %,d",
+                    stepsDone,
+                    total);
         }
         if (console.isWatched() && !json && stepsDone < total) {
             bar = Progress.builder(console, "train")
@@ -55,18 +60,19 @@ class TrainProgress implements TrainListener, AutoCloseable {
             lastLine = System.nanoTime();
             double left = (step.total() - step.step()) * secondsPerStep;
             if (json) {
-                console.err().println(ConsoleCommand.JSON.createObjectNode()
-                        .put("step", step.step())
-                        .put("total", step.total())
-                        .put("loss", loss)
-                        .put("tokens_per_s", tokensPerSecond)
-                        .put("seconds_left", left));
+                console.err()
+                        .println(ConsoleCommand.JSON
+                                .createObjectNode()
+                                .put("step", step.step())
+                                .put("total", step.total())
+                                .put("loss", loss)
+                                .put("tokens_per_s", tokensPerSecond)
+                                .put("seconds_left", left));
                 return;
             }
             console.say(
                     "step %,d of %,d: loss %.3f, %,.0f tokens/s, %s left",
-                    step.step(), step.total(), loss, tokensPerSecond,
-                    duration(left));
+                    step.step(), step.total(), loss, tokensPerSecond, duration(left));
         }
     }
 
@@ -97,7 +103,8 @@ class TrainProgress implements TrainListener, AutoCloseable {
             return;
         }
         List<String> lines = new ArrayList<>();
-        lines.add("step %,d: validation loss %.4f%s".formatted(step, likelihood.loss(), best ? ", the best so far" : ""));
+        lines.add(
+                "step %,d: validation loss %.4f%s".formatted(step, likelihood.loss(), best ? ", the best so far" : ""));
         lines.addAll(remarks(step));
         if (bar != null) {
             bar.pause();

@@ -31,6 +31,11 @@ public record BleuScore(
         return String.format(
                 Locale.ROOT,
                 "BLEU = %s %s (BP = %.3f ratio = %.3f hyp_len = %d ref_len = %d)",
-                new BigDecimal(score).setScale(2, RoundingMode.HALF_EVEN), parts, brevityPenalty, ratio, hypothesisLength, referenceLength);
+                new BigDecimal(score).setScale(2, RoundingMode.HALF_EVEN),
+                parts,
+                brevityPenalty,
+                ratio,
+                hypothesisLength,
+                referenceLength);
     }
 }

@@ -41,7 +41,10 @@ public enum BleuTokenizer {
             case V13A -> v13a(text);
             case NONE -> text;
         };
-        return WORDS.matcher(split).results().map(java.util.regex.MatchResult::group).toList();
+        return WORDS.matcher(split)
+                .results()
+                .map(java.util.regex.MatchResult::group)
+                .toList();
     }
 
     private static String v13a(String text) {

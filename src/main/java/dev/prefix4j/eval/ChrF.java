@@ -52,7 +52,8 @@ final class ChrF implements Scorer {
                     row[3 * n] += others.isEmpty() ? 0 : entry.getValue();
                     row[3 * n + 2] += Math.min(entry.getValue(), others.getOrDefault(entry.getKey(), 0));
                 }
-                row[3 * n + 1] = others.values().stream().mapToInt(Integer::intValue).sum();
+                row[3 * n + 1] =
+                        others.values().stream().mapToInt(Integer::intValue).sum();
             }
             double score = score(row);
             if (score > bestScore) {

@@ -27,9 +27,8 @@ final class CocoRougeL implements Scorer {
             recall = Math.max(recall, common / Math.max(1, reference.size()));
         }
         double square = BETA * BETA;
-        double score = precision == 0 || recall == 0
-                ? 0
-                : (1 + square) * precision * recall / (recall + square * precision);
+        double score =
+                precision == 0 || recall == 0 ? 0 : (1 + square) * precision * recall / (recall + square * precision);
         return new double[] {score, 1};
     }
 

@@ -39,18 +39,24 @@ public record Induction(double first, double second, double accuracy) {
         double second = 0;
         long right = 0;
         for (int row = 0; row < ROWS; row++) {
-            long[] once = random.longs(length, 0, model.config().vocabulary() - 1).map(id -> id >= eos ? id + 1 : id)
+            long[] once = random.longs(length, 0, model.config().vocabulary() - 1)
+                    .map(id -> id >= eos ? id + 1 : id)
                     .toArray();
             long[] ids = LongStream.concat(
                             LongStream.of(eos), IntStream.range(0, 2 * length).mapToLong(i -> once[i % length]))
                     .toArray();
             try (TensorScope _ = new TensorScope();
                     NoGradGuard _ = new NoGradGuard()) {
-                Tensor hidden = model.forward(model.ids(ids, 1), KvCache.empty(model.config().layers())); // [1, 2N + 1, E]
+                Tensor hidden = model.forward(
+                        model.ids(ids, 1), KvCache.empty(model.config().layers())); // [1, 2N + 1, E]
                 Tensor logits = model.logits(hidden.narrow(1, 0, 2L * length)).squeeze(0); // [2N, V]
                 Tensor targets = model.ids(java.util.Arrays.copyOfRange(ids, 1, ids.length)); // [2N]
-                Tensor losses = torch.nll_loss_nd(torch.log_softmax(logits, 1), targets,
-                        new org.bytedeco.pytorch.TensorOptional(), 0, -100); // [2N]
+                Tensor losses = torch.nll_loss_nd(
+                        torch.log_softmax(logits, 1),
+                        targets,
+                        new org.bytedeco.pytorch.TensorOptional(),
+                        0,
+                        -100); // [2N]
                 first += losses.narrow(0, 0, length).sum().item_double();
                 second += losses.narrow(0, length + 1L, length - 1L).sum().item_double();
                 right += logits.argmax(new org.bytedeco.pytorch.LongOptional(1), false)

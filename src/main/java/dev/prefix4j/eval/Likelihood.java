@@ -45,8 +45,7 @@ public record Likelihood(double loss, long tokens) {
         double sum = 0;
         long tokens = 0;
         for (int from = 0; from < byLength.size(); from += batchSize) {
-            PackedBatch batch = PackedBatch.of(
-                    byLength.subList(from, Math.min(from + batchSize, byLength.size())));
+            PackedBatch batch = PackedBatch.of(byLength.subList(from, Math.min(from + batchSize, byLength.size())));
             sum += model.model().loss(batch, model.prompt());
             tokens += batch.targets().length;
             if (stop.getAsBoolean() && from + batchSize < byLength.size()) {

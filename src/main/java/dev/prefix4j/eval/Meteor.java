@@ -130,7 +130,8 @@ final class Meteor implements Scorer {
         row[2] = output.stream().mapToDouble(Word::weight).sum();
         row[3] = reference.stream().mapToDouble(Word::weight).sum();
         // One chunk that is all of both is no fragment (Meteor 1.5).
-        row[4] = path.chunks == 1 && path.matches == output.size() && path.matches == reference.size() ? 0 : path.chunks;
+        row[4] =
+                path.chunks == 1 && path.matches == output.size() && path.matches == reference.size() ? 0 : path.chunks;
         row[5] = path.matches;
         return row;
     }

@@ -58,9 +58,8 @@ final class MtevalBleu implements Scorer {
         for (int n = 0; n < MAX_ORDER; n++) {
             logs += Math.log(Math.max(sum[n], LEAST_MATCHES) / Math.max(sum[MAX_ORDER + n], LEAST_TOTAL));
         }
-        double penalty = length <= referenceLength
-                ? Math.exp(1 - referenceLength / (length == 0 ? LEAST_LENGTH : length))
-                : 1;
+        double penalty =
+                length <= referenceLength ? Math.exp(1 - referenceLength / (length == 0 ? LEAST_LENGTH : length)) : 1;
         return penalty * Math.exp(logs / MAX_ORDER);
     }
 }

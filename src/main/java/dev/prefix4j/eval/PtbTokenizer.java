@@ -24,8 +24,9 @@ final class PtbTokenizer {
     private static final String LETTER = "(?:(?!n't" + END + ")[\\p{L}\\p{M}\\d_])";
     private static final String CLITIC = "'(?:s|d|m|re|ve|ll)" + END;
     private static final String NUMBER = "\\d+(?:[.,:/]\\d+)*";
-    private static final String ABBREVIATION = "(?<![\\p{L}\\d])(?:mr|mrs|ms|dr|prof|st|sr|jr|rev|gen|gov|sen|rep|capt|col|sgt|lt"
-            + "|inc|ltd|co|corp|bros|vs|etc|al|no(?=\\.\\s*\\d)|jan|feb|aug|sept?|oct|nov|dec|mt|ave|blvd|(?:\\p{L}\\.)*\\p{L})\\.(?!\\p{L})";
+    private static final String ABBREVIATION =
+            "(?<![\\p{L}\\d])(?:mr|mrs|ms|dr|prof|st|sr|jr|rev|gen|gov|sen|rep|capt|col|sgt|lt"
+                + "|inc|ltd|co|corp|bros|vs|etc|al|no(?=\\.\\s*\\d)|jan|feb|aug|sept?|oct|nov|dec|mt|ave|blvd|(?:\\p{L}\\.)*\\p{L})\\.(?!\\p{L})";
 
     /** What a token looks like; the first alternative that fits is taken. */
     private static final Pattern TOKEN = Pattern.compile(
@@ -35,7 +36,8 @@ final class PtbTokenizer {
                     "\\d+(?:[.,]\\d+)+",
                     ABBREVIATION,
                     "can(?=not" + END + ")",
-                    LETTER + "+(?:(?:[-&/]|'(?!(?:s|d|m|re|ve|ll)" + END + ")|\\.(?=\\p{L}))" + LETTER + "+)*(?:\\.(?=[,;:]))?",
+                    LETTER + "+(?:(?:[-&/]|'(?!(?:s|d|m|re|ve|ll)" + END + ")|\\.(?=\\p{L}))" + LETTER
+                            + "+)*(?:\\.(?=[,;:]))?",
                     "n't" + END,
                     CLITIC,
                     "\\.{3,}",
@@ -76,26 +78,28 @@ final class PtbTokenizer {
         List<String> tokens = new ArrayList<>();
         Matcher token = TOKEN.matcher(line);
         while (token.find()) {
-            tokens.add(switch (token.group()) {
-                case "(" -> "-LRB-";
-                case ")" -> "-RRB-";
-                case "[" -> "-LSB-";
-                case "]" -> "-RSB-";
-                case "{" -> "-LCB-";
-                case "}" -> "-RCB-";
-                case "£" -> "#";
-                case "€" -> "$";
-                case "\"" -> opens(line, token) ? "``" : "''";
-                case "'" -> opens(line, token) ? "`" : "'";
-                case String other -> other.matches("\\.{3,}") ? "..." : other.matches("-{2,}") ? "--" : other;
-            });
+            tokens.add(
+                    switch (token.group()) {
+                        case "(" -> "-LRB-";
+                        case ")" -> "-RRB-";
+                        case "[" -> "-LSB-";
+                        case "]" -> "-RSB-";
+                        case "{" -> "-LCB-";
+                        case "}" -> "-RCB-";
+                        case "£" -> "#";
+                        case "€" -> "$";
+                        case "\"" -> opens(line, token) ? "``" : "''";
+                        case "'" -> opens(line, token) ? "`" : "'";
+                        case String other -> other.matches("\\.{3,}") ? "..." : other.matches("-{2,}") ? "--" : other;
+                    });
         }
         return tokens;
     }
 
     /** Whether a quotation mark stands before a word rather than after one. */
     private static boolean opens(String line, Matcher mark) {
-        return mark.end() < line.length() && !Character.isWhitespace(line.charAt(mark.end()))
+        return mark.end() < line.length()
+                && !Character.isWhitespace(line.charAt(mark.end()))
                 && (mark.start() == 0 || !Character.isLetterOrDigit(line.charAt(mark.start() - 1)));
     }
 }

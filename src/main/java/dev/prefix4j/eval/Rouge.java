@@ -30,7 +30,10 @@ final class Rouge implements Scorer {
     }
 
     static List<String> words(String text) {
-        return WORD.matcher(text.toLowerCase(Locale.ROOT)).results().map(MatchResult::group).toList();
+        return WORD.matcher(text.toLowerCase(Locale.ROOT))
+                .results()
+                .map(MatchResult::group)
+                .toList();
     }
 
     /** The F1 with the best reference, and one segment. */

@@ -114,7 +114,9 @@ final class Ter implements Scorer {
                         continue;
                     }
                     int most = Math.min(MAX_SHIFT_SIZE, Math.min(words.length - from, reference.length - at));
-                    for (int length = 1; length <= most && words[from + length - 1] == reference[at + length - 1]; length++) {
+                    for (int length = 1;
+                            length <= most && words[from + length - 1] == reference[at + length - 1];
+                            length++) {
                         if (alignment.canMove(from, at, length)) {
                             best = bestPlace(words, from, at, length, alignment, distance.edits(), best);
                         }
@@ -128,7 +130,8 @@ final class Ter implements Scorer {
         }
 
         /** Tries the places before the block's counterpart in the reference, and after each of its words. */
-        private Shift bestPlace(int[] words, int from, int at, int length, Alignment alignment, int edits, Shift before) {
+        private Shift bestPlace(
+                int[] words, int from, int at, int length, Alignment alignment, int edits, Shift before) {
             Shift best = before;
             int last = -1;
             for (int i = at - 1; i < at + length; i++) {

@@ -26,9 +26,26 @@ final class WordNet {
 
     /** Endings of inflected forms and of their base forms, in WordNet's order: nouns, verbs, adjectives. */
     private static final String[][] ENDINGS = {
-        {"s", ""}, {"ses", "s"}, {"xes", "x"}, {"zes", "z"}, {"ches", "ch"}, {"shes", "sh"}, {"men", "man"}, {"ies", "y"},
-        {"s", ""}, {"ies", "y"}, {"es", "e"}, {"es", ""}, {"ed", "e"}, {"ed", ""}, {"ing", "e"}, {"ing", ""},
-        {"er", ""}, {"est", ""}, {"er", "e"}, {"est", "e"}
+        {"s", ""},
+        {"ses", "s"},
+        {"xes", "x"},
+        {"zes", "z"},
+        {"ches", "ch"},
+        {"shes", "sh"},
+        {"men", "man"},
+        {"ies", "y"},
+        {"s", ""},
+        {"ies", "y"},
+        {"es", "e"},
+        {"es", ""},
+        {"ed", "e"},
+        {"ed", ""},
+        {"ing", "e"},
+        {"ing", ""},
+        {"er", ""},
+        {"est", ""},
+        {"er", "e"},
+        {"est", "e"}
     };
 
     private final Map<String, int[]> synsets = new HashMap<>();
@@ -42,9 +59,11 @@ final class WordNet {
                 lines.lines().forEach(line -> addEntry(line, base));
             }
             try (BufferedReader lines = open(name + ".exc")) {
-                lines.lines().map(line -> line.split(" ")).forEach(words -> irregular
-                        .computeIfAbsent(words[0], _ -> new TreeSet<>())
-                        .addAll(Arrays.asList(words).subList(1, words.length)));
+                lines.lines()
+                        .map(line -> line.split(" "))
+                        .forEach(words -> irregular
+                                .computeIfAbsent(words[0], _ -> new TreeSet<>())
+                                .addAll(Arrays.asList(words).subList(1, words.length)));
             }
         }
     }

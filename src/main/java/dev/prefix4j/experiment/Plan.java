@@ -92,13 +92,15 @@ public record Plan(
         InputFile.require(file, "a plan in YAML");
         try {
             if (Files.size(file) > MAX_BYTES) {
-                throw new InputException(file + ": expected a plan of at most 1 MiB, found " + Files.size(file) + " bytes");
+                throw new InputException(
+                        file + ": expected a plan of at most 1 MiB, found " + Files.size(file) + " bytes");
             }
             FileKind.requireText(file, "a plan in YAML", Files.readAllBytes(file));
             LoaderOptions limits = new LoaderOptions();
             limits.setMaxAliasesForCollections(20);
             limits.setCodePointLimit(MAX_BYTES);
-            JsonNode root = YAMLMapper.builder(YAMLFactory.builder().loaderOptions(limits).build())
+            JsonNode root = YAMLMapper.builder(
+                            YAMLFactory.builder().loaderOptions(limits).build())
                     .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS) // 3e-4 is 0.0003, not 3.0E-4
                     .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
                     .build()
@@ -106,8 +108,7 @@ public record Plan(
             return new Reader(file).plan(root);
         } catch (JsonProcessingException e) {
             String line = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
-            throw new InputException(
-                    file + line + ": invalid YAML: " + JsonFile.reason(e), e);
+            throw new InputException(file + line + ": invalid YAML: " + JsonFile.reason(e), e);
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }
@@ -151,7 +152,8 @@ public record Plan(
                 options.remove("name");
                 options.putAll(point);
                 StringBuilder folder = new StringBuilder(slug(variant.get("name")));
-                point.forEach((key, value) -> folder.append('_').append(slug(key)).append('-').append(slug(value)));
+                point.forEach((key, value) ->
+                        folder.append('_').append(slug(key)).append('-').append(slug(value)));
                 runs.add(new Run(folder.toString(), variant.get("name"), point, options));
             }
         }
@@ -159,7 +161,9 @@ public record Plan(
     }
 
     private static String slug(String text) {
-        return text.toLowerCase(java.util.Locale.ROOT).replaceAll("[^a-z0-9.]+", "-").replaceAll("^-|-$", "");
+        return text.toLowerCase(java.util.Locale.ROOT)
+                .replaceAll("[^a-z0-9.]+", "-")
+                .replaceAll("^-|-$", "");
     }
 
     private record Reader(Path file) {
@@ -216,8 +220,9 @@ public record Plan(
             Set<String> folders = new LinkedHashSet<>();
             for (Run run : plan.runs()) {
                 if (slug(run.variant()).isEmpty() || !folders.add(run.folder())) {
-                    throw new InputException("%s: expected variants and values of the grid that differ in letters and digits, found two runs '%s'"
-                            .formatted(file, run.folder()));
+                    throw new InputException(
+                            "%s: expected variants and values of the grid that differ in letters and digits, found two runs '%s'"
+                                    .formatted(file, run.folder()));
                 }
             }
             return plan.with(claims(plan, root.path("claims")));
@@ -233,7 +238,8 @@ public record Plan(
 
         private List<Claim> claims(Plan plan, JsonNode node) {
             List<Claim> claims = new ArrayList<>();
-            List<String> names = plan.variants().stream().map(variant -> variant.get("name")).toList();
+            List<String> names =
+                    plan.variants().stream().map(variant -> variant.get("name")).toList();
             for (String text : node.isMissingNode() ? List.<String>of() : strings("claims", node)) {
                 Claim claim = Claim.parse(text, names, plan.scores())
                         .orElseThrow(() -> wrong(
@@ -242,9 +248,11 @@ public record Plan(
                                         .formatted(names, plan.scores()),
                                 TextNode.valueOf(text)));
                 boolean varies = plan.grid().entrySet().stream()
-                        .anyMatch(axis -> !axis.getKey().equals(SEED) && axis.getValue().size() > 1);
+                        .anyMatch(axis ->
+                                !axis.getKey().equals(SEED) && axis.getValue().size() > 1);
                 if (claim.relation() == Claim.Relation.STEADIER && !varies) {
-                    throw wrong("claims", "a grid with several values of something but the seed", TextNode.valueOf(text));
+                    throw wrong(
+                            "claims", "a grid with several values of something but the seed", TextNode.valueOf(text));
                 }
                 claims.add(claim);
             }
@@ -260,7 +268,8 @@ public record Plan(
             }
             Map<String, String> tests = new LinkedHashMap<>();
             for (var entry : node.properties()) {
-                if (!entry.getKey().matches("[a-z][a-z0-9-]*") || !entry.getValue().isTextual()) {
+                if (!entry.getKey().matches("[a-z][a-z0-9-]*")
+                        || !entry.getValue().isTextual()) {
                     throw wrong("test." + entry.getKey(), "a name in small letters and a data file", entry.getValue());
                 }
                 tests.put(entry.getKey(), entry.getValue().textValue());
@@ -289,10 +298,12 @@ public record Plan(
 
         private void requireOption(String key, String option) {
             if (!option.matches("[a-z][a-z-]*")) {
-                throw new InputException("%s: key '%s': expected an option such as prefix-length, found '%s'".formatted(file, key, option));
+                throw new InputException("%s: key '%s': expected an option such as prefix-length, found '%s'"
+                        .formatted(file, key, option));
             }
             if (RESERVED.contains(option)) {
-                throw new InputException("%s: key '%s': expected no '%s', which is not for a plan to say".formatted(file, key, option));
+                throw new InputException(
+                        "%s: key '%s': expected no '%s', which is not for a plan to say".formatted(file, key, option));
             }
         }
 
@@ -317,7 +328,8 @@ public record Plan(
             options.remove("distinct");
             for (String option : GIVEN) {
                 if (options.containsKey(option)) {
-                    throw new InputException("%s: key 'generate': expected no '%s', which the sweep gives".formatted(file, option));
+                    throw new InputException(
+                            "%s: key 'generate': expected no '%s', which the sweep gives".formatted(file, option));
                 }
             }
             return options;

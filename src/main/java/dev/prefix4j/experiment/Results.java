@@ -51,7 +51,8 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                 return "";
             }
             String format = "%." + decimals + "f";
-            String text = String.format(Locale.ROOT, format, Arrays.stream(values).average().orElseThrow());
+            String text = String.format(
+                    Locale.ROOT, format, Arrays.stream(values).average().orElseThrow());
             return values.length == 1 ? text : text + " ± " + String.format(Locale.ROOT, format, deviation(values));
         }
     }
@@ -72,7 +73,9 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
     }
 
     private List<String> axes() {
-        return plan.grid().keySet().stream().filter(key -> !key.equals(Plan.SEED)).toList();
+        return plan.grid().keySet().stream()
+                .filter(key -> !key.equals(Plan.SEED))
+                .toList();
     }
 
     /** Rows of cells, the head first: means, and ± the standard deviation where there are several seeds. */
@@ -127,9 +130,12 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                 table.add(steadier(claim));
                 continue;
             }
-            for (Row left : rows().stream().filter(row -> row.variant().equals(claim.left())).toList()) {
+            for (Row left : rows().stream()
+                    .filter(row -> row.variant().equals(claim.left()))
+                    .toList()) {
                 Row right = rows().stream()
-                        .filter(row -> row.variant().equals(claim.right()) && row.point().equals(left.point()))
+                        .filter(row -> row.variant().equals(claim.right())
+                                && row.point().equals(left.point()))
                         .findFirst()
                         .orElseThrow();
                 table.add(compared(claim, left, right));
@@ -149,7 +155,9 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         }
         double first = mean(ours.values());
         double second = mean(theirs.values());
-        long agree = ours.keySet().stream().filter(seed -> claim.relation().holds(ours.get(seed), theirs.get(seed))).count();
+        long agree = ours.keySet().stream()
+                .filter(seed -> claim.relation().holds(ours.get(seed), theirs.get(seed)))
+                .count();
         return List.of(
                 claim.text(),
                 where,
@@ -174,9 +182,11 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
     private double range(String score, String variant) {
         double[] means = rows().stream()
                 .filter(row -> row.variant().equals(variant))
-                .mapToDouble(row -> row.isComplete(score) ? mean(row.scores(score).values()) : Double.NaN)
+                .mapToDouble(
+                        row -> row.isComplete(score) ? mean(row.scores(score).values()) : Double.NaN)
                 .toArray();
-        return Arrays.stream(means).max().orElse(Double.NaN) - Arrays.stream(means).min().orElse(Double.NaN);
+        return Arrays.stream(means).max().orElse(Double.NaN)
+                - Arrays.stream(means).min().orElse(Double.NaN);
     }
 
     private static double mean(Collection<Double> values) {
@@ -198,14 +208,18 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                         plan.runs().size(),
                         plan.grid().containsKey(Plan.SEED) ? " Means ± standard deviations over seeds." : "",
                         listed(plan.train()),
-                        plan.tests().values().stream().map(test -> " for " + test).collect(Collectors.joining(" and")),
+                        plan.tests().values().stream()
+                                .map(test -> " for " + test)
+                                .collect(Collectors.joining(" and")),
                         listed(plan.generate()));
     }
 
     private static String listed(Map<String, String> options) {
         return options.isEmpty()
                 ? "the defaults"
-                : options.entrySet().stream().map(e -> e.getKey() + " " + e.getValue()).collect(Collectors.joining(", "));
+                : options.entrySet().stream()
+                        .map(e -> e.getKey() + " " + e.getValue())
+                        .collect(Collectors.joining(", "));
     }
 
     /** The table in Markdown. */
@@ -229,9 +243,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
 
     private static void append(StringBuilder text, List<List<String>> table) {
         for (int i = 0; i < table.size(); i++) {
-            String cells = table.get(i).stream()
-                    .map(Results::inMarkdown)
-                    .collect(Collectors.joining(" | "));
+            String cells = table.get(i).stream().map(Results::inMarkdown).collect(Collectors.joining(" | "));
             text.append("| ").append(cells).append(" |\n");
             if (i == 0) {
                 text.append('|').append("---|".repeat(table.getFirst().size())).append('\n');
@@ -262,7 +274,8 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         Map<String, List<Double>> lines = new LinkedHashMap<>();
         Map<String, List<Double>> deviations = new LinkedHashMap<>();
         Map<String, Integer> variants = new LinkedHashMap<>();
-        List<String> names = plan.variants().stream().map(variant -> variant.get("name")).toList();
+        List<String> names =
+                plan.variants().stream().map(variant -> variant.get("name")).toList();
         for (Row row : rows()) {
             StringBuilder name = new StringBuilder(row.variant());
             row.point().forEach((key, value) -> name.append(key.equals(axis) ? "" : ", " + key + " " + value));
@@ -271,8 +284,14 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             variants.put(name.toString(), names.indexOf(row.variant()));
             int tick = axis == null ? 0 : ticks.indexOf(row.point().get(axis));
             line.set(tick, mean(row.scores(metric).values()));
-            deviations.computeIfAbsent(name.toString(), _ -> new ArrayList<>(java.util.Collections.nCopies(ticks.size(), 0.0)))
-                    .set(tick, deviation(row.scores(metric).values().stream().mapToDouble(v -> v).toArray()));
+            deviations
+                    .computeIfAbsent(
+                            name.toString(), _ -> new ArrayList<>(java.util.Collections.nCopies(ticks.size(), 0.0)))
+                    .set(
+                            tick,
+                            deviation(row.scores(metric).values().stream()
+                                    .mapToDouble(v -> v)
+                                    .toArray()));
         }
         return new Curves(axis, ticks, lines, deviations, variants);
     }
@@ -290,11 +309,18 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             if (result == null) {
                 continue;
             }
-            text.append(run.folder()).append(",\"").append(run.variant().replace("\"", "\"\"")).append('"');
-            axes.forEach(axis -> text.append(",\"").append(run.point().get(axis).replace("\"", "\"\"")).append('"'));
+            text.append(run.folder())
+                    .append(",\"")
+                    .append(run.variant().replace("\"", "\"\""))
+                    .append('"');
+            axes.forEach(axis -> text.append(",\"")
+                    .append(run.point().get(axis).replace("\"", "\"\""))
+                    .append('"'));
             text.append(',').append(number(result.at("/train/valid_loss")));
             text.append(',').append(number(result.path("train_seconds")));
-            plan.scores().forEach(metric -> text.append(',').append(number(result.path("scores").path(metric))));
+            plan.scores()
+                    .forEach(metric ->
+                            text.append(',').append(number(result.path("scores").path(metric))));
             text.append('\n');
         }
         return text.toString();

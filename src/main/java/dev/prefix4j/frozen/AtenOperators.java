@@ -56,18 +56,21 @@ record AtenOperators(Precision precision) implements Operators {
 
     @Override
     public Activated activate(Activation function, Tensor h) {
-        Rows rows = rows(switch (function) {
-            case GELU_TANH -> torch.gelu(h, "tanh");
-            case GELU -> torch.gelu(h);
-            case QUICK_GELU -> h.mul(torch.sigmoid(h.mul(new Scalar(QUICK))));
-            case RELU -> torch.relu(h);
-            case SILU -> torch.silu(h);
-            case TANH -> torch.tanh(h);
-        });
-        return new Activated(rows, switch (precision) {
-            case FP32 -> h;
-            case INT8 -> slope(function, h);
-        });
+        Rows rows = rows(
+                switch (function) {
+                    case GELU_TANH -> torch.gelu(h, "tanh");
+                    case GELU -> torch.gelu(h);
+                    case QUICK_GELU -> h.mul(torch.sigmoid(h.mul(new Scalar(QUICK))));
+                    case RELU -> torch.relu(h);
+                    case SILU -> torch.silu(h);
+                    case TANH -> torch.tanh(h);
+                });
+        return new Activated(
+                rows,
+                switch (precision) {
+                    case FP32 -> h;
+                    case INT8 -> slope(function, h);
+                });
     }
 
     /** The derivative of the activation function in 8 bits. */
@@ -92,12 +95,14 @@ record AtenOperators(Precision precision) implements Operators {
 
     @Override
     public Rows activateBackward(Activation function, Tensor dy, Tensor kept) {
-        return rows(switch (precision) {
-            case FP32 -> gradient(function, dy, kept);
-            case INT8 -> dy.mul_(kept.to(torch.ScalarType.Float)
-                    .mul_(new Scalar(SLOPE_STEP))
-                    .sub_(new Scalar(SLOPE_LOW)));
-        });
+        return rows(
+                switch (precision) {
+                    case FP32 -> gradient(function, dy, kept);
+                    case INT8 ->
+                        dy.mul_(kept.to(torch.ScalarType.Float)
+                                .mul_(new Scalar(SLOPE_STEP))
+                                .sub_(new Scalar(SLOPE_LOW)));
+                });
     }
 
     @Override
@@ -111,7 +116,10 @@ record AtenOperators(Precision precision) implements Operators {
     @Override
     public Split split(Tensor x) {
         Rows.Int8 coarse = quantize(x);
-        Tensor held = coarse.q().narrow(1, 0, x.size(1)).to(torch.ScalarType.Float).mul_(coarse.scale().unsqueeze(1));
+        Tensor held = coarse.q()
+                .narrow(1, 0, x.size(1))
+                .to(torch.ScalarType.Float)
+                .mul_(coarse.scale().unsqueeze(1));
         return new Split(coarse, quantize(x.sub(held)));
     }
 
@@ -124,14 +132,16 @@ record AtenOperators(Precision precision) implements Operators {
         if (rest > 0) {
             q = torch.constant_pad_nd(q, new long[] {0, rest}, new Scalar(0.0));
         }
-        return new Rows.Int8(q, scale, torch.sum(
-                q, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Int)));
+        return new Rows.Int8(
+                q, scale, torch.sum(q, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Int)));
     }
 
     /** Columns of x [N, E] by heads: rows from to to, [H, T, D]. */
     private static Tensor heads(Packing packing, Tensor x, long from, long to) {
         long width = x.size(1) / packing.heads();
-        return x.narrow(0, from, to - from).reshape(to - from, packing.heads(), width).transpose(0, 1);
+        return x.narrow(0, from, to - from)
+                .reshape(to - from, packing.heads(), width)
+                .transpose(0, 1);
     }
 
     /** From [H, T, D] to [T, E]. */
@@ -156,7 +166,8 @@ record AtenOperators(Precision precision) implements Operators {
             long seen = prefix + packing.position(sequence, row) + 1;
             boolean behindPrefix = packing.seesPrefix(sequence, row);
             for (long j = 0; j < k.size(1); j++) {
-                hidden[(int) ((row - from) * k.size(1) + j)] = (byte) (j >= seen || j < prefix && !behindPrefix ? 1 : 0);
+                hidden[(int) ((row - from) * k.size(1) + j)] =
+                        (byte) (j >= seen || j < prefix && !behindPrefix ? 1 : 0);
             }
         }
         Tensor mask = torch.tensor(hidden).view(to - from, k.size(1)).to(q.device(), torch.ScalarType.Bool);
@@ -200,9 +211,10 @@ record AtenOperators(Precision precision) implements Operators {
             Tensor lse = of.lse().narrow(0, from, to - from).transpose(0, 1).unsqueeze(2); // [H, queries, 1]
             Tensor p = scores(packing, b, own, keys, prefix).sub(lse).exp(); // [H, queries, P+T]
             Tensor d = heads(packing, dy, from, to); // [H, queries, D]
-            Tensor delta = torch.sum(
-                    d.mul(heads(packing, of.y(), from, to)), new long[] {2}, true, new ScalarTypeOptional());
-            Tensor ds = torch.matmul(d, values.transpose(1, 2)).sub(delta).mul(p).mul(new Scalar(packing.scale()));
+            Tensor delta =
+                    torch.sum(d.mul(heads(packing, of.y(), from, to)), new long[] {2}, true, new ScalarTypeOptional());
+            Tensor ds =
+                    torch.matmul(d, values.transpose(1, 2)).sub(delta).mul(p).mul(new Scalar(packing.scale()));
             give(merge(torch.matmul(p.transpose(1, 2), d)), gradients.dPrefixV(), gradients.dv(), packing, b);
             give(merge(torch.matmul(ds.transpose(1, 2), own)), gradients.dPrefixK(), gradients.dk(), packing, b);
             if (gradients.dq() != null) {
@@ -245,8 +257,14 @@ record AtenOperators(Precision precision) implements Operators {
         Tensor mask = torch.tensor(seen).view(rows, 1, 1, longest).to(q.device(), torch.ScalarType.Bool);
         Tensor own = q.reshape(rows, heads, 1, -1); // [R, H, 1, D]
         return torch.scaled_dot_product_attention(
-                        own, seenRows.select(0, 0), seenRows.select(0, 1), new TensorOptional(mask), 0, false,
-                        new DoubleOptional(scale), false)
+                        own,
+                        seenRows.select(0, 0),
+                        seenRows.select(0, 1),
+                        new TensorOptional(mask),
+                        0,
+                        false,
+                        new DoubleOptional(scale),
+                        false)
                 .reshape(rows, -1);
     }
 
@@ -262,8 +280,7 @@ record AtenOperators(Precision precision) implements Operators {
         long last = z.size(1) - 1;
         Tensor here = own.ge(new Scalar(0L)).logical_and(own.le(new Scalar(last)));
         Tensor at = own.clamp(new ScalarOptional(new Scalar(0L)), new ScalarOptional(new Scalar(last)));
-        softmax.ofTarget()
-                .copy_(torch.where(here, z.gather(1, at.unsqueeze(1)).squeeze(1), softmax.ofTarget()));
+        softmax.ofTarget().copy_(torch.where(here, z.gather(1, at.unsqueeze(1)).squeeze(1), softmax.ofTarget()));
         Tensor top = torch.maximum(softmax.top(), z.amax(new long[] {1}, false)); // [n]
         Tensor factor = softmax.top().sub(top).exp_(); // [n]
         softmax.top().copy_(top);

@@ -48,7 +48,8 @@ public record Conditioned(FrozenGpt2 model, SoftPrompt prompt, boolean trained) 
         return virtualTokens() == 0
                 ? sequence
                 : new Sequence(
-                        inserted(sequence.ids(), sequence.sourceLength() - 1), sequence.sourceLength() + virtualTokens());
+                        inserted(sequence.ids(), sequence.sourceLength() - 1),
+                        sequence.sourceLength() + virtualTokens());
     }
 
     /** A prompt with the virtual tokens before its last token. */

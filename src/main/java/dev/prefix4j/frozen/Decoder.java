@@ -38,7 +38,14 @@ public final class Decoder {
     /** That ends as targets do. */
     public Decoder(
             FrozenGpt2 model, SoftPrompt prompt, List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
-        this(model, prompt, prompts, rows, maxNewTokens, minNewTokens, model.config().endsOfTargets());
+        this(
+                model,
+                prompt,
+                prompts,
+                rows,
+                maxNewTokens,
+                minNewTokens,
+                model.config().endsOfTargets());
     }
 
     /**
@@ -78,8 +85,7 @@ public final class Decoder {
         Gpt2Config config = model.config();
         long width = config.width();
         for (int layer = 0; layer < config.layers(); layer++) {
-            Tensor places =
-                    torch.empty(new long[] {paths.generation(maxNewTokens), 2 * width}, prefix.options(), null);
+            Tensor places = torch.empty(new long[] {paths.generation(maxNewTokens), 2 * width}, prefix.options(), null);
             places.narrow(0, 0, past).copy_(prefix.narrow(1, 2L * layer * width, 2 * width));
             store.add(places);
         }

@@ -67,7 +67,16 @@ record FrozenBlock(
         /** Lets it outlive a scope. */
         void keep(TensorScope scope) {
             for (Tensor tensor : new Tensor[] {
-                norm1.mean(), norm1.rstd(), q, kv, attended.y(), attended.lse(), middle, norm2.mean(), norm2.rstd(), activated
+                norm1.mean(),
+                norm1.rstd(),
+                q,
+                kv,
+                attended.y(),
+                attended.lse(),
+                middle,
+                norm2.mean(),
+                norm2.rstd(),
+                activated
             }) {
                 scope.keep(tensor);
             }
@@ -123,7 +132,9 @@ record FrozenBlock(
      */
     Tensor step(Tensor x, Paths paths, int generations, boolean prefix, Tensor store, double scale) {
         long width = config.width();
-        Rows rows = operators.normalize(x, norm1Weight, norm1Bias, config.layerNormEpsilon()).rows();
+        Rows rows = operators
+                .normalize(x, norm1Weight, norm1Bias, config.layerNormEpsilon())
+                .rows();
         Tensor q;
         Tensor kv;
         if (joined != null) {
@@ -137,9 +148,12 @@ record FrozenBlock(
         store.narrow(0, paths.generation(generations - 1), x.size(0)).copy_(kv);
         Tensor y = operators.attendStep(config.heads(), scale, paths, generations, prefix, q, store); // [R, E]
         Tensor middle = onto(x, attentionProjection, operators.rows(y), ".attn");
-        Rows norm2 = operators.normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon()).rows();
+        Rows norm2 = operators
+                .normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon())
+                .rows();
         Tensor h = inner.forward(norm2, null); // [R, F]
-        return onto(middle, projection, operators.activate(config.activation(), h).rows(), ".mlp");
+        return onto(
+                middle, projection, operators.activate(config.activation(), h).rows(), ".mlp");
     }
 
     /** Adds what comes out of a half of the block to the residual stream. */
@@ -152,10 +166,11 @@ record FrozenBlock(
     private static Rows select(Rows rows, Tensor index) {
         return switch (rows) {
             case Rows.Float32(Tensor x) -> new Rows.Float32(torch.index_select(x, 0, index));
-            case Rows.Int8(Tensor q, Tensor scale, Tensor sum) -> new Rows.Int8(
-                    torch.index_select(q, 0, index),
-                    torch.index_select(scale, 0, index),
-                    torch.index_select(sum, 0, index));
+            case Rows.Int8(Tensor q, Tensor scale, Tensor sum) ->
+                new Rows.Int8(
+                        torch.index_select(q, 0, index),
+                        torch.index_select(scale, 0, index),
+                        torch.index_select(sum, 0, index));
         };
     }
 
@@ -170,7 +185,8 @@ record FrozenBlock(
     Tensor backward(Tensor dy, Saved saved, Packing packing, Tensor asked, PrefixLayer prefix, boolean through) {
         long width = config.width();
         Tensor dh = projection.backward(operators.rows(dy), null); // [M, F]
-        Tensor dn = inner.backward(operators.activateBackward(config.activation(), dh, saved.activated()), null); // [M, E]
+        Tensor dn =
+                inner.backward(operators.activateBackward(config.activation(), dh, saved.activated()), null); // [M, E]
         Tensor dMiddle = dy; // [M, E]; the residual: its gradient begins as dy
         operators.normalizeBackward(dn, saved.middle(), norm2Weight, saved.norm2(), dMiddle);
         Tensor dAttended = attentionProjection.backward(operators.rows(dMiddle), null); // [M, E]
@@ -178,7 +194,14 @@ record FrozenBlock(
         Tensor v = saved.kv().narrow(1, width, width);
         if (!through) {
             operators.attendBackward(
-                    packing, dAttended, saved.attended(), saved.q(), k, v, prefix.k(), prefix.v(),
+                    packing,
+                    dAttended,
+                    saved.attended(),
+                    saved.q(),
+                    k,
+                    v,
+                    prefix.k(),
+                    prefix.v(),
                     new AttentionGradients(null, null, null, prefix.dk(), prefix.dv()));
             return null;
         }
@@ -186,7 +209,14 @@ record FrozenBlock(
         Tensor dq = asked == null ? dqkv.narrow(1, 0, width) : torch.empty_like(dy);
         Tensor dkv = dqkv.narrow(1, width, 2 * width);
         operators.attendBackward(
-                packing, dAttended, saved.attended(), saved.q(), k, v, prefix.k(), prefix.v(),
+                packing,
+                dAttended,
+                saved.attended(),
+                saved.q(),
+                k,
+                v,
+                prefix.k(),
+                prefix.v(),
                 new AttentionGradients(
                         dq, dkv.narrow(1, 0, width), dkv.narrow(1, width, width), prefix.dk(), prefix.dv()));
         Tensor dx;

@@ -68,14 +68,14 @@ public final class FrozenGpt2 {
     public record Options(Precision precision, boolean recompute, boolean decoding, Optional<Kernels> kernels) {
         /** For training; with the kernels that this machine has, if the model is on its CPU. */
         public static Options of(Gpt2 model, Precision precision) {
-            return new Options(
-                    precision, false, false, model.device().is_cpu() ? Kernels.find() : Optional.empty());
+            return new Options(precision, false, false, model.device().is_cpu() ? Kernels.find() : Optional.empty());
         }
 
         /** Whether the matrices of the blocks are in a form of our own. */
         private boolean copies() {
             return switch (precision) {
-                case FP32 -> decoding && kernels.filter(Kernels::multipliesFloats).isPresent();
+                case FP32 ->
+                    decoding && kernels.filter(Kernels::multipliesFloats).isPresent();
                 case INT8 -> true;
             };
         }
@@ -123,7 +123,8 @@ public final class FrozenGpt2 {
                 blocks.add(block(layer, changes.extension(), options));
             }
             // a change may part a head from the words that it is tied to
-            Tensor words = weights.get(weights.containsKey("lm_head.weight") ? "lm_head.weight" : "wte.weight"); // [V, E]
+            Tensor words =
+                    weights.get(weights.containsKey("lm_head.weight") ? "lm_head.weight" : "wte.weight"); // [V, E]
             this.head = Head.of(words, operators, options.precision(), kernels);
             if (options.precision() == Precision.INT8) {
                 Safetensors.evict(words);
@@ -167,8 +168,8 @@ public final class FrozenGpt2 {
     private static Linear linear(Tensor weight, Tensor bias, Options options) {
         Kernels kernels = options.kernels().orElse(null);
         return switch (options.precision()) {
-            case FP32 -> new Linear.Float32(
-                    options.copies() ? weight.t().contiguous().t() : weight, bias, kernels);
+            case FP32 ->
+                new Linear.Float32(options.copies() ? weight.t().contiguous().t() : weight, bias, kernels);
             case INT8 -> Int8Linear.of(weight, bias, kernels);
         };
     }
@@ -263,7 +264,9 @@ public final class FrozenGpt2 {
             }
             if (input.virtual().any()) {
                 dEmbeddings.index_add_(
-                        0, input.virtual().tokens(), torch.index_select(dx, 0, input.virtual().rows()));
+                        0,
+                        input.virtual().tokens(),
+                        torch.index_select(dx, 0, input.virtual().rows()));
             }
             return new Gradient(loss[0], scope.keep(gradient), scope.keep(dEmbeddings));
         }
@@ -321,7 +324,8 @@ public final class FrozenGpt2 {
         Tensor x = input.x();
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
-                x = inner.keep(forward(layer, x, input, entries(prompt, null, layer)).y());
+                x = inner.keep(
+                        forward(layer, x, input, entries(prompt, null, layer)).y());
             }
         }
         return x;
@@ -365,7 +369,9 @@ public final class FrozenGpt2 {
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
                 Result result = forward(layer, x, input, entries(prompt, null, layer));
-                store.get(layer).narrow(0, paths.prefix(), ids.length).copy_(result.saved().kv());
+                store.get(layer)
+                        .narrow(0, paths.prefix(), ids.length)
+                        .copy_(result.saved().kv());
                 x = inner.keep(result.y());
             }
         }
@@ -373,13 +379,18 @@ public final class FrozenGpt2 {
     }
 
     /** What {@link Decoder#next} does. */
-    Tensor next(
-            long[] tokens, long[] positions, Paths paths, int generations, SoftPrompt prompt, List<Tensor> store) {
+    Tensor next(long[] tokens, long[] positions, Paths paths, int generations, SoftPrompt prompt, List<Tensor> store) {
         Tensor x = words(tokens).add_(positions(positions)); // [R, E]
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
                 x = inner.keep(blocks.get(layer)
-                        .step(x, paths, generations, prompt.inLayer(layer), store.get(layer), config.attentionScale(layer)));
+                        .step(
+                                x,
+                                paths,
+                                generations,
+                                prompt.inLayer(layer),
+                                store.get(layer),
+                                config.attentionScale(layer)));
             }
         }
         return head.logits(normalize(x).rows());
@@ -447,8 +458,12 @@ public final class FrozenGpt2 {
     }
 
     private VirtualRows virtualRows(long[] ids, SoftPrompt prompt) {
-        long[] rows = IntStream.range(0, ids.length).filter(i -> ids[i] < 0).asLongStream().toArray();
-        long[] tokens = Arrays.stream(ids).filter(id -> id < 0).map(id -> -id - 1).toArray();
+        long[] rows = IntStream.range(0, ids.length)
+                .filter(i -> ids[i] < 0)
+                .asLongStream()
+                .toArray();
+        long[] tokens =
+                Arrays.stream(ids).filter(id -> id < 0).map(id -> -id - 1).toArray();
         for (long token : tokens) {
             if (token >= prompt.embeddings().size(0)) {
                 throw new IllegalArgumentException("virtual token %d: expected less than %d"
@@ -489,8 +504,7 @@ public final class FrozenGpt2 {
     }
 
     private Normalized normalize(Tensor x) {
-        return operators.normalize(
-                x, weights.get("ln_f.weight"), weights.get("ln_f.bias"), config.layerNormEpsilon());
+        return operators.normalize(x, weights.get("ln_f.weight"), weights.get("ln_f.bias"), config.layerNormEpsilon());
     }
 
     /**
@@ -504,9 +518,11 @@ public final class FrozenGpt2 {
         Tensor dx = torch.zeros_like(x);
         try (TensorScope _ = new TensorScope()) {
             Normalized normalized = normalize(x);
-            Head.Loss result = objective.teacher()
+            Head.Loss result = objective
+                    .teacher()
                     .map(teacher -> head.divergence(normalized.rows(), teacher.head, teacher.hidden))
-                    .orElseGet(() -> head.loss(normalized.rows(), input.targets(), input.targetWords(), objective.smoothing()));
+                    .orElseGet(() ->
+                            head.loss(normalized.rows(), input.targets(), input.targetWords(), objective.smoothing()));
             loss[0] = sum(result.losses());
             Tensor dy = result.gradient().mul_(new Scalar(weight)); // [M, E]
             operators.normalizeBackward(dy, x, weights.get("ln_f.weight"), normalized, dx);

@@ -77,7 +77,9 @@ sealed interface Head {
         }
         Tensor losses = softmax.losses(); // [n]
         if (smoothing > 0) { // lse - (1 - s) z_target - s mean(z)
-            losses.add_(softmax.ofTarget().sub(all.div(new Scalar((double) vocabulary))).mul_(new Scalar(smoothing)));
+            losses.add_(softmax.ofTarget()
+                    .sub(all.div(new Scalar((double) vocabulary)))
+                    .mul_(new Scalar(smoothing)));
         }
         if (withGradient) {
             mean.div_(softmax.sum().unsqueeze(1));
@@ -115,7 +117,10 @@ sealed interface Head {
                 operators().softmaxBlock(t, first, given, wanted);
                 apart.mul_(before.sub_(given.top()).exp_())
                         .add_(torch.sum(
-                                t.mul(difference), new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Double)));
+                                t.mul(difference),
+                                new long[] {1},
+                                false,
+                                new ScalarTypeOptional(torch.ScalarType.Double)));
                 mean = inner.keep(addMean(z, first, mean));
                 wanted = inner.keep(addMean(t, first, wanted));
             }
@@ -150,13 +155,13 @@ sealed interface Head {
 
         @Override
         public Tensor logits(Rows hidden, long first, long count) {
-            return Linear.Float32.multiply((Rows.Float32) hidden, weight.narrow(0, first, count).t(), null, null, kernels);
+            return Linear.Float32.multiply(
+                    (Rows.Float32) hidden, weight.narrow(0, first, count).t(), null, null, kernels);
         }
 
         @Override
         public Tensor addMean(Tensor z, long first, Tensor sum) {
-            return Linear.Float32.multiply(
-                    new Rows.Float32(z), weight.narrow(0, first, z.size(1)), null, sum, kernels);
+            return Linear.Float32.multiply(new Rows.Float32(z), weight.narrow(0, first, z.size(1)), null, sum, kernels);
         }
     }
 

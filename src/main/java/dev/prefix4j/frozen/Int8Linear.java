@@ -84,8 +84,7 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
         }
 
         private Tensor multiply(Rows.Int8 x, long first, long count, Tensor bias, Tensor residual) {
-            Tensor y = torch.empty(
-                    new long[] {x.count(), count}, new TensorOptions(torch.ScalarType.Float), null);
+            Tensor y = torch.empty(new long[] {x.count(), count}, new TensorOptions(torch.ScalarType.Float), null);
             kernels.matmulQ8(x.q(), x.scale(), x.sum(), weight, inputs, outputs, first, bias, residual, y);
             return y;
         }

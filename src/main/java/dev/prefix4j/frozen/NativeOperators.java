@@ -65,9 +65,13 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
         if (function != Activation.GELU_TANH) {
             return switch (precision) {
                 case FP32 -> new AtenOperators(precision).activate(function, h);
-                case INT8 -> new Activated(
-                        rows(((Rows.Float32) new AtenOperators(Precision.FP32).activate(function, h).rows()).x()),
-                        AtenOperators.slope(function, h));
+                case INT8 ->
+                    new Activated(
+                            rows(((Rows.Float32) new AtenOperators(Precision.FP32)
+                                            .activate(function, h)
+                                            .rows())
+                                    .x()),
+                            AtenOperators.slope(function, h));
             };
         }
         Rows rows = room(h.size(0), h.size(1));
@@ -148,8 +152,20 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
             Tensor prefixV,
             AttentionGradients gradients) {
         kernels.attentionBackward(
-                how(packing), dy, of.y(), of.lse(), q, k, v, prefixK, prefixV, gradients.dq(), gradients.dk(),
-                gradients.dv(), gradients.dPrefixK(), gradients.dPrefixV());
+                how(packing),
+                dy,
+                of.y(),
+                of.lse(),
+                q,
+                k,
+                v,
+                prefixK,
+                prefixV,
+                gradients.dq(),
+                gradients.dk(),
+                gradients.dv(),
+                gradients.dPrefixK(),
+                gradients.dPrefixV());
     }
 
     @Override
@@ -160,14 +176,21 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
         for (int row = 0; row < paths.rows(); row++) {
             System.arraycopy(paths.beam()[row], 0, beam, row * generations, generations);
         }
-        Kernels.Decode how = new Kernels.Decode(
-                heads, scale, paths.promptOffsets(), paths.input(), beam, generations, generations);
+        Kernels.Decode how =
+                new Kernels.Decode(heads, scale, paths.promptOffsets(), paths.input(), beam, generations, generations);
         Tensor keys = store.narrow(1, 0, width);
         Tensor values = store.narrow(1, width, width);
         Tensor y = floats(q.size(0), width);
         kernels.attentionDecode(
-                how, q, prefix(paths, prefix, keys), prefix(paths, prefix, values), prompts(paths, keys), prompts(paths, values),
-                generated(paths, generations, keys), generated(paths, generations, values), y);
+                how,
+                q,
+                prefix(paths, prefix, keys),
+                prefix(paths, prefix, values),
+                prompts(paths, keys),
+                prompts(paths, values),
+                generated(paths, generations, keys),
+                generated(paths, generations, values),
+                y);
         return y;
     }
 

@@ -102,8 +102,7 @@ sealed interface Operators permits AtenOperators, NativeOperators {
      * @param store [places, 2E]: keys, values
      * @return [R, E]
      */
-    Tensor attendStep(
-            int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store);
+    Tensor attendStep(int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store);
 
     /**
      * The likeliest words of rows.

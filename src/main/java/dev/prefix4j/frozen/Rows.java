@@ -29,8 +29,8 @@ sealed interface Rows {
     /** Number of rows. */
     default long count() {
         return switch (this) {
-            case Float32(Tensor x) -> x.size(0);
-            case Int8(Tensor q, _, _) -> q.size(0);
+            case Float32 rows -> rows.x().size(0);
+            case Int8 rows -> rows.q().size(0);
         };
     }
 }

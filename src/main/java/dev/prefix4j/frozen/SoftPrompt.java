@@ -45,8 +45,7 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
     /** Activations [P, 2·L·E] that a range of layers sees; no virtual tokens. */
     public static SoftPrompt activations(
             Tensor activations, Place place, int firstLayer, int lastLayer, Gpt2Config config) {
-        return new SoftPrompt(
-                activations, place, firstLayer, lastLayer, none(config.width(), activations.options()));
+        return new SoftPrompt(activations, place, firstLayer, lastLayer, none(config.width(), activations.options()));
     }
 
     /** Virtual tokens [K, E] alone. */
@@ -75,6 +74,10 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
     /** The same without a graph, each in one piece. */
     public SoftPrompt withoutGraph() {
         return new SoftPrompt(
-                activations.detach().contiguous(), place, firstLayer, lastLayer, embeddings.detach().contiguous());
+                activations.detach().contiguous(),
+                place,
+                firstLayer,
+                lastLayer,
+                embeddings.detach().contiguous());
     }
 }

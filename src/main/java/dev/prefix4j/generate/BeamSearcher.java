@@ -74,7 +74,8 @@ final class BeamSearcher {
             if (beam.ids().length >= rules.minNewTokens()) {
                 return forbidden;
             }
-            // Transformers takes the end from among log-probabilities: what is left of them does not become more likely.
+            // Transformers takes the end from among log-probabilities: what is left of them does not become more
+            // likely.
             Set<Integer> withEnds = new HashSet<>(forbidden);
             withEnds.addAll(endTokens);
             return withEnds;
@@ -90,7 +91,11 @@ final class BeamSearcher {
         int wanted(Beam beam) {
             return rules.repetitionPenalty() < 1
                     ? vocabulary // a penalty that is a reward lifts tokens from anywhere
-                    : Math.min(candidates() + forbidden(beam).size() + penalized(beam).size(), vocabulary);
+                    : Math.min(
+                            candidates()
+                                    + forbidden(beam).size()
+                                    + penalized(beam).size(),
+                            vocabulary);
         }
 
         boolean isDone() {
@@ -118,15 +123,21 @@ final class BeamSearcher {
                     parents.add(one.beam());
                 }
                 if (ends && rank < how.beams()) {
-                    end(open.get(one.beam()).with(one.token(), normalized(one.score(), endTokens.contains(one.token()))));
+                    end(open.get(one.beam())
+                            .with(one.token(), normalized(one.score(), endTokens.contains(one.token()))));
                 }
             }
             open = next;
             if (!last || how.likeTransformers3()) {
                 boolean full = ended.size() == how.beams();
-                improvable = !open.isEmpty() && (!full || normalized(hope(ranked), true) > ended.getLast().score());
+                improvable = !open.isEmpty()
+                        && (!full
+                                || normalized(hope(ranked), true)
+                                        > ended.getLast().score());
             }
-            if (last && how.likeTransformers3() && improvable) { // Transformers 3 takes open beams only when the search is not over
+            if (last
+                    && how.likeTransformers3()
+                    && improvable) { // Transformers 3 takes open beams only when the search is not over
                 open.forEach(beam -> end(new Beam(beam.ids(), normalized(beam.score(), false))));
             }
             return parents;
@@ -134,7 +145,9 @@ final class BeamSearcher {
 
         /** What an open beam can still get; Transformers 3 looks at those that just ended too. */
         private float hope(List<Continuation> ranked) {
-            return how.likeTransformers3() ? ranked.getFirst().score() : open.getFirst().score();
+            return how.likeTransformers3()
+                    ? ranked.getFirst().score()
+                    : open.getFirst().score();
         }
 
         /** The best over all beams, best first; those of a beam are among its own best. */
@@ -147,7 +160,9 @@ final class BeamSearcher {
                 for (int at = (row + beam) * width; at < (row + beam + 1) * width; at++) {
                     int token = (int) best.tokens()[at];
                     if (!forbidden.contains(token)) {
-                        float gain = penalized.contains((long) token) ? rules.penalized(best.values()[at]) : best.values()[at];
+                        float gain = penalized.contains((long) token)
+                                ? rules.penalized(best.values()[at])
+                                : best.values()[at];
                         all.add(new Continuation(beam, token, open.get(beam).score() + gain));
                     }
                 }
@@ -176,7 +191,8 @@ final class BeamSearcher {
                     .map(beam -> {
                         int[] ids = beam.ids();
                         boolean finished = endTokens.contains(ids[ids.length - 1]);
-                        return new Generation(finished ? Arrays.copyOf(ids, ids.length - 1) : ids, finished, beam.score());
+                        return new Generation(
+                                finished ? Arrays.copyOf(ids, ids.length - 1) : ids, finished, beam.score());
                     })
                     .toList();
         }

@@ -16,8 +16,9 @@ public sealed interface Decoding {
         switch (this) {
             case Greedy _ -> {
                 if (count > 1) {
-                    throw new InputException("n-best: expected --beams of at least %d, or sampling, with it; found greedy decoding"
-                            .formatted(count));
+                    throw new InputException(
+                            "n-best: expected --beams of at least %d, or sampling, with it; found greedy decoding"
+                                    .formatted(count));
                 }
             }
             case Sampling _ -> {
@@ -25,7 +26,8 @@ public sealed interface Decoding {
             }
             case BeamSearch search -> {
                 if (count > search.beams()) {
-                    throw new InputException("n-best must be at most the number of beams, %d, was %d".formatted(search.beams(), count));
+                    throw new InputException(
+                            "n-best must be at most the number of beams, %d, was %d".formatted(search.beams(), count));
                 }
             }
         }
@@ -52,7 +54,8 @@ public sealed interface Decoding {
 
         public Sampling {
             if (!(temperature >= 1e-4 && temperature <= 1000)) {
-                throw new InputException("temperature must be between 0.0001, which is as good as greedy, and 1000, was " + temperature);
+                throw new InputException(
+                        "temperature must be between 0.0001, which is as good as greedy, and 1000, was " + temperature);
             }
             if (topK < 0) {
                 throw new InputException("top-k must be at least 0, was " + topK);

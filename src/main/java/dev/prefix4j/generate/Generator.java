@@ -69,7 +69,9 @@ public final class Generator {
 
     /** As {@link #generate(List, Decoding, int)}. */
     public List<Generation> generate(List<int[]> prompts, Decoding decoding, OutputRules rules) {
-        return generate(prompts, decoding, rules, 1).stream().map(List::getFirst).toList();
+        return generate(prompts, decoding, rules, 1).stream()
+                .map(List::getFirst)
+                .toList();
     }
 
     /**
@@ -91,7 +93,8 @@ public final class Generator {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             return switch (decoding) {
-                case Decoding.Greedy greedy -> tokenByToken(prompts, greedy, rules).stream().map(List::of).toList();
+                case Decoding.Greedy greedy ->
+                    tokenByToken(prompts, greedy, rules).stream().map(List::of).toList();
                 case Decoding.Sampling sampling -> {
                     List<int[]> repeated = prompts.stream()
                             .flatMap(prompt -> Collections.nCopies(count, prompt).stream())
@@ -101,8 +104,9 @@ public final class Generator {
                             .mapToObj(i -> all.subList(i * count, (i + 1) * count))
                             .toList();
                 }
-                case Decoding.BeamSearch search -> new BeamSearcher(search, model.config(), conditioned.ends(), rules)
-                        .search(decoder(prompts, search.beams(), rules.maxNewTokens(), 0), prompts, count);
+                case Decoding.BeamSearch search ->
+                    new BeamSearcher(search, model.config(), conditioned.ends(), rules)
+                            .search(decoder(prompts, search.beams(), rules.maxNewTokens(), 0), prompts, count);
             };
         }
     }
@@ -111,7 +115,13 @@ public final class Generator {
     private Decoder decoder(List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
         List<int[]> arranged = prompts.stream().map(conditioned::arrange).toList();
         return new Decoder(
-                model, conditioned.prompt(), arranged, prompts.size() * rows, maxNewTokens, minNewTokens, conditioned.ends());
+                model,
+                conditioned.prompt(),
+                arranged,
+                prompts.size() * rows,
+                maxNewTokens,
+                minNewTokens,
+                conditioned.ends());
     }
 
     private List<Generation> tokenByToken(List<int[]> prompts, Decoding decoding, OutputRules rules) {
@@ -132,7 +142,9 @@ public final class Generator {
                     obey(rules, logits.narrow(0, row, 1), prompts.get(one), ids[one], counts[one]);
                 }
                 tokens = choose(decoding, logits);
-                Tensor chosen = torch.tensor(tokens).to(own.device(), torch.ScalarType.Long).unsqueeze(1); // [R, 1]
+                Tensor chosen = torch.tensor(tokens)
+                        .to(own.device(), torch.ScalarType.Long)
+                        .unsqueeze(1); // [R, 1]
                 float[] gained = floats(torch.gather(own, 1, chosen));
                 for (int row = 0; row < open.length; row++) {
                     scores[open[row]] += gained[row];
@@ -146,7 +158,9 @@ public final class Generator {
                 }
             }
             int[] rows = open;
-            int[] left = IntStream.range(0, rows.length).filter(row -> !finished[rows[row]]).toArray();
+            int[] left = IntStream.range(0, rows.length)
+                    .filter(row -> !finished[rows[row]])
+                    .toArray();
             if (left.length < rows.length) { // who has ended leaves
                 long[] chosen = tokens;
                 tokens = Arrays.stream(left).mapToLong(row -> chosen[row]).toArray();
@@ -168,7 +182,8 @@ public final class Generator {
             Scalar penalty = new Scalar(rules.repetitionPenalty());
             Tensor tokens = torch.tensor(penalized).to(logits.device(), torch.ScalarType.Long);
             Tensor scores = torch.index_select(logits, 1, tokens);
-            logits.index_copy_(1, tokens, torch.where(scores.lt(new Scalar(0.0)), scores.mul(penalty), scores.div(penalty)));
+            logits.index_copy_(
+                    1, tokens, torch.where(scores.lt(new Scalar(0.0)), scores.mul(penalty), scores.div(penalty)));
         }
         for (int token : rules.forbidden(prompt, ids, count, (int) logits.size(1))) {
             logits.narrow(1, token, 1).fill_(new Scalar(Double.NEGATIVE_INFINITY));

@@ -53,8 +53,8 @@ public record OutputRules(
             throw new InputException("max-new-tokens must be at least 1, was " + maxNewTokens);
         }
         if (minNewTokens < 0 || minNewTokens > maxNewTokens) {
-            throw new InputException(
-                    "min-new-tokens must be between 0 and max-new-tokens %d, was %d".formatted(maxNewTokens, minNewTokens));
+            throw new InputException("min-new-tokens must be between 0 and max-new-tokens %d, was %d"
+                    .formatted(maxNewTokens, minNewTokens));
         }
         if (noRepeatNgram < 0) {
             throw new InputException("no-repeat-ngram must be at least 0, was " + noRepeatNgram);
@@ -110,7 +110,10 @@ public record OutputRules(
     long[] penalized(int[] prompt, int[] ids, int count) {
         return repetitionPenalty == 1
                 ? new long[0]
-                : Arrays.stream(joined(prompt, ids, count)).asLongStream().distinct().toArray();
+                : Arrays.stream(joined(prompt, ids, count))
+                        .asLongStream()
+                        .distinct()
+                        .toArray();
     }
 
     /** A score after the penalty. */

@@ -24,7 +24,8 @@ final class Sampler {
         if (how.topP() < 1) {
             // A token goes if those before it already have the mass; the first one stays.
             Tensor before = torch.cumsum(probabilities, 1).sub(probabilities); // [B, kept]
-            probabilities = probabilities.masked_fill(before.ge(new Scalar(Math.max(how.topP(), Float.MIN_NORMAL))), new Scalar(0.0));
+            probabilities = probabilities.masked_fill(
+                    before.ge(new Scalar(Math.max(how.topP(), Float.MIN_NORMAL))), new Scalar(0.0));
         }
         if (how.minP() > 0) {
             Tensor least = probabilities.narrow(1, 0, 1).mul(new Scalar(how.minP())); // [B, 1]

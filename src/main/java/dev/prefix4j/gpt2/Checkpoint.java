@@ -137,7 +137,8 @@ public final class Checkpoint {
         AtomicFile.write(
                 folder.resolve("config.json"), model.config().json(type).toPrettyString() + "\n");
         AtomicFile.write(
-                folder.resolve("generation_config.json"), model.config().generationJson().toPrettyString() + "\n");
+                folder.resolve("generation_config.json"),
+                model.config().generationJson().toPrettyString() + "\n");
     }
 
     /**
@@ -150,7 +151,9 @@ public final class Checkpoint {
      * @throws InputException if a number is not finite in the type, or the files cannot be written
      */
     public static void export(Path base, Map<String, Tensor> weights, Path folder, torch.ScalarType type) {
-        ObjectNode config = ConfigFile.read(base.resolve("config.json"), "a Hugging Face model configuration").json().deepCopy();
+        ObjectNode config = ConfigFile.read(base.resolve("config.json"), "a Hugging Face model configuration")
+                .json()
+                .deepCopy();
         config.putArray("architectures").add("GPT2LMHeadModel");
         config.put("tie_word_embeddings", !weights.containsKey(HEAD));
         config.remove("torch_dtype");
@@ -158,7 +161,9 @@ public final class Checkpoint {
         AtomicFile.createFolder(folder);
         Path generation = base.resolve("generation_config.json");
         if (Files.exists(generation)) {
-            AtomicFile.write(folder.resolve("generation_config.json"), InputFile.readString(generation, "a generation configuration", MAX_CONFIG_BYTES));
+            AtomicFile.write(
+                    folder.resolve("generation_config.json"),
+                    InputFile.readString(generation, "a generation configuration", MAX_CONFIG_BYTES));
         }
         write(weights, folder, type);
         AtomicFile.write(folder.resolve("config.json"), config.toPrettyString() + "\n");
@@ -193,13 +198,15 @@ public final class Checkpoint {
             }
             String other = stored.put(key, name);
             if (other != null) {
-                throw new InputException(file.path(name) + ": expected one tensor '" + key + "', found '" + other + "' and '"
-                        + name + "'");
+                throw new InputException(file.path(name) + ": expected one tensor '" + key + "', found '" + other
+                        + "' and '" + name + "'");
             }
         }
         if (!ofValueHead.isEmpty()) {
-            LOG.warn("{}: a value head, which no output depends on, is left out: {}",
-                    file.path(ofValueHead.getFirst()), some(ofValueHead));
+            LOG.warn(
+                    "{}: a value head, which no output depends on, is left out: {}",
+                    file.path(ofValueHead.getFirst()),
+                    some(ofValueHead));
         }
         return stored;
     }
@@ -224,8 +231,12 @@ public final class Checkpoint {
             stored.remove(HEAD);
             return config;
         }
-        LOG.warn("{}: '{}' differs from '{}' though config.json says tie_word_embeddings: it is the output head, as in"
-                + " Transformers", file.path(head), head, embedding);
+        LOG.warn(
+                "{}: '{}' differs from '{}' though config.json says tie_word_embeddings: it is the output head, as in"
+                        + " Transformers",
+                file.path(head),
+                head,
+                embedding);
         return config.untied();
     }
 
@@ -236,7 +247,9 @@ public final class Checkpoint {
             for (long from = 0; from < one.numel(); from += COMPARED) { // in parts: they may be a gigabyte each
                 long count = Math.min(COMPARED, one.numel() - from);
                 try (TensorScope _ = new TensorScope()) {
-                    if (!one.reshape(-1).narrow(0, from, count).to(torch.ScalarType.Double)
+                    if (!one.reshape(-1)
+                            .narrow(0, from, count)
+                            .to(torch.ScalarType.Double)
                             .equal(other.reshape(-1).narrow(0, from, count).to(torch.ScalarType.Double))) {
                         return false;
                     }

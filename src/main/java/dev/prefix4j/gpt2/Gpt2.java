@@ -162,13 +162,14 @@ public final class Gpt2 extends Module {
     public void requireRoom(int past, int tokens, int toGenerate) {
         long needed = (long) past + tokens + toGenerate;
         if (needed > config.positions()) {
-            throw new InputException("too long for the model: %d positions of prefix + %d of tokens%s = %d, the model has %d"
-                    .formatted(
-                            past,
-                            tokens,
-                            toGenerate == 0 ? "" : " + " + toGenerate + " to generate",
-                            needed,
-                            config.positions()));
+            throw new InputException(
+                    "too long for the model: %d positions of prefix + %d of tokens%s = %d, the model has %d"
+                            .formatted(
+                                    past,
+                                    tokens,
+                                    toGenerate == 0 ? "" : " + " + toGenerate + " to generate",
+                                    needed,
+                                    config.positions()));
         }
     }
 }

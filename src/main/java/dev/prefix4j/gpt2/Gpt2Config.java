@@ -87,11 +87,12 @@ public record Gpt2Config(
                 case "relu" -> RELU;
                 case "silu", "swish" -> SILU;
                 case "tanh" -> TANH;
-                default -> throw file.wrong(
-                        "activation_function",
-                        "gelu_new, gelu_pytorch_tanh, gelu_fast, gelu_accurate, gelu, gelu_python, quick_gelu, relu, silu,"
-                                + " swish or tanh",
-                        name);
+                default ->
+                    throw file.wrong(
+                            "activation_function",
+                            "gelu_new, gelu_pytorch_tanh, gelu_fast, gelu_accurate, gelu, gelu_python, quick_gelu,"
+                                    + " relu, silu, swish or tanh",
+                            name);
             };
         }
     }
@@ -112,8 +113,20 @@ public record Gpt2Config(
             int bos,
             int eos) {
         this(
-                layers, heads, width, positions, vocabulary, innerWidth, activation, layerNormEpsilon, scaleAttention,
-                scaleAttentionByLayer, tiedHead, bos, eos, eos == NONE ? Set.of() : Set.of(eos));
+                layers,
+                heads,
+                width,
+                positions,
+                vocabulary,
+                innerWidth,
+                activation,
+                layerNormEpsilon,
+                scaleAttention,
+                scaleAttentionByLayer,
+                tiedHead,
+                bos,
+                eos,
+                eos == NONE ? Set.of() : Set.of(eos));
     }
 
     public Gpt2Config {
@@ -148,9 +161,10 @@ public record Gpt2Config(
 
     private int required(String role, String name, int id) {
         if (id == NONE) {
-            throw new InputException(("the model has no token %s: expected %s_token_id below vocab_size %d in config.json, or"
-                            + " %s_token in tokenizer_config.json with such an id; found neither (generate --raw needs none)")
-                    .formatted(role, name, vocabulary, name));
+            throw new InputException(
+                    ("the model has no token %s: expected %s_token_id below vocab_size %d in config.json, or %s_token"
+                        + " in tokenizer_config.json with such an id; found neither (generate --raw needs none)")
+                            .formatted(role, name, vocabulary, name));
         }
         return id;
     }
@@ -167,8 +181,20 @@ public record Gpt2Config(
     /** The same model with a head of its own. */
     Gpt2Config untied() {
         return new Gpt2Config(
-                layers, heads, width, positions, vocabulary, innerWidth, activation, layerNormEpsilon, scaleAttention,
-                scaleAttentionByLayer, false, bos, eos, ends);
+                layers,
+                heads,
+                width,
+                positions,
+                vocabulary,
+                innerWidth,
+                activation,
+                layerNormEpsilon,
+                scaleAttention,
+                scaleAttentionByLayer,
+                false,
+                bos,
+                eos,
+                ends);
     }
 
     private static void positive(String key, int value) {
@@ -209,12 +235,13 @@ public record Gpt2Config(
      */
     public static Gpt2Config read(Path folder) {
         if (!Files.isDirectory(folder)) {
-            throw new InputException(folder + ": expected a model folder, found "
-                    + (Files.exists(folder) ? "a file" : "nothing"));
+            throw new InputException(
+                    folder + ": expected a model folder, found " + (Files.exists(folder) ? "a file" : "nothing"));
         }
         if (!Files.exists(folder.resolve("config.json")) && Files.exists(folder.resolve("adapter_config.json"))) {
-            throw new InputException(folder + ": expected a model, found an adapter (adapter_config.json, no config.json):"
-                    + " give its base model as --model and this folder as --adapter");
+            throw new InputException(
+                    folder + ": expected a model, found an adapter (adapter_config.json, no config.json):"
+                            + " give its base model as --model and this folder as --adapter");
         }
         ConfigFile file = ConfigFile.read(folder.resolve("config.json"), "a Hugging Face model configuration");
         String type = file.text("model_type", "gpt2");
@@ -237,7 +264,8 @@ public record Gpt2Config(
         int eos = named.stream().findFirst().orElseGet(() -> SpecialTokens.id(folder, "eos_token", vocabulary));
         Path generation = folder.resolve("generation_config.json");
         Set<Integer> ends = Files.exists(generation)
-                ? tokens(ConfigFile.read(generation, "a generation configuration"), "eos_token_id", vocabulary, Set.of())
+                ? tokens(
+                        ConfigFile.read(generation, "a generation configuration"), "eos_token_id", vocabulary, Set.of())
                 : named;
         try {
             return new Gpt2Config(

@@ -35,7 +35,9 @@ final class SpecialTokens {
                 return added.path("id").asInt(Gpt2Config.NONE);
             }
         }
-        for (var added : read(folder, "tokenizer_config.json").path("added_tokens_decoder").properties()) {
+        for (var added : read(folder, "tokenizer_config.json")
+                .path("added_tokens_decoder")
+                .properties()) {
             if (token.equals(content(added.getValue())) && added.getKey().matches("[0-9]{1,9}")) {
                 return Integer.parseInt(added.getKey());
             }

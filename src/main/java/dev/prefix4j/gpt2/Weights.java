@@ -30,11 +30,14 @@ record Weights(String prefix, BiFunction<String, long[], Tensor> source, Supplie
 
     /** These weights; what modules take is noted by its name, and they ask for this extension. */
     Weights of(Map<String, Tensor> taken, Supplier<Extension> extension) {
-        return new Weights(prefix, (name, shape) -> {
-            Tensor tensor = source.apply(name, shape);
-            taken.put(name, tensor);
-            return tensor;
-        }, extension);
+        return new Weights(
+                prefix,
+                (name, shape) -> {
+                    Tensor tensor = source.apply(name, shape);
+                    taken.put(name, tensor);
+                    return tensor;
+                },
+                extension);
     }
 
     /** Gives a module its parameter, frozen. */

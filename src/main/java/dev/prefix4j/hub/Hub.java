@@ -3,7 +3,6 @@ package dev.prefix4j.hub;
 import dev.prefix4j.InputException;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -82,13 +81,15 @@ public final class Hub {
         String host = download.client.host();
         Optional<Path> cached = download.cache.complete(download.id, download.kind);
         if (cached.isPresent()) {
-            listener.remark("%s: %s cannot be reached (%s); using the copy in the cache"
-                    .formatted(download.id, host, reason));
+            listener.remark(
+                    "%s: %s cannot be reached (%s); using the copy in the cache".formatted(download.id, host, reason));
             return cached.get();
         }
         if (download.found) {
-            throw new InputException("%s: the download from %s broke off: %s (the next one goes on from there)"
-                    .formatted(download.id, host, reason), e);
+            throw new InputException(
+                    "%s: the download from %s broke off: %s (the next one goes on from there)"
+                            .formatted(download.id, host, reason),
+                    e);
         }
         throw new NotOnHubException(host + " cannot be reached: " + reason, e);
     }
@@ -112,8 +113,8 @@ public final class Hub {
 
         Path run(Consumer<Path> check) throws IOException, NotOnHubException {
             RemoteFile config = client.find(id, id.revision(), kind.config)
-                    .orElseThrow(() -> new NotOnHubException("%s has no %s at revision %s of it"
-                            .formatted(client.host(), kind.config, id.revision())));
+                    .orElseThrow(() -> new NotOnHubException(
+                            "%s has no %s at revision %s of it".formatted(client.host(), kind.config, id.revision())));
             found = true;
             String commit = config.commit();
             if (id.isCommit() && !commit.equals(id.revision())) {
@@ -142,8 +143,9 @@ public final class Hub {
 
         private void fetchAdapter(String commit) throws IOException, NotOnHubException {
             if (!fetch(commit, HubCache.ADAPTER_WEIGHTS, Long.MAX_VALUE)) {
-                throw new InputException("%s: expected %s, found none at %s: save the adapter again with PEFT's save_pretrained"
-                        .formatted(id, HubCache.ADAPTER_WEIGHTS, client.host()));
+                throw new InputException(
+                        "%s: expected %s, found none at %s: save the adapter again with PEFT's save_pretrained"
+                                .formatted(id, HubCache.ADAPTER_WEIGHTS, client.host()));
             }
         }
 
@@ -151,8 +153,9 @@ public final class Hub {
             if (!fetch(commit, HubCache.TOKENIZER, MAX_TOKENIZER_BYTES)
                     && !(fetch(commit, HubCache.VOCABULARY, MAX_TOKENIZER_BYTES)
                             && fetch(commit, HubCache.MERGES, MAX_TOKENIZER_BYTES))) {
-                throw new InputException("%s: expected tokenizer.json, or vocab.json and merges.txt, found neither at %s"
-                        .formatted(id, client.host()));
+                throw new InputException(
+                        "%s: expected tokenizer.json, or vocab.json and merges.txt, found neither at %s"
+                                .formatted(id, client.host()));
             }
             for (String part : HubCache.TOKENIZER_PARTS) {
                 fetch(commit, part, MAX_TOKENIZER_PART_BYTES);
@@ -198,8 +201,8 @@ public final class Hub {
             if (cache.has(file)) {
                 return;
             }
-            try (BlobLock _ = BlobLock.take(cache.lock(file.etag()), () -> listener.remark(
-                    "waiting for another download of " + file.name()))) {
+            try (BlobLock _ = BlobLock.take(
+                    cache.lock(file.etag()), () -> listener.remark("waiting for another download of " + file.name()))) {
                 if (!cache.hasBlob(file)) {
                     client.download(file, cache.incomplete(file.etag()), listener);
                     cache.accept(file);

@@ -164,9 +164,10 @@ final class HubCache {
             throw AtomicFile.cannotRead(snapshot, e);
         }
         boolean whole = switch (kind) {
-            case MODEL -> has(snapshot, CONFIG)
-                    && (has(snapshot, TOKENIZER) || has(snapshot, VOCABULARY) && has(snapshot, MERGES))
-                    && (has(snapshot, WEIGHTS) || hasShards(snapshot));
+            case MODEL ->
+                has(snapshot, CONFIG)
+                        && (has(snapshot, TOKENIZER) || has(snapshot, VOCABULARY) && has(snapshot, MERGES))
+                        && (has(snapshot, WEIGHTS) || hasShards(snapshot));
             case ADAPTER -> has(snapshot, ADAPTER_CONFIG) && has(snapshot, ADAPTER_WEIGHTS);
         };
         return whole ? Optional.of(snapshot) : Optional.empty();
@@ -184,8 +185,8 @@ final class HubCache {
             Path blobs = folder.resolve("blobs");
             if (!real.startsWith(folder.toRealPath())
                     && !(Files.isDirectory(blobs) && real.startsWith(blobs.toRealPath()))) {
-                throw new InputException(
-                        "%s: expected a file of the cache, found a link that leaves %s; delete it".formatted(path, folder));
+                throw new InputException("%s: expected a file of the cache, found a link that leaves %s; delete it"
+                        .formatted(path, folder));
             }
         } catch (IOException e) {
             throw AtomicFile.cannotRead(path, e);
@@ -197,8 +198,7 @@ final class HubCache {
     }
 
     private static boolean hasShards(Path snapshot) {
-        return has(snapshot, INDEX)
-                && shards(snapshot.resolve(INDEX)).stream().allMatch(shard -> has(snapshot, shard));
+        return has(snapshot, INDEX) && shards(snapshot.resolve(INDEX)).stream().allMatch(shard -> has(snapshot, shard));
     }
 
     /**
@@ -207,7 +207,8 @@ final class HubCache {
      * @throws InputException if it is malformed, or names anything but plain safetensors files
      */
     static SortedSet<String> shards(Path index) {
-        JsonNode weightMap = JsonFile.readObject(index, "an index of shards", MAX_INDEX_BYTES).path("weight_map");
+        JsonNode weightMap = JsonFile.readObject(index, "an index of shards", MAX_INDEX_BYTES)
+                .path("weight_map");
         if (!weightMap.isObject() || weightMap.isEmpty()) {
             throw new InputException(
                     index + ": key 'weight_map': expected an object that names a file for each tensor");

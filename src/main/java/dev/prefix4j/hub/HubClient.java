@@ -122,8 +122,12 @@ final class HubClient implements AutoCloseable {
     private RemoteFile describe(HubId id, String file, String commit, HttpResponse<?> reply) {
         String where = "%s: %s: %s of the answer of %s".formatted(id, file, "%s", host());
         HttpHeaders headers = reply.headers();
-        String etag = headers.firstValue("X-Linked-Etag").or(() -> headers.firstValue("ETag")).orElse("none");
-        String length = isRedirect(reply) ? "none" : headers.firstValue("Content-Length").orElse("none");
+        String etag = headers.firstValue("X-Linked-Etag")
+                .or(() -> headers.firstValue("ETag"))
+                .orElse("none");
+        String length = isRedirect(reply)
+                ? "none"
+                : headers.firstValue("Content-Length").orElse("none");
         String size = headers.firstValue("X-Linked-Size").orElse(length); // a redirect has a length of its own
         if (commit == null || etag.equals("none")) {
             throw new InputException("%s: %s: expected a commit and a tag in the answer of %s, found none: is it a hub?"
@@ -154,7 +158,8 @@ final class HubClient implements AutoCloseable {
                 out.truncate(0);
             }
             long needed = file.size() - out.size();
-            long free = Files.getFileStore(incomplete.toAbsolutePath().getParent()).getUsableSpace();
+            long free =
+                    Files.getFileStore(incomplete.toAbsolutePath().getParent()).getUsableSpace();
             if (needed > free) {
                 throw new InputException("%s: %s needs %,d bytes on the disk, found %,d free"
                         .formatted(incomplete, file.name(), needed, free));
@@ -180,7 +185,8 @@ final class HubClient implements AutoCloseable {
             switch (reply.statusCode()) {
                 case 200 -> out.truncate(0);
                 case 206 -> {
-                    Matcher range = CONTENT_RANGE.matcher(reply.headers().firstValue("Content-Range").orElse(""));
+                    Matcher range = CONTENT_RANGE.matcher(
+                            reply.headers().firstValue("Content-Range").orElse(""));
                     if (!range.matches()
                             || Long.parseLong(range.group(1)) != from
                             || !range.group(2).equals("*") && Long.parseLong(range.group(2)) != file.size()) {
@@ -194,7 +200,10 @@ final class HubClient implements AutoCloseable {
                 }
                 default -> throw refusal(file.id(), reply);
             }
-            if (!reply.headers().firstValue("Content-Encoding").orElse("identity").equals("identity")) {
+            if (!reply.headers()
+                    .firstValue("Content-Encoding")
+                    .orElse("identity")
+                    .equals("identity")) {
                 throw new IOException("the bytes arrive in an encoding that was not asked for");
             }
             out.position(out.size());
@@ -278,8 +287,8 @@ final class HubClient implements AutoCloseable {
     }
 
     private URI uri(HubId id, String revision, String file) {
-        return URI.create("%s/%s/resolve/%s/%s"
-                .formatted(endpoint, id.repository(), revision.replace("/", "%2F"), file));
+        return URI.create(
+                "%s/%s/resolve/%s/%s".formatted(endpoint, id.repository(), revision.replace("/", "%2F"), file));
     }
 
     private HttpRequest.Builder request(URI uri) {
@@ -317,7 +326,8 @@ final class HubClient implements AutoCloseable {
             throw new IOException("a redirect to '" + PlainName.excerpt(location) + "', which is no address", e);
         }
         String scheme = String.valueOf(target.getScheme()).toLowerCase(Locale.ROOT);
-        boolean safe = scheme.equals("https") || scheme.equals("http") && from.getScheme().equalsIgnoreCase("http");
+        boolean safe = scheme.equals("https")
+                || scheme.equals("http") && from.getScheme().equalsIgnoreCase("http");
         if (location.isEmpty() || target.getHost() == null || !safe) {
             throw new InputException("%s: expected a redirect to an address as safe as its own, found '%s'"
                     .formatted(from.getAuthority(), PlainName.excerpt(location)));

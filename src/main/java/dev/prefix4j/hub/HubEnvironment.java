@@ -44,15 +44,18 @@ public record HubEnvironment(Map<String, String> variables) {
         try {
             URI uri = new URI(text);
             boolean web = "https".equalsIgnoreCase(uri.getScheme()) || "http".equalsIgnoreCase(uri.getScheme());
-            if (web && uri.getHost() != null && uri.getUserInfo() == null
-                    && uri.getQuery() == null && uri.getFragment() == null) {
+            if (web
+                    && uri.getHost() != null
+                    && uri.getUserInfo() == null
+                    && uri.getQuery() == null
+                    && uri.getFragment() == null) {
                 return uri;
             }
         } catch (URISyntaxException e) {
             // The same error.
         }
-        throw new InputException("HF_ENDPOINT: expected an address such as %s, found '%s'"
-                .formatted(ENDPOINT, PlainName.excerpt(text)));
+        throw new InputException(
+                "HF_ENDPOINT: expected an address such as %s, found '%s'".formatted(ENDPOINT, PlainName.excerpt(text)));
     }
 
     /** Whether nothing may be asked of the network. */
@@ -119,6 +122,10 @@ public record HubEnvironment(Map<String, String> variables) {
     /** Without the values, for one is a secret. */
     @Override
     public String toString() {
-        return "HubEnvironment" + variables.keySet().stream().filter(name -> name.startsWith("HF_")).sorted().toList();
+        return "HubEnvironment"
+                + variables.keySet().stream()
+                        .filter(name -> name.startsWith("HF_"))
+                        .sorted()
+                        .toList();
     }
 }

@@ -27,25 +27,25 @@ final class AdapterCard {
         boolean peft = isOfPeft(method);
         String base = quoted(baseModel);
         String how = peft
-                ? "`prefix4j generate --model MODEL --adapter THIS_FOLDER`, and Hugging Face PEFT's `PeftModel.from_pretrained`"
+                ? "`prefix4j generate --model MODEL --adapter THIS_FOLDER`, and Hugging Face PEFT's"
+                        + " `PeftModel.from_pretrained`"
                 : "`prefix4j generate --model MODEL --adapter THIS_FOLDER`";
         return """
-                ---
-                base_model: %s
-                library_name: %s
-                pipeline_tag: text-generation
-                tags:
-                - %s
-                - %s
-                - prefix4j
-                ---
+            ---
+            base_model: %s
+            library_name: %s
+            pipeline_tag: text-generation
+            tags:
+            - %s
+            - %s
+            - prefix4j
+            ---
 
-                # An adapter of GPT-2
+            # An adapter of GPT-2
 
-                Method `%s`: %,d parameters beside the %,d of the model, which they need: the one that `base_model` above names.
-                They are used by %s.
-                """
-                .formatted(
+            Method `%s`: %,d parameters beside the %,d of the model, which they need: the one that `base_model` above names.
+            They are used by %s.
+            """.formatted(
                         base,
                         peft ? "peft" : "prefix4j",
                         quoted("base_model:adapter:" + baseModel),
@@ -59,7 +59,13 @@ final class AdapterCard {
     private static boolean isOfPeft(Method method) {
         return switch (method) {
             case PrefixTuning _, EmbeddingTuning _, LoraTuning _, StoredLora _ -> true;
-            case InfixTuning _, InfixEmbeddingTuning _, LayerTuning _, FineTuning _, TopTuning _, AdapterTuning _, InContext _ -> false;
+            case InfixTuning _,
+                    InfixEmbeddingTuning _,
+                    LayerTuning _,
+                    FineTuning _,
+                    TopTuning _,
+                    AdapterTuning _,
+                    InContext _ -> false;
         };
     }
 

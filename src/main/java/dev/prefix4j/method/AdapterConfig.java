@@ -43,8 +43,10 @@ final class AdapterConfig {
         String type = type(file);
         PeftKeys.check(file, type);
         return switch (type) {
-            case "PREFIX_TUNING", "CARTRIDGE" -> new PrefixTuning(vectors(file, model)); // a cartridge is laid out as a prefix
-            case "PROMPT_TUNING", "P_TUNING" -> new EmbeddingTuning(vectors(file, model)); // files keep what the encoder gave
+            case "PREFIX_TUNING", "CARTRIDGE" ->
+                new PrefixTuning(vectors(file, model)); // a cartridge is laid out as a prefix
+            case "PROMPT_TUNING", "P_TUNING" ->
+                new EmbeddingTuning(vectors(file, model)); // files keep what the encoder gave
             case "LORA" -> LoraConfig.read(file, model, tensors);
             default -> ours(file, model);
         };
@@ -57,8 +59,9 @@ final class AdapterConfig {
      */
     static String type(ConfigFile file) {
         if (!file.has("peft_type") && file.json().path("config").isObject()) {
-            throw new InputException(file.file() + ": expected an adapter of PEFT or prefix4j, found one of the library adapters"
-                    + " (AdapterHub), whose format is not read: train it with PEFT, or with prefix4j train");
+            throw new InputException(
+                    file.file() + ": expected an adapter of PEFT or prefix4j, found one of the library adapters"
+                            + " (AdapterHub), whose format is not read: train it with PEFT, or with prefix4j train");
         }
         String type = file.text("peft_type", "nothing").toUpperCase(Locale.ROOT);
         if (!PeftKeys.types().contains(type)) {
@@ -102,7 +105,13 @@ final class AdapterConfig {
             throw new InputException(("%s: an adapter of another model: expected %d layers, %d heads and width %d,"
                             + " found %d layers, %d heads and width %d")
                     .formatted(
-                            file.file().getParent(), model.layers(), model.heads(), model.width(), layers, heads, width));
+                            file.file().getParent(),
+                            model.layers(),
+                            model.heads(),
+                            model.width(),
+                            layers,
+                            heads,
+                            width));
         }
     }
 

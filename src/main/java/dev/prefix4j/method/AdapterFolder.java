@@ -58,7 +58,12 @@ public final class AdapterFolder {
      * @throws InputException if the folder cannot be written
      */
     public static void save(
-            Method method, Map<String, Tensor> tensors, Gpt2Config model, Path folder, String baseModel, Optional<String> revision) {
+            Method method,
+            Map<String, Tensor> tensors,
+            Gpt2Config model,
+            Path folder,
+            String baseModel,
+            Optional<String> revision) {
         ObjectNode config = JSON.createObjectNode();
         config.putNull("auto_mapping");
         config.put("base_model_name_or_path", baseModel);
@@ -84,14 +89,23 @@ public final class AdapterFolder {
                 config.put("prompt_tuning_init", "RANDOM");
             }
             case LoraTuning(int rank, double alpha) -> {
-                config.put("peft_type", "LORA").put("r", rank).put("lora_alpha", alpha).put("lora_dropout", 0.0);
-                config.put("fan_in_fan_out", true).put("bias", "none").putArray("target_modules").add("c_attn");
+                config.put("peft_type", "LORA")
+                        .put("r", rank)
+                        .put("lora_alpha", alpha)
+                        .put("lora_dropout", 0.0);
+                config.put("fan_in_fan_out", true)
+                        .put("bias", "none")
+                        .putArray("target_modules")
+                        .add("c_attn");
             }
-            case InfixTuning(Vectors vectors) -> virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model);
-            case InfixEmbeddingTuning(Vectors vectors) -> virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model);
-            case LayerTuning(Vectors vectors, int first, int last) -> virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model)
-                    .put("first_layer", first)
-                    .put("last_layer", last);
+            case InfixTuning(Vectors vectors) ->
+                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model);
+            case InfixEmbeddingTuning(Vectors vectors) ->
+                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model);
+            case LayerTuning(Vectors vectors, int first, int last) ->
+                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model)
+                        .put("first_layer", first)
+                        .put("last_layer", last);
             case FineTuning() -> ours(config, method, model);
             case TopTuning(int blocks) -> ours(config, method, model).put("blocks", blocks);
             case AdapterTuning(int bottleneck) -> ours(config, method, model).put("bottleneck", bottleneck);
@@ -106,7 +120,9 @@ public final class AdapterFolder {
     }
 
     private static void geometry(ObjectNode config, Gpt2Config model) {
-        config.put("num_attention_heads", model.heads()).put("num_layers", model.layers()).put("token_dim", model.width());
+        config.put("num_attention_heads", model.heads())
+                .put("num_layers", model.layers())
+                .put("token_dim", model.width());
     }
 
     private static ObjectNode virtualTokens(ObjectNode config, String type, Vectors vectors, Gpt2Config model) {
@@ -150,12 +166,18 @@ public final class AdapterFolder {
             expected.forEach((name, shape) -> {
                 if (!tensors.info(name).shape().equals(shape)) {
                     throw new InputException("%s: tensor '%s': expected shape %s by %s and the model, found %s"
-                            .formatted(file, Excerpt.of(name), shape, AdapterConfig.FILE, Excerpt.of(tensors.info(name).shape().toString())));
+                            .formatted(
+                                    file,
+                                    Excerpt.of(name),
+                                    shape,
+                                    AdapterConfig.FILE,
+                                    Excerpt.of(tensors.info(name).shape().toString())));
                 }
                 Tensor tensor = tensors.tensor(name);
                 if (!torch.isFloatingType(tensor.scalar_type())) {
                     throw new InputException("%s: tensor '%s': expected floating-point numbers, found %s"
-                            .formatted(file, Excerpt.of(name), tensors.info(name).dtype()));
+                            .formatted(
+                                    file, Excerpt.of(name), tensors.info(name).dtype()));
                 }
                 Tensor values = tensor.to(device, torch.ScalarType.Float, false, true, null);
                 if (!torch.isfinite(values).all().item_bool()) {
@@ -180,7 +202,9 @@ public final class AdapterFolder {
                 .apply(
                         model,
                         (base, changes) -> new FrozenGpt2(
-                                base, changes, FrozenGpt2.Options.of(base, Precision.FP32).forDecoding()),
+                                base,
+                                changes,
+                                FrozenGpt2.Options.of(base, Precision.FP32).forDecoding()),
                         contents.tensors());
     }
 
@@ -196,8 +220,10 @@ public final class AdapterFolder {
                 ? method.changes(model, contents.tensors())
                 : FrozenGpt2.Changes.NONE;
         if (changes.weights().isEmpty() || changes.extension() != Extension.NONE) {
-            throw new InputException("%s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s,"
-                    .formatted(folder, contents.method().name()) + " which stays beside its model");
+            throw new InputException(
+                    "%s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s,"
+                                    .formatted(folder, contents.method().name())
+                            + " which stays beside its model");
         }
         Map<String, Tensor> weights = new LinkedHashMap<>(model.weights());
         weights.putAll(changes.weights());
@@ -207,8 +233,8 @@ public final class AdapterFolder {
     /** Tells what a folder is that holds no adapter, and where one may be. */
     private static void requireAdapter(Path folder) {
         if (!Files.isDirectory(folder)) {
-            throw new InputException(folder + ": expected an adapter folder, found "
-                    + (Files.exists(folder) ? "a file" : "nothing"));
+            throw new InputException(
+                    folder + ": expected an adapter folder, found " + (Files.exists(folder) ? "a file" : "nothing"));
         }
         if (!Files.exists(folder.resolve(AdapterConfig.FILE))) {
             if (Files.exists(folder.resolve("adapter").resolve(AdapterConfig.FILE))) {
@@ -222,7 +248,9 @@ public final class AdapterFolder {
             List<Path> inside = adaptersInside(folder);
             if (!inside.isEmpty()) {
                 throw new InputException("%s: expected an adapter folder, found one with adapters in it: name %s"
-                        .formatted(folder, inside.stream().limit(3).map(Path::toString).collect(Collectors.joining(" or "))));
+                        .formatted(
+                                folder,
+                                inside.stream().limit(3).map(Path::toString).collect(Collectors.joining(" or "))));
             }
             if (Files.exists(folder.resolve("config.json"))) {
                 throw new InputException("%s: expected an adapter folder with %s, found a model's: name it with --model"
@@ -236,7 +264,9 @@ public final class AdapterFolder {
 
     private static List<Path> adaptersInside(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(path -> Files.exists(path.resolve(AdapterConfig.FILE))).sorted().toList();
+            return files.filter(path -> Files.exists(path.resolve(AdapterConfig.FILE)))
+                    .sorted()
+                    .toList();
         } catch (IOException e) {
             return List.of();
         }
@@ -244,8 +274,10 @@ public final class AdapterFolder {
 
     /** What is missing, and what is there besides. */
     private static String difference(Set<String> expected, Set<String> found) {
-        List<String> missing = expected.stream().filter(name -> !found.contains(name)).sorted().toList();
-        List<String> more = found.stream().filter(name -> !expected.contains(name)).sorted().toList();
+        List<String> missing =
+                expected.stream().filter(name -> !found.contains(name)).sorted().toList();
+        List<String> more =
+                found.stream().filter(name -> !expected.contains(name)).sorted().toList();
         return "expected %d tensors, found %d%s%s"
                 .formatted(expected.size(), found.size(), some("; missing", missing), some("; not expected", more));
     }
@@ -254,7 +286,10 @@ public final class AdapterFolder {
         if (names.isEmpty()) {
             return "";
         }
-        String first = names.stream().limit(2).map(name -> "'" + Excerpt.of(name) + "'").collect(Collectors.joining(", "));
+        String first = names.stream()
+                .limit(2)
+                .map(name -> "'" + Excerpt.of(name) + "'")
+                .collect(Collectors.joining(", "));
         return what + " " + first + (names.size() > 2 ? " and %d more".formatted(names.size() - 2) : "");
     }
 }

@@ -90,7 +90,8 @@ public record AdapterTuning(int bottleneck) implements WeightMethod {
         @Override
         public Tensor half(String name, Tensor y) {
             String of = name + ".adapter.";
-            Tensor inner = torch.matmul(y, weights.get(of + "down.weight")).add(weights.get(of + "down.bias")); // [..., m]
+            Tensor inner =
+                    torch.matmul(y, weights.get(of + "down.weight")).add(weights.get(of + "down.bias")); // [..., m]
             return y.add(torch.matmul(torch.gelu(inner), weights.get(of + "up.weight")))
                     .add(weights.get(of + "up.bias"));
         }

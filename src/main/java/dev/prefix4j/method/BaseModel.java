@@ -32,7 +32,8 @@ public record BaseModel(String geometry, String tokenizer, short[] norms) {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /** Words, digits, signs and scripts that tokenizers take apart in different ways. */
-    private static final String PROBE = "The harbour's 1,024 boats (2.50 each) | name : Café_X → Zürich ΑΒΓ 東京 def f(x):\n\treturn x+1";
+    private static final String PROBE =
+            "The harbour's 1,024 boats (2.50 each) | name : Café_X → Zürich ΑΒΓ 東京 def f(x):\n\treturn x+1";
 
     /** float16 stores numbers near 0 with this error at most, twice over. */
     private static final float SMALL = 6e-8f;
@@ -60,7 +61,12 @@ public record BaseModel(String geometry, String tokenizer, short[] norms) {
         }
         return new BaseModel(
                 "gpt2, %d layers, %d heads, width %d, %d positions, %d tokens"
-                        .formatted(config.layers(), config.heads(), config.width(), config.positions(), config.vocabulary()),
+                        .formatted(
+                                config.layers(),
+                                config.heads(),
+                                config.width(),
+                                config.positions(),
+                                config.vocabulary()),
                 Arrays.toString(tokenizer.encode(PROBE)),
                 norms);
     }
@@ -86,7 +92,9 @@ public record BaseModel(String geometry, String tokenizer, short[] norms) {
             bytes[2 * i + 1] = (byte) norms[i];
         }
         ObjectNode node = JSON.createObjectNode();
-        node.put("base_geometry", geometry).put("base_tokenizer", tokenizer).put("base_norms_bfloat16", HexFormat.of().formatHex(bytes));
+        node.put("base_geometry", geometry)
+                .put("base_tokenizer", tokenizer)
+                .put("base_norms_bfloat16", HexFormat.of().formatHex(bytes));
         AtomicFile.write(folder.resolve(FILE), node.toPrettyString() + "\n");
     }
 
@@ -107,7 +115,8 @@ public record BaseModel(String geometry, String tokenizer, short[] norms) {
         }
         ConfigFile file = ConfigFile.read(folder.resolve(FILE), "what an adapter's base was");
         if (!file.text("base_geometry", "").equals(geometry)) {
-            return Optional.of("its base had another geometry: " + dev.prefix4j.Excerpt.of(file.text("base_geometry", "")));
+            return Optional.of(
+                    "its base had another geometry: " + dev.prefix4j.Excerpt.of(file.text("base_geometry", "")));
         }
         if (!file.text("base_tokenizer", "").equals(tokenizer)) {
             return Optional.of("its base had another tokenizer");

@@ -22,7 +22,8 @@ public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
 
     @Override
     public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
-        SoftPrompt prompt = SoftPrompt.prefix(Words.activations(model, stored.get(SoftPromptTuner.VECTORS)), model.config());
+        SoftPrompt prompt =
+                SoftPrompt.prefix(Words.activations(model, stored.get(SoftPromptTuner.VECTORS)), model.config());
         return new Conditioned(freezer.freeze(model, FrozenGpt2.Changes.NONE), prompt.withoutGraph());
     }
 

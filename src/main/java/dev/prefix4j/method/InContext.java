@@ -46,9 +46,14 @@ public record InContext(int tokens) implements Method {
         model.requireRoom(0, tokens, 0);
         try (NoGradGuard _ = new NoGradGuard()) {
             Tensor ids = stored.get(TOKENS).to(torch.ScalarType.Long); // [N]
-            if (ids.min().item_long() < 0 || ids.max().item_long() >= model.config().vocabulary()) {
-                throw new InputException(TOKENS + ": expected ids below the vocabulary's %d, found %d to %d"
-                        .formatted(model.config().vocabulary(), ids.min().item_long(), ids.max().item_long()));
+            if (ids.min().item_long() < 0
+                    || ids.max().item_long() >= model.config().vocabulary()) {
+                throw new InputException(TOKENS
+                        + ": expected ids below the vocabulary's %d, found %d to %d"
+                                .formatted(
+                                        model.config().vocabulary(),
+                                        ids.min().item_long(),
+                                        ids.max().item_long()));
             }
             Tensor activations = Words.activations(model, Words.embeddings(model, ids)); // [N, 2·L·E]
             return new Conditioned(

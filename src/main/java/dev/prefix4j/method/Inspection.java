@@ -54,7 +54,10 @@ public final class Inspection {
     private static double norm(Tensor rows) {
         return rows.size(0) == 0
                 ? 0
-                : torch.sum(rows.mul(rows), new long[] {1}, false, new ScalarTypeOptional()).sqrt().mean().item_double();
+                : torch.sum(rows.mul(rows), new long[] {1}, false, new ScalarTypeOptional())
+                        .sqrt()
+                        .mean()
+                        .item_double();
     }
 
     /**
@@ -82,7 +85,8 @@ public final class Inspection {
                 List<Near> near = new ArrayList<>();
                 for (int j = 0; j < count; j++) {
                     near.add(new Near(
-                            (int) top.get1().get(i).get(j).item_long(), top.get0().get(i).get(j).item_double()));
+                            (int) top.get1().get(i).get(j).item_long(),
+                            top.get0().get(i).get(j).item_double()));
                 }
                 all.add(near);
             }
@@ -109,8 +113,12 @@ public final class Inspection {
         double[] cosines = new double[config.layers()];
         try (TensorScope _ = new TensorScope()) {
             for (int layer = 0; layer < cosines.length; layer++) {
-                Tensor a = one.activations().narrow(1, 2L * layer * config.width(), 2L * config.width()).reshape(1, -1); // [1, 2·P·E]
-                Tensor b = other.activations().narrow(1, 2L * layer * config.width(), 2L * config.width()).reshape(1, -1);
+                Tensor a = one.activations()
+                        .narrow(1, 2L * layer * config.width(), 2L * config.width())
+                        .reshape(1, -1); // [1, 2·P·E]
+                Tensor b = other.activations()
+                        .narrow(1, 2L * layer * config.width(), 2L * config.width())
+                        .reshape(1, -1);
                 cosines[layer] = torch.sum(unit(a).mul(unit(b))).item_double();
             }
         }
@@ -146,7 +154,8 @@ public final class Inspection {
                 model.extend(new Watch(config, prompt, ids.length, from[i], mass));
                 model.forward(
                         model.ids(Arrays.stream(ids).asLongStream().toArray(), 1),
-                        KvCache.startingWith(PrefixShape.of(prompt.length(), config).split(prompt.activations())));
+                        KvCache.startingWith(
+                                PrefixShape.of(prompt.length(), config).split(prompt.activations())));
             } finally {
                 model.extend(Extension.NONE);
             }
@@ -161,7 +170,8 @@ public final class Inspection {
     }
 
     /** Sees the queries and keys go by, and adds up what the prompt gets. */
-    private record Watch(Gpt2Config config, SoftPrompt prompt, int tokens, int from, double[][] mass) implements Extension {
+    private record Watch(Gpt2Config config, SoftPrompt prompt, int tokens, int from, double[][] mass)
+            implements Extension {
         @Override
         public Tensor linear(String name, Tensor x, Tensor y) {
             if (name.endsWith(".attn.c_attn")) {
@@ -187,7 +197,9 @@ public final class Inspection {
                         2); // [H, T, P+T]
                 Tensor sums = torch.sum(
                         p.narrow(2, 0, prompt.length()).narrow(1, from, tokens - from),
-                        new long[] {1, 2}, false, new ScalarTypeOptional()); // [H]
+                        new long[] {1, 2},
+                        false,
+                        new ScalarTypeOptional()); // [H]
                 for (int h = 0; h < config.heads(); h++) {
                     mass[layer][h] += sums.get(h).item_double();
                 }
@@ -196,7 +208,8 @@ public final class Inspection {
 
         /** [T, E] to [H, T, D]. */
         private Tensor heads(Tensor rows) {
-            return rows.reshape(rows.size(0), config.heads(), config.headWidth()).transpose(0, 1);
+            return rows.reshape(rows.size(0), config.heads(), config.headWidth())
+                    .transpose(0, 1);
         }
     }
 }

@@ -59,13 +59,20 @@ final class LoraConfig {
         List<Target> targets = targets();
         Map<String, List<Integer>> tokens = tokens();
         boolean embeddings = targets.stream().anyMatch(target -> target.kind() != Map2d.CONV1D)
-                || modulesToSave.stream().anyMatch(name -> "transformer.wte".endsWith(name) || "lm_head".endsWith(name));
+                || modulesToSave.stream()
+                        .anyMatch(name -> "transformer.wte".endsWith(name) || "lm_head".endsWith(name));
         if (file.flag("ensure_weight_tying", false) && embeddings) {
-            throw file.wrong("ensure_weight_tying", "false where embeddings or head are trained (nothing else is supported)", true);
+            throw file.wrong(
+                    "ensure_weight_tying",
+                    "false where embeddings or head are trained (nothing else is supported)",
+                    true);
         }
         for (Target target : targets) {
             if (tokens.containsKey(target.module())) {
-                throw file.wrong("trainable_token_indices", "tokens of a module that target_modules does not name", target.module());
+                throw file.wrong(
+                        "trainable_token_indices",
+                        "tokens of a module that target_modules does not name",
+                        target.module());
             }
         }
         return StoredLora.of(model, targets, dora, biased, !bias.equals("none"), this::isSaved, tokens, tensors);
@@ -103,7 +110,10 @@ final class LoraConfig {
             targets.add(new Target(module, r, rootScale ? a / Math.sqrt(r) : a / r));
         }
         if (targets.isEmpty()) {
-            throw file.wrong("target_modules", "modules that a GPT-2 has, such as c_attn", file.json().get("target_modules"));
+            throw file.wrong(
+                    "target_modules",
+                    "modules that a GPT-2 has, such as c_attn",
+                    file.json().get("target_modules"));
         }
         return targets;
     }
@@ -158,9 +168,11 @@ final class LoraConfig {
         if (node == null || node.isNull() || node.isArray() && node.isEmpty()) {
             return module -> true;
         }
-        (node.isArray() ? node : List.of(node)).forEach(one -> layers.add(index("layers_to_transform", one, model.layers())));
+        (node.isArray() ? node : List.of(node))
+                .forEach(one -> layers.add(index("layers_to_transform", one, model.layers())));
         JsonNode given = file.json().get("layers_pattern");
-        List<String> patterns = given != null && given.isTextual() ? List.of(given.textValue()) : strings("layers_pattern");
+        List<String> patterns =
+                given != null && given.isTextual() ? List.of(given.textValue()) : strings("layers_pattern");
         return module -> {
             if (patterns.isEmpty()) {
                 Matcher matcher = LAYER.matcher(module);
@@ -168,10 +180,12 @@ final class LoraConfig {
             }
             // the layer is the first number behind the first pattern that is found
             return patterns.stream()
-                    .filter(pattern -> regex("layers_pattern", "(.*\\.)?" + pattern + "\\.\\d+\\..*").matches(module))
+                    .filter(pattern -> regex("layers_pattern", "(.*\\.)?" + pattern + "\\.\\d+\\..*")
+                            .matches(module))
                     .findFirst()
                     .filter(pattern -> layers.stream()
-                            .anyMatch(layer -> regex("layers_pattern", "(.*\\.)?" + pattern + "\\." + layer + "\\..*").matches(module)))
+                            .anyMatch(layer -> regex("layers_pattern", "(.*\\.)?" + pattern + "\\." + layer + "\\..*")
+                                    .matches(module)))
                     .isPresent();
         };
     }
@@ -188,13 +202,15 @@ final class LoraConfig {
             return tokens;
         }
         if (!node.isObject()) {
-            throw file.wrong("trainable_token_indices", "a list of ids, or lists by module", Excerpt.of(node.toString()));
+            throw file.wrong(
+                    "trainable_token_indices", "a list of ids, or lists by module", Excerpt.of(node.toString()));
         }
         node.properties().forEach(entry -> {
             String module = List.of("transformer.wte", "lm_head").stream()
                     .filter(name -> named(List.of(entry.getKey())).test(name))
                     .findFirst()
-                    .orElseThrow(() -> file.wrong("trainable_token_indices", "tokens of wte or lm_head", Excerpt.of(entry.getKey())));
+                    .orElseThrow(() -> file.wrong(
+                            "trainable_token_indices", "tokens of wte or lm_head", Excerpt.of(entry.getKey())));
             tokens.put(module, ids(entry.getValue()));
         });
         if (model.tiedHead() && tokens.size() == 2 && tokens.get("lm_head").equals(tokens.get("transformer.wte"))) {
@@ -223,7 +239,10 @@ final class LoraConfig {
     }
 
     private int rank(String key, JsonNode node) {
-        if (!node.isIntegralNumber() || !node.canConvertToInt() || node.intValue() < 1 || node.intValue() > AdapterConfig.MAX_SIZE) {
+        if (!node.isIntegralNumber()
+                || !node.canConvertToInt()
+                || node.intValue() < 1
+                || node.intValue() > AdapterConfig.MAX_SIZE) {
             throw file.wrong(key, "an integer from 1 to " + AdapterConfig.MAX_SIZE, Excerpt.of(node.toString()));
         }
         return node.intValue();

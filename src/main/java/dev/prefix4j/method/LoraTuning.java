@@ -62,7 +62,8 @@ public record LoraTuning(int rank, double alpha) implements WeightMethod {
         try (NoGradGuard _ = new NoGradGuard()) {
             for (int layer = 0; layer < model.config().layers(); layer++) {
                 String name = "h." + layer + MAP + ".weight";
-                Tensor change = torch.matmul(stored.get(b(layer)), stored.get(a(layer))).t(); // [E, 3E]
+                Tensor change =
+                        torch.matmul(stored.get(b(layer)), stored.get(a(layer))).t(); // [E, 3E]
                 changed.put(name, model.weights().get(name).add(change.mul(new Scalar(alpha / rank))));
             }
         }
@@ -74,7 +75,8 @@ public record LoraTuning(int rank, double alpha) implements WeightMethod {
         Map<String, Tensor> parameters = new LinkedHashMap<>();
         double bound = 1 / Math.sqrt(model.config().width()); // PyTorch's Linear; B starts from 0: no change at first
         stored(model.config()).forEach((name, shape) -> {
-            Tensor values = torch.zeros(shape.stream().mapToLong(Long::longValue).toArray());
+            Tensor values =
+                    torch.zeros(shape.stream().mapToLong(Long::longValue).toArray());
             if (name.contains("lora_A")) {
                 values.uniform_(-bound, bound, new GeneratorOptional());
             }

@@ -9,8 +9,7 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /** A way to adapt a model to a task. */
-public sealed interface Method
-        permits ActivationMethod, EmbeddingMethod, WeightMethod, InContext {
+public sealed interface Method permits ActivationMethod, EmbeddingMethod, WeightMethod, InContext {
     /** As {@code --method} names it. */
     String name();
 

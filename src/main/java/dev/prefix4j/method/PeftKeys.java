@@ -30,17 +30,35 @@ final class PeftKeys {
             "PREFIX_TUNING",
             VIRTUAL_TOKENS.and().harmless("prefix_projection", "encoder_hidden_size", "init_weights"),
             "PROMPT_TUNING",
-            VIRTUAL_TOKENS.and()
-                    .harmless("prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs"),
+            VIRTUAL_TOKENS
+                    .and()
+                    .harmless(
+                            "prompt_tuning_init",
+                            "prompt_tuning_init_text",
+                            "tokenizer_name_or_path",
+                            "tokenizer_kwargs"),
             "P_TUNING",
-            VIRTUAL_TOKENS.and()
-                    .harmless("encoder_reparameterization_type", "encoder_hidden_size", "encoder_num_layers", "encoder_dropout"),
+            VIRTUAL_TOKENS
+                    .and()
+                    .harmless(
+                            "encoder_reparameterization_type",
+                            "encoder_hidden_size",
+                            "encoder_num_layers",
+                            "encoder_dropout"),
             "CARTRIDGE",
             VIRTUAL_TOKENS.and().harmless("num_frozen_tokens"),
             "LORA",
             COMMON.and()
-                    .applied("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "target_modules", "exclude_modules")
-                    .applied("layers_to_transform", "layers_pattern", "bias", "lora_bias", "use_dora", "modules_to_save")
+                    .applied(
+                            "r",
+                            "lora_alpha",
+                            "use_rslora",
+                            "rank_pattern",
+                            "alpha_pattern",
+                            "target_modules",
+                            "exclude_modules")
+                    .applied(
+                            "layers_to_transform", "layers_pattern", "bias", "lora_bias", "use_dora", "modules_to_save")
                     .applied("trainable_token_indices", "ensure_weight_tying")
                     // of training, of first values that the file's take the place of, or of parallel machines
                     .harmless("lora_dropout", "loftq_config", "eva_config", "corda_config", "lora_ga_config")
@@ -58,7 +76,8 @@ final class PeftKeys {
                     .neutral("arrow_config")
                     .neutral("kasa_config"),
             AdapterConfig.OURS,
-            VIRTUAL_TOKENS.and()
+            VIRTUAL_TOKENS
+                    .and()
                     .applied(AdapterConfig.METHOD, "first_layer", "last_layer", "blocks", "bottleneck", "tokens"));
 
     private PeftKeys() {}
@@ -79,7 +98,9 @@ final class PeftKeys {
         file.json().properties().forEach(entry -> {
             Optional<List<String>> neutral = keys.neutralValues(entry.getKey());
             JsonNode value = entry.getValue();
-            if (keys.isKnown(entry.getKey()) || isOff(value) || neutral.isPresent() && neutral.get().contains(value.toString())) {
+            if (keys.isKnown(entry.getKey())
+                    || isOff(value)
+                    || neutral.isPresent() && neutral.get().contains(value.toString())) {
                 return;
             }
             if (neutral.isPresent()) {
@@ -89,14 +110,17 @@ final class PeftKeys {
                         (values.isEmpty() ? "null" : String.join(", ", values)) + " (nothing else is supported)",
                         Excerpt.of(value.toString()));
             }
-            throw new InputException("%s: key '%s': unknown for %s, and may change the result: expected a key of PEFT 0.21, found %s"
-                    .formatted(file.file(), Excerpt.of(entry.getKey()), type, Excerpt.of(value.toString())));
+            throw new InputException(
+                    "%s: key '%s': unknown for %s, and may change the result: expected a key of PEFT 0.21, found %s"
+                            .formatted(file.file(), Excerpt.of(entry.getKey()), type, Excerpt.of(value.toString())));
         });
     }
 
     /** What a key holds that is not in use: null, false, or nothing in it. */
     private static boolean isOff(JsonNode value) {
-        return value.isNull() || value.isBoolean() && !value.booleanValue() || value.isContainerNode() && value.isEmpty();
+        return value.isNull()
+                || value.isBoolean() && !value.booleanValue()
+                || value.isContainerNode() && value.isEmpty();
     }
 
     /** Which keys there are: known ones with nothing to check, and those with neutral values, as JSON. */

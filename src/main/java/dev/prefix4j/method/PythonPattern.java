@@ -33,7 +33,8 @@ final class PythonPattern {
         try {
             this.pattern = Pattern.compile(text.replace("(?P<", "(?<"));
         } catch (PatternSyntaxException e) {
-            throw new InputException("%s: expected a regular expression, found '%s'".formatted(where, Excerpt.of(text)), e);
+            throw new InputException(
+                    "%s: expected a regular expression, found '%s'".formatted(where, Excerpt.of(text)), e);
         } catch (StackOverflowError e) {
             throw tooMuch(e);
         }
@@ -50,7 +51,8 @@ final class PythonPattern {
 
     private InputException tooMuch(Throwable cause) {
         return new InputException(
-                "%s: expected a regular expression that is matched in bounded time, found '%s'".formatted(where, Excerpt.of(text)),
+                "%s: expected a regular expression that is matched in bounded time, found '%s'"
+                        .formatted(where, Excerpt.of(text)),
                 cause);
     }
 

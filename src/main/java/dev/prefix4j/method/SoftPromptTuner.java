@@ -87,14 +87,18 @@ public final class SoftPromptTuner implements Tuner {
         }
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            int[] repeated = IntStream.range(0, encoder.length()).map(i -> ids[i % ids.length]).toArray();
+            int[] repeated = IntStream.range(0, encoder.length())
+                    .map(i -> ids[i % ids.length])
+                    .toArray();
             return scope.keep(kind.ofWords(base, repeated).detach().clone());
         }
     }
 
     /** As many of some vectors as there are virtual tokens, [P, W], repeated or cut off. */
     public Tensor repeated(Tensor vectors) {
-        long[] rows = LongStream.range(0, encoder.length()).map(i -> i % vectors.size(0)).toArray();
+        long[] rows = LongStream.range(0, encoder.length())
+                .map(i -> i % vectors.size(0))
+                .toArray();
         return torch.index_select(vectors, 0, torch.tensor(rows).to(vectors.device(), torch.ScalarType.Long));
     }
 
@@ -112,9 +116,17 @@ public final class SoftPromptTuner implements Tuner {
             try (TensorScope _ = new TensorScope()) {
                 Tensor mask = torch.dropout(torch.ones_like(vectors), goal.dropout(), true); // [P, W]
                 Conditioned conditioned = new Conditioned(model, kind.prompt(vectors.mul(mask)));
-                PackedBatch batch = PackedBatch.of(part.stream().map(conditioned::arrange).toList());
-                Objective objective = new Objective(goal.smoothing(), goal.teacher().map(teacher -> teacher.model()
-                        .predictions(PackedBatch.of(part.stream().map(teacher::arrange).toList()), teacher.prompt())));
+                PackedBatch batch =
+                        PackedBatch.of(part.stream().map(conditioned::arrange).toList());
+                Objective objective = new Objective(
+                        goal.smoothing(),
+                        goal.teacher()
+                                .map(teacher -> teacher.model()
+                                        .predictions(
+                                                PackedBatch.of(part.stream()
+                                                        .map(teacher::arrange)
+                                                        .toList()),
+                                                teacher.prompt())));
                 FrozenGpt2.Gradient result = model.gradient(batch, conditioned.prompt(), objective, weight);
                 try (NoGradGuard _ = new NoGradGuard()) {
                     dVectors.addcmul_(kind.back(result), mask, new Scalar(1.0));

@@ -136,8 +136,9 @@ record StoredLora(
                 shapes.put(target.tensor("lora_B.bias"), List.of(outputs));
             }
         }
-        tokens.forEach((module, ids) ->
-                shapes.put(FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta", List.of((long) ids.size(), (long) model.width())));
+        tokens.forEach((module, ids) -> shapes.put(
+                FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta",
+                List.of((long) ids.size(), (long) model.width())));
         List<Whole> whole = new ArrayList<>();
         Set<String> apart = new java.util.HashSet<>();
         weights.forEach((weight, shape) -> {
@@ -198,14 +199,18 @@ record StoredLora(
                 }
             }
             tokens.forEach((module, ids) -> {
-                Tensor rows = torch.tensor(ids.stream().mapToLong(Integer::longValue).toArray())
+                Tensor rows = torch.tensor(
+                                ids.stream().mapToLong(Integer::longValue).toArray())
                         .to(model.device(), torch.ScalarType.Long);
                 Tensor from = changed.getOrDefault(weight(module), base.get(weight(module)));
-                Tensor values = stored.get(FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta"); // in place of rows, [n, E]
+                Tensor values = stored.get(
+                        FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta"); // in place of rows, [n, E]
                 changed.put(weight(module), from.index_copy(0, rows, values));
             });
             if (model.config().tiedHead() && changed.containsKey(WORDS)) {
-                if (tokens.containsKey("transformer.wte") && !tokens.containsKey("lm_head") && !apart.contains("lm_head")) {
+                if (tokens.containsKey("transformer.wte")
+                        && !tokens.containsKey("lm_head")
+                        && !apart.contains("lm_head")) {
                     changed.put(HEAD, changed.get(WORDS)); // rows of tokens are tied as the words are
                 } else {
                     changed.putIfAbsent(HEAD, base.get(HEAD)); // PEFT changes the lookup alone
@@ -216,19 +221,24 @@ record StoredLora(
     }
 
     /** Puts whole tensors in the place of weights. What a tied model holds once has one value, save where PEFT keeps a copy apart. */
-    private void place(Gpt2Config config, Map<String, Tensor> stored, Map<String, Tensor> base, Map<String, Tensor> changed) {
+    private void place(
+            Gpt2Config config, Map<String, Tensor> stored, Map<String, Tensor> base, Map<String, Tensor> changed) {
         Optional<Tensor> shared = Optional.empty();
         for (Whole one : whole) {
             Tensor tensor = stored.get(one.tensor());
-            String module = one.weight().equals(HEAD) ? "lm_head" : "transformer." + one.weight().replaceFirst("\\.\\w+$", "");
-            boolean tied = config.tiedHead() && (one.weight().equals(WORDS) || one.weight().equals(HEAD));
+            String module = one.weight().equals(HEAD)
+                    ? "lm_head"
+                    : "transformer." + one.weight().replaceFirst("\\.\\w+$", "");
+            boolean tied = config.tiedHead()
+                    && (one.weight().equals(WORDS) || one.weight().equals(HEAD));
             if (!tied || apart.contains(module)) {
                 changed.put(one.weight(), tensor);
                 continue;
             }
             if (shared.isPresent() && !shared.get().equal(tensor)) {
-                throw new InputException("tensors of transformer.wte and lm_head: expected equal ones, for the model ties them,"
-                        + " found different ones");
+                throw new InputException(
+                        "tensors of transformer.wte and lm_head: expected equal ones, for the model ties them,"
+                                + " found different ones");
             }
             shared = Optional.of(tensor);
         }
@@ -252,8 +262,10 @@ record StoredLora(
             return sum;
         }
         long inputs = outputsFirst ? 1 : 0;
-        Tensor norm = torch.sum(sum.mul(sum), new long[] {inputs}, true, new org.bytedeco.pytorch.ScalarTypeOptional()).sqrt();
-        Tensor magnitude = stored.get(target.tensor("lora_magnitude_vector")).unsqueeze(inputs); // [out] beside the inputs
+        Tensor norm = torch.sum(sum.mul(sum), new long[] {inputs}, true, new org.bytedeco.pytorch.ScalarTypeOptional())
+                .sqrt();
+        Tensor magnitude =
+                stored.get(target.tensor("lora_magnitude_vector")).unsqueeze(inputs); // [out] beside the inputs
         return sum.mul(magnitude.div(norm));
     }
 }

@@ -28,7 +28,8 @@ public record TopTuning(int blocks) implements WeightMethod {
 
     private boolean trains(String weight, Gpt2Config config) {
         if (blocks > config.layers()) {
-            throw new InputException("top-blocks must be at most the model's %d, was %d".formatted(config.layers(), blocks));
+            throw new InputException(
+                    "top-blocks must be at most the model's %d, was %d".formatted(config.layers(), blocks));
         }
         if (weight.startsWith("ln_f.")) {
             return true;

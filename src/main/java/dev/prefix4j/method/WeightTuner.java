@@ -31,10 +31,7 @@ final class WeightTuner implements Tuner {
      * @param parameters of the model or of its extension; they require gradients from now on
      * @param apply the model with what is kept
      */
-    WeightTuner(
-            Gpt2 model,
-            Map<String, Tensor> parameters,
-            Function<Map<String, Tensor>, Conditioned> apply) {
+    WeightTuner(Gpt2 model, Map<String, Tensor> parameters, Function<Map<String, Tensor>, Conditioned> apply) {
         this.model = model;
         this.parameters = parameters;
         this.apply = apply;
@@ -66,14 +63,16 @@ final class WeightTuner implements Tuner {
     private Tensor loss(List<Sequence> part, Goal goal) {
         TokenBatch batch = TokenBatch.of(part, 0);
         Tensor hidden = model.forward(
-                model.ids(batch.ids(), batch.rows()), KvCache.empty(model.config().layers())); // [B, T, E]
-        Tensor asked = torch.index_select(
-                hidden.view(-1, model.config().width()), 0, model.ids(batch.positions())); // [M, E]
+                model.ids(batch.ids(), batch.rows()),
+                KvCache.empty(model.config().layers())); // [B, T, E]
+        Tensor asked =
+                torch.index_select(hidden.view(-1, model.config().width()), 0, model.ids(batch.positions())); // [M, E]
         Tensor logs = torch.log_softmax(model.logits(asked), 1); // [M, V]
         if (goal.teacher().isPresent()) {
             Conditioned teacher = goal.teacher().get();
             Tensor wanted = teacher.model()
-                    .predictions(PackedBatch.of(part.stream().map(teacher::arrange).toList()), teacher.prompt())
+                    .predictions(
+                            PackedBatch.of(part.stream().map(teacher::arrange).toList()), teacher.prompt())
                     .logProbabilities(); // [M, V]
             return torch.sum(wanted.exp().mul_(wanted.sub(logs)));
         }
@@ -81,8 +80,10 @@ final class WeightTuner implements Tuner {
         if (goal.smoothing() == 0) {
             return likelihood.neg();
         }
-        return likelihood.mul(new Scalar(goal.smoothing() - 1))
-                .sub(torch.sum(logs).mul(new Scalar(goal.smoothing() / model.config().vocabulary())));
+        return likelihood
+                .mul(new Scalar(goal.smoothing() - 1))
+                .sub(torch.sum(logs)
+                        .mul(new Scalar(goal.smoothing() / model.config().vocabulary())));
     }
 
     @Override

@@ -41,7 +41,8 @@ public sealed interface Gradient {
         public double norm() {
             Tensor l = left.to(torch.ScalarType.Double);
             Tensor r = right.to(torch.ScalarType.Double);
-            return Math.sqrt(Math.max(0, torch.sum(torch.mm(l, l.t()).mul_(torch.mm(r, r.t()))).item_double()));
+            return Math.sqrt(Math.max(
+                    0, torch.sum(torch.mm(l, l.t()).mul_(torch.mm(r, r.t()))).item_double()));
         }
 
         @Override

@@ -43,8 +43,9 @@ final class CopyingStart {
         int e = model.config().width();
         int d = model.config().headWidth();
         if (model.config().layers() < 2 || model.config().heads() < 4 || d % 2 != 0) {
-            throw new InputException("copying start: expected at least 2 layers and 4 heads of even width, found %d, %d, %d"
-                    .formatted(model.config().layers(), model.config().heads(), d));
+            throw new InputException(
+                    "copying start: expected at least 2 layers and 4 heads of even width, found %d, %d, %d"
+                            .formatted(model.config().layers(), model.config().heads(), d));
         }
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
@@ -70,7 +71,8 @@ final class CopyingStart {
             Tensor key = block(attention, 0, e, e, d);
             Tensor value = block(attention, 0, e, 2L * e, d);
             previous(query, key, frequencies);
-            Tensor half = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
+            Tensor half =
+                    torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
             value.zero_();
             value.narrow(0, 2L * d, e - 2L * d).copy_(half);
             Tensor out = block(w.get("h.0.attn.c_proj.weight"), 0, d, 0, e);
@@ -148,8 +150,7 @@ final class CopyingStart {
             }
         }
         table.mul_(new Scalar(QUIET));
-        table.narrow(1, 0, 2L * frequencies.length)
-                .copy_(torch.tensor(values).view(rows, 2L * frequencies.length));
+        table.narrow(1, 0, 2L * frequencies.length).copy_(torch.tensor(values).view(rows, 2L * frequencies.length));
     }
 
     /** A query at a position is the key of the position before. */

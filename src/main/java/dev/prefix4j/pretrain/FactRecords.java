@@ -23,7 +23,9 @@ final class FactRecords implements Function<SplittableRandom, Example> {
 
     /** Where a phrase can stand. */
     private enum Place {
-        VERB, AFTER, BEFORE
+        VERB,
+        AFTER,
+        BEFORE
     }
 
     /** @param when the value that it is said of; null: any */
@@ -46,8 +48,8 @@ final class FactRecords implements Function<SplittableRandom, Example> {
 
     private static List<Kind> read() {
         List<Kind> kinds = new ArrayList<>();
-        try (BufferedReader in = new BufferedReader(new InputStreamReader(
-                FactRecords.class.getResourceAsStream(FILE), StandardCharsets.UTF_8))) {
+        try (BufferedReader in = new BufferedReader(
+                new InputStreamReader(FactRecords.class.getResourceAsStream(FILE), StandardCharsets.UTF_8))) {
             for (String line = in.readLine(); line != null; line = in.readLine()) {
                 if (line.isBlank() || line.startsWith("#")) {
                     continue;
@@ -57,8 +59,7 @@ final class FactRecords implements Function<SplittableRandom, Example> {
                 } else if (!line.startsWith(" ")) {
                     String[] pair = line.split(" = ", 2);
                     List<String> keys = list(pair[0], ",");
-                    kinds.getLast().attributes().add(
-                            new Attribute(keys, list(pair[1], ";"), false, new ArrayList<>()));
+                    kinds.getLast().attributes().add(new Attribute(keys, list(pair[1], ";"), false, new ArrayList<>()));
                 } else {
                     addPhrase(kinds.getLast().attributes(), line.strip());
                 }
@@ -167,7 +168,8 @@ final class FactRecords implements Function<SplittableRandom, Example> {
         private final List<String> verbs = new ArrayList<>();
 
         Realizer(String name, String noun, boolean person, List<Said> said, SplittableRandom random) {
-            this.pronoun = !person ? "It" : noun.equals("man") || !noun.equals("woman") && random.nextBoolean() ? "He" : "She";
+            this.pronoun =
+                    !person ? "It" : noun.equals("man") || !noun.equals("woman") && random.nextBoolean() ? "He" : "She";
             this.relative = person ? "who" : "which";
             this.name = name;
             this.noun = noun;
@@ -209,7 +211,8 @@ final class FactRecords implements Function<SplittableRandom, Example> {
         private String describe(boolean withAfter) {
             StringBuilder text = new StringBuilder();
             String core = before.isEmpty() ? noun : String.join(", ", before) + " " + noun;
-            text.append("aeiou".indexOf(Character.toLowerCase(core.charAt(0))) >= 0 ? "an " : "a ").append(core);
+            text.append("aeiou".indexOf(Character.toLowerCase(core.charAt(0))) >= 0 ? "an " : "a ")
+                    .append(core);
             for (int n = withAfter ? random.nextInt(3) : 0; n > 0 && !after.isEmpty(); n--) {
                 text.append(' ').append(after.removeFirst());
             }
@@ -222,7 +225,9 @@ final class FactRecords implements Function<SplittableRandom, Example> {
         }
 
         private String that() {
-            return verbs.isEmpty() || random.nextBoolean() ? "" : (random.nextBoolean() ? " that " : ", " + relative + " ") + verb();
+            return verbs.isEmpty() || random.nextBoolean()
+                    ? ""
+                    : (random.nextBoolean() ? " that " : ", " + relative + " ") + verb();
         }
 
         /** One or two verb phrases; there must be one. */

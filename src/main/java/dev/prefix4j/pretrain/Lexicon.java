@@ -18,13 +18,18 @@ final class Lexicon {
         "b", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "pr", "r",
         "s", "sh", "st", "str", "t", "th", "tr", "v", "w", "z", "", "", "qu", "sch", "y"
     };
-    private static final String[] VOWELS = {"a", "e", "i", "o", "u", "a", "e", "o", "ai", "ea", "ie", "oo", "ou", "é", "y"};
+    private static final String[] VOWELS = {
+        "a", "e", "i", "o", "u", "a", "e", "o", "ai", "ea", "ie", "oo", "ou", "é", "y"
+    };
     private static final String[] CODAS = {
         "", "", "", "n", "r", "l", "s", "t", "m", "nd", "ck", "rt", "st", "x", "th", "ng", "lli", "ra", "no", "la", "d"
     };
-    private static final String[] PLACE_ENDINGS = {"ton", "ford", "berg", "ham", "by", "ville", "mouth", "grad", "port", "field"};
+    private static final String[] PLACE_ENDINGS = {
+        "ton", "ford", "berg", "ham", "by", "ville", "mouth", "grad", "port", "field"
+    };
     private static final String[] HOUSE_WORDS = {
-        "House", "Hall", "Bridge", "Court", "Gardens", "Works", "Corner", "Lodge", "Square", "Tower", "Street", "Wood", "Cross"
+        "House", "Hall", "Bridge", "Court", "Gardens", "Works", "Corner", "Lodge", "Square", "Tower", "Street", "Wood",
+        "Cross"
     };
 
     /** Different words of the text that are written in lower case. */
@@ -35,7 +40,8 @@ final class Lexicon {
         Set<String> found = new LinkedHashSet<>();
         for (int i = 0; i < SAMPLES; i++) {
             long from = random.nextLong(Math.max(1, corpus.tokens() - SAMPLE_TOKENS));
-            for (String word : tokenizer.decode(corpus.slice(from, SAMPLE_TOKENS)).split("\\s+")) {
+            for (String word :
+                    tokenizer.decode(corpus.slice(from, SAMPLE_TOKENS)).split("\\s+")) {
                 if (word.matches("[a-z]{3,10}")) {
                     found.add(word);
                 }

@@ -55,9 +55,8 @@ final class Muon {
                     Tensor momentum = momenta.get(name); // [in, out]
                     momentum.lerp_(gradient, new Scalar(1 - MOMENTUM));
                     Tensor nesterov = gradient.lerp(momentum, new Scalar(MOMENTUM)); // [in, out]
-                    Tensor update = name.endsWith("c_attn.weight")
-                            ? torch.cat(parts(nesterov), 1)
-                            : orthogonalize(nesterov);
+                    Tensor update =
+                            name.endsWith("c_attn.weight") ? torch.cat(parts(nesterov), 1) : orthogonalize(nesterov);
                     matrix.mul_(new Scalar(1 - decayRate * weightDecay));
                     matrix.sub_(update, new Scalar(learningRate));
                 }
@@ -68,8 +67,7 @@ final class Muon {
     /** Queries, keys and values, each for itself. */
     private static TensorVector parts(Tensor attention) {
         TensorVector parts = torch.split(attention, attention.size(1) / 3, 1);
-        return new TensorVector(
-                orthogonalize(parts.get(0)), orthogonalize(parts.get(1)), orthogonalize(parts.get(2)));
+        return new TensorVector(orthogonalize(parts.get(0)), orthogonalize(parts.get(1)), orthogonalize(parts.get(2)));
     }
 
     /**

@@ -98,8 +98,7 @@ public final class Pretrainer {
                 (weight.dim() < 2 ? vectors : muon ? orthogonal : matrices).put(name, weight);
             });
             List<AdamW> optimizers = List.of(
-                    new AdamW(matrices, config.beta2(), config.weightDecay()),
-                    new AdamW(vectors, config.beta2(), 0));
+                    new AdamW(matrices, config.beta2(), config.weightDecay()), new AdamW(vectors, config.beta2(), 0));
             Muon muon = new Muon(orthogonal, config.weightDecay());
             Map<String, Tensor> state = new LinkedHashMap<>();
             model.weights().forEach((name, weight) -> state.put("model." + name, weight));
@@ -148,7 +147,9 @@ public final class Pretrainer {
             rows.add(mixture.row((long) step * config.rows() + i));
         }
         long scored = rows.stream()
-                .mapToLong(row -> IntStream.range(0, row.scored().length).filter(t -> row.scored()[t]).count())
+                .mapToLong(row -> IntStream.range(0, row.scored().length)
+                        .filter(t -> row.scored()[t])
+                        .count())
                 .sum();
         double factor = config.schedule(step, progress());
         double learningRate = config.learningRate() * factor;

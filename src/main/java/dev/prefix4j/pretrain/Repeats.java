@@ -22,7 +22,9 @@ final class Repeats implements Mixture.RowSource {
         int length = random.nextInt(SHORTEST, LONGEST);
         int[] passage;
         if (random.nextBoolean()) {
-            passage = random.ints(length, 0, vocabulary).map(id -> id == eos ? (id + 1) % vocabulary : id).toArray();
+            passage = random.ints(length, 0, vocabulary)
+                    .map(id -> id == eos ? (id + 1) % vocabulary : id)
+                    .toArray();
         } else {
             passage = corpus.slice(random.nextLong(Math.max(1, corpus.tokens() - length)), length);
         }

@@ -108,7 +108,9 @@ final class SentenceRecords implements Function<SplittableRandom, Example> {
     }
 
     private static boolean isName(String word, int at) {
-        return at > 0 && Character.isUpperCase(strip(word).codePoints().findFirst().orElse(' ')) && strip(word).length() > 1;
+        return at > 0
+                && Character.isUpperCase(strip(word).codePoints().findFirst().orElse(' '))
+                && strip(word).length() > 1;
     }
 
     private static boolean isContent(String word, int at) {

@@ -40,7 +40,8 @@ public final class TokenCorpus implements AutoCloseable {
             this.ends = new long[(int) endTensor.numel()];
             endTensor.data_ptr_long().get(ends);
         }
-        if (ends.length == 0 || ends[ends.length - 1] != file.info("ids").shape().getFirst()) {
+        if (ends.length == 0
+                || ends[ends.length - 1] != file.info("ids").shape().getFirst()) {
             throw new InputException(path + ": expected documents that end with the last token, found others");
         }
         this.bytes = Long.parseLong(file.metadata().getOrDefault("bytes", "0"));
@@ -62,8 +63,11 @@ public final class TokenCorpus implements AutoCloseable {
             long[] ends = encoder.ends.stream().mapToLong(Long::longValue).toArray();
             SafetensorsWriter.write(
                     target,
-                    Map.of("ids", torch.cat(new TensorVector(encoder.parts.toArray(Tensor[]::new)), 0),
-                            "ends", torch.tensor(ends)),
+                    Map.of(
+                            "ids",
+                            torch.cat(new TensorVector(encoder.parts.toArray(Tensor[]::new)), 0),
+                            "ends",
+                            torch.tensor(ends)),
                     Map.of("bytes", Long.toString(encoder.bytes)));
         }
         return open(target);

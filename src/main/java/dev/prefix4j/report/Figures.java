@@ -48,7 +48,9 @@ final class Figures {
         Picture light = Charts.draw(plot, "", format, Palette.LIGHT);
         Picture dark = Charts.draw(plot, "", format, Palette.DARK);
         html.append(large ? "<figure class=\"wide\">" : "<figure>").append("<h3>%s</h3>\n".formatted(title));
-        html.append("<div class=\"plot\" data-frame=\"").append(frame(light, plot)).append('"');
+        html.append("<div class=\"plot\" data-frame=\"")
+                .append(frame(light, plot))
+                .append('"');
         String sources = source("(prefers-color-scheme: dark)", dark);
         if (large) {
             Picture phone = Charts.draw(plot, "", Format.PHONE, Palette.LIGHT);

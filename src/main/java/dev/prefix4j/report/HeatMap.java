@@ -28,7 +28,10 @@ public final class HeatMap {
         html.append("<p>Model <span dir=\"auto\">").append(Html.escape(model)).append("</span></p>\n");
         html.append("<p>").append(Html.escape(remark)).append("</p>\n</header>\n");
         html.append("<div class=\"table heat\">\n<table>\n<tr><th>");
-        html.append(Html.escape(rows)).append(" \\ ").append(Html.escape(columns)).append("</th>");
+        html.append(Html.escape(rows))
+                .append(" \\ ")
+                .append(Html.escape(columns))
+                .append("</th>");
         for (int column = 0; column < (shares.length == 0 ? 0 : shares[0].length); column++) {
             html.append("<th>").append(column).append("</th>");
         }

@@ -32,21 +32,20 @@ final class Html {
      */
     static String document(String title, String body) {
         return """
-                <!DOCTYPE html>
-                <html lang="en">
-                <head>
-                <meta charset="utf-8">
-                <meta name="viewport" content="width=device-width, initial-scale=1">
-                <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-                <title>%s – prefix4j</title>
-                <style>
-                %s</style>
-                </head>
-                <body>
-                %s</body>
-                </html>
-                """
-                .formatted(escape(title), resource("report.css"), body);
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+            <title>%s – prefix4j</title>
+            <style>
+            %s</style>
+            </head>
+            <body>
+            %s</body>
+            </html>
+            """.formatted(escape(title), resource("report.css"), body);
     }
 
     /** A text that lies beside the classes. */

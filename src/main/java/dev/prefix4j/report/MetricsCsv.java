@@ -25,7 +25,15 @@ public final class MetricsCsv {
      * is the mean of, and bits a byte (of pretraining alone).
      */
     public static final List<String> COLUMNS = List.of(
-            "step", "loss", "lr", "grad_norm", "tokens", "seconds", "valid_loss", "valid_tokens", "valid_bits_per_byte");
+            "step",
+            "loss",
+            "lr",
+            "grad_norm",
+            "tokens",
+            "seconds",
+            "valid_loss",
+            "valid_tokens",
+            "valid_bits_per_byte");
 
     private final Writer out;
     private final String[] row = new String[COLUMNS.size()];

@@ -84,18 +84,25 @@ final class Page {
             markup("<progress max=\"%d\" value=\"%d\"></progress>\n".formatted(total, run.steps()));
         }
         markup("</header>\n<dl class=\"cards\">\n");
-        card("Loss", number("%.4f", run.lastLoss()), run.steps() == 1
-                ? "of the one step"
-                : "mean of the last %d steps".formatted(Math.min(run.steps(), TrainResult.LAST)));
-        run.best().ifPresent(best ->
-                card("Best validation loss", number("%.4f", best.loss()), number("at step %,d", best.step())));
+        card(
+                "Loss",
+                number("%.4f", run.lastLoss()),
+                run.steps() == 1
+                        ? "of the one step"
+                        : "mean of the last %d steps".formatted(Math.min(run.steps(), TrainResult.LAST)));
+        run.best()
+                .ifPresent(best ->
+                        card("Best validation loss", number("%.4f", best.loss()), number("at step %,d", best.step())));
         card(
                 "Steps",
                 number("%,d", run.steps()),
                 total > 0 ? number("of %,d (%.0f %%)", total, 100.0 * run.steps() / total) : "");
         double seconds = run.seconds();
         if (seconds > 0) {
-            card("Tokens per second", number("%,.0f", run.tokens() / seconds), number("%,.0f tokens in all", run.tokens()));
+            card(
+                    "Tokens per second",
+                    number("%,.0f", run.tokens() / seconds),
+                    number("%,.0f tokens in all", run.tokens()));
             card("Time in steps", duration(seconds), number("%.3g s a step", seconds / run.steps()));
         }
         long bytes = run.savedBytes();
@@ -111,7 +118,12 @@ final class Page {
     }
 
     private void card(String name, String value, String remark) {
-        markup("<div><dt>").text(name).markup("</dt><dd>").text(value).markup("</dd><small>").text(remark);
+        markup("<div><dt>")
+                .text(name)
+                .markup("</dt><dd>")
+                .text(value)
+                .markup("</dd><small>")
+                .text(remark);
         markup("</small></div>\n");
     }
 
@@ -120,22 +132,28 @@ final class Page {
         Map<String, List<Map.Entry<Integer, Sample>>> bySource = new LinkedHashMap<>();
         for (RunRecord.Samples at : run.samples()) {
             for (Sample sample : at.samples()) {
-                bySource.computeIfAbsent(sample.source(), _ -> new ArrayList<>()).add(Map.entry(at.step(), sample));
+                bySource.computeIfAbsent(sample.source(), _ -> new ArrayList<>())
+                        .add(Map.entry(at.step(), sample));
             }
         }
         if (bySource.isEmpty()) {
             return;
         }
-        markup("<h2>Samples</h2>\n<p class=\"note\">").text(
-                run.isPretraining()
-                        ? "What the model wrote after some of the validations."
-                        : "What the model made of the same sources, greedily, as training went on.");
+        markup("<h2>Samples</h2>\n<p class=\"note\">")
+                .text(
+                        run.isPretraining()
+                                ? "What the model wrote after some of the validations."
+                                : "What the model made of the same sources, greedily, as training went on.");
         text(" All are in " + RunDirectory.SAMPLES + ".").markup("</p>\n");
         bySource.forEach((source, written) -> {
             markup("<section class=\"sample\">\n<dl><dt>Source</dt><dd dir=\"auto\">");
             text(source.isEmpty() ? "(nothing)" : source).markup("</dd>");
-            written.getFirst().getValue().reference().ifPresent(reference ->
-                    markup("<dt>Reference</dt><dd dir=\"auto\">").text(reference).markup("</dd>"));
+            written.getFirst()
+                    .getValue()
+                    .reference()
+                    .ifPresent(reference -> markup("<dt>Reference</dt><dd dir=\"auto\">")
+                            .text(reference)
+                            .markup("</dd>"));
             markup("</dl>\n<table>\n<thead><tr><th>Step</th><th>Output</th></tr></thead>\n<tbody>\n");
             for (Map.Entry<Integer, Sample> entry : written) {
                 markup("<tr><th>").text(number("%,d", entry.getKey())).markup("</th><td dir=\"auto\">");
@@ -180,15 +198,20 @@ final class Page {
 
     private void table(Map<String, String> facts) {
         markup("<div class=\"table\"><table>\n");
-        facts.forEach((name, value) -> markup("<tr><th>").text(name).markup("</th><td dir=\"auto\">").text(value)
+        facts.forEach((name, value) -> markup("<tr><th>")
+                .text(name)
+                .markup("</th><td dir=\"auto\">")
+                .text(value)
                 .markup("</td></tr>\n"));
         markup("</table></div>\n");
     }
 
     private void foot() {
-        markup("<footer>").text("Strong lines are exponential moving means of the faint ones; rare values beyond a "
-                + "chart's frame are cut off. Losses are in nats a token; times are those of the steps, without "
-                + "validation. Folder: " + run.folder.toAbsolutePath().normalize()).markup("</footer>\n");
+        markup("<footer>")
+                .text("Strong lines are exponential moving means of the faint ones; rare values beyond a chart's frame"
+                        + " are cut off. Losses are in nats a token; times are those of the steps, without"
+                        + " validation. Folder: " + run.folder.toAbsolutePath().normalize())
+                .markup("</footer>\n");
         markup("<script>").markup(Html.resource("report.js")).markup("</script>\n</body>\n</html>\n");
     }
 
@@ -210,7 +233,8 @@ final class Page {
     private static String sha256(String script) {
         try {
             return Base64.getEncoder()
-                    .encodeToString(MessageDigest.getInstance("SHA-256").digest(script.getBytes(StandardCharsets.UTF_8)));
+                    .encodeToString(
+                            MessageDigest.getInstance("SHA-256").digest(script.getBytes(StandardCharsets.UTF_8)));
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError(e);
         }

@@ -44,18 +44,23 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
                     validations.stream().mapToDouble(RunRecord.Validation::step).toArray(),
                     validations.stream().mapToDouble(RunRecord.Validation::loss).toArray()));
         }
-        run.best().ifPresent(best -> lines.add(new Line(
-                String.format(Locale.ROOT, "best validation loss (step %,d)", best.step()),
-                Role.BEST,
-                new double[] {best.step()},
-                new double[] {best.loss()})));
+        run.best()
+                .ifPresent(best -> lines.add(new Line(
+                        String.format(Locale.ROOT, "best validation loss (step %,d)", best.step()),
+                        Role.BEST,
+                        new double[] {best.step()},
+                        new double[] {best.loss()})));
         return of("loss (nats per token)", "#,##0.0##", run, false, lines);
     }
 
     /** The learning rate of each step. */
     static Plot learningRate(RunRecord run) {
-        return of("learning rate", "0.########", run, true, List.of(
-                new Line("learning rate", Role.MAIN, run.learningRate.steps(), run.learningRate.values())));
+        return of(
+                "learning rate",
+                "0.########",
+                run,
+                true,
+                List.of(new Line("learning rate", Role.MAIN, run.learningRate.steps(), run.learningRate.values())));
     }
 
     /** Tokens a second. */

@@ -38,7 +38,8 @@ public final class Report {
         Optional<String> cannotDraw = Optional.empty();
         String figures;
         try {
-            byte[] png = Charts.draw(Plot.loss(run), "Loss of " + run.name(), Charts.Format.LARGE, Charts.Palette.LIGHT).png();
+            byte[] png = Charts.draw(Plot.loss(run), "Loss of " + run.name(), Charts.Format.LARGE, Charts.Palette.LIGHT)
+                    .png();
             figures = Figures.of(run);
             AtomicFile.write(chart, out -> out.write(png));
         } catch (Charts.CannotDrawException e) {

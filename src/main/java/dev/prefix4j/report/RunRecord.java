@@ -78,7 +78,8 @@ final class RunRecord {
                     + (Files.exists(folder) ? "a file" : "no such folder"));
         }
         if (Files.exists(folder.resolve("adapter_config.json"))) {
-            throw new InputException(folder + ": expected the folder of a run, found an adapter: if a run made it, name the folder above");
+            throw new InputException(folder
+                    + ": expected the folder of a run, found an adapter: if a run made it, name the folder above");
         }
         JsonFile.readObject(folder.resolve(RunDirectory.CONFIG), "the configuration of a run", MAX_CONFIG_BYTES)
                 .properties()
@@ -96,7 +97,11 @@ final class RunRecord {
 
     private static String text(JsonNode value) {
         return value.isArray()
-                ? String.join(", ", StreamSupport.stream(value.spliterator(), false).map(RunRecord::text).toList())
+                ? String.join(
+                        ", ",
+                        StreamSupport.stream(value.spliterator(), false)
+                                .map(RunRecord::text)
+                                .toList())
                 : value.isValueNode() ? value.asText() : value.toString();
     }
 
@@ -298,7 +303,8 @@ final class RunRecord {
         }
         try (Stream<Path> files = Files.list(place)) {
             long bytes = 0;
-            for (Path file : files.filter(f -> f.toString().endsWith(".safetensors")).toList()) {
+            for (Path file :
+                    files.filter(f -> f.toString().endsWith(".safetensors")).toList()) {
                 bytes += Files.size(file);
             }
             return bytes;

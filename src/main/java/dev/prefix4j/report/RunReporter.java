@@ -11,7 +11,8 @@ import java.util.function.Consumer;
 /** Writes the report of a run every few minutes while it goes on, and when it ends, however that comes. */
 public final class RunReporter implements TrainListener, AutoCloseable {
     /** {@code -Dprefix4j.report.seconds=N} sets another. */
-    private static final Duration INTERVAL = Duration.ofSeconds(Math.max(1, Long.getLong("prefix4j.report.seconds", 120)));
+    private static final Duration INTERVAL =
+            Duration.ofSeconds(Math.max(1, Long.getLong("prefix4j.report.seconds", 120)));
 
     private final Path run;
     private final String command;

@@ -32,7 +32,9 @@ record Session(String command, int steps, Map<String, String> environment) {
         }
         JsonNode json = JsonFile.readObject(file, "what the run ran on", MAX_BYTES);
         Map<String, String> environment = new LinkedHashMap<>();
-        json.path("environment").properties().forEach(fact -> environment.put(fact.getKey(), fact.getValue().asText()));
+        json.path("environment")
+                .properties()
+                .forEach(fact -> environment.put(fact.getKey(), fact.getValue().asText()));
         return new Session(json.path("command").asText(), json.path("steps").asInt(), environment);
     }
 

@@ -41,7 +41,8 @@ public final class SweepPage {
     private static final String DEVIATION = " ± ";
 
     static {
-        ProcessSettings.setDefault("java.awt.headless", "true"); // read when AWT loads: with the first chart, before Charts is
+        ProcessSettings.setDefault(
+                "java.awt.headless", "true"); // read when AWT loads: with the first chart, before Charts is
     }
 
     private final StringBuilder html = new StringBuilder();
@@ -96,9 +97,13 @@ public final class SweepPage {
             if (run.loss.isEmpty()) {
                 return Optional.empty();
             }
-            List<Sample> last = run.samples().isEmpty() ? List.of() : run.samples().getLast().samples();
+            List<Sample> last = run.samples().isEmpty()
+                    ? List.of()
+                    : run.samples().getLast().samples();
             return Optional.of(new Trained(
-                    run.loss.steps(), run.loss.smoothed(), last.stream().limit(MAX_SOURCES).toList()));
+                    run.loss.steps(),
+                    run.loss.smoothed(),
+                    last.stream().limit(MAX_SOURCES).toList()));
         }
     }
 
@@ -134,7 +139,9 @@ public final class SweepPage {
      */
     public static byte[] plot(Score score) {
         try {
-            return score.isEmpty() ? new byte[0] : Charts.png(chart(score, score.title(), Format.LARGE, Palette.LIGHT), Format.LARGE);
+            return score.isEmpty()
+                    ? new byte[0]
+                    : Charts.png(chart(score, score.title(), Format.LARGE, Palette.LIGHT), Format.LARGE);
         } catch (CannotDrawException e) {
             return new byte[0];
         }
@@ -154,8 +161,11 @@ public final class SweepPage {
         chart.getStyler().setOverlapped(true);
         boolean bars = score.axis() == null;
         frame(chart.getStyler(), score, bars);
-        chart.getStyler().setDefaultSeriesRenderStyle(
-                bars ? CategorySeries.CategorySeriesRenderStyle.Bar : CategorySeries.CategorySeriesRenderStyle.Line);
+        chart.getStyler()
+                .setDefaultSeriesRenderStyle(
+                        bars
+                                ? CategorySeries.CategorySeriesRenderStyle.Bar
+                                : CategorySeries.CategorySeriesRenderStyle.Line);
         List<String> names = score.lines().keySet().stream()
                 .filter(name -> score.lines().get(name).stream().anyMatch(value -> !value.isNaN()))
                 .toList();
@@ -166,11 +176,21 @@ public final class SweepPage {
             List<Double> values = score.lines().get(name);
             CategorySeries series;
             if (bars) { // a series for each bar, for its colour
-                series = chart.addSeries(name, names, only(names, name, values), only(names, name, score.deviations().get(name)));
+                series = chart.addSeries(
+                        name,
+                        names,
+                        only(names, name, values),
+                        only(names, name, score.deviations().get(name)));
             } else if (values.stream().noneMatch(value -> value.isNaN())) {
-                series = chart.addSeries(name, score.ticks(), values, score.deviations().get(name));
+                series = chart.addSeries(
+                        name, score.ticks(), values, score.deviations().get(name));
             } else { // XChart fails on error bars with gaps
-                series = chart.addSeries(name, score.ticks(), values.stream().map(value -> value.isNaN() ? null : value).toList());
+                series = chart.addSeries(
+                        name,
+                        score.ticks(),
+                        values.stream()
+                                .map(value -> value.isNaN() ? null : value)
+                                .toList());
             }
             int variant = score.variants().get(name);
             series.setLineColor(palette.series(variant));
@@ -202,7 +222,9 @@ public final class SweepPage {
     }
 
     private static List<Double> only(List<String> names, String name, List<Double> values) {
-        return names.stream().map(other -> other.equals(name) ? values.getFirst() : Double.valueOf(0)).toList();
+        return names.stream()
+                .map(other -> other.equals(name) ? values.getFirst() : Double.valueOf(0))
+                .toList();
     }
 
     private static BasicStroke stroke(int number) {
@@ -244,7 +266,8 @@ public final class SweepPage {
     /** A name with the colour that it has in charts. */
     private void variant(String name) {
         int index = Math.max(0, variants.indexOf(name));
-        markup("<span class=\"swatch s%d\"></span>".formatted(index % Palette.SERIES)).text(name);
+        markup("<span class=\"swatch s%d\"></span>".formatted(index % Palette.SERIES))
+                .text(name);
     }
 
     private void variants() {
@@ -252,7 +275,9 @@ public final class SweepPage {
         sweep.variants().forEach((name, options) -> {
             markup("<tr><th>");
             variant(name);
-            markup("</th><td>").text(options.isEmpty() ? "as all runs" : options).markup("</td></tr>\n");
+            markup("</th><td>")
+                    .text(options.isEmpty() ? "as all runs" : options)
+                    .markup("</td></tr>\n");
         });
         markup("</table></div>\n");
     }
@@ -260,7 +285,10 @@ public final class SweepPage {
     private Optional<Boolean> higherIsBetter(String column, List<Score> scores) {
         return column.equals(VALIDATION_LOSS)
                 ? Optional.of(false)
-                : scores.stream().filter(score -> score.key().equals(column)).map(Score::higherIsBetter).findFirst();
+                : scores.stream()
+                        .filter(score -> score.key().equals(column))
+                        .map(Score::higherIsBetter)
+                        .findFirst();
     }
 
     /** Means and deviations are cells of their own, so that the points stand below one another; the best mean is bold. */
@@ -275,7 +303,10 @@ public final class SweepPage {
             deviates[i] = rows.stream().anyMatch(row -> row.get(column).contains(DEVIATION));
             Optional<Boolean> higher = higherIsBetter(head.get(i), scores);
             best[i] = higher.isEmpty() ? Double.NaN : best(rows, i, higher.get());
-            markup(i < sweep.textColumns() ? "<th>" : "<th class=\"number\"%s>".formatted(deviates[i] ? " colspan=\"2\"" : ""));
+            markup(
+                    i < sweep.textColumns()
+                            ? "<th>"
+                            : "<th class=\"number\"%s>".formatted(deviates[i] ? " colspan=\"2\"" : ""));
             text(head.get(i) + higher.map(h -> h ? " ↑" : " ↓").orElse("")).markup("</th>");
         }
         markup("</tr>\n");
@@ -290,9 +321,13 @@ public final class SweepPage {
                 }
                 String[] parts = row.get(i).split(DEVIATION, 2);
                 boolean isBest = !parts[0].isEmpty() && Double.parseDouble(parts[0]) == best[i];
-                markup("<td class=\"number%s\">".formatted(isBest ? " best" : "")).text(parts[0]).markup("</td>");
+                markup("<td class=\"number%s\">".formatted(isBest ? " best" : ""))
+                        .text(parts[0])
+                        .markup("</td>");
                 if (deviates[i]) {
-                    markup("<td class=\"deviation\">").text(parts.length == 2 ? "± " + parts[1] : "").markup("</td>");
+                    markup("<td class=\"deviation\">")
+                            .text(parts.length == 2 ? "± " + parts[1] : "")
+                            .markup("</td>");
                 }
             }
             markup("</tr>\n");
@@ -352,20 +387,27 @@ public final class SweepPage {
         source("(max-width: 640px)", drawing, Format.PHONE, Palette.LIGHT);
         source("(prefers-color-scheme: dark)", drawing, Format.LARGE, Palette.DARK);
         markup("<img src=\"").markup(picture(drawing, Format.LARGE, Palette.LIGHT));
-        markup("\" width=\"%d\" height=\"%d\" alt=\"".formatted(Format.LARGE.width, Format.LARGE.height)).text(title);
+        markup("\" width=\"%d\" height=\"%d\" alt=\"".formatted(Format.LARGE.width, Format.LARGE.height))
+                .text(title);
         markup("\">\n</picture></div>\n</figure>\n");
     }
 
     private void source(String media, Drawing drawing, Format format, Palette palette) throws CannotDrawException {
-        markup("<source media=\"").markup(media).markup("\" srcset=\"").markup(picture(drawing, format, palette)).markup("\">\n");
+        markup("<source media=\"")
+                .markup(media)
+                .markup("\" srcset=\"")
+                .markup(picture(drawing, format, palette))
+                .markup("\">\n");
     }
 
     private static String picture(Drawing drawing, Format format, Palette palette) throws CannotDrawException {
-        return "data:image/png;base64," + Base64.getEncoder().encodeToString(Charts.png(drawing.of(format, palette), format));
+        return "data:image/png;base64,"
+                + Base64.getEncoder().encodeToString(Charts.png(drawing.of(format, palette), format));
     }
 
     private void losses() throws CannotDrawException {
-        List<Run> all = sweep.runs().stream().filter(run -> run.trained().isPresent()).toList();
+        List<Run> all =
+                sweep.runs().stream().filter(run -> run.trained().isPresent()).toList();
         if (all.isEmpty()) {
             return;
         }
@@ -387,7 +429,8 @@ public final class SweepPage {
         chart.getStyler().setXAxisDecimalPattern("#,##0");
         chart.getStyler().setXAxisMaxLabelCount(format.ticks);
         double last = shown.stream()
-                .flatMapToDouble(run -> Arrays.stream(run.trained().orElseThrow().steps()))
+                .flatMapToDouble(
+                        run -> Arrays.stream(run.trained().orElseThrow().steps()))
                 .max()
                 .orElse(1);
         chart.getStyler().setXAxisMin(-Charts.MARGIN * last);
@@ -415,26 +458,35 @@ public final class SweepPage {
     /** What the first run of each variant made of the same sources. */
     private void samples() {
         Map<String, Run> first = new LinkedHashMap<>();
-        sweep.runs().stream().filter(run -> run.trained().isPresent()).forEach(run -> first.putIfAbsent(run.variant(), run));
+        sweep.runs().stream()
+                .filter(run -> run.trained().isPresent())
+                .forEach(run -> first.putIfAbsent(run.variant(), run));
         Map<String, List<Run>> bySource = new LinkedHashMap<>();
-        first.values().forEach(run -> run.trained().orElseThrow().samples().forEach(sample -> {
-            List<Run> runs = bySource.computeIfAbsent(sample.source(), _ -> new ArrayList<>());
-            if (!runs.contains(run)) {
-                runs.add(run);
-            }
-        }));
+        first.values()
+                .forEach(run -> run.trained().orElseThrow().samples().forEach(sample -> {
+                    List<Run> runs = bySource.computeIfAbsent(sample.source(), _ -> new ArrayList<>());
+                    if (!runs.contains(run)) {
+                        runs.add(run);
+                    }
+                }));
         if (bySource.isEmpty()) {
             return;
         }
-        markup("<h2>Samples</h2>\n<p class=\"note\">").text(
-                "What the first run of each variant made of some sources at its end, greedily.").markup("</p>\n");
+        markup("<h2>Samples</h2>\n<p class=\"note\">")
+                .text("What the first run of each variant made of some sources at its end, greedily.")
+                .markup("</p>\n");
         bySource.entrySet().stream().limit(MAX_SOURCES).forEach(entry -> sample(entry.getKey(), entry.getValue()));
     }
 
     private void sample(String source, List<Run> runs) {
-        markup("<section class=\"sample sweep\">\n<dl><dt>Source</dt><dd dir=\"auto\">").text(source).markup("</dd>");
-        of(runs.getFirst(), source).reference().ifPresent(reference ->
-                markup("<dt>Reference</dt><dd dir=\"auto\">").text(reference).markup("</dd>"));
+        markup("<section class=\"sample sweep\">\n<dl><dt>Source</dt><dd dir=\"auto\">")
+                .text(source)
+                .markup("</dd>");
+        of(runs.getFirst(), source)
+                .reference()
+                .ifPresent(reference -> markup("<dt>Reference</dt><dd dir=\"auto\">")
+                        .text(reference)
+                        .markup("</dd>"));
         markup("</dl>\n<table>\n<thead><tr><th>Variant</th><th>Output</th></tr></thead>\n<tbody>\n");
         for (Run run : runs) {
             markup("<tr><th>");
@@ -462,7 +514,12 @@ public final class SweepPage {
             text(run.point().isEmpty() ? "" : ", " + run.point()).markup("</th><td>");
             String between = "";
             for (Map.Entry<String, String> link : run.links().entrySet()) {
-                markup(between).markup("<a href=\"").text(link.getValue()).markup("\">").text(link.getKey()).markup("</a>");
+                markup(between)
+                        .markup("<a href=\"")
+                        .text(link.getValue())
+                        .markup("\">")
+                        .text(link.getKey())
+                        .markup("</a>");
                 between = " · ";
             }
             markup("</td></tr>\n");

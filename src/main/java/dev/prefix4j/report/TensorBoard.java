@@ -167,13 +167,19 @@ public final class TensorBoard implements TrainListener, AutoCloseable {
 
         Message fixed64(int field, long bits) {
             key(field, FIXED64);
-            out.writeBytes(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(bits).array());
+            out.writeBytes(ByteBuffer.allocate(8)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putLong(bits)
+                    .array());
             return this;
         }
 
         Message fixed32(int field, int bits) {
             key(field, FIXED32);
-            out.writeBytes(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(bits).array());
+            out.writeBytes(ByteBuffer.allocate(4)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putInt(bits)
+                    .array());
             return this;
         }
 

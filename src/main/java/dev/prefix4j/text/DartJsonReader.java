@@ -1,6 +1,5 @@
 package dev.prefix4j.text;
 
-import dev.prefix4j.Excerpt;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -20,8 +19,9 @@ import java.util.List;
  * {@code annotations}, a list of objects with a {@code text}. Entries are read one by one, keys of no use passed over.
  */
 final class DartJsonReader {
-    private static final JsonFactory JSON =
-            JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
 
     private final Path file;
     private final JsonParser json;

@@ -75,9 +75,9 @@ public final class DataFile {
                 case E2E -> laidOut(E2eReader.read(file, in, options), options.layout());
                 case WEBNLG -> inOneLanguage(file, TripleXmlReader.read(file, in, options, false), options);
                 case DART ->
-                        peek(in).stripLeading().startsWith("<")
-                                ? inOneLanguage(file, TripleXmlReader.read(file, in, options, true), options)
-                                : DartJsonReader.read(file, in, options);
+                    peek(in).stripLeading().startsWith("<")
+                            ? inOneLanguage(file, TripleXmlReader.read(file, in, options, true), options)
+                            : DartJsonReader.read(file, in, options);
                 case JSONL -> laidOut(JsonlReader.read(file, in, options), options.layout());
                 case TSV -> laidOut(TsvReader.read(file, in, options), options.layout());
             };
@@ -119,7 +119,8 @@ public final class DataFile {
             throw AtomicFile.cannotRead(folder, e);
         }
         if (files.isEmpty()) {
-            throw new InputException(folder + ": expected a data file or a folder of WebNLG files (*.xml), found a folder without one");
+            throw new InputException(
+                    folder + ": expected a data file or a folder of WebNLG files (*.xml), found a folder without one");
         }
         List<Example> examples = new ArrayList<>();
         for (Path file : files) {
@@ -139,7 +140,9 @@ public final class DataFile {
             return DataFormat.TSV; // "[TABLECONTEXT] : …" is no JSON, "<x>" no XML
         }
         if (start.startsWith("<")) {
-            return start.contains("category=\"MISC\"") ? DataFormat.DART : DataFormat.WEBNLG; // DART has no other category
+            return start.contains("category=\"MISC\"")
+                    ? DataFormat.DART
+                    : DataFormat.WEBNLG; // DART has no other category
         }
         if (start.startsWith("[") || start.startsWith("{")) {
             return DART_KEY.matcher(start).find() ? DataFormat.DART : DataFormat.JSONL;
@@ -153,9 +156,10 @@ public final class DataFile {
         if (start.isEmpty()) {
             throw new InputException(file + ": expected examples, found an empty file");
         }
-        throw new InputException(file + ": line 1: expected the header 'mr,ref' of E2E, XML of WebNLG or DART, JSON of DART,"
-                + " JSONL, or a line with a tab, found '" + Excerpt.of(firstLine)
-                + "' (other CSV becomes TSV or JSONL; --format names a format)");
+        throw new InputException(
+                file + ": line 1: expected the header 'mr,ref' of E2E, XML of WebNLG or DART, JSON of DART,"
+                        + " JSONL, or a line with a tab, found '" + Excerpt.of(firstLine)
+                        + "' (other CSV becomes TSV or JSONL; --format names a format)");
     }
 
     /** The beginning of the text, without moving on. */

@@ -51,8 +51,7 @@ public record DataOptions(
 
     /** These options for a format. */
     public DataOptions withFormat(DataFormat given) {
-        return new DataOptions(
-                Optional.of(given), sourceField, targetField, limit, layout, language, targets, remarks);
+        return new DataOptions(Optional.of(given), sourceField, targetField, limit, layout, language, targets, remarks);
     }
 
     /** These options with a limit. */
@@ -62,8 +61,7 @@ public record DataOptions(
 
     /** These options for WebNLG's texts in a language. */
     public DataOptions withLanguage(String given) {
-        return new DataOptions(
-                format, sourceField, targetField, limit, layout, Optional.of(given), targets, remarks);
+        return new DataOptions(format, sourceField, targetField, limit, layout, Optional.of(given), targets, remarks);
     }
 
     /** These options for sources alone. */

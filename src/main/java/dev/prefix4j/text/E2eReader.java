@@ -24,7 +24,8 @@ final class E2eReader {
     private E2eReader() {}
 
     static boolean isHeader(String line) {
-        return SOURCES.stream().anyMatch(names(line.replace("\"", "").split(String.valueOf(delimiter(line))))::contains);
+        return SOURCES.stream()
+                .anyMatch(names(line.replace("\"", "").split(String.valueOf(delimiter(line))))::contains);
     }
 
     /** Spreadsheets of half the world write semicolons. */
@@ -33,7 +34,9 @@ final class E2eReader {
     }
 
     private static List<String> names(String... columns) {
-        return Arrays.stream(columns).map(name -> name.strip().toLowerCase(Locale.ROOT)).toList();
+        return Arrays.stream(columns)
+                .map(name -> name.strip().toLowerCase(Locale.ROOT))
+                .toList();
     }
 
     static List<Example> read(Path file, InputStream in, DataOptions options) throws IOException {
@@ -62,16 +65,18 @@ final class E2eReader {
                 continue;
             }
             if (row.size() != header.size()) {
-                throw new InputException("%s: expected %d columns, found %d".formatted(location, header.size(), row.size()));
+                throw new InputException(
+                        "%s: expected %d columns, found %d".formatted(location, header.size(), row.size()));
             }
-            String source = linearize(row.get(mr), location + ": column '" + header.get(mr).strip() + "'");
+            String source = linearize(
+                    row.get(mr), location + ": column '" + header.get(mr).strip() + "'");
             if (ref < 0 || !options.targets()) {
                 examples.add(budget.take(Example.ofSource(source, location)));
                 continue;
             }
             if (row.get(ref).isBlank()) {
-                throw new InputException(
-                        "%s: column '%s': expected a text, found none".formatted(location, header.get(ref).strip()));
+                throw new InputException("%s: column '%s': expected a text, found none"
+                        .formatted(location, header.get(ref).strip()));
             }
             examples.add(budget.take(new Example(source, List.of(row.get(ref)), location)));
         }
@@ -79,7 +84,11 @@ final class E2eReader {
     }
 
     private static int index(List<String> names, List<String> wanted) {
-        return wanted.stream().mapToInt(names::indexOf).filter(i -> i >= 0).findFirst().orElse(-1);
+        return wanted.stream()
+                .mapToInt(names::indexOf)
+                .filter(i -> i >= 0)
+                .findFirst()
+                .orElse(-1);
     }
 
     /**
@@ -105,7 +114,8 @@ final class E2eReader {
             if (name == open) {
                 break;
             }
-            slots.add(mr.substring(name, open).strip() + " : " + mr.substring(open + 1, close).strip());
+            slots.add(mr.substring(name, open).strip() + " : "
+                    + mr.substring(open + 1, close).strip());
             end = close + 1;
         }
         requireNothing(mr, slots.isEmpty() ? 0 : end, mr.length(), where);
@@ -119,7 +129,10 @@ final class E2eReader {
         String rest = mr.substring(from, to);
         if (!BETWEEN.matcher(rest).matches()) {
             throw new InputException("%s: expected name[value], …, found '%s'%s"
-                    .formatted(where, Excerpt.of(rest.strip()), from == 0 ? "" : " after '" + Excerpt.of(mr.substring(0, from)) + "'"));
+                    .formatted(
+                            where,
+                            Excerpt.of(rest.strip()),
+                            from == 0 ? "" : " after '" + Excerpt.of(mr.substring(0, from)) + "'"));
         }
     }
 
@@ -138,11 +151,13 @@ final class E2eReader {
                 }
                 line = lines.next();
                 if (line == null) {
-                    throw lines.wrong("the closing quote of the field that began in line " + first, "the end of the file");
+                    throw lines.wrong(
+                            "the closing quote of the field that began in line " + first, "the end of the file");
                 }
                 field.append('\n');
                 if (field.length() > LineSource.MAX_LINE_BYTES) {
-                    throw lines.wrong("a field of at most " + LineSource.MAX_LINE_BYTES + " characters", "a longer one");
+                    throw lines.wrong(
+                            "a field of at most " + LineSource.MAX_LINE_BYTES + " characters", "a longer one");
                 }
                 i = -1;
                 continue;

@@ -60,11 +60,14 @@ public record Example(String source, List<String> targets, String location) {
         for (int i = 0; i < examples.size(); i++) {
             String key = keys.get(i).source();
             firsts.putIfAbsent(key, examples.get(i));
-            targets.computeIfAbsent(key, _ -> new ArrayList<>()).addAll(examples.get(i).targets());
+            targets.computeIfAbsent(key, _ -> new ArrayList<>())
+                    .addAll(examples.get(i).targets());
         }
         return firsts.entrySet().stream()
                 .map(group -> new Example(
-                        group.getValue().source(), targets.get(group.getKey()), group.getValue().location()))
+                        group.getValue().source(),
+                        targets.get(group.getKey()),
+                        group.getValue().location()))
                 .toList();
     }
 
@@ -77,9 +80,11 @@ public record Example(String source, List<String> targets, String location) {
      */
     public static List<Example> sample(List<Example> examples, int count, long seed) {
         if (count < 1 || count > examples.size()) {
-            throw new InputException("sample must be between 1 and the %,d there are, was %,d".formatted(examples.size(), count));
+            throw new InputException(
+                    "sample must be between 1 and the %,d there are, was %,d".formatted(examples.size(), count));
         }
-        List<Integer> rows = new ArrayList<>(IntStream.range(0, examples.size()).boxed().toList());
+        List<Integer> rows =
+                new ArrayList<>(IntStream.range(0, examples.size()).boxed().toList());
         Collections.shuffle(rows, new Random(seed));
         return rows.subList(0, count).stream().sorted().map(examples::get).toList();
     }

@@ -41,8 +41,10 @@ final class HeapBudget {
             left -= BYTES_OF_TEXT + target.length();
         }
         if (left < 0) {
-            throw new InputException("%s: expected rows that fit into the Java heap of %,d MB, found more: read fewer (--limit), or give"
-                    .formatted(location, heap >> 20) + " Java more, such as -Xmx4g (PREFIX4J_JAVA_OPTS)");
+            throw new InputException(
+                    "%s: expected rows that fit into the Java heap of %,d MB, found more: read fewer (--limit), or give"
+                                    .formatted(location, heap >> 20)
+                            + " Java more, such as -Xmx4g (PREFIX4J_JAVA_OPTS)");
         }
     }
 

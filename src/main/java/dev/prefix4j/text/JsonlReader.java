@@ -155,8 +155,10 @@ final class JsonlReader {
     }
 
     private boolean isField(String name) {
-        return name.equals(options.sourceField()) || name.equals(options.targetField())
-                || E2eReader.SOURCES.contains(name) || E2eReader.TARGETS.contains(name);
+        return name.equals(options.sourceField())
+                || name.equals(options.targetField())
+                || E2eReader.SOURCES.contains(name)
+                || E2eReader.TARGETS.contains(name);
     }
 
     private Field field(JsonToken value) throws IOException {
@@ -190,22 +192,27 @@ final class JsonlReader {
         }
         List<String> sentences = texts(location, sourceField, fields.get(sourceField), true);
         if (sentences.isEmpty()) {
-            throw new InputException("%s: expected a field '%s', found a list without text".formatted(location, sourceField));
+            throw new InputException(
+                    "%s: expected a field '%s', found a list without text".formatted(location, sourceField));
         }
         String source = String.join(" ", sentences);
         if (E2eReader.SOURCES.contains(sourceField) && options.format().isEmpty()) {
-            source = E2eReader.linearize(source, location + ": field '" + sourceField + "' (--format jsonl takes any text)");
+            source = E2eReader.linearize(
+                    source, location + ": field '" + sourceField + "' (--format jsonl takes any text)");
         }
         if (!options.targets()) {
             return Example.ofSource(source, location);
         }
-        Optional<String> known = KNOWN.getOrDefault(sourceField, List.of()).stream().filter(names::contains).findFirst();
+        Optional<String> known = KNOWN.getOrDefault(sourceField, List.of()).stream()
+                .filter(names::contains)
+                .findFirst();
         if (!fields.containsKey(targetField) && known.isPresent()) {
             throw new InputException("%s: expected a field '%s', found fields [%s]: try --target-field %s"
                     .formatted(location, targetField, names(names), known.get()));
         }
-        List<String> targets =
-                fields.containsKey(targetField) ? texts(location, targetField, fields.get(targetField), false) : List.of();
+        List<String> targets = fields.containsKey(targetField)
+                ? texts(location, targetField, fields.get(targetField), false)
+                : List.of();
         return new Example(source, targets, location);
     }
 
@@ -227,7 +234,8 @@ final class JsonlReader {
             if (!text.isBlank()) {
                 texts.add(text);
             } else if (!sentences || !field.list()) { // SciTLDR has an empty sentence
-                throw new InputException("%s: expected a text in field '%s', found an empty one".formatted(location, name));
+                throw new InputException(
+                        "%s: expected a text in field '%s', found an empty one".formatted(location, name));
             }
         }
         return texts;
@@ -239,9 +247,11 @@ final class JsonlReader {
 
     private static String proposal(List<String> names) {
         for (var pair : KNOWN.entrySet()) {
-            Optional<String> target = pair.getValue().stream().filter(names::contains).findFirst();
+            Optional<String> target =
+                    pair.getValue().stream().filter(names::contains).findFirst();
             if (names.contains(pair.getKey())) {
-                return ": try --source-field " + pair.getKey() + target.map(t -> " --target-field " + t).orElse("");
+                return ": try --source-field " + pair.getKey()
+                        + target.map(t -> " --target-field " + t).orElse("");
             }
         }
         return " (--source-field and --target-field name others)";

@@ -44,7 +44,8 @@ public enum Layout {
         return switch (this) {
             case CLEAN -> String.join(SEPARATOR, triples);
             case AUTHORS_TRAINING -> spaced(SEPARATOR + String.join(SEPARATOR, triples));
-            case AUTHORS_DECODING -> spaced(entry == 0 ? String.join("", triples) : SEPARATOR + String.join(SEPARATOR, triples));
+            case AUTHORS_DECODING ->
+                spaced(entry == 0 ? String.join("", triples) : SEPARATOR + String.join(SEPARATOR, triples));
         };
     }
 

@@ -25,7 +25,8 @@ public record RunningText(int[] ids, long bytes) {
         int[] ids = tokenizer.encode(documents).stream()
                 .flatMapToInt(document -> IntStream.concat(Arrays.stream(document), IntStream.of(eos)))
                 .toArray();
-        return new RunningText(ids, documents.stream().mapToLong(RunningText::bytes).sum());
+        return new RunningText(
+                ids, documents.stream().mapToLong(RunningText::bytes).sum());
     }
 
     private static long bytes(String text) {

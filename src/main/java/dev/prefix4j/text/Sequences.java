@@ -20,9 +20,13 @@ public final class Sequences {
      */
     public static List<Sequence> encode(List<Example> pairs, Tokenizer tokenizer, int bos, int eos, Layout layout) {
         IntFunction<String> location = i -> pairs.get(i).location();
-        List<int[]> sources = tokenizer.encode(pairs.stream().map(Example::source).toList(), location);
+        List<int[]> sources =
+                tokenizer.encode(pairs.stream().map(Example::source).toList(), location);
         List<int[]> targets = tokenizer.encode(
-                pairs.stream().map(pair -> layout.target(pair.targets().getFirst())).toList(), location);
+                pairs.stream()
+                        .map(pair -> layout.target(pair.targets().getFirst()))
+                        .toList(),
+                location);
         List<Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < pairs.size(); i++) {
             sequences.add(join(sources.get(i), bos, targets.get(i), eos));

@@ -46,8 +46,8 @@ final class TextStream {
     static InputStream open(InputStream raw, Path name, long maxBytes) throws IOException {
         try {
             InputStream data = unpack(new BufferedInputStream(raw, BUFFER_BYTES));
-            InputStream text = new BufferedInputStream(
-                    new BoundedStream(data, "a file", maxBytes, name.toString()), BUFFER_BYTES);
+            InputStream text =
+                    new BufferedInputStream(new BoundedStream(data, "a file", maxBytes, name.toString()), BUFFER_BYTES);
             if (startsWith(text, BYTE_ORDER_MARK)) {
                 text.skipNBytes(BYTE_ORDER_MARK.length);
             }
@@ -68,14 +68,19 @@ final class TextStream {
         byte[] bytes = text.readNBytes(MAX_UTF16_BYTES + 1);
         text.close();
         if (bytes.length > MAX_UTF16_BYTES) {
-            throw new InputException("%s: expected at most %,d bytes of UTF-16, found more: convert it with iconv -f UTF-16 -t UTF-8"
-                    .formatted(file, MAX_UTF16_BYTES));
+            throw new InputException(
+                    "%s: expected at most %,d bytes of UTF-16, found more: convert it with iconv -f UTF-16 -t UTF-8"
+                            .formatted(file, MAX_UTF16_BYTES));
         }
         try {
-            String content = StandardCharsets.UTF_16.newDecoder().decode(ByteBuffer.wrap(bytes)).toString(); // by its mark
+            String content = StandardCharsets.UTF_16
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString(); // by its mark
             return new ByteArrayInputStream(content.getBytes(StandardCharsets.UTF_8));
         } catch (CharacterCodingException e) {
-            throw new InputException(file + ": expected UTF-16 text, as its byte order mark says, found other bytes", e);
+            throw new InputException(
+                    file + ": expected UTF-16 text, as its byte order mark says, found other bytes", e);
         }
     }
 

@@ -2,7 +2,6 @@ package dev.prefix4j.text;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -56,7 +55,8 @@ public final class Tokenizer implements AutoCloseable {
     private final int vocabularySize;
     private int known = Integer.MAX_VALUE;
 
-    private Tokenizer(HuggingFaceTokenizer tokenizer, Watched watched, Map<Integer, String> tokens, int vocabularySize) {
+    private Tokenizer(
+            HuggingFaceTokenizer tokenizer, Watched watched, Map<Integer, String> tokens, int vocabularySize) {
         this.tokenizer = tokenizer;
         this.watched = watched;
         this.tokens = tokens;
@@ -92,15 +92,20 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     private static Tokenizer create(Path folder, Path file, ObjectNode json) {
-        if (!json.path("model").path("vocab").isObject() || json.path("model").path("vocab").isEmpty()) {
+        if (!json.path("model").path("vocab").isObject()
+                || json.path("model").path("vocab").isEmpty()) {
             throw new InputException(file + ": key 'model.vocab': expected tokens with their ids, found none");
         }
         TokenizerFiles.complete(folder, json, file.endsWith("vocab.json"));
         TokenizerBounds.require(file, json);
         Map<Integer, String> tokens = new HashMap<>();
-        json.path("model").path("vocab").properties().forEach(token -> tokens.put(token.getValue().intValue(), token.getKey()));
+        json.path("model")
+                .path("vocab")
+                .properties()
+                .forEach(token -> tokens.put(token.getValue().intValue(), token.getKey()));
         json.path("added_tokens")
-                .forEach(token -> tokens.put(token.path("id").intValue(), token.path("content").asText()));
+                .forEach(token -> tokens.put(
+                        token.path("id").intValue(), token.path("content").asText()));
         int size = tokens.keySet().stream().mapToInt(id -> id + 1).max().orElseThrow();
         Watched watched = new Watched();
         HuggingFaceTokenizer tokenizer = watched.call(file.toString(), () -> {
@@ -109,7 +114,8 @@ public final class Tokenizer implements AutoCloseable {
                         new ByteArrayInputStream(JSON.writeValueAsBytes(json)),
                         Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
             } catch (IOException | RuntimeException e) {
-                String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+                String reason =
+                        String.valueOf(e.getMessage()).lines().findFirst().orElse("");
                 throw new IllegalArgumentException("expected a Hugging Face tokenizer, found other JSON: " + reason, e);
             }
         });
@@ -130,13 +136,16 @@ public final class Tokenizer implements AutoCloseable {
         ArrayNode pairs = model.putArray("merges");
         InputFile.require(merges, "the merges of a tokenizer");
         FileKind kind = FileKind.of(merges);
-        if (!kind.isText() || kind == FileKind.LFS_POINTER || kind == FileKind.HTML) { // lines of two words they may have too
-            throw new InputException("%s: expected the merges of a tokenizer, found %s".formatted(merges, kind.found()));
+        if (!kind.isText()
+                || kind == FileKind.LFS_POINTER
+                || kind == FileKind.HTML) { // lines of two words they may have too
+            throw new InputException(
+                    "%s: expected the merges of a tokenizer, found %s".formatted(merges, kind.found()));
         }
         try (BufferedReader lines = Files.newBufferedReader(merges)) {
             if (Files.size(merges) > MAX_FILE_BYTES) {
-                throw new InputException(
-                        "%s: expected at most %d bytes, found %d".formatted(merges, MAX_FILE_BYTES, Files.size(merges)));
+                throw new InputException("%s: expected at most %d bytes, found %d"
+                        .formatted(merges, MAX_FILE_BYTES, Files.size(merges)));
             }
             int number = 0;
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
@@ -154,7 +163,10 @@ public final class Tokenizer implements AutoCloseable {
             throw AtomicFile.cannotRead(merges, e);
         }
         for (String part : List.of("pre_tokenizer", "decoder")) {
-            json.putObject(part).put("type", "ByteLevel").put("add_prefix_space", false).put("trim_offsets", true);
+            json.putObject(part)
+                    .put("type", "ByteLevel")
+                    .put("add_prefix_space", false)
+                    .put("trim_offsets", true);
         }
         return json;
     }
@@ -195,13 +207,18 @@ public final class Tokenizer implements AutoCloseable {
         List<int[]> ids = new ArrayList<>();
         for (int from = 0; from < texts.size(); ) {
             int to = from;
-            for (long characters = 0; to < texts.size() && to < from + BATCH && (to == from || characters < BATCH_CHARACTERS); to++) {
+            for (long characters = 0;
+                    to < texts.size() && to < from + BATCH && (to == from || characters < BATCH_CHARACTERS);
+                    to++) {
                 requireShort(texts.get(to));
                 characters += texts.get(to).length();
             }
             List<String> part = texts.subList(from, to);
             for (int[] one : watched.call(
-                    describe(part), () -> Arrays.stream(tokenizer.batchEncode(part, false, false)).map(Tokenizer::ints).toList())) {
+                    describe(part),
+                    () -> Arrays.stream(tokenizer.batchEncode(part, false, false))
+                            .map(Tokenizer::ints)
+                            .toList())) {
                 int at = ids.size();
                 requireKnown(one, () -> location.apply(at));
                 ids.add(one);
@@ -219,14 +236,16 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     private static String describe(List<String> texts) {
-        return "%s '%s'".formatted(texts.size() == 1 ? "text" : texts.size() + " texts from", Excerpt.of(texts.getFirst()));
+        return "%s '%s'"
+                .formatted(texts.size() == 1 ? "text" : texts.size() + " texts from", Excerpt.of(texts.getFirst()));
     }
 
     private void requireKnown(int[] ids, Supplier<String> location) {
         for (int id : ids) {
             if (id >= known) {
-                throw new InputException("%s: token '%s' has id %d, which the model does not know: its vocabulary has %d tokens (resize its embeddings, or leave the token out)"
-                        .formatted(location.get(), Excerpt.of(tokens.getOrDefault(id, "?")), id, known));
+                throw new InputException(
+                        "%s: token '%s' has id %d, which the model does not know: its vocabulary has %d tokens (resize its embeddings, or leave the token out)"
+                                .formatted(location.get(), Excerpt.of(tokens.getOrDefault(id, "?")), id, known));
             }
         }
     }
@@ -250,7 +269,9 @@ public final class Tokenizer implements AutoCloseable {
 
     /** The text of ids; special tokens are left out. */
     public String decode(int[] ids) {
-        return watched.call("%d ids".formatted(ids.length), () -> tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true));
+        return watched.call(
+                "%d ids".formatted(ids.length),
+                () -> tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true));
     }
 
     /** The largest id and one. */

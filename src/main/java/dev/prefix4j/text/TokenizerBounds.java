@@ -22,13 +22,41 @@ final class TokenizerBounds {
     private static final int MAX_TEXT = 1024;
     private static final double MAX_GROWTH = 64;
     private static final Set<String> NORMALIZERS = Set.of(
-            "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Nmt", "BertNormalizer",
-            "Replace", "Prepend", "ByteLevel");
+            "Sequence",
+            "NFC",
+            "NFD",
+            "NFKC",
+            "NFKD",
+            "Lowercase",
+            "StripAccents",
+            "Strip",
+            "Nmt",
+            "BertNormalizer",
+            "Replace",
+            "Prepend",
+            "ByteLevel");
     private static final Set<String> PRE_TOKENIZERS = Set.of(
-            "Sequence", "ByteLevel", "Whitespace", "WhitespaceSplit", "BertPreTokenizer", "Metaspace", "Split",
-            "Punctuation", "Digits", "UnicodeScripts", "CharDelimiterSplit");
+            "Sequence",
+            "ByteLevel",
+            "Whitespace",
+            "WhitespaceSplit",
+            "BertPreTokenizer",
+            "Metaspace",
+            "Split",
+            "Punctuation",
+            "Digits",
+            "UnicodeScripts",
+            "CharDelimiterSplit");
     private static final Set<String> DECODERS = Set.of(
-            "Sequence", "ByteLevel", "WordPiece", "Metaspace", "BPEDecoder", "ByteFallback", "Fuse", "Strip", "Replace");
+            "Sequence",
+            "ByteLevel",
+            "WordPiece",
+            "Metaspace",
+            "BPEDecoder",
+            "ByteFallback",
+            "Fuse",
+            "Strip",
+            "Replace");
     private static final Set<String> MODELS = Set.of("BPE", "WordPiece", "WordLevel");
 
     private final Path file;
@@ -53,7 +81,10 @@ final class TokenizerBounds {
         tokens(model.path("vocab"));
         merges(model);
         if (model.path("dropout").asDouble(0) != 0) {
-            throw wrong("model.dropout", "0 or null, with which a text always has the same ids", model.path("dropout").asText());
+            throw wrong(
+                    "model.dropout",
+                    "0 or null, with which a text always has the same ids",
+                    model.path("dropout").asText());
         }
         added(json.path("added_tokens"));
         part("normalizer", json.path("normalizer"), NORMALIZERS, 0);
@@ -94,7 +125,10 @@ final class TokenizerBounds {
             String right = merge.isArray()
                     ? merge.path(1).asText()
                     : merge.asText().substring(merge.asText().indexOf(' ') + 1);
-            if (model.path("type").asText("BPE").equals("BPE") && !prefix.isEmpty() && !prefix.equals("null") && !right.startsWith(prefix)) {
+            if (model.path("type").asText("BPE").equals("BPE")
+                    && !prefix.isEmpty()
+                    && !prefix.equals("null")
+                    && !right.startsWith(prefix)) {
                 throw wrong("model.merges", "a right half that begins with the prefix of subwords", merge.toString());
             }
         }
@@ -122,7 +156,10 @@ final class TokenizerBounds {
         }
         String type = part.path("type").asText();
         if (!types.contains(type)) {
-            throw wrong(key + ".type", "one of " + String.join(", ", types.stream().sorted().toList()), type);
+            throw wrong(
+                    key + ".type",
+                    "one of " + String.join(", ", types.stream().sorted().toList()),
+                    type);
         }
         for (String name : new String[] {"normalizers", "pretokenizers", "decoders"}) {
             for (JsonNode inner : part.path(name)) {
@@ -136,28 +173,38 @@ final class TokenizerBounds {
         }
         JsonNode pattern = part.path("pattern");
         if (pattern.has("Regex")) {
-            RegexBounds.require(file, key + ".pattern.Regex", pattern.path("Regex").asText());
+            RegexBounds.require(
+                    file, key + ".pattern.Regex", pattern.path("Regex").asText());
         }
         int added = switch (type) {
             case "Replace" -> part.path("content").asText().length();
             case "Prepend" -> part.path("prepend").asText().length();
             default -> 0;
         };
-        int least = pattern.has("String") ? Math.max(1, pattern.path("String").asText().length()) : 1;
-        if (type.equals("Replace") && pattern.has("String") && pattern.path("String").asText().isEmpty()) {
+        int least = pattern.has("String")
+                ? Math.max(1, pattern.path("String").asText().length())
+                : 1;
+        if (type.equals("Replace")
+                && pattern.has("String")
+                && pattern.path("String").asText().isEmpty()) {
             throw wrong(key + ".pattern.String", "a text that is not empty", "");
         }
         growth *= Math.max(1, (double) added / least);
         if (growth > MAX_GROWTH) {
             throw wrong(key, "parts that make a text at most " + (int) MAX_GROWTH + " times as long", "more");
         }
-        if (type.equals("Strip") && (part.path("stop").asLong(0) != 0 || part.path("start").asLong(0) > MAX_TEXT)) {
-            throw wrong(key, "start of at most " + MAX_TEXT + " and stop of 0", part.path("stop").asText());
+        if (type.equals("Strip")
+                && (part.path("stop").asLong(0) != 0 || part.path("start").asLong(0) > MAX_TEXT)) {
+            throw wrong(
+                    key,
+                    "start of at most " + MAX_TEXT + " and stop of 0",
+                    part.path("stop").asText());
         }
     }
 
     private InputException wrong(String key, String expected, String found) {
-        return new InputException("%s: key '%s': expected %s, found %s".formatted(file, key, expected, Excerpt.of(found)));
+        return new InputException(
+                "%s: key '%s': expected %s, found %s".formatted(file, key, expected, Excerpt.of(found)));
     }
 
     /** Patterns on which a search takes at most as long as its text, or a little more. */
@@ -242,7 +289,8 @@ final class TokenizerBounds {
                 }
                 int before = loops;
                 loops += loop ? 1 : atom.loops();
-                // Two loops share a text in as many ways as it is long; a third, or what fails after them, tries them all.
+                // Two loops share a text in as many ways as it is long; a third, or what fails after them, tries them
+                // all.
                 if (loops > 2 || before == 2 && !optional || before == 2 && atom.fails() && !optional) {
                     throw wrong("at most two repetitions in an alternative, at its end");
                 }
@@ -290,7 +338,8 @@ final class TokenizerBounds {
             if (c == '[') {
                 set();
             } else if (c == '\\') {
-                boolean property = at + 2 < text.length() && "pPx".indexOf(text.charAt(at + 1)) >= 0 && text.charAt(at + 2) == '{';
+                boolean property =
+                        at + 2 < text.length() && "pPx".indexOf(text.charAt(at + 1)) >= 0 && text.charAt(at + 2) == '{';
                 int end = property ? text.indexOf('}', at) : at + 1;
                 if (end < 0 || end >= text.length()) {
                     throw wrong("something after a backslash");
@@ -328,7 +377,8 @@ final class TokenizerBounds {
         }
 
         private InputException wrong(String expected) {
-            return new InputException("%s: key '%s': expected %s, found %s".formatted(file, key, expected, Excerpt.of(text)));
+            return new InputException(
+                    "%s: key '%s': expected %s, found %s".formatted(file, key, expected, Excerpt.of(text)));
         }
     }
 }

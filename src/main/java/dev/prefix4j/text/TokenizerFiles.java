@@ -39,7 +39,12 @@ final class TokenizerFiles {
 
     /** All that Transformers may read a tokenizer from. */
     private static final List<String> NAMES = List.of(
-            "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+            "tokenizer.json",
+            "vocab.json",
+            "merges.txt",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
             "chat_template.jinja");
 
     private static final String DEFAULT = "<|endoftext|>";
@@ -85,7 +90,8 @@ final class TokenizerFiles {
      */
     static void complete(Path folder, ObjectNode json, boolean fromVocabulary) {
         TokenizerFiles files = new TokenizerFiles(folder);
-        boolean gpt2 = fromVocabulary || files.config.path("tokenizer_class").asText("GPT2Tokenizer").startsWith("GPT2");
+        boolean gpt2 = fromVocabulary
+                || files.config.path("tokenizer_class").asText("GPT2Tokenizer").startsWith("GPT2");
         files.requireFalse("split_special_tokens");
         if (fromVocabulary) { // beside tokenizer.json Transformers drops them
             files.requireFalse("add_bos_token");
@@ -94,7 +100,8 @@ final class TokenizerFiles {
         if (gpt2) {
             files.prefixSpace(json);
         } else if (json.path("post_processor").path("type").asText().equals("TemplateProcessing")) {
-            LOG.warn("{}: its post_processor, with which Transformers adds tokens to a text, is left out",
+            LOG.warn(
+                    "{}: its post_processor, with which Transformers adds tokens to a text, is left out",
                     folder.resolve("tokenizer.json"));
         }
         files.addTokens(json, gpt2);
@@ -128,7 +135,8 @@ final class TokenizerFiles {
             ((ObjectNode) own).put("add_prefix_space", wanted.booleanValue());
         } else if (wanted.booleanValue()) {
             throw new InputException(configFile + ": key 'add_prefix_space': expected a pre_tokenizer of type ByteLevel"
-                    + " in tokenizer.json with it, found " + Excerpt.of(own.path("type").asText("none")));
+                    + " in tokenizer.json with it, found "
+                    + Excerpt.of(own.path("type").asText("none")));
         }
     }
 
@@ -192,7 +200,12 @@ final class TokenizerFiles {
         }
         for (var entry : read("added_tokens.json").properties()) {
             JsonNode content = JsonNodeFactory.instance.textNode(entry.getKey());
-            byId.put(id(folder.resolve("added_tokens.json"), entry.getKey(), entry.getValue().asText()), token(content, isSpecial(entry.getKey())));
+            byId.put(
+                    id(
+                            folder.resolve("added_tokens.json"),
+                            entry.getKey(),
+                            entry.getValue().asText()),
+                    token(content, isSpecial(entry.getKey())));
         }
         return byId.values();
     }

@@ -53,7 +53,8 @@ final class TripleXmlReader {
         Set<String> languages = new TreeSet<>();
         entries.forEach(entry -> entry.texts().forEach(text -> languages.add(text.language())));
         languages.remove("");
-        String wanted = options.language().orElse(languages.size() == 1 ? languages.iterator().next() : ENGLISH);
+        String wanted = options.language()
+                .orElse(languages.size() == 1 ? languages.iterator().next() : ENGLISH);
         if (!languages.isEmpty() && !languages.contains(wanted)) {
             throw new InputException("%s: expected texts in the language %s, found %s (--lang chooses one)"
                     .formatted(name, Excerpt.of(wanted), Excerpt.of(String.join(", ", languages))));
@@ -69,12 +70,14 @@ final class TripleXmlReader {
             }
         }
         if (languages.size() > 1 && options.language().isEmpty()) {
-            options.remarks().accept("%s: texts in %s: %s alone is read (--lang chooses)"
-                    .formatted(name, Excerpt.of(String.join(", ", languages)), wanted));
+            options.remarks()
+                    .accept("%s: texts in %s: %s alone is read (--lang chooses)"
+                            .formatted(name, Excerpt.of(String.join(", ", languages)), wanted));
         }
         if (examples.size() < entries.size()) {
-            options.remarks().accept("%s: %,d entries have no text in %s and are left out"
-                    .formatted(name, entries.size() - examples.size(), wanted));
+            options.remarks()
+                    .accept("%s: %,d entries have no text in %s and are left out"
+                            .formatted(name, entries.size() - examples.size(), wanted));
         }
         return examples;
     }
@@ -95,7 +98,8 @@ final class TripleXmlReader {
             while (examples.size() < options.limit() && xml.hasNext()) {
                 int event = xml.next();
                 if (event == XMLStreamConstants.DTD) {
-                    throw new InputException(location(file, xml) + ": expected no document type declaration, found one");
+                    throw new InputException(
+                            location(file, xml) + ": expected no document type declaration, found one");
                 }
                 if (event == XMLStreamConstants.START_ELEMENT) {
                     if (root && !xml.getLocalName().equals("benchmark")) {
@@ -106,7 +110,10 @@ final class TripleXmlReader {
                     if (xml.getLocalName().equals("entry")) {
                         bounded.restart(location(file, xml));
                         Entry entry = entry(file, xml, options, dart, examples.size());
-                        budget.take(entry.location(), entry.source(), entry.texts().stream().map(Text::text).toList());
+                        budget.take(
+                                entry.location(),
+                                entry.source(),
+                                entry.texts().stream().map(Text::text).toList());
                         examples.add(entry);
                     }
                 }
@@ -120,7 +127,8 @@ final class TripleXmlReader {
             throw new InputException(
                     ("%s:%d: invalid XML: expected well-formed elements, found something else at column %d"
                                     + " (an end without its beginning, a file that is cut off, a bare & or <?)")
-                            .formatted(file, at == null ? 1 : at.getLineNumber(), at == null ? 1 : at.getColumnNumber()),
+                            .formatted(
+                                    file, at == null ? 1 : at.getLineNumber(), at == null ? 1 : at.getColumnNumber()),
                     e);
         }
     }
@@ -166,7 +174,8 @@ final class TripleXmlReader {
         if (triples.isEmpty()) {
             throw new InputException(location + ": expected at least one <mtriple>, found none");
         }
-        String source = dart ? options.layout().dartSource(triples) : options.layout().webNlgSource(triples, index);
+        String source =
+                dart ? options.layout().dartSource(triples) : options.layout().webNlgSource(triples, index);
         return new Entry(source, texts, location);
     }
 

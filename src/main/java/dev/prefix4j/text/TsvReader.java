@@ -25,7 +25,8 @@ final class TsvReader {
             if (columns[0].isBlank() || options.targets() && columns[1].isBlank()) {
                 throw lines.wrong("a source and a target", columns[0].isBlank() ? "no source" : "no target");
             }
-            examples.add(budget.take(new Example(columns[0], options.targets() ? List.of(columns[1]) : List.of(), lines.location())));
+            examples.add(budget.take(
+                    new Example(columns[0], options.targets() ? List.of(columns[1]) : List.of(), lines.location())));
         }
         return examples;
     }

@@ -61,10 +61,18 @@ final class Watched {
             return result.get(limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             stuck = true;
-            throw new InputException("%s: expected the tokenizer's answer within %d s, found none: its rules do not suit the text"
-                    .formatted(what, limit.toSeconds()), e);
+            throw new InputException(
+                    "%s: expected the tokenizer's answer within %d s, found none: its rules do not suit the text"
+                            .formatted(what, limit.toSeconds()),
+                    e);
         } catch (ExecutionException e) {
-            throw new InputException(what + ": the tokenizer fails: " + Excerpt.ofReason(String.valueOf(e.getCause().getMessage()).lines().findFirst().orElse("")), e);
+            throw new InputException(
+                    what + ": the tokenizer fails: "
+                            + Excerpt.ofReason(String.valueOf(e.getCause().getMessage())
+                                    .lines()
+                                    .findFirst()
+                                    .orElse("")),
+                    e);
         } catch (InterruptedException e) {
             stuck = true;
             Thread.currentThread().interrupt();

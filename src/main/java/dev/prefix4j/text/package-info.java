@@ -8,4 +8,3 @@
  * {@code BoundedStream}), and a message quotes them only through {@code Excerpt}.
  */
 package dev.prefix4j.text;
-

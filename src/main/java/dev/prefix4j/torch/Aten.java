@@ -71,7 +71,17 @@ public final class Aten {
 
     /** Schema types that a call converts. {@code OTHER} is known to libtorch only. */
     private enum Kind {
-        TENSOR, INT, FLOAT, BOOL, STRING, SCALAR_TYPE, DEVICE, SCALAR, OPTIONAL, LIST, OTHER
+        TENSOR,
+        INT,
+        FLOAT,
+        BOOL,
+        STRING,
+        SCALAR_TYPE,
+        DEVICE,
+        SCALAR,
+        OPTIONAL,
+        LIST,
+        OTHER
     }
 
     /** A schema type: its kind, the type inside an optional or a list, and its text in the schema. */
@@ -145,7 +155,9 @@ public final class Aten {
                 }
                 FunctionSchema schema = found.schema();
                 this.parameters = parameters(schema.arguments());
-                this.returns = parameters(schema.returns()).stream().map(Parameter::type).toList();
+                this.returns = parameters(schema.returns()).stream()
+                        .map(Parameter::type)
+                        .toList();
                 // Kept for good: operators are never unloaded.
                 this.handle = new OperatorHandle(found);
                 handle.retainReference();
@@ -227,7 +239,11 @@ public final class Aten {
                 if (i >= arguments.length) {
                     if (!parameter.hasDefault()) {
                         throw new IllegalArgumentException("%s: argument %d '%s' (%s) is missing"
-                                .formatted(title(), i, parameter.name(), parameter.type().text()));
+                                .formatted(
+                                        title(),
+                                        i,
+                                        parameter.name(),
+                                        parameter.type().text()));
                     }
                     complete[i] = Default.VALUE;
                     continue;
@@ -235,7 +251,12 @@ public final class Aten {
                 complete[i] = asList(arguments[i]);
                 if (!parameter.type().accepts(complete[i])) {
                     throw new IllegalArgumentException("%s: argument %d '%s': expected %s, got %s"
-                            .formatted(title(), i, parameter.name(), parameter.type().text(), describe(complete[i])));
+                            .formatted(
+                                    title(),
+                                    i,
+                                    parameter.name(),
+                                    parameter.type().text(),
+                                    describe(complete[i])));
                 }
             }
             return complete;
@@ -243,10 +264,11 @@ public final class Aten {
 
         private Object[] callStable(Object[] arguments) {
             try (Arena arena = Arena.ofConfined()) {
-                MemorySegment stack = arena.allocate(
-                        ValueLayout.JAVA_LONG, Math.max(1, Math.max(arguments.length, returns.size())));
+                MemorySegment stack =
+                        arena.allocate(ValueLayout.JAVA_LONG, Math.max(1, Math.max(arguments.length, returns.size())));
                 for (int i = 0; i < arguments.length; i++) {
-                    stack.setAtIndex(ValueLayout.JAVA_LONG, i, toStable(parameters.get(i).type(), arguments[i], arena));
+                    stack.setAtIndex(
+                            ValueLayout.JAVA_LONG, i, toStable(parameters.get(i).type(), arguments[i], arena));
                 }
                 if (!StableAbi.callDispatcher(nativeName, nativeOverload, stack)) {
                     throw refused(arguments);
@@ -269,7 +291,8 @@ public final class Aten {
             } catch (IllegalStateException e) {
                 return e;
             }
-            return new IllegalStateException(title() + " failed once; got " + describe(java.util.Arrays.asList(arguments)));
+            return new IllegalStateException(
+                    title() + " failed once; got " + describe(java.util.Arrays.asList(arguments)));
         }
 
         private Object[] callBoxed(Object[] arguments) {
@@ -282,7 +305,10 @@ public final class Aten {
                     stack.push_back(
                             arguments[i] == Default.VALUE
                                     ? argument.default_value().get()
-                                    : toBoxed(argument.real_type(), parameters.get(i).type(), arguments[i]));
+                                    : toBoxed(
+                                            argument.real_type(),
+                                            parameters.get(i).type(),
+                                            arguments[i]));
                 }
                 try {
                     handle.callBoxed(stack);
@@ -336,7 +362,7 @@ public final class Aten {
             case SCALAR_TYPE -> ((torch.ScalarType) value).value;
             // c10::Device: type in the upper half, index in the lower
             case DEVICE ->
-                    ((long) ((Device) value).type().value << 32) | Integer.toUnsignedLong(((Device) value).index());
+                ((long) ((Device) value).type().value << 32) | Integer.toUnsignedLong(((Device) value).index());
             case OPTIONAL -> value == null ? 0 : StableAbi.newBox(toStable(type.element(), value, arena));
             case LIST -> {
                 List<?> list = (List<?>) value;
@@ -376,15 +402,17 @@ public final class Aten {
             case Tensor tensor -> new IValue(tensor);
             case Boolean bool -> new IValue(bool);
             case Number number when type.kind() == Kind.OPTIONAL -> toBoxed(pointer, type.element(), number);
-            case Number number when type.kind() == Kind.INT || isInteger(number) && type.kind() == Kind.SCALAR ->
-                    new IValue(number.longValue());
+            case Number number
+            when type.kind() == Kind.INT || isInteger(number) && type.kind() == Kind.SCALAR ->
+                new IValue(number.longValue());
             case Number number -> new IValue(number.doubleValue());
             case String string -> new IValue(string);
             case torch.ScalarType scalarType -> new IValue((long) scalarType.value); // an int in IValue, as in JIT
             case Device device -> new IValue(device);
             case IValue given -> given;
             case List<?> list -> {
-                Type.TypePtr inner = type.kind() == Kind.OPTIONAL ? pointer.get().containedType(0) : pointer;
+                Type.TypePtr inner =
+                        type.kind() == Kind.OPTIONAL ? pointer.get().containedType(0) : pointer;
                 ValueType listType = type.kind() == Kind.OPTIONAL ? type.element() : type;
                 Type.TypePtr elementType = inner.get().containedType(0);
                 GenericList boxed = new GenericList(elementType);
@@ -419,7 +447,7 @@ public final class Aten {
             }
             case SCALAR -> value.isInt() ? (Object) value.toInt() : value.isBool() ? value.toBool() : value.toDouble();
             case SCALAR_TYPE, DEVICE, OTHER ->
-                    throw new UnsupportedOperationException("results of type " + type.text() + " are not supported");
+                throw new UnsupportedOperationException("results of type " + type.text() + " are not supported");
         };
     }
 
@@ -427,8 +455,8 @@ public final class Aten {
         return switch (value) {
             case null -> "null";
             case Tensor tensor when tensor.isNull() -> TensorScope.CLOSED;
-            case Tensor tensor -> "Tensor" + java.util.Arrays.toString(tensor.sizes().vec().get()) + ' '
-                    + tensor.scalar_type();
+            case Tensor tensor ->
+                "Tensor" + java.util.Arrays.toString(tensor.sizes().vec().get()) + ' ' + tensor.scalar_type();
             case List<?> list -> list.stream().map(Aten::describe).collect(Collectors.joining(", ", "[", "]"));
             case Number number -> number.getClass().getSimpleName() + ' ' + number;
             default -> value.getClass().getSimpleName();

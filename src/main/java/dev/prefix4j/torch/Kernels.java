@@ -83,8 +83,8 @@ public final class Kernels {
         long name = (long) function("p4j_isa", LONG).invokeExact();
         this.isa = MemorySegment.ofAddress(name).reinterpret(64).getString(0);
         this.quantize = function("p4j_quantize", null, LONG, LONG, LONG, LONG, Q8_ROWS, LONG);
-        this.layerNorm = function(
-                "p4j_layer_norm", null, LONG, LONG, LONG, LONG, FLOAT, LONG, LONG, LONG, Q8_ROWS, LONG, LONG);
+        this.layerNorm =
+                function("p4j_layer_norm", null, LONG, LONG, LONG, LONG, FLOAT, LONG, LONG, LONG, Q8_ROWS, LONG, LONG);
         this.layerNormBackward =
                 function("p4j_layer_norm_backward", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
         this.gelu = function("p4j_gelu", null, LONG, LONG, LONG, LONG, Q8_ROWS, LONG);
@@ -99,16 +99,50 @@ public final class Kernels {
         this.attentionForward = function(
                 "p4j_attention_forward", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
         this.attentionBackward = function(
-                "p4j_attention_backward", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG,
-                LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
+                "p4j_attention_backward",
+                null,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG);
         this.attentionDecode = function(
-                "p4j_attention_decode", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG,
-                LONG, LONG);
-        this.softmaxBlock = function(
-                "p4j_softmax_block", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
+                "p4j_attention_decode",
+                null,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG,
+                LONG);
+        this.softmaxBlock =
+                function("p4j_softmax_block", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
         this.topK = function("p4j_top_k", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
-        this.adamwProduct = function(
-                "p4j_adamw_product", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
+        this.adamwProduct =
+                function("p4j_adamw_product", null, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
     }
 
     private MethodHandle function(String name, MemoryLayout result, MemoryLayout... arguments) {
@@ -117,7 +151,9 @@ public final class Kernels {
         return Linker.nativeLinker()
                 .downcallHandle(
                         address,
-                        result == null ? FunctionDescriptor.ofVoid(arguments) : FunctionDescriptor.of(result, arguments));
+                        result == null
+                                ? FunctionDescriptor.ofVoid(arguments)
+                                : FunctionDescriptor.of(result, arguments));
     }
 
     /**
@@ -156,28 +192,30 @@ public final class Kernels {
             case "", "avx512vnni", "avx512", "avx2", "portable" -> {
                 // These are to be tried.
             }
-            default -> throw new InputException(
-                    VARIABLE + ": expected off, avx512vnni, avx512, avx2 or portable, found '" + wanted + "'");
+            default ->
+                throw new InputException(
+                        VARIABLE + ": expected off, avx512vnni, avx512, avx2 or portable, found '" + wanted + "'");
         }
-        String resource = "/dev/prefix4j/native/" + Loader.getPlatform() + "/"
-                + System.mapLibraryName("prefix4j");
+        String resource = "/dev/prefix4j/native/" + Loader.getPlatform() + "/" + System.mapLibraryName("prefix4j");
         URL url = Kernels.class.getResource(resource);
         if (url == null && !wanted.isEmpty()) {
-            throw new InputException(
-                    VARIABLE + ": '" + wanted + "' is asked for, but the kernels were not built for " + Loader.getPlatform()
-                            + "; install CMake and a C++20 compiler and build again, or unset it");
+            throw new InputException(VARIABLE + ": '" + wanted + "' is asked for, but the kernels were not built for "
+                    + Loader.getPlatform() + "; install CMake and a C++20 compiler and build again, or unset it");
         }
         if (url == null) {
             return new Lookup(Optional.empty(), "the others were not built for " + Loader.getPlatform());
         }
         try {
-            return new Lookup(Optional.of(new Kernels(SymbolLookup.libraryLookup(file(url), Arena.global()), wanted)), "");
+            return new Lookup(
+                    Optional.of(new Kernels(SymbolLookup.libraryLookup(file(url), Arena.global()), wanted)), "");
         } catch (InputException e) {
             throw e;
         } catch (Throwable e) {
             if (!wanted.isEmpty()) {
                 throw new InputException(
-                        VARIABLE + ": '" + wanted + "' is asked for, but the kernels cannot be loaded: " + e.getMessage(), e);
+                        VARIABLE + ": '" + wanted + "' is asked for, but the kernels cannot be loaded: "
+                                + e.getMessage(),
+                        e);
             }
             return new Lookup(Optional.empty(), "the others cannot be loaded: " + e.getMessage());
         }
@@ -212,11 +250,12 @@ public final class Kernels {
             throw new IllegalArgumentException("kernel: got " + TensorScope.CLOSED);
         }
         if (tensor.scalar_type().intern() != type || !tensor.device().is_cpu()) {
-            throw new IllegalArgumentException("kernel: expected " + type + " on the CPU, got "
-                    + tensor.scalar_type() + " on " + tensor.device().str().getString());
+            throw new IllegalArgumentException("kernel: expected " + type + " on the CPU, got " + tensor.scalar_type()
+                    + " on " + tensor.device().str().getString());
         }
         if (tensor.dim() > 0 && tensor.stride(tensor.dim() - 1) != 1 && tensor.size(tensor.dim() - 1) > 1) {
-            throw new IllegalArgumentException("kernel: expected columns side by side, got strides " + tensor.strides());
+            throw new IllegalArgumentException(
+                    "kernel: expected columns side by side, got strides " + tensor.strides());
         }
         Pointer data = tensor.data_ptr();
         return data == null ? 0 : data.address(); // null: no elements
@@ -287,8 +326,17 @@ public final class Kernels {
             Tensor rstd) {
         try (Arena arena = Arena.ofConfined()) {
             layerNorm.invokeExact(
-                    floats(x), ld(x), packed(weight), packed(bias), (float) epsilon, x.size(0), x.size(1), packed(y),
-                    q8(arena, q, scale, sum), packed(mean), packed(rstd));
+                    floats(x),
+                    ld(x),
+                    packed(weight),
+                    packed(bias),
+                    (float) epsilon,
+                    x.size(0),
+                    x.size(1),
+                    packed(y),
+                    q8(arena, q, scale, sum),
+                    packed(mean),
+                    packed(rstd));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -298,7 +346,14 @@ public final class Kernels {
     public void layerNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx) {
         try {
             layerNormBackward.invokeExact(
-                    packed(dy), floats(x), ld(x), packed(weight), packed(mean), packed(rstd), x.size(0), x.size(1),
+                    packed(dy),
+                    floats(x),
+                    ld(x),
+                    packed(weight),
+                    packed(mean),
+                    packed(rstd),
+                    x.size(0),
+                    x.size(1),
                     packed(dx));
         } catch (Throwable e) {
             throw failed(e);
@@ -309,7 +364,11 @@ public final class Kernels {
     public void gelu(Tensor x, Tensor y, Tensor q, Tensor scale, Tensor sum, Tensor slope) {
         try (Arena arena = Arena.ofConfined()) {
             gelu.invokeExact(
-                    packed(x), x.size(0), x.size(1), packed(y), q8(arena, q, scale, sum),
+                    packed(x),
+                    x.size(0),
+                    x.size(1),
+                    packed(y),
+                    q8(arena, q, scale, sum),
                     pointer(slope, torch.ScalarType.Byte));
         } catch (Throwable e) {
             throw failed(e);
@@ -319,8 +378,7 @@ public final class Kernels {
     /** {@code p4j_gelu_backward}: dx may be dy or null, q with scale and sum may be null. */
     public void geluBackward(Tensor dy, Tensor x, Tensor dx, Tensor q, Tensor scale, Tensor sum) {
         try (Arena arena = Arena.ofConfined()) {
-            geluBackward.invokeExact(
-                    packed(dy), packed(x), x.size(0), x.size(1), packed(dx), q8(arena, q, scale, sum));
+            geluBackward.invokeExact(packed(dy), packed(x), x.size(0), x.size(1), packed(dx), q8(arena, q, scale, sum));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -330,7 +388,10 @@ public final class Kernels {
     public void slopeBackward(Tensor dy, Tensor slope, Tensor q, Tensor scale, Tensor sum) {
         try (Arena arena = Arena.ofConfined()) {
             slopeBackward.invokeExact(
-                    packed(dy), pointer(slope, torch.ScalarType.Byte), dy.size(0), dy.size(1),
+                    packed(dy),
+                    pointer(slope, torch.ScalarType.Byte),
+                    dy.size(0),
+                    dy.size(1),
                     q8(arena, q, scale, sum));
         } catch (Throwable e) {
             throw failed(e);
@@ -352,7 +413,11 @@ public final class Kernels {
             Tensor bytes = torch.empty(
                     new long[] {(long) packedBytes.invokeExact(k, m)}, new TensorOptions(torch.ScalarType.Byte), null);
             pack.invokeExact(
-                    weight.data_ptr().address(), weight.stride(0), weight.stride(1), k, m,
+                    weight.data_ptr().address(),
+                    weight.stride(0),
+                    weight.stride(1),
+                    k,
+                    m,
                     bytes.data_ptr().address());
             return bytes;
         } catch (Throwable e) {
@@ -371,7 +436,15 @@ public final class Kernels {
      * @param y rows may lie apart
      */
     public void matmulQ8(
-            Tensor q, Tensor scale, Tensor sum, Tensor weight, long k, long m, long first, Tensor bias, Tensor residual,
+            Tensor q,
+            Tensor scale,
+            Tensor sum,
+            Tensor weight,
+            long k,
+            long m,
+            long first,
+            Tensor bias,
+            Tensor residual,
             Tensor y) {
         if (first % 64 != 0 || first + y.size(1) > m) {
             throw new IllegalArgumentException("kernel: expected outputs from a multiple of 64 on and below " + m
@@ -379,8 +452,18 @@ public final class Kernels {
         }
         try (Arena arena = Arena.ofConfined()) {
             matmulQ8.invokeExact(
-                    q8(arena, q, scale, sum), q.size(0), pointer(weight, torch.ScalarType.Byte), k, m, first, y.size(1),
-                    packed(bias), floats(residual), ld(residual), floats(y), ld(y));
+                    q8(arena, q, scale, sum),
+                    q.size(0),
+                    pointer(weight, torch.ScalarType.Byte),
+                    k,
+                    m,
+                    first,
+                    y.size(1),
+                    packed(bias),
+                    floats(residual),
+                    ld(residual),
+                    floats(y),
+                    ld(y));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -406,13 +489,25 @@ public final class Kernels {
         long strideK = weight.stride(0);
         long strideM = weight.stride(1);
         if (strideK != 1 && strideM != 1 || weight.size(0) != x.size(1) || weight.size(1) != y.size(1)) {
-            throw new IllegalArgumentException("kernel: expected a weight [%d, %d] with contiguous rows or columns, got %s"
-                    .formatted(x.size(1), y.size(1), weight.sizes()));
+            throw new IllegalArgumentException(
+                    "kernel: expected a weight [%d, %d] with contiguous rows or columns, got %s"
+                            .formatted(x.size(1), y.size(1), weight.sizes()));
         }
         try {
             matmulF32.invokeExact(
-                    floats(x), ld(x), x.size(0), floats(strideM == 1 ? weight : weight.t()), strideK, strideM, x.size(1),
-                    y.size(1), packed(bias), floats(residual), ld(residual), floats(y), ld(y));
+                    floats(x),
+                    ld(x),
+                    x.size(0),
+                    floats(strideM == 1 ? weight : weight.t()),
+                    strideK,
+                    strideM,
+                    x.size(1),
+                    y.size(1),
+                    packed(bias),
+                    floats(residual),
+                    ld(residual),
+                    floats(y),
+                    ld(y));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -437,10 +532,25 @@ public final class Kernels {
             struct.setAtIndex(LONG, 2, width);
             struct.setAtIndex(LONG, 3, prefix);
             struct.setAtIndex(LONG, 4, arena.allocateFrom(LONG, offsets).address());
-            struct.setAtIndex(LONG, 5, queryOffsets == null ? 0 : arena.allocateFrom(LONG, queryOffsets).address());
-            struct.setAtIndex(LONG, 6, queryPositions == null ? 0 : arena.allocateFrom(INT, queryPositions).address());
+            struct.setAtIndex(
+                    LONG,
+                    5,
+                    queryOffsets == null
+                            ? 0
+                            : arena.allocateFrom(LONG, queryOffsets).address());
+            struct.setAtIndex(
+                    LONG,
+                    6,
+                    queryPositions == null
+                            ? 0
+                            : arena.allocateFrom(INT, queryPositions).address());
             struct.set(FLOAT, 56, (float) scale);
-            struct.setAtIndex(LONG, 8, prefixFrom == null ? 0 : arena.allocateFrom(LONG, prefixFrom).address());
+            struct.setAtIndex(
+                    LONG,
+                    8,
+                    prefixFrom == null
+                            ? 0
+                            : arena.allocateFrom(LONG, prefixFrom).address());
             return struct;
         }
     }
@@ -452,8 +562,18 @@ public final class Kernels {
         requireSameRows(prefixK, prefixV);
         try (Arena arena = Arena.ofConfined()) {
             attentionForward.invokeExact(
-                    how.struct(arena, q.size(1) / how.heads(), prefixK.size(0)).address(), floats(q), ld(q), floats(k),
-                    floats(v), ld(k), floats(prefixK), floats(prefixV), ld(prefixK), floats(y), ld(y), packed(lse));
+                    how.struct(arena, q.size(1) / how.heads(), prefixK.size(0)).address(),
+                    floats(q),
+                    ld(q),
+                    floats(k),
+                    floats(v),
+                    ld(k),
+                    floats(prefixK),
+                    floats(prefixV),
+                    ld(prefixK),
+                    floats(y),
+                    ld(y),
+                    packed(lse));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -482,9 +602,25 @@ public final class Kernels {
         requireSameRows(prefixV, dPrefixV);
         try (Arena arena = Arena.ofConfined()) {
             attentionBackward.invokeExact(
-                    how.struct(arena, q.size(1) / how.heads(), prefixK.size(0)).address(), floats(dy), floats(y), ld(y),
-                    packed(lse), floats(q), ld(q), floats(k), floats(v), ld(k), floats(prefixK), floats(prefixV),
-                    ld(prefixK), floats(dq), ld(dq), floats(dk), floats(dv), ld(dk), floats(dPrefixK),
+                    how.struct(arena, q.size(1) / how.heads(), prefixK.size(0)).address(),
+                    floats(dy),
+                    floats(y),
+                    ld(y),
+                    packed(lse),
+                    floats(q),
+                    ld(q),
+                    floats(k),
+                    floats(v),
+                    ld(k),
+                    floats(prefixK),
+                    floats(prefixV),
+                    ld(prefixK),
+                    floats(dq),
+                    ld(dq),
+                    floats(dk),
+                    floats(dv),
+                    ld(dk),
+                    floats(dPrefixK),
                     floats(dPrefixV));
         } catch (Throwable e) {
             throw failed(e);
@@ -548,9 +684,21 @@ public final class Kernels {
         requireSameRows(k, v);
         try (Arena arena = Arena.ofConfined()) {
             attentionDecode.invokeExact(
-                    how.struct(arena, q.size(1) / how.heads(), prefixK.size(0), k.stride(0)).address(), floats(q),
-                    ld(q), floats(prefixK), floats(prefixV), ld(prefixK), floats(promptK), floats(promptV),
-                    ld(promptK), floats(k), floats(v), k.stride(1), floats(y), ld(y));
+                    how.struct(arena, q.size(1) / how.heads(), prefixK.size(0), k.stride(0))
+                            .address(),
+                    floats(q),
+                    ld(q),
+                    floats(prefixK),
+                    floats(prefixV),
+                    ld(prefixK),
+                    floats(promptK),
+                    floats(promptV),
+                    ld(promptK),
+                    floats(k),
+                    floats(v),
+                    k.stride(1),
+                    floats(y),
+                    ld(y));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -570,8 +718,16 @@ public final class Kernels {
             Tensor z, long first, Tensor targets, Tensor top, Tensor sum, Tensor ofTarget, Tensor mean) {
         try {
             softmaxBlock.invokeExact(
-                    floats(z), ld(z), z.size(0), z.size(1), first, pointer(targets, torch.ScalarType.Long), packed(top),
-                    pointer(sum, torch.ScalarType.Double), packed(ofTarget), packed(mean),
+                    floats(z),
+                    ld(z),
+                    z.size(0),
+                    z.size(1),
+                    first,
+                    pointer(targets, torch.ScalarType.Long),
+                    packed(top),
+                    pointer(sum, torch.ScalarType.Double),
+                    packed(ofTarget),
+                    packed(mean),
                     mean == null ? 0 : mean.size(1));
         } catch (Throwable e) {
             throw failed(e);
@@ -582,7 +738,12 @@ public final class Kernels {
     public void topK(Tensor logits, Tensor values, Tensor indices) {
         try {
             topK.invokeExact(
-                    floats(logits), ld(logits), logits.size(0), logits.size(1), values.size(1), packed(values),
+                    floats(logits),
+                    ld(logits),
+                    logits.size(0),
+                    logits.size(1),
+                    values.size(1),
+                    packed(values),
                     pointer(indices, torch.ScalarType.Long));
         } catch (Throwable e) {
             throw failed(e);
@@ -615,8 +776,17 @@ public final class Kernels {
         }
         try (Arena arena = Arena.ofConfined()) {
             adamwProduct.invokeExact(
-                    how.struct(arena).address(), packed(parameter), packed(mean), packed(square), parameter.size(0),
-                    parameter.size(1), floats(left), ld(left), floats(right), ld(right), left.size(0));
+                    how.struct(arena).address(),
+                    packed(parameter),
+                    packed(mean),
+                    packed(square),
+                    parameter.size(0),
+                    parameter.size(1),
+                    floats(left),
+                    ld(left),
+                    floats(right),
+                    ld(right),
+                    left.size(0));
         } catch (Throwable e) {
             throw failed(e);
         }

@@ -54,8 +54,8 @@ final class Libc {
                     ValueLayout.JAVA_INT,
                     ValueLayout.JAVA_INT,
                     ValueLayout.JAVA_LONG));
-    private static final Optional<MethodHandle> MUNMAP = function(
-            "munmap", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
+    private static final Optional<MethodHandle> MUNMAP =
+            function("munmap", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
 
     // bits/mman-linux.h and Documentation/admin-guide/mm/pagemap.rst
     private static final int MADV_DONTNEED = 4;

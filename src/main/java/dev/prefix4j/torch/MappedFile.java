@@ -90,8 +90,7 @@ final class MappedFile implements AutoCloseable {
      */
     Tensor tensor(long offset, long[] shape, torch.ScalarType type) {
         owners.incrementAndGet();
-        return torch.from_blob(
-                new Address(bytes.address() + offset), shape, STORAGE_FREED, new TensorOptions(type));
+        return torch.from_blob(new Address(bytes.address() + offset), shape, STORAGE_FREED, new TensorOptions(type));
     }
 
     /**

@@ -298,7 +298,9 @@ public final class Safetensors implements AutoCloseable {
             }
             if (dtype == null || shape == null || offsets == null) {
                 throw wrong(
-                        name, "dtype, shape and data_offsets", dtype == null ? "no dtype" : shape == null ? "no shape" : "no data_offsets");
+                        name,
+                        "dtype, shape and data_offsets",
+                        dtype == null ? "no dtype" : shape == null ? "no shape" : "no data_offsets");
             }
             long begin = offsets.get(0);
             long end = offsets.get(1);
@@ -354,7 +356,9 @@ public final class Safetensors implements AutoCloseable {
             long position = 0;
             for (TensorInfo tensor : byPlace) {
                 if (tensor.begin() != position) {
-                    throw wrong(tensor.name() + ".data_offsets", "to begin at byte " + position + " (no gap, no overlap)",
+                    throw wrong(
+                            tensor.name() + ".data_offsets",
+                            "to begin at byte " + position + " (no gap, no overlap)",
                             tensor.begin());
                 }
                 position = tensor.end();

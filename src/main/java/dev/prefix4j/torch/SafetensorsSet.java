@@ -57,9 +57,11 @@ public final class SafetensorsSet implements AutoCloseable {
     }
 
     private void openShards(Path folder, Path index) {
-        JsonNode weightMap = JsonFile.readObject(index, "an index of shards", MAX_INDEX_BYTES).path("weight_map");
+        JsonNode weightMap = JsonFile.readObject(index, "an index of shards", MAX_INDEX_BYTES)
+                .path("weight_map");
         if (!weightMap.isObject() || weightMap.isEmpty()) {
-            throw new InputException(index + ": key 'weight_map': expected an object that names a file for each tensor");
+            throw new InputException(
+                    index + ": key 'weight_map': expected an object that names a file for each tensor");
         }
         for (var entry : weightMap.properties()) {
             String tensor = entry.getKey();

@@ -42,7 +42,9 @@ public final class SafetensorsWriter {
             entries.add(new Entry(name, tensor, dtype, tensor.numel() * dtype.bytes()));
         });
         // The order of the reference implementation: wide types first, so that all are aligned.
-        entries.sort(Comparator.comparingInt((Entry e) -> e.dtype().bytes()).reversed().thenComparing(Entry::name));
+        entries.sort(Comparator.comparingInt((Entry e) -> e.dtype().bytes())
+                .reversed()
+                .thenComparing(Entry::name));
         byte[] header = header(entries, metadata);
         AtomicFile.write(file, out -> {
             out.write(ByteBuffer.allocate(8)

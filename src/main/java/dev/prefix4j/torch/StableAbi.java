@@ -26,8 +26,8 @@ final class StableAbi {
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
 
-    private static final SymbolLookup LIBTORCH =
-            SymbolLookup.libraryLookup(library("torch_cpu"), Arena.global()).or(Linker.nativeLinker().defaultLookup());
+    private static final SymbolLookup LIBTORCH = SymbolLookup.libraryLookup(library("torch_cpu"), Arena.global())
+            .or(Linker.nativeLinker().defaultLookup());
     private static final MethodHandle CALL_DISPATCHER =
             function("torch_call_dispatcher", INT, ADDRESS, ADDRESS, ADDRESS, LONG);
     private static final MethodHandle NEW_TENSOR_HANDLE = function("aoti_torch_new_tensor_handle", INT, LONG, ADDRESS);
@@ -73,8 +73,8 @@ final class StableAbi {
     private static MethodHandle function(
             SymbolLookup library, String name, MemoryLayout result, MemoryLayout... arguments) {
         MemorySegment address = library.find(name)
-                .orElseThrow(() -> new IllegalStateException("the loaded libtorch has no function " + name
-                        + "; prefix4j needs libtorch 2.10 or newer"));
+                .orElseThrow(() -> new IllegalStateException(
+                        "the loaded libtorch has no function " + name + "; prefix4j needs libtorch 2.10 or newer"));
         FunctionDescriptor type =
                 result == null ? FunctionDescriptor.ofVoid(arguments) : FunctionDescriptor.of(result, arguments);
         return Linker.nativeLinker().downcallHandle(address, type);
@@ -147,7 +147,9 @@ final class StableAbi {
             check("torch_string_length", (int) STRING_LENGTH.invokeExact(handle, out));
             long length = out.get(LONG, 0);
             check("torch_string_c_str", (int) STRING_C_STR.invokeExact(handle, out));
-            byte[] utf8 = MemorySegment.ofAddress(out.get(LONG, 0)).reinterpret(length).toArray(ValueLayout.JAVA_BYTE);
+            byte[] utf8 = MemorySegment.ofAddress(out.get(LONG, 0))
+                    .reinterpret(length)
+                    .toArray(ValueLayout.JAVA_BYTE);
             check("torch_delete_string", (int) DELETE_STRING.invokeExact(handle));
             return new String(utf8, StandardCharsets.UTF_8);
         } catch (Throwable e) {

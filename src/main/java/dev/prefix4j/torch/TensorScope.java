@@ -22,7 +22,9 @@ import org.bytedeco.javacpp.PointerScope;
  */
 public final class TensorScope implements AutoCloseable {
     /** What a tensor without an object behind it is called in messages. */
-    static final String CLOSED = "a closed tensor: its TensorScope has ended, or it was closed itself; keep() lets a tensor outlive its scope";
+    static final String CLOSED =
+            "a closed tensor: its TensorScope has ended, or it was closed itself; keep() lets a tensor outlive its"
+                    + " scope";
 
     private final PointerScope outer = enclosing();
     private final PointerScope scope = new PointerScope();

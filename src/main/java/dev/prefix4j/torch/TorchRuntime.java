@@ -140,7 +140,8 @@ public final class TorchRuntime {
         private static int parse(String variable, String value) {
             String first = value.split(",", 2)[0].strip();
             if (!first.matches("[1-9][0-9]{0,4}")) {
-                throw new InputException("environment variable " + variable + ": expected a number of threads, found '" + value + "'");
+                throw new InputException(
+                        "environment variable " + variable + ": expected a number of threads, found '" + value + "'");
             }
             return Integer.parseInt(first);
         }
@@ -150,7 +151,8 @@ public final class TorchRuntime {
         this.loadedByOthers = Loader.getLoadedLibraries().keySet().stream().anyMatch(name -> name.contains("torch"));
         this.settled = ProcessSettings.allowed();
         this.blas = settled ? choose(options.blas()) : given(options.blas());
-        this.threads = Threads.choose(options.threads(), System.getenv(), Runtime.getRuntime().availableProcessors());
+        this.threads = Threads.choose(
+                options.threads(), System.getenv(), Runtime.getRuntime().availableProcessors());
         this.keepsFreedMemory = settled && settle(options);
         try {
             FirstStart.load(cache(), unpackedName(), TorchRuntime::unpack);
@@ -158,8 +160,10 @@ public final class TorchRuntime {
                 torch.initLogging(); // reads the level
             }
         } catch (LinkageError e) {
-            throw new InputException("libtorch cannot be loaded on " + Loader.getPlatform()
-                    + ": is the native library of this platform on the class path? (" + e.getMessage() + ")", e);
+            throw new InputException(
+                    "libtorch cannot be loaded on " + Loader.getPlatform()
+                            + ": is the native library of this platform on the class path? (" + e.getMessage() + ")",
+                    e);
         }
     }
 
@@ -198,8 +202,10 @@ public final class TorchRuntime {
         try {
             return Loader.getCacheDir().toPath();
         } catch (IOException e) {
-            throw new InputException("native libraries cannot be unpacked: no folder can be written; set the system property"
-                    + " org.bytedeco.javacpp.cachedir (" + e.getMessage() + ")", e);
+            throw new InputException(
+                    "native libraries cannot be unpacked: no folder can be written; set the system property"
+                            + " org.bytedeco.javacpp.cachedir (" + e.getMessage() + ")",
+                    e);
         }
     }
 
@@ -207,24 +213,32 @@ public final class TorchRuntime {
     private static String unpackedName() {
         StringBuilder sources = new StringBuilder(System.getProperty(OPENBLAS_LOAD, ""));
         for (String library : List.of("pytorch", "openblas", "mkl", "javacpp")) {
-            Optional.ofNullable(resource("org/bytedeco/" + library + "/" + Loader.getPlatform() + "/")).ifPresent(url -> {
-                sources.append('\n').append(url);
-                try {
-                    if (url.openConnection() instanceof JarURLConnection jar) {
-                        File file = new File(jar.getJarFileURL().getPath());
-                        sources.append(' ').append(file.length()).append(' ').append(file.lastModified());
-                    }
-                } catch (IOException e) {
-                    LOG.debug("{}: {}", url, e.toString());
-                }
-            });
+            Optional.ofNullable(resource("org/bytedeco/" + library + "/" + Loader.getPlatform() + "/"))
+                    .ifPresent(url -> {
+                        sources.append('\n').append(url);
+                        try {
+                            if (url.openConnection() instanceof JarURLConnection jar) {
+                                File file = new File(jar.getJarFileURL().getPath());
+                                sources.append(' ')
+                                        .append(file.length())
+                                        .append(' ')
+                                        .append(file.lastModified());
+                            }
+                        } catch (IOException e) {
+                            LOG.debug("{}: {}", url, e.toString());
+                        }
+                    });
         }
-        return UUID.nameUUIDFromBytes(sources.toString().getBytes(StandardCharsets.UTF_8)).toString();
+        return UUID.nameUUIDFromBytes(sources.toString().getBytes(StandardCharsets.UTF_8))
+                .toString();
     }
 
     private static Collection<Path> unpack() {
         Loader.load(torch.class);
-        return Loader.getLoadedLibraries().values().stream().map(Path::of).filter(Path::isAbsolute).toList();
+        return Loader.getLoadedLibraries().values().stream()
+                .map(Path::of)
+                .filter(Path::isAbsolute)
+                .toList();
     }
 
     /**
@@ -254,9 +268,10 @@ public final class TorchRuntime {
     private static Blas given(Blas wanted) {
         Blas given = System.getProperty(OPENBLAS_LOAD, "").equals("mkl") ? Blas.MKL : Blas.OPENBLAS;
         if (wanted != Blas.AUTO && wanted != given) {
-            throw new InputException("BLAS '" + wanted.name().toLowerCase(Locale.ROOT) + "': " + ProcessSettings.PROPERTY
-                    + " is off, and the system property " + OPENBLAS_LOAD + " chooses "
-                    + given.name().toLowerCase(Locale.ROOT));
+            throw new InputException(
+                    "BLAS '" + wanted.name().toLowerCase(Locale.ROOT) + "': " + ProcessSettings.PROPERTY
+                            + " is off, and the system property " + OPENBLAS_LOAD + " chooses "
+                            + given.name().toLowerCase(Locale.ROOT));
         }
         return given;
     }
@@ -309,17 +324,20 @@ public final class TorchRuntime {
     public Map<String, String> describe() {
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("libtorch", StableAbi.libtorchVersion() + (torch.hasCUDA() ? " with CUDA" : " for CPUs"));
-        facts.put("blas", switch (blas) {
-            case MKL -> "MKL, on libtorch's OpenMP threads";
-            case OPENBLAS -> "OpenBLAS, on its own threads" + (settled ? "; OpenMP waits passively" : "");
-            case AUTO -> throw new AssertionError(blas);
-        });
+        facts.put(
+                "blas",
+                switch (blas) {
+                    case MKL -> "MKL, on libtorch's OpenMP threads";
+                    case OPENBLAS -> "OpenBLAS, on its own threads" + (settled ? "; OpenMP waits passively" : "");
+                    case AUTO -> throw new AssertionError(blas);
+                });
         facts.put("threads", threads() + ", " + (threads() == threads.count() ? threads.from() : "as others have set"));
         facts.put("openmp", waiting());
         facts.put("allocator", keepsFreedMemory ? "keeps freed memory" : "as the C library has it");
         facts.put("kernels", Kernels.describe());
         if (loadedByOthers) {
-            facts.put("warning", "libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");
+            facts.put(
+                    "warning", "libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");
         }
         return facts;
     }
@@ -403,8 +421,9 @@ public final class TorchRuntime {
                 case "highest" -> HIGHEST;
                 case "high" -> HIGH;
                 case "medium" -> MEDIUM;
-                default -> throw new InputException(
-                        "matmul precision: expected highest, high or medium, found '" + name + "'");
+                default ->
+                    throw new InputException(
+                            "matmul precision: expected highest, high or medium, found '" + name + "'");
             };
         }
     }

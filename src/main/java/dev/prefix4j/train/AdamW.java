@@ -75,7 +75,8 @@ public final class AdamW {
             List<Tensor> dense = new ArrayList<>(); // null: done by our kernel
             for (int i = 0; i < names.size(); i++) {
                 Gradient gradient = gradients.get(names.get(i));
-                boolean ours = gradient instanceof Gradient.Product product && stepWithoutGradient(i, learningRate, product);
+                boolean ours =
+                        gradient instanceof Gradient.Product product && stepWithoutGradient(i, learningRate, product);
                 dense.add(ours ? null : gradient.dense());
             }
             step(learningRate, dense);
@@ -92,14 +93,25 @@ public final class AdamW {
         kernels.get()
                 .adamwProduct(
                         new Kernels.AdamW(
-                                learningRate, BETA1, beta2, EPSILON, weightDecay, Math.round(steps.get(i).item_double())),
-                        parameters.get(i), means.get(i), squares.get(i), gradient.left(), gradient.right());
+                                learningRate,
+                                BETA1,
+                                beta2,
+                                EPSILON,
+                                weightDecay,
+                                Math.round(steps.get(i).item_double())),
+                        parameters.get(i),
+                        means.get(i),
+                        squares.get(i),
+                        gradient.left(),
+                        gradient.right());
         return true;
     }
 
     /** @param gradients in the order of the parameters; null: not this one */
     private void step(double learningRate, List<Tensor> gradients) {
-        int[] which = IntStream.range(0, gradients.size()).filter(i -> gradients.get(i) != null).toArray();
+        int[] which = IntStream.range(0, gradients.size())
+                .filter(i -> gradients.get(i) != null)
+                .toArray();
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             for (int i : which) {

@@ -23,7 +23,9 @@ final class Batches {
     private List<List<Sequence>> current = List.of();
 
     private enum Order {
-        AS_GIVEN, SHUFFLED, SHUFFLED_BY_LENGTH
+        AS_GIVEN,
+        SHUFFLED,
+        SHUFFLED_BY_LENGTH
     }
 
     private Batches(List<Sequence> sequences, int batchSize, long seed, Order order) {

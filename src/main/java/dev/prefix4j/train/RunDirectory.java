@@ -111,7 +111,9 @@ public final class RunDirectory implements AutoCloseable {
         try (Stream<Path> files = Files.list(folder)) {
             if (files.anyMatch(file -> !file.getFileName().toString().equals(LOCK))) {
                 throw new InputException(folder + ": expected a new or empty folder, found "
-                        + (Files.exists(folder.resolve(CONFIG)) ? "a run: go on with " + resume + ", or choose" : "files: choose")
+                        + (Files.exists(folder.resolve(CONFIG))
+                                ? "a run: go on with " + resume + ", or choose"
+                                : "files: choose")
                         + " another --out");
             }
         } catch (java.nio.file.NotDirectoryException e) {
@@ -185,7 +187,8 @@ public final class RunDirectory implements AutoCloseable {
 
     /** What a killed process was writing; only its own folders, and only while the lock is held. */
     private static void removeUnfinishedWrites(Path folder) throws IOException {
-        for (Path place : List.of(folder, folder.resolve("state"), folder.resolve("adapter"), folder.resolve("model"))) {
+        for (Path place :
+                List.of(folder, folder.resolve("state"), folder.resolve("adapter"), folder.resolve("model"))) {
             if (!Files.isDirectory(place)) {
                 continue;
             }
@@ -255,7 +258,8 @@ public final class RunDirectory implements AutoCloseable {
                 Files.delete(folder);
             }
         } catch (IOException e) {
-            // somebody else's file is in it, or the disk fails: what is left does no harm, and the run's own error matters more
+            // somebody else's file is in it, or the disk fails: what is left does no harm, and the run's own error
+            // matters more
         } finally {
             close();
         }
@@ -264,7 +268,8 @@ public final class RunDirectory implements AutoCloseable {
     /** The error for a state whose progress does not say how far it is. */
     public InputException damagedProgress() {
         return new InputException(folder.resolve(STATE)
-                + ": expected how far the run is, in its metadata, found other values: the state is damaged; begin anew with another --out");
+                + ": expected how far the run is, in its metadata, found other values: the state is damaged;"
+                + " begin anew with another --out");
     }
 
     /** Where the prefix goes. */
@@ -304,11 +309,14 @@ public final class RunDirectory implements AutoCloseable {
                 NoGradGuard _ = new NoGradGuard();
                 Safetensors saved = Safetensors.open(file)) {
             if (!saved.names().equals(tensors.keySet())) {
-                throw new InputException("%s: expected the tensors %s, found %s"
-                        .formatted(file, tensors.keySet(), saved.names()));
+                throw new InputException(
+                        "%s: expected the tensors %s, found %s".formatted(file, tensors.keySet(), saved.names()));
             }
             for (var entry : tensors.entrySet()) {
-                List<Long> expected = Arrays.stream(entry.getValue().sizes().vec().get()).boxed().toList();
+                List<Long> expected = Arrays.stream(
+                                entry.getValue().sizes().vec().get())
+                        .boxed()
+                        .toList();
                 List<Long> found = saved.info(entry.getKey()).shape();
                 if (!found.equals(expected)) {
                     throw new InputException("%s: tensor '%s': expected shape %s, found %s"

@@ -73,9 +73,10 @@ public record TrainConfig(
 
     private static void within(String name, double value, double least, double most) {
         if (!(value >= least && value <= most)) { // NaN too
-            throw new InputException(most == Double.MAX_VALUE
-                    ? "%s must be at least %s, was %s".formatted(name, least, value)
-                    : "%s must be between %s and %s, was %s".formatted(name, least, most, value));
+            throw new InputException(
+                    most == Double.MAX_VALUE
+                            ? "%s must be at least %s, was %s".formatted(name, least, value)
+                            : "%s must be between %s and %s, was %s".formatted(name, least, most, value));
         }
     }
 

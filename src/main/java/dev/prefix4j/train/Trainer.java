@@ -153,8 +153,8 @@ public final class Trainer {
                 look(listener, sampler, stop);
                 stopped = stop.getAsBoolean();
                 try (TensorScope _ = new TensorScope()) {
-                        save(state); // otherwise the run's scope would hold what each save made
-                    }
+                    save(state); // otherwise the run's scope would hold what each save made
+                }
             }
             while (step < total && !stoppedEarly && !stopped) {
                 takeStep(optimizer, listener);
