@@ -56,9 +56,8 @@ class ComingFromPeftTest {
             Freezer freezer =
                     (base, changes) -> new FrozenGpt2(base, changes, FrozenGpt2.Options.of(base, Precision.FP32));
             Tuner tuner = method.tuner(model, freezer);
-            TrainConfig config = new TrainConfig(
-                    0, 5, 10, 1, false, 8e-5, 0, 0, 1, false, 0, 0, 0, 0, 100,
-                    101); // 5 epochs, batches of 10, learning rate 8e-5
+            // 5 epochs, batches of 10, learning rate 8e-5
+            TrainConfig config = new TrainConfig(0, 5, 10, 1, false, 8e-5, 0, 0, 1, false, 0, 0, 0, 0, 100, 101);
             try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
                 Runnable saver =
                         () -> AdapterFolder.save(method, tuner.stored(), shape, adapter, "gpt2", Optional.empty());
