@@ -159,6 +159,9 @@ void matmul_f32(int64_t k, int64_t m) {
   const Floats w = numbers(matrices * k * m), bias = numbers(m);
   int64_t turn = 0;
   const auto next = [&] { return w.data() + turn++ % matrices * k * m; };
+  const int64_t floats = p4j_packed_floats(k, m);
+  float* packed = static_cast<float*>(aligned_alloc(64, at((matrices * floats * 4 + 63) / 64 * 64)));
+  for (int64_t i = 0; i < matrices; ++i) p4j_pack_f32(w.data() + i * k * m, m, 1, k, m, packed + i * floats);
   for (int64_t n : {1, 8, 20, 64, 350, 700}) {
     const Floats x = numbers(n * k), dy = numbers(n * m);
     Floats y(at(n * m)), dx(at(n * k));
@@ -166,9 +169,15 @@ void matmul_f32(int64_t k, int64_t m) {
     const double operations = 2.0 * static_cast<double>(n * k * m);
     measure("matmul_f32 " + size, operations, "GFLOP/s",
             [&] { p4j_matmul_f32(x.data(), k, n, next(), m, 1, k, m, bias.data(), nullptr, 0, y.data(), m); });
+    if (n <= 64) {
+      measure("matmul_packed_f32 " + size, operations, "GFLOP/s", [&] {
+        p4j_matmul_packed_f32(x.data(), k, n, packed + turn++ % matrices * floats, k, 0, m, bias.data(), nullptr, 0, y.data(), m);
+      });
+    }
     measure("matmul_f32 back " + size, operations, "GFLOP/s",
             [&] { p4j_matmul_f32(dy.data(), m, n, next(), 1, m, m, k, nullptr, nullptr, 0, dx.data(), k); });
   }
+  free(packed);
 }
 
 void rows() {
@@ -193,42 +202,55 @@ void rows() {
 
 void attention() {
   const int64_t H = 12, D = 64, E = H * D, P = 100, T = 60, B = 10, n = B * T;
-  std::vector<int64_t> offsets;
-  for (int64_t b = 0; b <= B; ++b) offsets.push_back(b * T);
-  const p4j_attention how = {B, H, D, P, offsets.data(), nullptr, nullptr, 0.125f, nullptr};
-  const Floats qkv = numbers(n * 3 * E), pk = numbers(P * E), pv = numbers(P * E), dy = numbers(n * E);
-  Floats y(at(n * E)), lse(at(n * H)), d(at(n * 3 * E)), dpk(at(P * E)), dpv(at(P * E));
-  const float *q = qkv.data(), *k = q + E, *v = k + E;
+  const Floats qkv = numbers(n * 3 * E), prefix = numbers(P * 2 * E), dy = numbers(n * E);
+  Floats y(at(n * E)), lse(at(n * H)), d(at(n * 3 * E)), dprefix(at(P * 2 * E));
+  const float* q = qkv.data();
+  std::vector<int64_t> offsets = {0}, soffsets = {0}, order, goffsets = {0};
+  std::vector<p4j_segment> segments;
+  for (int64_t b = 0; b < B; ++b) {
+    const float* k = q + b * T * 3 * E + E;
+    float* dk = d.data() + b * T * 3 * E + E;
+    segments.push_back({prefix.data(), prefix.data() + E, 2 * E, P, 0, 0, nullptr, dprefix.data(), dprefix.data() + E, 2 * E});
+    segments.push_back({k, k + E, 3 * E, T, 0, 0, nullptr, dk, dk + E, 3 * E});
+    offsets.push_back((b + 1) * T);
+    soffsets.push_back((b + 1) * 2);
+    order.push_back(b);
+  }
+  for (int64_t group = 1; group <= 3; ++group) goffsets.push_back(B * group / 3);
+  const p4j_attention how = {B, H, H, D, 0, 0, offsets.data(), nullptr, soffsets.data(), segments.data(), 1, 0.125f};
+  const p4j_groups groups = {3, goffsets.data(), order.data()};
   const double forward = 4.0 * static_cast<double>(n * E * (P + T / 2));
-  measure("attention_forward 10 x 60, P 100", forward, "GOP/s", [&] {
-    p4j_attention_forward(&how, q, 3 * E, k, v, 3 * E, pk.data(), pv.data(), E, y.data(), E, lse.data());
-  });
-  const auto backward = [&](float* dq, float* dk, float* dv) {
-    p4j_attention_backward(&how, dy.data(), y.data(), E, lse.data(), q, 3 * E, k, v, 3 * E, pk.data(), pv.data(), E, dq, 3 * E,
-                           dk, dv, 3 * E, dpk.data(), dpv.data());
+  measure("attention_forward 10 x 60, P 100", forward, "GOP/s",
+          [&] { p4j_attention_forward(&how, q, 3 * E, y.data(), E, lse.data()); });
+  const auto backward = [&](float* dq) {
+    p4j_attention_backward(&how, &groups, dy.data(), y.data(), E, lse.data(), q, 3 * E, dq, 3 * E);
   };
-  measure("attention_backward 10 x 60, P 100", 2.5 * forward, "GOP/s",
-          [&] { backward(d.data(), d.data() + E, d.data() + 2 * E); });
-  measure("attention_backward of the prefix", 0, "", [&] { backward(nullptr, nullptr, nullptr); });
+  measure("attention_backward 10 x 60, P 100", 2.5 * forward, "GOP/s", [&] { backward(d.data()); });
+  for (int64_t b = 0; b < B; ++b) segments[at(2 * b + 1)].dk = nullptr;
+  measure("attention_backward of the prefix", 0, "", [&] { backward(nullptr); });
 }
 
+// Four prompts with five beams each: a prefix, pages of 16 tokens that beams share, and pages of their own.
 void decode() {
-  const int64_t inputs = 4, beams = 5, R = inputs * beams, H = 12, D = 64, E = H * D, P = 100, T = 40, G = 20;
-  std::vector<int64_t> offsets;
-  for (int64_t i = 0; i <= inputs; ++i) offsets.push_back(i * T);
-  std::vector<int32_t> input, beam;
-  for (int64_t r = 0; r < R; ++r) {
-    input.push_back(static_cast<int32_t>(r / beams));
-    for (int64_t t = 0; t < G; ++t) beam.push_back(static_cast<int32_t>(r / beams * beams + (r + t) % beams));
-  }
-  const p4j_decode how = {R, H, D, P, G, offsets.data(), input.data(), beam.data(), G, R * E, 0.125f};
-  const Floats q = numbers(R * E), pk = numbers(P * E), pv = numbers(P * E), ik = numbers(inputs * T * E),
-               iv = numbers(inputs * T * E), k = numbers(G * R * E), v = numbers(G * R * E);
+  const int64_t inputs = 4, beams = 5, R = inputs * beams, H = 12, D = 64, E = H * D, P = 100, T = 40, G = 20, page = 16;
+  const Floats q = numbers(R * E), prefix = numbers(P * 2 * E), prompts = numbers(inputs * T * 2 * E),
+               generated = numbers(R * G * 2 * E);
   Floats y(at(R * E));
-  measure("attention_decode 4 x 5, P 100", 4.0 * static_cast<double>(R * E * (P + T + G)), "GOP/s", [&] {
-    p4j_attention_decode(&how, q.data(), E, pk.data(), pv.data(), E, ik.data(), iv.data(), E, k.data(), v.data(), E, y.data(),
-                         E);
-  });
+  std::vector<int64_t> soffsets = {0};
+  std::vector<p4j_segment> segments;
+  for (int64_t r = 0; r < R; ++r) {
+    const auto add = [&](const float* k, int64_t length, int64_t most) {
+      for (int64_t j = 0; j < length; j += most)
+        segments.push_back({k + j * 2 * E, k + j * 2 * E + E, 2 * E, std::min(most, length - j), 0, 0, nullptr, nullptr, nullptr, 0});
+    };
+    add(prefix.data(), P, P);
+    add(prompts.data() + r / beams * T * 2 * E, T, page);
+    add(generated.data() + r * G * 2 * E, G, page);
+    soffsets.push_back(static_cast<int64_t>(segments.size()));
+  }
+  const p4j_attention how = {R, H, H, D, 0, 0, nullptr, nullptr, soffsets.data(), segments.data(), 0, 0.125f};
+  measure("attention_decode 4 x 5, P 100", 4.0 * static_cast<double>(R * E * (P + T + G)), "GOP/s",
+          [&] { p4j_attention_decode(&how, q.data(), E, y.data(), E); });
 }
 
 void vocabulary() {

@@ -1,11 +1,11 @@
-// Kernels of prefix4j: what a frozen GPT-2 and its prefix need and libtorch has not.
+// Kernels of prefix4j: what a frozen language model and its prefix need and libtorch does not offer.
 //
 // Plain C functions over raw pointers, for one process and one caller at a time; inside they are parallel. All tensors are
 // row-major; "ld" is the distance of two rows in elements. float is float32. No function allocates what it returns, keeps a
 // pointer after its return (p4j_start's excepted) or checks its arguments: the Java side does, before the call.
 //
-// Letters: N rows (tokens end to end), E width, H heads, D = E / H head width, P prefix length, V vocabulary,
-// B sequences, K inputs and M outputs of a matrix.
+// Letters: N rows (tokens end to end), E width, H heads of queries, Hk heads of keys, D head width, V vocabulary, B rows of a
+// batch, K inputs and M outputs of a matrix.
 #ifndef PREFIX4J_H
 #define PREFIX4J_H
 
@@ -87,59 +87,80 @@ P4J_API void p4j_matmul_q8(p4j_q8_rows a, int64_t n, const void* packed, int64_t
 
 // ---- float32 matrix products -------------------------------------------------------------------------------------------
 
-// y[n, j] = sum_i x[n, i] * w[i * stride_k + j * stride_m] + bias[j] (+ residual[n, j]). One of the strides is 1. bias [M] or
-// NULL; residual [N, ldr] or NULL, may be y. The weights are read where they are, once if rows are few.
+// y[n, j] = bias[j] (+ residual[n, j]) + sum_i x[n, i] * w[i * stride_k + j * stride_m], summed in this order. One of the
+// strides is 1. bias [M] or NULL; residual [N, ldr] or NULL, may be y. The weights are read where they are.
 P4J_API void p4j_matmul_f32(const float* x, int64_t ldx, int64_t n, const float* w, int64_t stride_k, int64_t stride_m,
                             int64_t k, int64_t m, const float* bias, const float* residual, int64_t ldr, float* y,
                             int64_t ldy);
 
-// ---- attention of packed sequences ------------------------------------------------------------------------------------
+// Floats that p4j_pack_f32 needs for a matrix of k inputs and m outputs.
+P4J_API int64_t p4j_packed_floats(int64_t k, int64_t m);
 
-// B sequences end to end: sequence b has the rows offsets[b] .. offsets[b + 1] of k and v, and the rows
-// qoffsets[b] .. qoffsets[b + 1] of q. Row r of q stands at position qpositions[r] of its sequence (NULL: q has every row).
-// A query sees the prefix, if it does not stand before prefix_from[b], and the rows of its own sequence up to its own
-// position. Heads lie side by side in a row.
+// Lays a weight matrix out in strips for p4j_matmul_packed_f32; strides as p4j_pack has them. packed is 64-byte aligned. The
+// layout is that of the instruction set in use.
+P4J_API void p4j_pack_f32(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m, float* packed);
+
+// The same product, bit for bit, with the outputs first .. first + count of a packed matrix of k inputs; first is a multiple
+// of 64, and y, bias and residual begin with it. Made for few rows: the weights are read once, in order.
+P4J_API void p4j_matmul_packed_f32(const float* x, int64_t ldx, int64_t n, const float* packed, int64_t k, int64_t first,
+                                   int64_t count, const float* bias, const float* residual, int64_t ldr, float* y,
+                                   int64_t ldy);
+
+// ---- attention to segments of keys and values ---------------------------------------------------------------------------
+
+// Keys and values that a row of a batch looks at: of a prefix, a page of a prompt, an infix, the row's own tokens. Heads lie
+// side by side. Pointers are to the first key of the layer 0.
 typedef struct {
-  int64_t sequences, heads, width, prefix;  // B, H, D, P (may be 0)
-  const int64_t* offsets;                   // [B + 1]
-  const int64_t* qoffsets;                  // [B + 1]; NULL: offsets
-  const int32_t* qpositions;                // [rows of q] or NULL
-  float scale;                              // of the scores, before the softmax
-  const int64_t* prefix_from;               // [B] or NULL: every query sees the prefix
+  const float* k;        // [length, ld], Hk * D columns
+  const float* v;        // [length, ld]
+  int64_t ld;
+  int64_t length;        // keys, may be 0
+  int64_t layer_stride;  // floats between two layers of k, v, dk and dv
+  int64_t from;          // position of the first query that sees it
+  const float* turn;     // cosines [rotary / 2], then sines: the rotation of a query for this segment; NULL: none
+  float* dk;             // gradients, [length, ldd], or NULL
+  float* dv;
+  int64_t ldd;
+} p4j_segment;
+
+// B rows of a batch. Row b has the rows qoffsets[b] .. qoffsets[b + 1] of q (NULL: one each), at the positions qpositions
+// (NULL: 0, 1, ...), and looks at the segments soffsets[b] .. soffsets[b + 1], one after the other. A query sees a segment whole if it does not
+// stand before its `from`; but of the last segment, if `own` is not 0 the row's own tokens, only the keys up to its own position.
+// Heads of queries share heads of keys in equal parts, H / Hk neighbours each. A rotation turns the pairs (i, i + rotary / 2)
+// of the first `rotary` columns of a head (the layout of Llama's checkpoints at Hugging Face).
+typedef struct {
+  int64_t rows, heads, key_heads, width, rotary, layer;  // B, H, Hk, D
+  const int64_t* qoffsets;    // [B + 1] or NULL
+  const int32_t* qpositions;  // [rows of q] or NULL
+  const int64_t* soffsets;    // [B + 1]
+  const p4j_segment* segments;
+  int64_t own;
+  float scale;                // of the scores, before the softmax
 } p4j_attention;
 
-// y [rows of q, ldy]; lse [rows of q, H], log of the sum of exponentials of the scores, for the backward pass (or NULL).
-P4J_API void p4j_attention_forward(const p4j_attention* how, const float* q, int64_t ldq, const float* k, const float* v,
-                                   int64_t ldkv, const float* prefix_k, const float* prefix_v, int64_t ldp, float* y,
-                                   int64_t ldy, float* lse);
-
-// dq, dk, dv are written (all rows; rows of k that nobody sees get 0), dprefix_k and dprefix_v [P, ldp] are added to.
-// dq, dk and dv may all be NULL: then only the prefix gets a gradient. The result does not depend on the threads.
-P4J_API void p4j_attention_backward(const p4j_attention* how, const float* dy, const float* y, int64_t ldy, const float* lse,
-                                    const float* q, int64_t ldq, const float* k, const float* v, int64_t ldkv,
-                                    const float* prefix_k, const float* prefix_v, int64_t ldp, float* dq, int64_t lddq,
-                                    float* dk, float* dv, int64_t lddkv, float* dprefix_k, float* dprefix_v);
-
-// ---- attention while decoding -----------------------------------------------------------------------------------------
-
-// R rows, one new token each. Row r belongs to input input[r]; it sees the prefix, the prompt of its input, and its own
-// generated tokens: token t of them is row beam[r * ldb + t] of generation t. Prompts lie end to end as above. The new
-// token's own key and value are the last generation.
+// The rows in groups, in which gradients are summed: group g has the rows order[goffsets[g]] .. order[goffsets[g + 1] - 1].
+// All rows of a group look at the same segments that want a gradient, own tokens apart. The sums of groups are added in their
+// order.
 typedef struct {
-  int64_t rows, heads, width, prefix, generations;  // R, H, D, P, G
-  const int64_t* prompt_offsets;                    // [inputs + 1]
-  const int32_t* input;                             // [R]
-  const int32_t* beam;                              // [R, ldb]
-  int64_t ldb;
-  int64_t generation_stride;                        // elements between two generations of k (and of v)
-  float scale;
-} p4j_decode;
+  int64_t groups;
+  const int64_t* goffsets;  // [groups + 1]
+  const int64_t* order;     // [B]
+} p4j_groups;
 
-// q [R, ldq]; prompt_k, prompt_v [rows of the prompts, ldprompt]; k, v: generation t has its rows at
-// k + t * generation_stride, ldkv apart; y [R, ldy].
-P4J_API void p4j_attention_decode(const p4j_decode* how, const float* q, int64_t ldq, const float* prefix_k,
-                                  const float* prefix_v, int64_t ldp, const float* prompt_k, const float* prompt_v,
-                                  int64_t ldprompt, const float* k, const float* v, int64_t ldkv, float* y, int64_t ldy);
+// y [rows of q, ldy]; lse [rows of q, H], log of the sum of exponentials of the scores, for the backward pass (or NULL).
+// What a row gets does not depend on the other rows, nor on how its keys are cut into segments.
+P4J_API void p4j_attention_forward(const p4j_attention* how, const float* q, int64_t ldq, float* y, int64_t ldy, float* lse);
+
+// dq [rows of q, lddq] is written, and so are dk and dv of own tokens (keys that nobody sees get 0); those of other
+// segments are added to. dq may be NULL: then only segments with dk get a gradient. The result does not depend on the
+// threads, and the gradient of a segment only on the rows that look at it.
+P4J_API void p4j_attention_backward(const p4j_attention* how, const p4j_groups* groups, const float* dy, const float* y,
+                                    int64_t ldy, const float* lse, const float* q, int64_t ldq, float* dq, int64_t lddq);
+
+// One query for each row of the batch, which sees all of its segments; qoffsets is NULL, and qpositions, own and `from` are not
+// read.
+// q [B, ldq], y [B, ldy]. Rows beside each other that begin with the same segments (beams) read them once.
+P4J_API void p4j_attention_decode(const p4j_attention* how, const float* q, int64_t ldq, float* y, int64_t ldy);
 
 // ---- vocabulary -------------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
-// Attention of packed sequences behind a shared prefix, forward and backward.
+// Attention of the rows of a batch to their segments of keys and values, forward and backward.
 //
-// The work of one head of one sequence is a few small matrix products (gemm_f32.h). Its keys are the P rows of the prefix
-// and then the T rows of the sequence; they are gathered into scratch, so that products read them without gaps. Queries
-// go in blocks: a block sees the keys up to its furthest position, so that most of the triangle that causality cuts off
-// is never computed, and scratch is O((P + T) * (D + block)).
+// The work of one head of one row is a few small matrix products (gemm_f32.h). The keys of its segments are gathered into
+// scratch, one segment after the other, so that products read them without gaps: how they are cut makes no difference.
+// Queries go in blocks: a block sees the keys up to its furthest position, so that most of the triangle that causality cuts
+// off is never computed, and scratch is O(keys * (D + block)). Where a segment is seen from elsewhere, its keys are turned
+// back instead of the queries forward: the scores are the same, and one gathering serves all queries.
 //
-// The gradient of the prefix is a sum over sequences. Groups of sequences (how many depends on the shapes alone, not on
-// threads) sum in order into an array each, and the arrays are added in order: the result is always the same.
+// The gradient of a shared segment is a sum over rows. A group of rows sums in order into an array of its own, and the arrays
+// are added in order: the result is always the same.
 #ifndef P4J_ATTENTION_H
 #define P4J_ATTENTION_H
 
@@ -23,7 +24,7 @@ inline void copy_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t w
     each(width, [&](int64_t j, auto lanes) { store(to + i * ldto + j, load(from + i * ldfrom + j, lanes) * times); });
 }
 
-// to [rows, ldto] += from [rows, width], or = if it is the first.
+// to [rows, ldto] += from [rows, ldfrom], width columns.
 inline void add_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t width, float* to, int64_t ldto) {
   for (int64_t i = 0; i < rows; ++i) {
     each(width, [&](int64_t j, auto lanes) {
@@ -33,52 +34,132 @@ inline void add_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t wi
   }
 }
 
-struct Sequence {
-  int64_t first, length;            // rows of k
-  int64_t first_query, queries;     // rows of q
-  const int32_t* query_positions;   // of the queries, or null
-  int64_t prefix_from;              // position of the first row that sees the prefix
-
-  Sequence(const p4j_attention& how, int64_t b) {
-    const int64_t* q = how.qoffsets == nullptr ? how.offsets : how.qoffsets;
-    first = how.offsets[b];
-    length = how.offsets[b + 1] - first;
-    first_query = q[b];
-    queries = q[b + 1] - first_query;
-    query_positions = how.qpositions == nullptr ? nullptr : how.qpositions + first_query;
-    prefix_from = how.prefix_from == nullptr ? 0 : how.prefix_from[b];
+// Turns the pairs (i, i + rotary / 2) of rows in place, by the angles of `turn` times sign.
+inline void rotate(float* rows, int64_t ld, int64_t n, int64_t rotary, const float* turn, float sign) {
+  const int64_t half = rotary / 2;
+  const F direction = all(sign);
+  for (int64_t r = 0; r < n; ++r) {
+    float* x = rows + r * ld;
+    each(half, [&](int64_t i, auto lanes) {
+      const F cosine = load(turn + i, lanes), sine = load(turn + half + i, lanes) * direction;
+      const F a = load(x + i, lanes), b = load(x + half + i, lanes);
+      store(x + i, a * cosine - b * sine, lanes);
+      store(x + half + i, b * cosine + a * sine, lanes);
+    });
   }
+}
 
-  int64_t position(int64_t query) const { return query_positions == nullptr ? query : query_positions[query]; }
+// A row of the batch.
+struct Row {
+  const p4j_segment *first, *last;  // last: past the end
+  const p4j_segment* own;           // the row's own tokens, or null
+  int64_t first_query, queries;
+  const int32_t* positions;  // of the queries, or null
 
-  // Takes the prefix, the first P scores of a query, out of its sight.
-  void hide_prefix(int64_t query, float* scores, int64_t P) const {
-    if (position(query) < prefix_from)
-      for (int64_t j = 0; j < P; ++j) scores[j] = -INFINITY;
-  }
+  Row(const p4j_attention& how, int64_t b)
+      : first(how.segments + how.soffsets[b]),
+        last(how.segments + how.soffsets[b + 1]),
+        own(how.own != 0 && last > first ? last - 1 : nullptr),
+        first_query(how.qoffsets == nullptr ? b : how.qoffsets[b]),
+        queries(how.qoffsets == nullptr ? 1 : how.qoffsets[b + 1] - first_query),
+        positions(how.qpositions == nullptr ? nullptr : how.qpositions + first_query) {}
 
-  // Rows of the sequence that at least one of these queries sees.
-  int64_t seen(int64_t from, int64_t to) const {
-    int64_t last = -1;
-    for (int64_t i = from; i < to; ++i) last = larger(last, position(i));
-    return last + 1;
+  int64_t position(int64_t query) const { return positions == nullptr ? query : positions[query]; }
+
+  int64_t furthest(int64_t from, int64_t to) const {
+    int64_t most = -1;
+    for (int64_t i = from; i < to; ++i) most = larger(most, position(i));
+    return most;
   }
 };
 
-inline int64_t longest(const p4j_attention& how) {
-  int64_t length = 0;
-  for (int64_t b = 0; b < how.sequences; ++b) length = larger(length, how.offsets[b + 1] - how.offsets[b]);
-  return length;
+inline int64_t most_keys(const p4j_attention& how) {
+  int64_t most = 0;
+  for (int64_t b = 0; b < how.rows; ++b) {
+    int64_t keys = 0;
+    for (const p4j_segment* s = how.segments + how.soffsets[b]; s < how.segments + how.soffsets[b + 1]; ++s) keys += s->length;
+    most = larger(most, keys);
+  }
+  return most;
 }
 
-void attention_forward(const p4j_attention* shape, const float* q, int64_t ldq, const float* k, const float* v,
-                       int64_t ldkv, const float* prefix_k, const float* prefix_v, int64_t ldp, float* y, int64_t ldy,
-                       float* lse) {
+// The segments of a row that a pass looks at, one after the other in scratch.
+struct Gathered {
+  const p4j_attention& how;
+  const Row& row;
+  bool only_wanted;  // only those that want a gradient
+
+  bool has(const p4j_segment& s) const { return !only_wanted || s.dk != nullptr; }
+
+  // body(segment, keys before it)
+  template <class Body>
+  void each_segment(const Body& body) const {
+    int64_t start = 0;
+    for (const p4j_segment* s = row.first; s < row.last; ++s) {
+      if (!has(*s)) continue;
+      body(*s, start);
+      start += s->length;
+    }
+  }
+
+  // Keys before the row's own tokens, or all if it has none here.
+  int64_t before() const {
+    int64_t keys = 0;
+    each_segment([&](const p4j_segment& s, int64_t) { keys += &s == row.own ? 0 : s.length; });
+    return keys;
+  }
+
+  int64_t own() const { return row.own != nullptr && has(*row.own) ? row.own->length : 0; }
+
+  // rows [keys, wide] = the keys of a head of keys, as they are seen; transposed [D, ld] likewise, or null.
+  void keys(int64_t head, float* rows, int64_t wide, float* transposed, int64_t ld) const {
+    each_segment([&](const p4j_segment& s, int64_t start) {
+      const float* from = s.k + how.layer * s.layer_stride + head * how.width;
+      float* to = rows + start * wide;
+      copy_rows(from, s.ld, s.length, how.width, 1, to, wide);
+      if (s.turn != nullptr) rotate(to, wide, s.length, how.rotary, s.turn, -1);
+      if (transposed != nullptr) transpose_rows(to, wide, s.length, how.width, transposed + start, ld);
+    });
+  }
+
+  // transposed [D, ld] = the keys; `spare` [keys, wide] is for those that turn.
+  void keys_transposed(int64_t head, float* spare, int64_t wide, float* transposed, int64_t ld) const {
+    each_segment([&](const p4j_segment& s, int64_t start) {
+      const float* from = s.k + how.layer * s.layer_stride + head * how.width;
+      if (s.turn == nullptr) {
+        transpose_rows(from, s.ld, s.length, how.width, transposed + start, ld);
+        return;
+      }
+      copy_rows(from, s.ld, s.length, how.width, 1, spare, wide);
+      rotate(spare, wide, s.length, how.rotary, s.turn, -1);
+      transpose_rows(spare, wide, s.length, how.width, transposed + start, ld);
+    });
+  }
+
+  // body(values of a head of keys, ld, keys, keys before them)
+  template <class Body>
+  void each_values(int64_t head, const Body& body) const {
+    each_segment([&](const p4j_segment& s, int64_t start) {
+      body(s.v + how.layer * s.layer_stride + head * how.width, s.ld, s.length, start);
+    });
+  }
+
+  // Takes what a query does not see yet, of the segments before its own tokens, out of its scores.
+  void hide(int64_t query, float* scores) const {
+    const int64_t position = row.position(query);
+    each_segment([&](const p4j_segment& s, int64_t start) {
+      if (&s == row.own || position >= s.from) return;
+      for (int64_t j = 0; j < s.length; ++j) scores[start + j] = -INFINITY;
+    });
+  }
+};
+
+void attention_forward(const p4j_attention* shape, const float* q, int64_t ldq, float* y, int64_t ldy, float* lse) {
   constexpr int64_t block = 24;
   const p4j_attention& how = *shape;
-  const int64_t H = how.heads, D = how.width, P = how.prefix, S = P + longest(how);
+  const int64_t H = how.heads, Hk = how.key_heads, D = how.width, S = most_keys(how);
   const int64_t ld = round_up(S + W, W), wide = round_up(D, W);
-  parallel(how.sequences * H, 1, [&](int64_t from, int64_t to) {
+  parallel(how.rows * Hk, 1, [&](int64_t from, int64_t to) {
     Arrays arrays(work_slot, Arrays::floats(D * ld) + Arrays::floats(S * wide) + Arrays::floats(block * ld) +
                                  2 * Arrays::floats(block * wide));
     float* keys = arrays.take(D * ld);         // [D, ld]: transposed
@@ -87,52 +168,86 @@ void attention_forward(const p4j_attention* shape, const float* q, int64_t ldq, 
     float* queries = arrays.take(block * wide);
     float* result = arrays.take(block * wide);
     for (int64_t item = from; item < to; ++item) {
-      const Sequence sequence(how, item / H);
-      const int64_t head = item % H * D;
-      if (sequence.queries == 0) continue;
-      transpose_rows(prefix_k + head, ldp, P, D, keys, ld);
-      transpose_rows(k + sequence.first * ldkv + head, ldkv, sequence.length, D, keys + P, ld);
-      copy_rows(prefix_v + head, ldp, P, D, 1, values, wide);
-      copy_rows(v + sequence.first * ldkv + head, ldkv, sequence.length, D, 1, values + P * wide, wide);
-      for (int64_t i0 = 0; i0 < sequence.queries; i0 += block) {
-        const int64_t i1 = smaller(sequence.queries, i0 + block), row = sequence.first_query + i0;
-        const int64_t seen = P + sequence.seen(i0, i1), columns = round_up(seen, W);
-        copy_rows(q + row * ldq + head, ldq, i1 - i0, D, how.scale, queries, wide);
-        float_product<false>(i1 - i0, columns, D, queries, wide, keys, ld, scores, ld, false);
-        float factors[block];
-        for (int64_t i = i0; i < i1; ++i) {
-          const int64_t own = P + sequence.position(i) + 1;
-          float* x = scores + (i - i0) * ld;
-          float top;
-          sequence.hide_prefix(i, x, P);
-          const float total = exponentials(x, own, &top);
-          for (int64_t j = round_up(own, W); j < columns; j += W) store(x + j, F{});
-          factors[i - i0] = 1 / total;
-          if (lse != nullptr) lse[(row + i - i0) * H + item % H] = top + logf(total);
+      const Row row(how, item / Hk);
+      const int64_t key_head = item % Hk;
+      if (row.queries == 0) continue;
+      const Gathered gathered{how, row, false};
+      const int64_t before = gathered.before(), own_keys = gathered.own();
+      gathered.keys_transposed(key_head, values, wide, keys, ld);
+      gathered.each_values(key_head, [&](const float* v, int64_t ldv, int64_t n, int64_t start) {
+        copy_rows(v, ldv, n, D, 1, values + start * wide, wide);
+      });
+      for (int64_t h = key_head * H / Hk; h < (key_head + 1) * H / Hk; ++h) {
+        const int64_t head = h * D;
+        for (int64_t i0 = 0; i0 < row.queries; i0 += block) {
+          const int64_t i1 = smaller(row.queries, i0 + block), at = row.first_query + i0;
+          const int64_t seen = before + smaller(own_keys, row.furthest(i0, i1) + 1), columns = round_up(seen, W);
+          copy_rows(q + at * ldq + head, ldq, i1 - i0, D, how.scale, queries, wide);
+          float_product<false>(i1 - i0, columns, D, queries, wide, keys, ld, scores, ld, false);
+          float factors[block];
+          for (int64_t i = i0; i < i1; ++i) {
+            const int64_t sees = before + smaller(own_keys, row.position(i) + 1);
+            float* x = scores + (i - i0) * ld;
+            float top;
+            gathered.hide(i, x);
+            const float total = exponentials(x, sees, &top);
+            for (int64_t j = round_up(sees, W); j < columns; j += W) store(x + j, F{});
+            factors[i - i0] = 1 / total;
+            if (lse != nullptr) lse[(at + i - i0) * H + h] = top + logf(total);
+          }
+          float_product<false>(i1 - i0, wide, seen, scores, ld, values, wide, result, wide, false);
+          for (int64_t i = 0; i < i1 - i0; ++i)
+            write_rows(result + i * wide, wide, 1, D, factors[i], y + (at + i) * ldy + head, ldy);
         }
-        float_product<false>(i1 - i0, wide, seen, scores, ld, values, wide, result, wide, false);
-        for (int64_t i = 0; i < i1 - i0; ++i)
-          write_rows(result + i * wide, wide, 1, D, factors[i], y + (row + i) * ldy + head, ldy);
       }
     }
   });
 }
 
-void attention_backward(const p4j_attention* shape, const float* dy, const float* y, int64_t ldy, const float* lse,
-                        const float* q, int64_t ldq, const float* k, const float* v, int64_t ldkv, const float* prefix_k,
-                        const float* prefix_v, int64_t ldp, float* dq, int64_t lddq, float* dk, float* dv, int64_t lddkv,
-                        float* dprefix_k, float* dprefix_v) {
+// Where the groups' sums lie: those of group g begin at start[g], [keys, Hk * D] for dk and then for dv.
+struct GroupSums {
+  int64_t* start;  // [groups + 1], in floats
+  float* sums;
+
+  GroupSums(const p4j_attention& how, const p4j_groups& groups) {
+    const int64_t table = round_up((groups.groups + 1) * static_cast<int64_t>(sizeof(int64_t)), 64);
+    start = reinterpret_cast<int64_t*>(scratch(table_slot, table));
+    start[0] = 0;
+    for (int64_t g = 0; g < groups.groups; ++g) {
+      int64_t keys = 0;
+      if (groups.goffsets[g] < groups.goffsets[g + 1]) {
+        const Row row(how, groups.order[groups.goffsets[g]]);
+        shared(row, [&](const p4j_segment& s, int64_t) { keys += s.length; });
+      }
+      start[g + 1] = start[g] + 2 * keys * how.key_heads * how.width;
+    }
+    sums = Arrays(call_slot, Arrays::floats(start[groups.groups])).take(start[groups.groups]);
+  }
+
+  // body(segment, keys before it) for the segments that want a gradient, own tokens apart.
+  template <class Body>
+  static void shared(const Row& row, const Body& body) {
+    int64_t before = 0;
+    for (const p4j_segment* s = row.first; s < row.last; ++s) {
+      if (s->dk == nullptr || s == row.own) continue;
+      body(*s, before);
+      before += s->length;
+    }
+  }
+
+  int64_t keys(int64_t group, int64_t columns) const { return (start[group + 1] - start[group]) / (2 * columns); }
+};
+
+void attention_backward(const p4j_attention* shape, const p4j_groups* parts, const float* dy, const float* y, int64_t ldy,
+                        const float* lse, const float* q, int64_t ldq, float* dq, int64_t lddq) {
   constexpr int64_t block = 48;
   const p4j_attention& how = *shape;
-  const bool own_rows = dq != nullptr || dk != nullptr || dv != nullptr;  // else only the prefix gets a gradient
-  const int64_t H = how.heads, D = how.width, E = H * D, P = how.prefix, S = P + (own_rows ? longest(how) : 0);
+  const p4j_groups& groups = *parts;
+  const int64_t H = how.heads, Hk = how.key_heads, D = how.width, E = Hk * D, S = most_keys(how);
   const int64_t ld = round_up(S + W, W), wide = round_up(D, W);
-  const int64_t groups = larger(1, smaller(how.sequences, divide_up(32, H)));
-  if (S == 0) return;
-  Arrays partial(call_slot, 2 * Arrays::floats(groups * P * E));
-  float* partial_k = partial.take(groups * P * E);  // [groups, P, E]
-  float* partial_v = partial.take(groups * P * E);
-  parallel(groups * H, 1, [&](int64_t from, int64_t to) {
+  if (S == 0 || groups.groups == 0) return;
+  const GroupSums sums(how, groups);
+  parallel(groups.groups * Hk, 1, [&](int64_t from, int64_t to) {
     Arrays arrays(work_slot, 2 * Arrays::floats(D * ld) + 3 * Arrays::floats(S * wide) + 2 * Arrays::floats(block * ld) +
                                  3 * Arrays::floats(block * wide));
     float* keys_t = arrays.take(D * ld);      // [D, ld]: transposed
@@ -146,72 +261,89 @@ void attention_backward(const p4j_attention* shape, const float* dy, const float
     float* dresult = arrays.take(block * wide);
     float* dqueries = arrays.take(block * wide);
     for (int64_t item = from; item < to; ++item) {
-      const int64_t group = item / H, h = item % H, head = h * D;
-      transpose_rows(prefix_k + head, ldp, P, D, keys_t, ld);
-      transpose_rows(prefix_v + head, ldp, P, D, values_t, ld);
-      copy_rows(prefix_k + head, ldp, P, D, 1, keys, wide);
-      memset(dkeys, 0, static_cast<size_t>(P * wide) * sizeof(float));
-      memset(dvalues, 0, static_cast<size_t>(P * wide) * sizeof(float));
-      const int64_t b1 = how.sequences * (group + 1) / groups;
-      for (int64_t b = how.sequences * group / groups; b < b1; ++b) {
-        const Sequence sequence(how, b);
-        if (own_rows) {
-          const int64_t first = sequence.first * ldkv + head;
-          transpose_rows(k + first, ldkv, sequence.length, D, keys_t + P, ld);
-          transpose_rows(v + first, ldkv, sequence.length, D, values_t + P, ld);
-          copy_rows(k + first, ldkv, sequence.length, D, 1, keys + P * wide, wide);
-          memset(dkeys + P * wide, 0, static_cast<size_t>(sequence.length * wide) * sizeof(float));
-          memset(dvalues + P * wide, 0, static_cast<size_t>(sequence.length * wide) * sizeof(float));
-        }
-        for (int64_t i0 = 0; i0 < sequence.queries; i0 += block) {
-          const int64_t i1 = smaller(sequence.queries, i0 + block), rows = i1 - i0, row = sequence.first_query + i0;
-          const int64_t seen = P + (own_rows ? sequence.seen(i0, i1) : 0), columns = round_up(seen, W);
-          copy_rows(q + row * ldq + head, ldq, rows, D, how.scale, queries, wide);
-          copy_rows(dy + row * ldy + head, ldy, rows, D, 1, dresult, wide);
-          float_product<false>(rows, columns, D, queries, wide, keys_t, ld, p, ld, false);
-          float_product<false>(rows, columns, D, dresult, wide, values_t, ld, ds, ld, false);
-          for (int64_t i = i0; i < i1; ++i) {
-            const int64_t own = smaller(seen, P + sequence.position(i) + 1), r = row + i - i0;
-            const float* up = dresult + (i - i0) * wide;
-            const float* out = y + r * ldy + head;
-            const F delta =
-                all(row_sum(D, [&](int64_t j, auto lanes) { return load(up + j) * load(out + j, lanes); }));
-            const F shift = all(lse[r * H + h]);
-            float* pi = p + (i - i0) * ld;
-            float* di = ds + (i - i0) * ld;
-            sequence.hide_prefix(i, pi, P);
-            each(own, [&](int64_t j, auto lanes) {
-              const F probability = exp(load(pi + j, lanes, -INFINITY) - shift);  // 0 past the end
-              store(pi + j, probability);
-              store(di + j, probability * (load(di + j, lanes) - delta));
-            });
-            for (int64_t j = round_up(own, W); j < columns; j += W) {
-              store(pi + j, F{});
-              store(di + j, F{});
+      const int64_t group = item / Hk, key_head = item % Hk, sum_keys = sums.keys(group, E);
+      float* sum_k = sums.sums + sums.start[group] + key_head * D;  // [sum_keys, E]
+      float* sum_v = sum_k + sum_keys * E;
+      for (int64_t i = 0; i < sum_keys; ++i) {
+        memset(sum_k + i * E, 0, static_cast<size_t>(D) * sizeof(float));
+        memset(sum_v + i * E, 0, static_cast<size_t>(D) * sizeof(float));
+      }
+      for (int64_t b = groups.goffsets[group]; b < groups.goffsets[group + 1]; ++b) {
+        const Row row(how, groups.order[b]);
+        const Gathered gathered{how, row, dq == nullptr};
+        const int64_t before = gathered.before(), own_keys = gathered.own(), keys_here = before + own_keys;
+        gathered.keys(key_head, keys, wide, keys_t, ld);
+        gathered.each_values(key_head, [&](const float* v, int64_t ldv, int64_t n, int64_t start) {
+          transpose_rows(v, ldv, n, D, values_t + start, ld);
+        });
+        memset(dkeys, 0, static_cast<size_t>(keys_here * wide) * sizeof(float));
+        memset(dvalues, 0, static_cast<size_t>(keys_here * wide) * sizeof(float));
+        for (int64_t h = key_head * H / Hk; h < (key_head + 1) * H / Hk; ++h) {
+          const int64_t head = h * D;
+          for (int64_t i0 = 0; i0 < row.queries; i0 += block) {
+            const int64_t i1 = smaller(row.queries, i0 + block), n = i1 - i0, at = row.first_query + i0;
+            const int64_t seen = before + smaller(own_keys, row.furthest(i0, i1) + 1), columns = round_up(seen, W);
+            copy_rows(q + at * ldq + head, ldq, n, D, how.scale, queries, wide);
+            copy_rows(dy + at * ldy + head, ldy, n, D, 1, dresult, wide);
+            float_product<false>(n, columns, D, queries, wide, keys_t, ld, p, ld, false);
+            float_product<false>(n, columns, D, dresult, wide, values_t, ld, ds, ld, false);
+            for (int64_t i = i0; i < i1; ++i) {
+              const int64_t sees = before + smaller(own_keys, row.position(i) + 1), r = at + i - i0;
+              const float* up = dresult + (i - i0) * wide;
+              const float* out = y + r * ldy + head;
+              const F delta = all(row_sum(D, [&](int64_t j, auto lanes) { return load(up + j) * load(out + j, lanes); }));
+              const F shift = all(lse[r * H + h]);
+              float* pi = p + (i - i0) * ld;
+              float* di = ds + (i - i0) * ld;
+              gathered.hide(i, pi);
+              each(sees, [&](int64_t j, auto lanes) {
+                const F probability = exp(load(pi + j, lanes, -INFINITY) - shift);  // 0 past the end
+                store(pi + j, probability);
+                store(di + j, probability * (load(di + j, lanes) - delta));
+              });
+              for (int64_t j = round_up(sees, W); j < columns; j += W) {
+                store(pi + j, F{});
+                store(di + j, F{});
+              }
+            }
+            float_product<true>(seen, wide, n, ds, ld, queries, wide, dkeys, wide, true);
+            float_product<true>(seen, wide, n, p, ld, dresult, wide, dvalues, wide, true);
+            if (dq != nullptr) {
+              float_product<false>(n, wide, seen, ds, ld, keys, wide, dqueries, wide, false);
+              write_rows(dqueries, wide, n, D, how.scale, dq + at * lddq + head, lddq);
             }
           }
-          float_product<true>(seen, wide, rows, ds, ld, queries, wide, dkeys, wide, true);
-          float_product<true>(seen, wide, rows, p, ld, dresult, wide, dvalues, wide, true);
-          if (dq != nullptr) {
-            float_product<false>(rows, wide, seen, ds, ld, keys, wide, dqueries, wide, false);
-            write_rows(dqueries, wide, rows, D, how.scale, dq + row * lddq + head, lddq);
+        }
+        int64_t summed = 0;
+        gathered.each_segment([&](const p4j_segment& s, int64_t start) {
+          if (s.dk == nullptr) return;
+          float* dk = dkeys + start * wide;
+          if (s.turn != nullptr) rotate(dk, wide, s.length, how.rotary, s.turn, 1);
+          if (&s == row.own) {
+            const int64_t place = how.layer * s.layer_stride + key_head * D;
+            write_rows(dk, wide, s.length, D, 1, s.dk + place, s.ldd);
+            write_rows(dvalues + start * wide, wide, s.length, D, 1, s.dv + place, s.ldd);
+          } else {
+            add_rows(dk, wide, s.length, D, sum_k + summed * E, E);
+            add_rows(dvalues + start * wide, wide, s.length, D, sum_v + summed * E, E);
+            summed += s.length;
           }
-        }
-        if (own_rows) {
-          const int64_t first = sequence.first * lddkv + head;
-          if (dk != nullptr) write_rows(dkeys + P * wide, wide, sequence.length, D, 1, dk + first, lddkv);
-          if (dv != nullptr) write_rows(dvalues + P * wide, wide, sequence.length, D, 1, dv + first, lddkv);
-        }
+        });
       }
-      write_rows(dkeys, wide, P, D, 1, partial_k + group * P * E + head, E);
-      write_rows(dvalues, wide, P, D, 1, partial_v + group * P * E + head, E);
     }
   });
-  parallel(P, rows_at_once(E), [&](int64_t from, int64_t to) {
-    for (int64_t group = 0; group < groups; ++group) {
-      const int64_t start = (group * P + from) * E;
-      add_rows(partial_k + start, E, to - from, E, dprefix_k + from * ldp, ldp);
-      add_rows(partial_v + start, E, to - from, E, dprefix_v + from * ldp, ldp);
+  parallel(Hk, 1, [&](int64_t from, int64_t to) {
+    const int64_t head = from * D, width = (to - from) * D;
+    for (int64_t group = 0; group < groups.groups; ++group) {
+      if (groups.goffsets[group] == groups.goffsets[group + 1]) continue;
+      const Row row(how, groups.order[groups.goffsets[group]]);
+      const float* sum_k = sums.sums + sums.start[group] + head;
+      const float* sum_v = sum_k + sums.keys(group, E) * E;
+      GroupSums::shared(row, [&](const p4j_segment& s, int64_t before) {
+        const int64_t place = how.layer * s.layer_stride + head;
+        add_rows(sum_k + before * E, E, s.length, width, s.dk + place, s.ldd);
+        add_rows(sum_v + before * E, E, s.length, width, s.dv + place, s.ldd);
+      });
     }
   });
 }

@@ -1,28 +1,22 @@
 // Attention of one new token for each row while decoding.
 //
-// Little is computed, much is read. Rows of one input that follow each other (its beams) see the same prefix and prompt:
-// they are worked on together, W keys at a time, so that those come from memory once. Generated tokens are found through
-// the beam table, row by row. No key is copied: blocks of W pointers say where they are.
+// Little is computed, much is read. Rows beside each other that begin with the same segments (the beams of a prompt) form a
+// team: those keys pass by all their queries while they are in the cache, and so they do for the heads of queries that share a
+// head of keys. No key is copied: blocks of W pointers say where they are. What a row gets is the same bits in any team and
+// for any cut into segments: a score is a sum of its own, and a result takes its values in their order.
 #ifndef P4J_DECODE_H
 #define P4J_DECODE_H
 
-#include "rows.h"
+#include "attention.h"
 
 namespace p4j {
 namespace {
 
-// W consecutive keys (or values) of one head.
+// Up to W keys (or values) of one head, one after the other.
 struct Block {
   const float* at[W];
   int64_t n;  // how many there are; the other pointers repeat the last
 };
-
-inline Block block_of(const float* first, int64_t ld, int64_t n) {
-  Block block;
-  block.n = smaller(W, n);
-  for (int l = 0; l < W; ++l) block.at[l] = first + smaller(l, block.n - 1) * ld;
-  return block;
-}
 
 // scores[l] = q . key l. q [D] is scaled.
 inline void score(const float* q, int64_t D, const Block& keys, float* scores) {
@@ -61,79 +55,142 @@ inline void weigh(const float* p, int64_t D, const Block& values, float* result)
   });
 }
 
-void attention_decode(const p4j_decode* shape, const float* q, int64_t ldq, const float* prefix_k, const float* prefix_v,
-                      int64_t ldp, const float* prompt_k, const float* prompt_v, int64_t ldprompt, const float* k,
-                      const float* v, int64_t ldkv, float* y, int64_t ldy) {
-  const p4j_decode& how = *shape;
-  const int64_t R = how.rows, H = how.heads, D = how.width, P = how.prefix, G = how.generations;
-  constexpr int64_t most_rows = 8;
-  if (R <= 0) return;
+// The keys of a row's segments in blocks, which may go over their ends.
+class Keys {
+ public:
+  Keys(const p4j_attention& how, const Row& row, int64_t key_head)
+      : layer_(how.layer), head_(key_head * how.width), row_(row) {}
 
-  // starts [runs + 1]: runs of rows of the same input, at most most_rows each
-  int64_t* starts = reinterpret_cast<int64_t*>(scratch(call_slot, (R + 1) * static_cast<int64_t>(sizeof(int64_t))));
-  int64_t runs = 0, longest_prompt = 0;
-  for (int64_t r = 0; r < R; ++r) {
-    if (r == 0 || how.input[r] != how.input[r - 1] || r - starts[runs - 1] == most_rows) starts[runs++] = r;
-    const int64_t* prompt = how.prompt_offsets + how.input[r];
-    longest_prompt = larger(longest_prompt, prompt[1] - prompt[0]);
+  // body(column, block, turn) for the keys from .. to, or for their values; a block has one turn.
+  template <class Body>
+  void each_block(bool values, int64_t from, int64_t to, const Body& body) const {
+    Block block;
+    block.n = 0;
+    const float* turn = nullptr;
+    int64_t j = from, first = from, start = 0;
+    const auto flush = [&] {
+      if (block.n == 0) return;
+      for (int64_t l = block.n; l < W; ++l) block.at[l] = block.at[block.n - 1];
+      body(first, block, turn);
+      first += block.n;
+      block.n = 0;
+    };
+    for (const p4j_segment* s = row_.first; j < to; ++s) {
+      const int64_t end = smaller(to, start + s->length);
+      if (j < end && !values && s->turn != turn) {
+        flush();
+        turn = s->turn;
+      }
+      const float* base = (values ? s->v : s->k) + layer_ * s->layer_stride + head_;
+      for (; j < end; ++j) {
+        block.at[block.n++] = base + (j - start) * s->ld;
+        if (block.n == W) flush();
+      }
+      start += s->length;
+    }
+    flush();
   }
-  starts[runs] = R;
 
-  const int64_t ld = round_up(P + longest_prompt + G, W), wide = round_up(D, W);
-  parallel(runs * H, 1, [&](int64_t from, int64_t to) {
-    Arrays arrays(work_slot, Arrays::floats(most_rows * ld) + 2 * Arrays::floats(most_rows * wide));
-    float* scores = arrays.take(most_rows * ld);    // [rows, ld]: prefix, prompt, generations
-    float* queries = arrays.take(most_rows * wide);    // [rows, wide]
-    float* results = arrays.take(most_rows * wide);    // [rows, wide]
+ private:
+  int64_t layer_, head_;
+  const Row& row_;
+};
+
+// Rows first .. first + rows begin with the same `shared` keys.
+struct Team {
+  int64_t first, rows, shared;
+};
+
+inline int64_t keys_of(const Row& row) {
+  int64_t keys = 0;
+  for (const p4j_segment* s = row.first; s < row.last; ++s) keys += s->length;
+  return keys;
+}
+
+inline int64_t shared_keys(const Row& a, const Row& b) {
+  int64_t keys = 0;
+  for (const p4j_segment *s = a.first, *t = b.first; s < a.last && t < b.last; ++s, ++t) {
+    if (s->k != t->k || s->v != t->v || s->ld != t->ld || s->length != t->length || s->turn != t->turn) break;
+    keys += s->length;
+  }
+  return keys;
+}
+
+void attention_decode(const p4j_attention* shape, const float* q, int64_t ldq, float* y, int64_t ldy) {
+  constexpr int64_t most_queries = 8, worth_sharing = 32;
+  const p4j_attention& how = *shape;
+  const int64_t H = how.heads, Hk = how.key_heads, D = how.width, S = most_keys(how), together = H / Hk;
+  const int64_t most_rows = larger(1, most_queries / together);
+  if (how.rows <= 0) return;
+
+  Team* teams = reinterpret_cast<Team*>(scratch(table_slot, how.rows * static_cast<int64_t>(sizeof(Team))));
+  int64_t count = 0;
+  for (int64_t b = 0; b < how.rows; ++b) {
+    if (count > 0 && teams[count - 1].rows < most_rows) {
+      Team& team = teams[count - 1];
+      const int64_t shared = smaller(team.shared, shared_keys(Row(how, team.first), Row(how, b)));
+      if (shared >= worth_sharing) {
+        team.shared = shared;
+        ++team.rows;
+        continue;
+      }
+    }
+    teams[count++] = {b, 1, keys_of(Row(how, b))};
+  }
+
+  const int64_t ld = round_up(S, W), wide = round_up(D, W), most = most_rows * together;
+  parallel(count * Hk, 1, [&](int64_t from, int64_t to) {
+    Arrays arrays(work_slot, Arrays::floats(most * ld) + 2 * Arrays::floats(most * wide) + Arrays::floats(wide) +
+                                 Arrays::floats(most));
+    float* scores = arrays.take(most * ld);     // [queries, ld]
+    float* queries = arrays.take(most * wide);  // [queries, wide], those of a row beside each other
+    float* results = arrays.take(most * wide);  // [queries, wide]
+    float* turned = arrays.take(wide);
+    float* totals = arrays.take(most);          // [queries]
     for (int64_t item = from; item < to; ++item) {
-      const int64_t run = item / H, head = item % H * D;
-      const int64_t first = starts[run], rows = starts[run + 1] - first;
-      const int64_t* prompt = how.prompt_offsets + how.input[first];
-      const int64_t T = prompt[1] - prompt[0];
+      const Team& team = teams[item / Hk];
+      const int64_t key_head = item % Hk;
 
-      // body(row, column, block) for all blocks of keys, or of values
-      const auto each_block = [&](const float* prefix, const float* prompts, const float* generated, const auto& body) {
-        for (int64_t j = 0; j < P; j += W) {
-          const Block block = block_of(prefix + j * ldp + head, ldp, P - j);
-          for (int64_t r = 0; r < rows; ++r) body(r, j, block);
-        }
-        for (int64_t j = 0; j < T; j += W) {
-          const Block block = block_of(prompts + (prompt[0] + j) * ldprompt + head, ldprompt, T - j);
-          for (int64_t r = 0; r < rows; ++r) body(r, P + j, block);
-        }
-        for (int64_t r = 0; r < rows; ++r) {
-          const int32_t* beam = how.beam + (first + r) * how.ldb;
-          for (int64_t j = 0; j < G; j += W) {
-            Block block;
-            block.n = smaller(W, G - j);
-            for (int l = 0; l < W; ++l) {
-              const int64_t t = j + smaller(l, block.n - 1);
-              block.at[l] = generated + t * how.generation_stride + beam[t] * ldkv + head;
-            }
-            body(r, P + T + j, block);
-          }
+      // body(query, column, block, turn) for all keys of all queries, or for their values
+      const auto everywhere = [&](bool values, const auto& body) {
+        for (int64_t r = 0; r <= team.rows; ++r) {  // first what they share, then what each row has of its own
+          const Row row(how, team.first + larger(0, r - 1));
+          const int64_t first = r == 0 ? 0 : r - 1, last = r == 0 ? team.rows : r;
+          const int64_t begin = r == 0 ? 0 : team.shared, end = r == 0 ? team.shared : keys_of(row);
+          Keys(how, row, key_head).each_block(values, begin, end, [&](int64_t j, const Block& block, const float* turn) {
+            for (int64_t i = first * together; i < last * together; ++i) body(i, j, block, turn);
+          });
         }
       };
 
       const F scale = all(how.scale);
-      for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t i = 0; i < team.rows * together; ++i) {
+        const float* in = q + (team.first + i / together) * ldq + (key_head * together + i % together) * D;
         each(D, [&](int64_t d, auto lanes) {
-          store(queries + r * wide + d, load(q + (first + r) * ldq + head + d, lanes) * scale, lanes);
-          store(results + r * wide + d, F{}, lanes);
+          store(queries + i * wide + d, load(in + d, lanes) * scale, lanes);
+          store(results + i * wide + d, F{}, lanes);
         });
       }
-      each_block(prefix_k, prompt_k, k, [&](int64_t r, int64_t j, const Block& block) {
-        score(queries + r * wide, D, block, scores + r * ld + j);
+      everywhere(false, [&](int64_t i, int64_t j, const Block& block, const float* turn) {
+        const float* query = queries + i * wide;
+        if (turn != nullptr) {
+          memcpy(turned, query, static_cast<size_t>(D) * sizeof(float));
+          rotate(turned, wide, 1, how.rotary, turn, 1);
+          query = turned;
+        }
+        score(query, D, block, scores + i * ld + j);
       });
-      float totals[most_rows];
-      for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t i = 0; i < team.rows * together; ++i) {
         float top;
-        totals[r] = exponentials(scores + r * ld, P + T + G, &top);
+        totals[i] = exponentials(scores + i * ld, keys_of(Row(how, team.first + i / together)), &top);
       }
-      each_block(prefix_v, prompt_v, v, [&](int64_t r, int64_t j, const Block& block) {
-        weigh(scores + r * ld + j, D, block, results + r * wide);
+      everywhere(true, [&](int64_t i, int64_t j, const Block& block, const float*) {
+        weigh(scores + i * ld + j, D, block, results + i * wide);
       });
-      for (int64_t r = 0; r < rows; ++r) write_rows(results + r * wide, wide, 1, D, 1 / totals[r], y + (first + r) * ldy + head, ldy);
+      for (int64_t i = 0; i < team.rows * together; ++i) {
+        float* out = y + (team.first + i / together) * ldy + (key_head * together + i % together) * D;
+        write_rows(results + i * wide, wide, 1, D, 1 / totals[i], out, ldy);
+      }
     }
   });
 }

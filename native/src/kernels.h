@@ -7,22 +7,9 @@
 namespace p4j {
 
 struct Kernels {
-  decltype(&p4j_quantize) quantize;
-  decltype(&p4j_layer_norm) layer_norm;
-  decltype(&p4j_layer_norm_backward) layer_norm_backward;
-  decltype(&p4j_gelu) gelu;
-  decltype(&p4j_gelu_backward) gelu_backward;
-  decltype(&p4j_slope_backward) slope_backward;
-  decltype(&p4j_packed_bytes) packed_bytes;
-  decltype(&p4j_pack) pack;
-  decltype(&p4j_matmul_q8) matmul_q8;
-  decltype(&p4j_matmul_f32) matmul_f32;
-  decltype(&p4j_attention_forward) attention_forward;
-  decltype(&p4j_attention_backward) attention_backward;
-  decltype(&p4j_attention_decode) attention_decode;
-  decltype(&p4j_softmax_block) softmax_block;
-  decltype(&p4j_top_k) top_k;
-  decltype(&p4j_adamw_product) adamw_product;
+#define P4J_KERNEL(result, name, parameters, arguments) result(*name) parameters;
+#include "kernels.def"
+#undef P4J_KERNEL
 };
 
 extern const Kernels kernels_portable;

@@ -16,7 +16,7 @@ struct Memory {
   ~Memory() { free(start); }
 };
 
-thread_local Memory memory[2];
+thread_local Memory memory[slots];
 
 }  // namespace
 

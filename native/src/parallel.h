@@ -12,8 +12,8 @@ namespace p4j {
 extern p4j_parallel_for pool;  // p4j_start's, or null
 
 // Memory of the calling thread, 64-byte aligned, kept for the next call and freed with the thread; its contents are
-// what they were or nothing. A part of parallel work uses slot work_slot; its caller may hold call_slot meanwhile.
-enum Slot { call_slot, work_slot };
+// what they were or nothing. Parts of parallel work use work_slot; their caller may hold the others meanwhile.
+enum Slot { call_slot, table_slot, work_slot, slots };
 char* scratch(Slot slot, int64_t bytes);
 
 namespace {

@@ -15,22 +15,9 @@
 namespace p4j {
 
 const Kernels P4J_TABLE = {
-    quantize,
-    layer_norm,
-    layer_norm_backward,
-    gelu,
-    gelu_backward,
-    slope_backward,
-    packed_bytes,
-    pack,
-    matmul_q8,
-    matmul_f32,
-    attention_forward,
-    attention_backward,
-    attention_decode,
-    softmax_block,
-    top_k,
-    adamw_product,
+#define P4J_KERNEL(result, name, parameters, arguments) name,
+#include "kernels.def"
+#undef P4J_KERNEL
 };
 
 }  // namespace p4j

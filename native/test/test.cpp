@@ -46,6 +46,15 @@ void same(const char* what, double got, double want) {
   if (got != want && !(isnan(got) && isnan(want))) fail(what, got, want);
 }
 
+void same_floats(const char* what, const float* got, const float* want, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    if (memcmp(got + i, want + i, sizeof(float)) != 0) {
+      fail(what, got[i], want[i]);
+      return;
+    }
+  }
+}
+
 template <class T>
 void hash(const std::vector<T>& x) {
   const unsigned char* p = reinterpret_cast<const unsigned char*>(x.data());
@@ -215,7 +224,7 @@ void test_layer_norm() {
     check_q8("layer norm, quantized only", y.data(), e, n, e, alone);
     Floats again(at(n * e));
     p4j_layer_norm(x.data(), ldx, weight.data(), bias.data(), 1e-5f, n, e, again.data(), no_q8, nullptr, nullptr);
-    same("layer norm, floats only", memcmp(again.data(), y.data(), y.size() * 4), 0);
+    same_floats("layer norm, floats only", again.data(), y.data(), y.size());
     hash(y);
     hash(mean);
     hash(rstd);
@@ -321,7 +330,7 @@ void test_gelu_backward() {
       });
       for (size_t i = 0; i < d.size(); ++i) near("gelu, differences", dx[i], d[i], 1e-5, 1e-5);
     }
-    same("gelu backward in place", memcmp(in_place.data(), dx.data(), dx.size() * 4), 0);
+    same_floats("gelu backward in place", in_place.data(), dx.data(), dx.size());
     check_q8("gelu backward, quantized", dx.data(), columns, n, columns, q8);
     check_q8("gelu backward, quantized only", dx.data(), columns, n, columns, alone);
     hash(dx);
@@ -427,6 +436,25 @@ void test_matmul_f32() {
         }
         for (int64_t j = m; j < ldy; ++j) same("matmul_f32, past the end", y[at(r * ldy + j)], untouched);
       }
+      const float* plus = form == 0 ? nullptr : bias.data();
+      const float* rest = form < 2 ? nullptr : residual.data();
+      for (int64_t r = 0; r < n; r += 1 + n / 20) {  // rows alone
+        Floats alone(at(m));
+        p4j_matmul_f32(x.data() + r * ldx, ldx, 1, w.data(), stride_k, stride_m, k, m, plus, rest == nullptr ? nullptr : rest + r * ldr,
+                       ldr, alone.data(), m);
+        same_floats("matmul_f32, a row alone", alone.data(), &y[at(r * ldy)], alone.size());
+      }
+      Floats memory(at(p4j_packed_floats(k, m) + 32), 77), strips(at(n * ldy), untouched);  // in strips, and in two parts
+      float* packed = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) / 4;
+      p4j_pack_f32(w.data(), stride_k, stride_m, k, m, packed);
+      same("pack_f32, past the end", packed[p4j_packed_floats(k, m)], 77);
+      const int64_t half = m > 64 ? 64 : m;
+      for (int64_t first = 0; first < m; first += half) {
+        p4j_matmul_packed_f32(x.data(), ldx, n, packed, k, first, first == 0 ? half : m - first, plus == nullptr ? nullptr : plus + first,
+                              rest == nullptr ? nullptr : rest + first, ldr, strips.data() + first, ldy);
+        if (first > 0) break;
+      }
+      same_floats("matmul_packed_f32", strips.data(), y.data(), y.size());
       hash(y);
     }
   }
@@ -434,247 +462,419 @@ void test_matmul_f32() {
 
 // ---- attention --------------------------------------------------------------------------------------------------------
 
-struct Attention {
-  int64_t B, H, D, P, E, rows, qrows, ldq, ldkv, ldp, ldy;
-  std::vector<int64_t> offsets, qoffsets, prefix_from;
-  std::vector<int32_t> positions;
-  bool subset, infix;
-  float scale;
-  Floats q, k, v, pk, pv;
+// Keys and values of two layers with gaps between their rows, and gradients of the same form; only layer 1 is looked at.
+struct KeysValues {
+  int64_t length, columns, ld, layer_stride;
+  bool wanted;  // whether a gradient is
+  Floats k, v, dk, dv, turn;
 
-  Attention(std::vector<int64_t> lengths, int64_t heads, int64_t width, int64_t prefix, bool some,
-            bool inside = false)
-      : B(static_cast<int64_t>(lengths.size())), H(heads), D(width), P(prefix), E(heads * width), subset(some),
-        infix(inside) {
-    offsets.push_back(0);
-    qoffsets.push_back(0);
-    for (int64_t length : lengths) {
-      offsets.push_back(offsets.back() + length);
-      prefix_from.push_back(infix ? length / 2 : 0);
-      int64_t taken = 0;
-      for (int64_t t = 0; t < length; ++t) {
-        if (!subset || (t > length / 3 && random_numbers.below(3) != 0)) {
-          positions.push_back(static_cast<int32_t>(t));
-          ++taken;
-        }
+  KeysValues(int64_t n, int64_t width, bool gradient, float before)
+      : length(n), columns(width), ld(2 * width + 3), layer_stride(n * ld + 5), wanted(gradient),
+        k(normals(2 * layer_stride)), v(normals(2 * layer_stride)), dk(k.size(), before), dv(k.size(), before) {}
+
+  size_t place(int64_t key, int64_t column) const { return at(layer_stride + key * ld + column); }
+};
+
+// A batch: every row sees some of the shared keys and values, in an order of its own, and then its own tokens.
+struct Batch {
+  int64_t H, Hk, D, rotary, ldq, ldy;
+  float scale;
+  std::vector<KeysValues> shared, own;
+  struct Sight {
+    int64_t shared, from;
+  };
+  std::vector<std::vector<Sight>> sights;
+  std::vector<int64_t> qoffsets = {0};
+  std::vector<int32_t> positions;
+  Floats q;
+
+  // rotated: with rotations; some: not every token asks; inside: some segments are seen from the middle on
+  Batch(std::vector<int64_t> lengths, int64_t heads, int64_t key_heads, int64_t width, std::vector<int64_t> lengths_of_shared,
+        bool rotated, bool some, bool inside)
+      : H(heads), Hk(key_heads), D(width), rotary(rotated ? width / 4 * 2 : 0), ldq(heads * width + 3), ldy(heads * width + 8),
+        scale(static_cast<float>(1 / sqrt(static_cast<double>(width)))) {
+    const int64_t rows = static_cast<int64_t>(lengths.size());
+    for (size_t i = 0; i < lengths_of_shared.size(); ++i) {
+      shared.emplace_back(lengths_of_shared[i], Hk * D, i % 3 != 1, 0.25f);
+      if (rotated && i % 2 == 0) {
+        for (int part = 0; part < 2; ++part)
+          for (int64_t pair = 0; pair < rotary / 2; ++pair) {
+            const double angle = static_cast<double>(i + 1) * pow(10, -static_cast<double>(pair));
+            shared.back().turn.push_back(static_cast<float>(part == 0 ? cos(angle) : sin(angle)));
+          }
       }
+    }
+    for (int64_t b = 0; b < rows; ++b) {
+      own.emplace_back(lengths[at(b)], Hk * D, true, untouched);
+      sights.emplace_back();
+      for (size_t i = 0; i < shared.size(); ++i)  // the first rows see all, others the even ones
+        if (b < (rows + 1) / 2 || i % 2 == 0)
+          sights.back().push_back({static_cast<int64_t>(i), inside && i % 2 == 0 ? lengths[at(b)] / 2 : 0});
+      int64_t taken = 0;
+      for (int64_t t = 0; t < lengths[at(b)]; ++t)
+        if (!some || (t > lengths[at(b)] / 3 && random_numbers.below(3) != 0)) positions.push_back(static_cast<int32_t>(t)), ++taken;
       qoffsets.push_back(qoffsets.back() + taken);
     }
-    rows = offsets.back();
-    qrows = qoffsets.back();
-    ldq = 3 * E;
-    ldkv = 3 * E;
-    ldp = E + 4;
-    ldy = E + 8;
-    scale = static_cast<float>(1 / sqrt(static_cast<double>(D)));
-    q = normals(qrows * ldq);
-    k = normals(rows * ldkv);
-    v = normals(rows * ldkv);
-    pk = normals(P * ldp);
-    pv = normals(P * ldp);
+    q = normals(qoffsets.back() * ldq);
   }
 
-  p4j_attention how() const {
-    return {B, H, D, P, offsets.data(), subset ? qoffsets.data() : nullptr, subset ? positions.data() : nullptr, scale, infix ? prefix_from.data() : nullptr};
-  }
+  int64_t rows() const { return static_cast<int64_t>(own.size()); }
 
-  // y [qrows, E], lse and probabilities (a vector for each query and head) in double precision
-  struct Exact {
-    Doubles y, lse;
-    std::vector<Doubles> p;
+  // ---- what it should be, in double precision
+
+  struct Key {
+    const KeysValues* of;
+    int64_t key;
+    bool hidden;
   };
 
-  template <class V>
-  Exact forward(const V& q_, const V& k_, const V& v_, const V& pk_, const V& pv_) const {
-    Exact exact;
-    exact.y.assign(at(qrows * E), 0);
-    for (int64_t b = 0; b < B; ++b) {
-      for (int64_t r = qoffsets[at(b)]; r < qoffsets[at(b + 1)]; ++r) {
-        for (int64_t h = 0; h < H; ++h) {
-          const int64_t n = P + positions[at(r)] + 1;
-          Doubles s(at(n));
-          double top = -INFINITY, total = 0;
-          for (int64_t j = 0; j < n; ++j) {
-            for (int64_t d = 0; d < D; ++d) s[at(j)] += static_cast<double>(q_[at(r * ldq + h * D + d)]) * key(k_, pk_, b, j, h, d);
-            s[at(j)] *= scale;
-            if (j < P && positions[at(r)] < prefix_from[at(b)]) s[at(j)] = -INFINITY;
-            top = std::max(top, s[at(j)]);
-          }
-          for (double& x : s) total += x = exp(x - top);
-          for (double& x : s) x /= total;
-          for (int64_t j = 0; j < n; ++j)
-            for (int64_t d = 0; d < D; ++d) exact.y[at(r * E + h * D + d)] += s[at(j)] * key(v_, pv_, b, j, h, d);
-          exact.lse.push_back(top + log(total));
-          exact.p.push_back(s);
-        }
-      }
-    }
-    return exact;
+  std::vector<Key> keys(int64_t b, int64_t position) const {
+    std::vector<Key> all;
+    for (const Sight& sight : sights[at(b)])
+      for (int64_t j = 0; j < shared[at(sight.shared)].length; ++j) all.push_back({&shared[at(sight.shared)], j, position < sight.from});
+    for (int64_t j = 0; j <= position; ++j) all.push_back({&own[at(b)], j, false});
+    return all;
   }
 
-  template <class V>
-  double key(const V& own, const V& prefix, int64_t b, int64_t j, int64_t h, int64_t d) const {
-    return j < P ? prefix[at(j * ldp + h * D + d)] : own[at((offsets[at(b)] + j - P) * ldkv + h * D + d)];
+  // A head of a query as it looks at some keys and values; back: the gradient of that on its way to the query.
+  Doubles turned(Doubles x, const KeysValues& of, double sign) const {
+    const int64_t half = rotary / 2;
+    if (of.turn.empty()) return x;
+    for (int64_t i = 0; i < half; ++i) {
+      const double c = of.turn[at(i)], s = sign * of.turn[at(half + i)], a = x[at(i)], b = x[at(half + i)];
+      x[at(i)] = a * c - b * s;
+      x[at(half + i)] = b * c + a * s;
+    }
+    return x;
+  }
+
+  Doubles head(const Floats& x, int64_t start) const { return Doubles(x.begin() + start, x.begin() + start + D); }
+
+  // y [H * D] of a query row and lse [H]; with dy also the gradients, added to dq [ldq] and the maps
+  struct Gradients {
+    Doubles dq;
+    std::vector<std::pair<const KeysValues*, std::pair<Doubles, Doubles>>> of;
+    Doubles& dk(const KeysValues* x) { return find(x).first; }
+    Doubles& dv(const KeysValues* x) { return find(x).second; }
+    std::pair<Doubles, Doubles>& find(const KeysValues* x) {
+      for (auto& entry : of)
+        if (entry.first == x) return entry.second;
+      of.push_back({x, {Doubles(x->k.size()), Doubles(x->k.size())}});
+      return of.back().second;
+    }
+  };
+
+  void query(int64_t b, int64_t r, const float* dy, Doubles* y, Doubles* lse, Gradients* gradients) const {
+    const std::vector<Key> all = keys(b, positions[at(r)]);
+    for (int64_t h = 0; h < H; ++h) {
+      const int64_t column = h * Hk / H * D;
+      Doubles s;
+      double top = -INFINITY, total = 0;
+      const KeysValues* last = nullptr;
+      Doubles from;
+      for (const Key& key : all) {
+        if (key.of != last) from = turned(head(q, r * ldq + h * D), *(last = key.of), 1);
+        double score = 0;
+        for (int64_t d = 0; d < D; ++d) score += from[at(d)] * key.of->k[key.of->place(key.key, column + d)];
+        s.push_back(key.hidden ? -INFINITY : score * scale);
+        top = std::max(top, s.back());
+      }
+      for (double& x : s) total += x = exp(x - top);
+      for (size_t j = 0; j < all.size(); ++j)
+        for (int64_t d = 0; d < D; ++d)
+          (*y)[at(h * D + d)] += s[j] / total * all[j].of->v[all[j].of->place(all[j].key, column + d)];
+      if (lse != nullptr) lse->push_back(top + log(total));
+      if (gradients == nullptr) continue;
+      double delta = 0;
+      for (int64_t d = 0; d < D; ++d) delta += dy[h * D + d] * (*y)[at(h * D + d)];
+      last = nullptr;
+      Doubles back;
+      const auto bring_back = [&] {
+        if (last != nullptr) back = turned(back, *last, -1);
+        for (int64_t d = 0; d < D && last != nullptr; ++d) gradients->dq[at(r * ldq + h * D + d)] += back[at(d)];
+      };
+      for (size_t j = 0; j < all.size(); ++j) {
+        const KeysValues* of = all[j].of;
+        if (of != last) {
+          bring_back();
+          back.assign(at(D), 0);
+          from = turned(head(q, r * ldq + h * D), *(last = of), 1);
+        }
+        auto& gradient = gradients->find(of);
+        const double p = s[j] / total;
+        double dp = 0;
+        for (int64_t d = 0; d < D; ++d) dp += dy[h * D + d] * of->v[of->place(all[j].key, column + d)];
+        const double ds = p * (dp - delta) * scale;
+        for (int64_t d = 0; d < D; ++d) {
+          const size_t place = of->place(all[j].key, column + d);
+          back[at(d)] += ds * of->k[place];
+          gradient.first[place] += ds * from[at(d)];
+          gradient.second[place] += p * dy[h * D + d];
+        }
+      }
+      bring_back();
+    }
+  }
+
+  // ---- what the kernels give
+
+  struct Got {
+    Floats y, lse, dq;
+    std::vector<KeysValues> shared, own;  // their gradients
+  };
+
+  // The rows `chosen`, with shared segments in pieces of `piece` keys (0: whole). dy [queries of all rows, ldy].
+  Got run(const std::vector<int64_t>& chosen, int64_t piece, const Floats& dy, bool with_dq) const {
+    Got got;
+    got.shared = shared;
+    got.own = own;
+    std::vector<p4j_segment> segments;
+    std::vector<int64_t> offsets = {0}, soffsets = {0};
+    std::vector<int32_t> places;
+    Floats queries, above;
+    const auto add = [&](KeysValues& of, int64_t first, int64_t n, int64_t from) {
+      const size_t start = at(first * of.ld);
+      const bool gradient = of.wanted;
+      segments.push_back({&of.k[start], &of.v[start], of.ld, n, of.layer_stride, from, of.turn.empty() ? nullptr : of.turn.data(),
+                          gradient ? &of.dk[start] : nullptr, gradient ? &of.dv[start] : nullptr, of.ld});
+    };
+    for (const int64_t b : chosen) {
+      for (const Sight& sight : sights[at(b)]) {
+        KeysValues& of = got.shared[at(sight.shared)];
+        const int64_t step = piece == 0 ? of.length : piece;
+        for (int64_t j = 0; j < of.length; j += step) add(of, j, std::min(step, of.length - j), sight.from);
+        if (of.length == 0) add(of, 0, 0, sight.from);
+      }
+      KeysValues& mine = got.own[at(b)];
+      mine.wanted = with_dq;
+      add(mine, 0, mine.length, 0);
+      soffsets.push_back(static_cast<int64_t>(segments.size()));
+      for (int64_t r = qoffsets[at(b)]; r < qoffsets[at(b + 1)]; ++r) {
+        places.push_back(positions[at(r)]);
+        queries.insert(queries.end(), q.begin() + r * ldq, q.begin() + (r + 1) * ldq);
+        above.insert(above.end(), dy.begin() + r * ldy, dy.begin() + (r + 1) * ldy);
+      }
+      offsets.push_back(static_cast<int64_t>(places.size()));
+    }
+    const int64_t n = static_cast<int64_t>(chosen.size()), count = offsets.back();
+    const p4j_attention how = {n, H, Hk, D, rotary, 1, offsets.data(), places.data(), soffsets.data(), segments.data(), 1, scale};
+    got.y.assign(at(count * ldy), untouched);
+    got.lse.assign(at(count * H), untouched);
+    p4j_attention_forward(&how, queries.data(), ldq, got.y.data(), ldy, got.lse.data());
+    Floats again(got.y.size(), untouched);
+    p4j_attention_forward(&how, queries.data(), ldq, again.data(), ldy, nullptr);
+    same_floats("attention without lse", got.y.data(), again.data(), again.size());
+    // two classes of rows: those that see all and the others, the first in two groups
+    std::vector<int64_t> order, goffsets = {0};
+    for (int64_t cut = 0; cut < 3; ++cut) {
+      for (int64_t i = 0; i < n; ++i)
+        if ((chosen[at(i)] >= (rows() + 1) / 2 ? 2 : chosen[at(i)] % 2) == cut) order.push_back(i);
+      goffsets.push_back(static_cast<int64_t>(order.size()));
+    }
+    const p4j_groups groups = {3, goffsets.data(), order.data()};
+    got.dq.assign(queries.size(), untouched);
+    p4j_attention_backward(&how, &groups, above.data(), got.y.data(), ldy, got.lse.data(), queries.data(), ldq,
+                           with_dq ? got.dq.data() : nullptr, ldq);
+    return got;
   }
 };
 
-std::vector<Attention> attentions() {
-  return {
-      {{3, 2}, 1, 2, 2, false},        {{3, 2}, 1, 2, 0, false},   {{4}, 1, 2, 3, true},
-      {{1}, 2, 16, 0, false},          {{5, 1, 17}, 3, 5, 7, false}, {{20, 33, 64}, 2, 64, 10, false},
-      {{20, 33, 64, 0, 3}, 2, 40, 13, true}, {{130}, 1, 32, 50, true},   {{300, 257}, 2, 64, 100, false},
-      {{1030}, 1, 16, 5, false},       {{30, 31, 5, 6, 7, 8}, 4, 128, 20, false},
-      {{5, 1, 17}, 3, 5, 7, false, true}, {{20, 33, 64, 0, 3}, 2, 40, 13, true, true}, {{130}, 2, 64, 40, false, true},
-  };
+std::vector<Batch> batches() {
+  std::vector<Batch> all;
+  all.push_back({{3, 2}, 1, 1, 2, {2}, false, false, false});
+  all.push_back({{3, 2}, 1, 1, 2, {}, false, false, false});
+  all.push_back({{4}, 2, 1, 4, {3, 1}, true, false, true});
+  all.push_back({{1}, 2, 2, 16, {0}, false, false, false});
+  all.push_back({{5, 1, 17}, 3, 3, 5, {7, 2}, false, false, true});
+  all.push_back({{5, 1, 17}, 6, 2, 12, {7, 2, 5}, true, false, true});
+  all.push_back({{20, 33, 64}, 2, 2, 64, {10}, false, false, false});
+  all.push_back({{20, 33, 64, 0, 3}, 4, 1, 40, {13, 0, 21}, true, true, true});
+  all.push_back({{130}, 1, 1, 32, {50}, false, true, false});
+  all.push_back({{200, 157}, 3, 1, 64, {100, 30}, false, false, false});
+  all.push_back({{530}, 1, 1, 16, {5}, false, false, false});
+  all.push_back({{30, 31, 5, 6, 7, 8}, 4, 2, 128, {20, 17, 1, 40}, true, false, false});
+  return all;
 }
 
-void test_attention_forward() {
-  for (const Attention& a : attentions()) {
-    const p4j_attention how = a.how();
-    const auto exact = a.forward(a.q, a.k, a.v, a.pk, a.pv);
-    Floats y(at(a.qrows * a.ldy), untouched), lse(at(a.qrows * a.H), untouched), again = y;
-    p4j_attention_forward(&how, a.q.data(), a.ldq, a.k.data(), a.v.data(), a.ldkv, a.pk.data(), a.pv.data(), a.ldp,
-                          y.data(), a.ldy, lse.data());
-    p4j_attention_forward(&how, a.q.data(), a.ldq, a.k.data(), a.v.data(), a.ldkv, a.pk.data(), a.pv.data(), a.ldp,
-                          again.data(), a.ldy, nullptr);
-    for (int64_t r = 0; r < a.qrows; ++r) {
-      for (int64_t i = 0; i < a.E; ++i) near("attention", y[at(r * a.ldy + i)], exact.y[at(r * a.E + i)], 3e-6, 3e-6);
-      for (int64_t i = a.E; i < a.ldy; ++i) same("attention, past the end", y[at(r * a.ldy + i)], untouched);
-    }
-    for (size_t i = 0; i < lse.size(); ++i) near("log-sum-exp", lse[i], exact.lse[i], 5e-6, 1e-6);
-    same("attention without lse", memcmp(y.data(), again.data(), y.size() * 4), 0);
-    hash(y);
-    hash(lse);
-  }
+std::vector<int64_t> all_rows(const Batch& batch) {
+  std::vector<int64_t> rows;
+  for (int64_t b = 0; b < batch.rows(); ++b) rows.push_back(b);
+  return rows;
 }
 
-void test_attention_backward() {
-  for (const Attention& a : attentions()) {
-    const p4j_attention how = a.how();
-    const auto exact = a.forward(a.q, a.k, a.v, a.pk, a.pv);
-    const Floats dy = normals(a.qrows * a.ldy), before = normals(a.P * a.ldp);
-    Floats y(at(a.qrows * a.ldy)), lse(exact.lse.begin(), exact.lse.end());
-    for (int64_t r = 0; r < a.qrows; ++r)
-      for (int64_t i = 0; i < a.E; ++i) y[at(r * a.ldy + i)] = static_cast<float>(exact.y[at(r * a.E + i)]);
-
-    Doubles dq(a.q.size()), dk(a.k.size()), dv(a.v.size()), dpk(a.pk.size()), dpv(a.pv.size());
-    size_t of = 0;
-    for (int64_t b = 0; b < a.B; ++b) {
+void test_attention() {
+  for (const Batch& a : batches()) {
+    const int64_t E = a.H * a.D, count = a.qoffsets.back();
+    const Floats dy = normals(count * a.ldy);
+    const Batch::Got got = a.run(all_rows(a), 0, dy, true);
+    Doubles exact_y, exact_lse;
+    Batch::Gradients exact;
+    exact.dq.assign(at(count * a.ldq), 0);
+    for (int64_t b = 0; b < a.rows(); ++b) {
       for (int64_t r = a.qoffsets[at(b)]; r < a.qoffsets[at(b + 1)]; ++r) {
-        for (int64_t h = 0; h < a.H; ++h, ++of) {
-          double delta = 0;
-          for (int64_t d = 0; d < a.D; ++d) delta += dy[at(r * a.ldy + h * a.D + d)] * exact.y[at(r * a.E + h * a.D + d)];
-          for (int64_t j = 0; j < static_cast<int64_t>(exact.p[of].size()); ++j) {
-            const double p = exact.p[of][at(j)];
-            double dp = 0;
-            for (int64_t d = 0; d < a.D; ++d) dp += dy[at(r * a.ldy + h * a.D + d)] * a.key(a.v, a.pv, b, j, h, d);
-            const double ds = p * (dp - delta) * a.scale;
-            const size_t row = j < a.P ? at(j * a.ldp + h * a.D) : at((a.offsets[at(b)] + j - a.P) * a.ldkv + h * a.D);
-            for (int64_t d = 0; d < a.D; ++d) {
-              dq[at(r * a.ldq + h * a.D + d)] += ds * a.key(a.k, a.pk, b, j, h, d);
-              (j < a.P ? dpk : dk)[row + at(d)] += ds * a.q[at(r * a.ldq + h * a.D + d)];
-              (j < a.P ? dpv : dv)[row + at(d)] += p * dy[at(r * a.ldy + h * a.D + d)];
-            }
-          }
-        }
+        Doubles y(at(E));
+        a.query(b, r, &dy[at(r * a.ldy)], &y, &exact_lse, &exact);
+        for (int64_t i = 0; i < E; ++i) near("attention", got.y[at(r * a.ldy + i)], y[at(i)], 3e-6, 3e-6);
+        for (int64_t i = E; i < a.ldy; ++i) same("attention, past the end", got.y[at(r * a.ldy + i)], untouched);
+        for (int64_t i = 0; i < E; ++i) near("dq", got.dq[at(r * a.ldq + i)], exact.dq[at(r * a.ldq + i)], 2e-5, 2e-5);
+        for (int64_t i = E; i < a.ldq; ++i) same("dq, past the end", got.dq[at(r * a.ldq + i)], untouched);
+        exact_y.insert(exact_y.end(), y.begin(), y.end());
       }
     }
-
-    Floats got_q(a.q.size(), untouched), got_k(a.k.size(), untouched), got_v(a.v.size(), untouched);
-    Floats got_pk = before, got_pv = before, only_pk = before, only_pv = before;
-    p4j_attention_backward(&how, dy.data(), y.data(), a.ldy, lse.data(), a.q.data(), a.ldq, a.k.data(), a.v.data(), a.ldkv,
-                           a.pk.data(), a.pv.data(), a.ldp, got_q.data(), a.ldq, got_k.data(), got_v.data(), a.ldkv,
-                           got_pk.data(), got_pv.data());
-    p4j_attention_backward(&how, dy.data(), y.data(), a.ldy, lse.data(), a.q.data(), a.ldq, a.k.data(), a.v.data(), a.ldkv,
-                           a.pk.data(), a.pv.data(), a.ldp, nullptr, 0, nullptr, nullptr, 0, only_pk.data(), only_pv.data());
-    const auto check = [&](const char* what, const Floats& got, const Doubles& want, int64_t ld, const Floats* added) {
-      for (size_t i = 0; i < got.size(); ++i) {
-        if (static_cast<int64_t>(i) % ld < a.E) {
-          near(what, got[i], want[i] + (added == nullptr ? 0 : (*added)[i]), 2e-5, 2e-5);
+    for (size_t i = 0; i < exact_lse.size(); ++i) near("log-sum-exp", got.lse[i], exact_lse[i], 5e-6, 1e-6);
+    const auto check = [&](const char* what, const KeysValues& of, const KeysValues& result, float before, bool written) {
+      for (int64_t i = 0; i < static_cast<int64_t>(of.k.size()); ++i) {
+        const int64_t in_layer = i - of.layer_stride;
+        const bool inside = in_layer >= 0 && in_layer / of.ld < of.length && in_layer % of.ld < of.columns;
+        const double add = written && inside ? 0 : before;
+        const bool wanted = inside && result.wanted;
+        if (wanted) {
+          near(what, result.dk[at(i)], add + exact.dk(&of)[at(i)], 2e-5, 2e-5);
+          near(what, result.dv[at(i)], add + exact.dv(&of)[at(i)], 2e-5, 2e-5);
         } else {
-          same("attention backward, past the end", got[i], added == nullptr ? untouched : (*added)[i]);
+          same(what, result.dk[at(i)], before);
+          same(what, result.dv[at(i)], before);
         }
       }
-      hash(got);
+      hash(result.dk);
+      hash(result.dv);
     };
-    check("dq", got_q, dq, a.ldq, nullptr);
-    check("dk", got_k, dk, a.ldkv, nullptr);
-    check("dv", got_v, dv, a.ldkv, nullptr);
-    check("dprefix_k", got_pk, dpk, a.ldp, &before);
-    check("dprefix_v", got_pv, dpv, a.ldp, &before);
-    check("dprefix_k alone", only_pk, dpk, a.ldp, &before);
-    check("dprefix_v alone", only_pv, dpv, a.ldp, &before);
+    for (size_t i = 0; i < a.shared.size(); ++i) check("gradient of a segment", a.shared[i], got.shared[i], 0.25f, false);
+    for (size_t i = 0; i < a.own.size(); ++i) check("gradient of own tokens", a.own[i], got.own[i], untouched, true);
+    const Batch::Got without = a.run(all_rows(a), 0, dy, false);
+    for (size_t i = 0; i < a.shared.size(); ++i) check("gradient of a segment alone", a.shared[i], without.shared[i], 0.25f, false);
+    hash(got.y);
+    hash(got.lse);
+    hash(got.dq);
 
-    if (a.rows <= 5) {
-      Floats weights;
-      for (int64_t r = 0; r < a.qrows; ++r) weights.insert(weights.end(), dy.begin() + r * a.ldy, dy.begin() + r * a.ldy + a.E);
-      const Doubles q(a.q.begin(), a.q.end()), k(a.k.begin(), a.k.end()), v(a.v.begin(), a.v.end());
-      const Doubles pk(a.pk.begin(), a.pk.end()), pv(a.pv.begin(), a.pv.end());
-      const auto compare = [&](const char* what, const Floats& x, const Floats& got, int64_t ld, const Floats* added,
-                               const std::function<Doubles(const Doubles&)>& f) {
-        const Doubles d = differences(x, weights, f);
-        for (size_t i = 0; i < d.size(); ++i)
-          if (static_cast<int64_t>(i) % ld < a.E) near(what, got[i] - (added == nullptr ? 0 : (*added)[i]), d[i], 1e-5, 1e-5);
-      };
-      compare("dq, differences", a.q, got_q, a.ldq, nullptr, [&](const Doubles& x) { return a.forward(x, k, v, pk, pv).y; });
-      compare("dk, differences", a.k, got_k, a.ldkv, nullptr, [&](const Doubles& x) { return a.forward(q, x, v, pk, pv).y; });
-      compare("dv, differences", a.v, got_v, a.ldkv, nullptr, [&](const Doubles& x) { return a.forward(q, k, x, pk, pv).y; });
-      compare("dprefix_k, differences", a.pk, got_pk, a.ldp, &before,
-              [&](const Doubles& x) { return a.forward(q, k, v, x, pv).y; });
-      compare("dprefix_v, differences", a.pv, got_pv, a.ldp, &before,
-              [&](const Doubles& x) { return a.forward(q, k, v, pk, x).y; });
+    // however segments are cut
+    for (const int64_t piece : {1, 3, 16}) {
+      if (piece == 1 && count > 200) continue;
+      const Batch::Got pieces = a.run(all_rows(a), piece, dy, true);
+      same_floats("y in pieces", pieces.y.data(), got.y.data(), got.y.size());
+      same_floats("dq in pieces", pieces.dq.data(), got.dq.data(), got.dq.size());
+      for (size_t i = 0; i < a.shared.size(); ++i)
+        same_floats("dk in pieces", pieces.shared[i].dk.data(), got.shared[i].dk.data(), got.shared[i].dk.size());
     }
+    // every row alone, and the gradients of segments from those alone that look at them
+    for (int64_t b = 0; b < a.rows(); ++b) {
+      const Batch::Got alone = a.run({b}, 0, dy, true);
+      const size_t first = at(a.qoffsets[at(b)]), queries = at(a.qoffsets[at(b + 1)]) - first;
+      const size_t wide_y = at(a.ldy), wide_q = at(a.ldq);
+      same_floats("y alone", alone.y.data(), got.y.data() + first * wide_y, queries * wide_y);
+      same_floats("dq alone", alone.dq.data(), got.dq.data() + first * wide_q, queries * wide_q);
+      same_floats("dk alone", alone.own[at(b)].dk.data(), got.own[at(b)].dk.data(), alone.own[at(b)].dk.size());
+    }
+    std::vector<int64_t> those;
+    for (int64_t b = 0; b < (a.rows() + 1) / 2; ++b) those.push_back(b);
+    const Batch::Got alone = a.run(those, 0, dy, true);
+    for (size_t i = 1; i < a.shared.size(); i += 2)
+      same_floats("dk of its rows alone", alone.shared[i].dk.data(), got.shared[i].dk.data(), got.shared[i].dk.size());
   }
 }
 
-void test_attention_decode() {
-  struct {
-    std::vector<int64_t> prompts;
-    int64_t rows, heads, width, prefix, generations;
-  } const shapes[] = {{{4}, 1, 1, 1, 0, 1},       {{5, 0, 7}, 5, 2, 5, 3, 2},       {{40, 33}, 10, 3, 64, 17, 20},
-                      {{20}, 20, 2, 32, 0, 33},   {{100, 3, 50}, 3, 2, 40, 100, 1}, {{31, 1}, 16, 1, 128, 5, 7}};
-  for (const auto& s : shapes) {
-    const int64_t R = s.rows, H = s.heads, D = s.width, P = s.prefix, G = s.generations, E = H * D;
-    const int64_t ldq = 3 * E, ldp = E + 1, ldprompt = 2 * E, ldkv = E + 3, stride = R * ldkv + 5, ldb = G + 2, ldy = E + 4;
-    std::vector<int64_t> offsets = {0};
-    for (int64_t length : s.prompts) offsets.push_back(offsets.back() + length);
-    std::vector<int32_t> input(at(R)), beam(at(R * ldb), -1);
-    const int64_t inputs = static_cast<int64_t>(s.prompts.size());
-    for (int64_t r = 0; r < R; ++r) {
-      input[at(r)] = static_cast<int32_t>(r * inputs / R);
-      for (int64_t t = 0; t < G; ++t) beam[at(r * ldb + t)] = static_cast<int32_t>(t + 1 == G ? r : random_numbers.below(R));
-    }
-    const Floats q = normals(R * ldq), pk = normals(P * ldp), pv = normals(P * ldp);
-    const Floats ik = normals(offsets.back() * ldprompt), iv = normals(offsets.back() * ldprompt);
-    const Floats k = normals(G * stride), v = normals(G * stride);
-    Floats y(at(R * ldy), untouched);
-    const p4j_decode how = {R, H, D, P, G, offsets.data(), input.data(), beam.data(), ldb, stride, 0.3f};
-    p4j_attention_decode(&how, q.data(), ldq, pk.data(), pv.data(), ldp, ik.data(), iv.data(), ldprompt, k.data(), v.data(),
-                         ldkv, y.data(), ldy);
-    for (int64_t r = 0; r < R; ++r) {
-      for (int64_t h = 0; h < H; ++h) {
-        std::vector<const float*> keys, values;
-        for (int64_t i = 0; i < P; ++i) keys.push_back(&pk[at(i * ldp + h * D)]), values.push_back(&pv[at(i * ldp + h * D)]);
-        for (int64_t i = offsets[at(input[at(r)])]; i < offsets[at(input[at(r)] + 1)]; ++i)
-          keys.push_back(&ik[at(i * ldprompt + h * D)]), values.push_back(&iv[at(i * ldprompt + h * D)]);
-        for (int64_t t = 0; t < G; ++t) {
-          const size_t i = at(t * stride + beam[at(r * ldb + t)] * ldkv + h * D);
-          keys.push_back(&k[i]), values.push_back(&v[i]);
+// Tiny shapes by central differences of the double-precision forward pass.
+void test_attention_differences() {
+  std::vector<Batch> tiny = batches();
+  tiny.erase(tiny.begin() + 3, tiny.end());
+  for (Batch& a : tiny) {
+    const int64_t E = a.H * a.D, count = a.qoffsets.back();
+    const Floats dy = normals(count * a.ldy);
+    const Batch::Got got = a.run(all_rows(a), 0, dy, true);
+    const auto value = [&] {
+      double total = 0;
+      for (int64_t b = 0; b < a.rows(); ++b) {
+        for (int64_t r = a.qoffsets[at(b)]; r < a.qoffsets[at(b + 1)]; ++r) {
+          Doubles y(at(E));
+          a.query(b, r, nullptr, &y, nullptr, nullptr);
+          for (int64_t i = 0; i < E; ++i) total += y[at(i)] * dy[at(r * a.ldy + i)];
         }
-        double total = 0;
-        Doubles want(at(D));
-        for (size_t j = 0; j < keys.size(); ++j) {
-          double dot = 0;
-          for (int64_t d = 0; d < D; ++d) dot += static_cast<double>(q[at(r * ldq + h * D + d)]) * keys[j][d];
-          const double p = exp(dot * how.scale);
-          total += p;
-          for (int64_t d = 0; d < D; ++d) want[at(d)] += p * values[j][d];
-        }
-        for (int64_t d = 0; d < D; ++d) near("decode", y[at(r * ldy + h * D + d)], want[at(d)] / total, 3e-6, 3e-6);
       }
-      for (int64_t i = E; i < ldy; ++i) same("decode, past the end", y[at(r * ldy + i)], untouched);
+      return total;
+    };
+    const auto slope = [&](float& x) {
+      const float before = x, up = before + 0.015625f, down = before - 0.015625f;
+      x = up;
+      const double high = value();
+      x = down;
+      const double low = value();
+      x = before;
+      return (high - low) / (static_cast<double>(up) - down);
+    };
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t i = 0; i < E; ++i) near("dq, differences", got.dq[at(r * a.ldq + i)], slope(a.q[at(r * a.ldq + i)]), 3e-4, 3e-4);
+    const auto check = [&](KeysValues& of, const KeysValues& result, float before) {
+      for (int64_t j = 0; j < of.length; ++j) {
+        for (int64_t c = 0; c < of.columns; ++c) {
+          const size_t i = of.place(j, c);
+          if (!result.wanted) continue;
+          near("dk, differences", result.dk[i] - before, slope(of.k[i]), 3e-4, 3e-4);
+          near("dv, differences", result.dv[i] - before, slope(of.v[i]), 3e-4, 3e-4);
+        }
+      }
+    };
+    for (size_t i = 0; i < a.shared.size(); ++i) check(a.shared[i], got.shared[i], 0.25f);
+    for (size_t i = 0; i < a.own.size(); ++i) check(a.own[i], got.own[i], 0);
+    hash(got.dq);
+  }
+}
+
+// The last query of every row of a batch, and rows that begin with the same segments.
+void test_attention_decode() {
+  for (const Batch& a : batches()) {
+    for (const int64_t copies : {1, 3, 20}) {
+      const int64_t E = a.H * a.D;
+      std::vector<int64_t> of;  // the row of the batch that each row here goes on from
+      std::vector<p4j_segment> segments, pieces;
+      std::vector<int64_t> soffsets = {0}, poffsets = {0};
+      for (int64_t b = 0; b < a.rows(); ++b) {
+        if (a.qoffsets[at(b)] == a.qoffsets[at(b + 1)]) continue;
+        for (int64_t copy = 0; copy < copies; ++copy) {
+          const auto add = [&](std::vector<p4j_segment>& list, const KeysValues& kv, int64_t first, int64_t n) {
+            const size_t start = at(first * kv.ld);
+            list.push_back({&kv.k[start], &kv.v[start], kv.ld, n, kv.layer_stride, 0, kv.turn.empty() ? nullptr : kv.turn.data(),
+                            nullptr, nullptr, 0});
+          };
+          const auto both = [&](const KeysValues& kv, int64_t n) {
+            add(segments, kv, 0, n);
+            for (int64_t j = 0; j < n; j += 16) add(pieces, kv, j, std::min(int64_t{16}, n - j));
+          };
+          for (const Batch::Sight& sight : a.sights[at(b)]) both(a.shared[at(sight.shared)], a.shared[at(sight.shared)].length);
+          both(a.own[at(b)], a.positions[at(a.qoffsets[at(b + 1)] - 1)] + 1);
+          soffsets.push_back(static_cast<int64_t>(segments.size()));
+          poffsets.push_back(static_cast<int64_t>(pieces.size()));
+          of.push_back(b);
+        }
+      }
+      const int64_t R = static_cast<int64_t>(of.size());
+      Floats q(at(R * a.ldq)), y(at(R * a.ldy), untouched), cut = y;
+      for (int64_t r = 0; r < R; ++r)
+        for (int64_t i = 0; i < E; ++i)
+          q[at(r * a.ldq + i)] = a.q[at((a.qoffsets[at(of[at(r)] + 1)] - 1) * a.ldq + i)];
+      const p4j_attention how = {R, a.H, a.Hk, a.D, a.rotary, 1, nullptr, nullptr, soffsets.data(), segments.data(), 0, a.scale};
+      p4j_attention in_pieces = how;
+      in_pieces.soffsets = poffsets.data();
+      in_pieces.segments = pieces.data();
+      p4j_attention_decode(&how, q.data(), a.ldq, y.data(), a.ldy);
+      p4j_attention_decode(&in_pieces, q.data(), a.ldq, cut.data(), a.ldy);
+      same_floats("decode in pieces", cut.data(), y.data(), y.size());
+      Batch last = a;
+      for (auto& row : last.sights)
+        for (auto& sight : row) sight.from = 0;
+      for (int64_t r = 0; r < R; ++r) {
+        Doubles want(at(E));
+        last.query(of[at(r)], a.qoffsets[at(of[at(r)] + 1)] - 1, nullptr, &want, nullptr, nullptr);
+        for (int64_t i = 0; i < E; ++i) near("decode", y[at(r * a.ldy + i)], want[at(i)], 3e-6, 3e-6);
+        for (int64_t i = E; i < a.ldy; ++i) same("decode, past the end", y[at(r * a.ldy + i)], untouched);
+        Floats alone(at(a.ldy), untouched);
+        p4j_attention one = how;
+        one.rows = 1;
+        one.soffsets = soffsets.data() + r;
+        p4j_attention_decode(&one, &q[at(r * a.ldq)], a.ldq, alone.data(), a.ldy);
+        same_floats("decode alone", alone.data(), &y[at(r * a.ldy)], alone.size());
+      }
+      hash(y);
     }
-    hash(y);
   }
 }
 
@@ -834,8 +1034,8 @@ int main() {
       {"gelu_backward", test_gelu_backward, false},
       {"pack, matmul_q8", test_matmul_q8, false},
       {"matmul_f32", test_matmul_f32, false},
-      {"attention_forward", test_attention_forward, false},
-      {"attention_backward", test_attention_backward, false},
+      {"attention", test_attention, false},
+      {"attention, differences", test_attention_differences, false},
       {"attention_decode", test_attention_decode, false},
       {"softmax_block", test_softmax_block, false},
       {"top_k", test_top_k, false},
@@ -843,7 +1043,7 @@ int main() {
   };
   const p4j_parallel_for pools[] = {nullptr, three_threads, refusing};
   int64_t failures = 0;
-  if (p4j_version() != 2 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0) {
+  if (p4j_version() != 3 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0) {
     printf("start: wrong\n");
     ++failures;
   }
@@ -869,9 +1069,9 @@ int main() {
         }
       }
       if (all.hash == 0) {
-        printf("%-20s %-11s not on this processor\n", test.name, isa);
+        printf("%-22s %-11s not on this processor\n", test.name, isa);
       } else {
-        printf("%-20s %-11s %s  largest error %.2g, %.0f %% of what is tolerated\n", test.name, isa,
+        printf("%-22s %-11s %s  largest error %.2g, %.0f %% of what is tolerated\n", test.name, isa,
                all.failures == 0 ? "ok" : "WRONG", all.largest, 100 * all.worst);
       }
       fflush(stdout);

@@ -1,6 +1,8 @@
 package dev.prefix4j.bench;
 
-import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.kernels.EightBits;
+import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.kernels.ProductKernels;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.concurrent.TimeUnit;
@@ -43,11 +45,10 @@ public class MatmulBench {
     private Tensor weight; // [inputs, outputs]
     private Tensor byOutput; // the same, with the weights of an output side by side
     private Tensor bias;
-    private Tensor packed;
+    private ProductKernels.Packed packed;
+    private ProductKernels.Packed strips;
     private Tensor y; // [rows, outputs]
-    private Tensor q;
-    private Tensor scale;
-    private Tensor sum;
+    private EightBits bits;
 
     @Setup
     public void setUp() {
@@ -58,14 +59,17 @@ public class MatmulBench {
         weight = torch.randn(inputs, outputs);
         byOutput = weight.t().contiguous().t();
         bias = torch.randn(outputs);
-        packed = kernels.pack(weight);
+        packed = kernels.products().quantize(weight);
+        strips = kernels.products().pack(weight);
         y = torch.empty(rows, outputs);
-        q = torch.empty(new long[] {rows, inputs}, new TensorOptions(torch.ScalarType.Char), null);
-        scale = torch.empty(rows);
-        sum = torch.empty(new long[] {rows}, new TensorOptions(torch.ScalarType.Int), null);
+        bits = new EightBits(
+                torch.empty(new long[] {rows, inputs}, new TensorOptions(torch.ScalarType.Char), null),
+                torch.empty(rows),
+                torch.empty(new long[] {rows}, new TensorOptions(torch.ScalarType.Int), null));
         Tensor expected = torch.addmm(bias, x, weight);
         Agreement.require("matmul_f32", asStored(), expected, 1e-5);
         Agreement.require("matmul_f32 by output", byOutput(), expected, 1e-5);
+        Agreement.require("matmul_packed_f32", strips(), expected, 1e-5);
         Agreement.require("matmul_q8", eightBits(), expected, 0.02);
     }
 
@@ -83,20 +87,26 @@ public class MatmulBench {
 
     @Benchmark
     public Tensor asStored() {
-        kernels.matmulF32(x, weight, bias, null, y);
+        kernels.products().multiply(x, weight, bias, null, y);
         return y;
     }
 
     @Benchmark
     public Tensor byOutput() {
-        kernels.matmulF32(x, byOutput, bias, null, y);
+        kernels.products().multiply(x, byOutput, bias, null, y);
+        return y;
+    }
+
+    @Benchmark
+    public Tensor strips() {
+        kernels.products().multiply(x, strips, 0, bias, null, y);
         return y;
     }
 
     @Benchmark
     public Tensor eightBits() {
-        kernels.quantize(x, q, scale, sum, null);
-        kernels.matmulQ8(q, scale, sum, packed, inputs, outputs, 0, bias, null, y);
+        kernels.rows().quantize(x, bits, null);
+        kernels.products().multiply(bits, packed, 0, bias, null, y);
         return y;
     }
 }

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.prefix.PrefixShape;
-import dev.prefix4j.torch.Kernels;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;

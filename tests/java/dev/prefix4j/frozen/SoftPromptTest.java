@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
-import dev.prefix4j.torch.Kernels;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;

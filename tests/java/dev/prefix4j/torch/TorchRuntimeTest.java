@@ -5,19 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.InputException;
-import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -33,19 +28,14 @@ class TorchRuntimeTest {
 
     private static String start(Map<String, String> environment, String... options)
             throws IOException, InterruptedException {
-        return startOn(System.getProperty("java.class.path"), environment, options);
-    }
-
-    private static String startOn(String classPath, Map<String, String> environment, String... options)
-            throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",
                 "-Xmx64m"));
         command.addAll(List.of(options));
-        command.addAll(List.of("-cp", classPath, TorchRuntimeTest.class.getName()));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), TorchRuntimeTest.class.getName()));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-        builder.environment().keySet().removeAll(List.of("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PREFIX4J_KERNELS"));
+        builder.environment().keySet().removeAll(List.of("OMP_NUM_THREADS", "MKL_NUM_THREADS"));
         builder.environment().putAll(environment);
         Process process = builder.start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -65,35 +55,6 @@ class TorchRuntimeTest {
         assertTrue(output.contains("blas: OpenBLAS, on its own threads\n"), output);
         assertTrue(output.contains("openmp: as the host has it"), output);
         assertTrue(output.contains("allocator: as the C library has it"), output);
-    }
-
-    @Test
-    void aSetOfKernelsWithoutALibraryIsRefused(@TempDir Path without) throws Exception {
-        Path classes = Path.of(Kernels.class
-                .getProtectionDomain()
-                .getCodeSource()
-                .getLocation()
-                .toURI());
-        try (Stream<Path> files = Files.walk(classes)) {
-            for (Path file : (Iterable<Path>) files.filter(f -> !f.toString().contains("native"))::iterator) {
-                Path copy = without.resolve(classes.relativize(file).toString());
-                if (Files.isDirectory(file)) {
-                    Files.createDirectories(copy);
-                } else {
-                    Files.copy(file, copy);
-                }
-            }
-        }
-        String path = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
-                .map(entry ->
-                        Path.of(entry).toAbsolutePath().equals(classes.toAbsolutePath()) ? without.toString() : entry)
-                .collect(Collectors.joining(File.pathSeparator));
-        String output = startOn(path, Map.of("PREFIX4J_KERNELS", "avx2"));
-        assertTrue(
-                output.contains(
-                        "InputException: PREFIX4J_KERNELS: 'avx2' is asked for, but the kernels were not built for "),
-                output);
-        assertTrue(startOn(path, Map.of()).contains("kernels: libtorch's only: the others were not built for "));
     }
 
     @ParameterizedTest

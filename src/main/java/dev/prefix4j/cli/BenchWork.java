@@ -3,7 +3,7 @@ package dev.prefix4j.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
-import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.torch.TorchRuntime;
 import java.io.IOException;
 import java.nio.file.Files;

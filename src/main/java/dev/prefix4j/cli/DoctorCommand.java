@@ -1,6 +1,7 @@
 package dev.prefix4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -41,6 +42,7 @@ final class DoctorCommand extends ConsoleCommand {
                         + System.getProperty("os.arch") + ", "
                         + Runtime.getRuntime().availableProcessors() + " processors");
         facts.putAll(TorchRuntime.require().describe());
+        facts.put("kernels", Kernels.describe());
         return facts;
     }
 }

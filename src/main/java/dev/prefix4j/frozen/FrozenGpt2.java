@@ -7,8 +7,8 @@ import dev.prefix4j.frozen.Operators.Normalized;
 import dev.prefix4j.gpt2.Extension;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.text.PackedBatch;
-import dev.prefix4j.torch.Kernels;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
@@ -62,7 +62,7 @@ public final class FrozenGpt2 {
      * @param recompute keep only what comes into each block and compute the rest again on the way back: less memory, a
      *     forward pass more
      * @param decoding whether few rows at a time are to be fast, as in decoding: for our kernels float32 weights are then
-     *     copied, so that those of an output lie side by side; otherwise they stay where the model has them, in its file
+     *     copied into strips; otherwise they stay where the model has them, in its file
      * @param kernels absent: in operators of libtorch
      */
     public record Options(Precision precision, boolean recompute, boolean decoding, Optional<Kernels> kernels) {
@@ -125,8 +125,8 @@ public final class FrozenGpt2 {
             // a change may part a head from the words that it is tied to
             Tensor words =
                     weights.get(weights.containsKey("lm_head.weight") ? "lm_head.weight" : "wte.weight"); // [V, E]
-            this.head = Head.of(words, operators, options.precision(), kernels);
-            if (options.precision() == Precision.INT8) {
+            this.head = Head.of(words, operators, options.precision(), kernels, options.copies());
+            if (options.copies()) {
                 Safetensors.evict(words);
             }
         }
@@ -169,7 +169,9 @@ public final class FrozenGpt2 {
         Kernels kernels = options.kernels().orElse(null);
         return switch (options.precision()) {
             case FP32 ->
-                new Linear.Float32(options.copies() ? weight.t().contiguous().t() : weight, bias, kernels);
+                options.copies()
+                        ? Linear.Float32.forDecoding(weight, bias, kernels)
+                        : new Linear.Float32(weight, bias, kernels);
             case INT8 -> Int8Linear.of(weight, bias, kernels);
         };
     }

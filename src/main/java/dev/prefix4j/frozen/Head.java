@@ -1,6 +1,7 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.kernels.ProductKernels;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.List;
@@ -138,16 +139,28 @@ sealed interface Head {
         return torch.zeros(new long[] {hidden.count(), weight().size(1)}, weight().options());
     }
 
-    /** @param kernels null: libtorch's operators do the work */
-    static Head of(Tensor weight, Operators operators, Precision precision, Kernels kernels) {
+    /**
+     * @param kernels null: libtorch's operators do the work
+     * @param decoding whether float32 weights are copied to be read fast where rows are few
+     */
+    static Head of(Tensor weight, Operators operators, Precision precision, Kernels kernels, boolean decoding) {
         return switch (precision) {
-            case FP32 -> new Float32(weight, operators, kernels);
+            case FP32 ->
+                new Float32(
+                        weight,
+                        operators,
+                        kernels,
+                        decoding ? kernels.products().pack(weight.t()) : null);
             case INT8 -> Int8.of(weight, operators, kernels);
         };
     }
 
-    /** On the weights of the model themselves. */
-    record Float32(Tensor weight, Operators operators, Kernels kernels) implements Head {
+    /**
+     * On the weights of the model themselves.
+     *
+     * @param strips the weights once more, for decoding; null: not kept
+     */
+    record Float32(Tensor weight, Operators operators, Kernels kernels, ProductKernels.Packed strips) implements Head {
         @Override
         public Tensor logits(Rows hidden) {
             return logits(hidden, 0, weight.size(0));
@@ -155,8 +168,11 @@ sealed interface Head {
 
         @Override
         public Tensor logits(Rows hidden, long first, long count) {
-            return Linear.Float32.multiply(
-                    (Rows.Float32) hidden, weight.narrow(0, first, count).t(), null, null, kernels);
+            Rows.Float32 rows = (Rows.Float32) hidden;
+            if (strips != null) {
+                return Linear.Float32.multiply(rows, strips, first, count, null, null, kernels);
+            }
+            return Linear.Float32.multiply(rows, weight.narrow(0, first, count).t(), null, null, kernels);
         }
 
         @Override

@@ -1,7 +1,8 @@
 package dev.prefix4j.frozen;
 
+import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.kernels.ProductKernels;
 import dev.prefix4j.torch.Aten;
-import dev.prefix4j.torch.Kernels;
 import dev.prefix4j.torch.TensorScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -63,19 +64,24 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
         static OneWay of(Tensor weight, Kernels kernels) {
             return kernels == null
                     ? Composed.of(weight)
-                    : new Packed(kernels, kernels.pack(weight), weight.size(0), weight.size(1));
+                    : new Packed(kernels.products(), kernels.products().quantize(weight));
         }
     }
 
     /**
      * On our kernels.
      *
-     * @param weight bytes as {@link Kernels#pack} lays them out
+     * @param weight in 8 bits
      */
-    record Packed(Kernels kernels, Tensor weight, long inputs, long outputs) implements OneWay {
+    record Packed(ProductKernels kernels, ProductKernels.Packed weight) implements OneWay {
+        @Override
+        public long inputs() {
+            return weight.inputs();
+        }
+
         @Override
         public Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual) {
-            return multiply(x, 0, outputs, bias, residual);
+            return multiply(x, 0, weight.outputs(), bias, residual);
         }
 
         @Override
@@ -85,7 +91,7 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
 
         private Tensor multiply(Rows.Int8 x, long first, long count, Tensor bias, Tensor residual) {
             Tensor y = torch.empty(new long[] {x.count(), count}, new TensorOptions(torch.ScalarType.Float), null);
-            kernels.matmulQ8(x.q(), x.scale(), x.sum(), weight, inputs, outputs, first, bias, residual, y);
+            kernels.multiply(x.bits(), weight, first, bias, residual, y);
             return y;
         }
     }

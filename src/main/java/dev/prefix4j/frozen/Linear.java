@@ -1,6 +1,7 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.kernels.ProductKernels;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -35,11 +36,25 @@ sealed interface Linear permits Linear.Float32, Int8Linear {
      * @param weight [K, M], rows or columns contiguous
      * @param bias [M]; null: none
      * @param kernels null: libtorch's BLAS does the work
+     * @param strips the weight once more, in the layout that is read fastest where rows are few; null: not kept
      */
-    record Float32(Tensor weight, Tensor bias, Kernels kernels) implements Linear {
+    record Float32(Tensor weight, Tensor bias, Kernels kernels, ProductKernels.Packed strips) implements Linear {
+        /** Without a copy of the weight. */
+        Float32(Tensor weight, Tensor bias, Kernels kernels) {
+            this(weight, bias, kernels, null);
+        }
+
+        /** With a copy of the weight for decoding. */
+        static Float32 forDecoding(Tensor weight, Tensor bias, Kernels kernels) {
+            return new Float32(weight, bias, kernels, kernels.products().pack(weight));
+        }
+
         @Override
         public Tensor forward(Rows x, Tensor residual) {
-            return multiply((Rows.Float32) x, weight, bias, residual, kernels);
+            Rows.Float32 rows = (Rows.Float32) x;
+            return strips == null
+                    ? multiply(rows, weight, bias, residual, kernels)
+                    : multiply(rows, strips, 0, strips.outputs(), bias, residual, kernels);
         }
 
         @Override
@@ -47,12 +62,27 @@ sealed interface Linear permits Linear.Float32, Int8Linear {
             return multiply((Rows.Float32) dy, weight.t(), null, residual, kernels);
         }
 
+        /** {@code x w + bias + residual} for {@code count} outputs of w from {@code first} on. */
+        static Tensor multiply(
+                Rows.Float32 rows,
+                ProductKernels.Packed w,
+                long first,
+                long count,
+                Tensor bias,
+                Tensor residual,
+                Kernels kernels) {
+            Tensor x = rows.x();
+            Tensor y = torch.empty(new long[] {x.size(0), count}, x.options(), null);
+            kernels.products().multiply(x, w, first, bias, residual, y);
+            return y;
+        }
+
         /** {@code x w + bias + residual}: x [n, K], w [K, M]. */
         static Tensor multiply(Rows.Float32 rows, Tensor w, Tensor bias, Tensor residual, Kernels kernels) {
             Tensor x = rows.x();
             if (kernels != null && kernels.multipliesFloats()) {
                 Tensor y = torch.empty(new long[] {x.size(0), w.size(1)}, x.options(), null);
-                kernels.matmulF32(x, w, bias, residual, y);
+                kernels.products().multiply(x, w, bias, residual, y);
                 return y;
             }
             if (residual != null) {

@@ -1,7 +1,10 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.gpt2.Gpt2Config.Activation;
-import dev.prefix4j.torch.Kernels;
+import dev.prefix4j.kernels.Attention;
+import dev.prefix4j.kernels.EightBits;
+import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.kernels.KeysValues;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -35,12 +38,12 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
                 empty(torch.ScalarType.Int, rows));
     }
 
-    /** What a kernel writes to: y, or q with its scale and sum; the others are null. */
-    private record Out(Tensor y, Tensor q, Tensor scale, Tensor sum) {
+    /** What a kernel writes to: y or 8 bits; the other is null. */
+    private record Out(Tensor y, EightBits bits) {
         static Out of(Rows rows) {
             return switch (rows) {
-                case Rows.Float32(Tensor x) -> new Out(x, null, null, null);
-                case Rows.Int8(Tensor q, Tensor scale, Tensor sum) -> new Out(null, q, scale, sum);
+                case Rows.Float32(Tensor x) -> new Out(x, null);
+                case Rows.Int8 eight -> new Out(null, eight.bits());
             };
         }
     }
@@ -51,13 +54,13 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
         Out out = Out.of(rows);
         Tensor mean = floats(x.size(0));
         Tensor rstd = floats(x.size(0));
-        kernels.layerNorm(x, weight, bias, epsilon, out.y(), out.q(), out.scale(), out.sum(), mean, rstd);
+        kernels.rows().layerNorm(x, weight, bias, epsilon, out.y(), out.bits(), mean, rstd);
         return new Normalized(rows, mean, rstd);
     }
 
     @Override
     public void normalizeBackward(Tensor dy, Tensor x, Tensor weight, Normalized of, Tensor dx) {
-        kernels.layerNormBackward(dy, x, weight, of.mean(), of.rstd(), dx);
+        kernels.rows().layerNormBackward(dy, x, weight, of.mean(), of.rstd(), dx);
     }
 
     @Override
@@ -80,7 +83,7 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
             case FP32 -> h;
             case INT8 -> empty(torch.ScalarType.Byte, h.size(0), h.size(1));
         };
-        kernels.gelu(h, out.y(), out.q(), out.scale(), out.sum(), precision == Precision.FP32 ? null : kept);
+        kernels.rows().gelu(h, out.y(), out.bits(), precision == Precision.FP32 ? null : kept);
         return new Activated(rows, kept);
     }
 
@@ -91,13 +94,12 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
                 if (function != Activation.GELU_TANH) {
                     yield new AtenOperators(precision).activateBackward(function, dy, kept);
                 }
-                kernels.geluBackward(dy, kept, dy, null, null, null);
+                kernels.rows().geluBackward(dy, kept, dy, null);
                 yield new Rows.Float32(dy);
             }
             case INT8 -> {
-                Rows rows = room(dy.size(0), dy.size(1));
-                Out out = Out.of(rows);
-                kernels.slopeBackward(dy, kept, out.q(), out.scale(), out.sum());
+                Rows.Int8 rows = eightBits(dy.size(0), dy.size(1));
+                kernels.rows().slopeBackward(dy, kept, rows.bits());
                 yield rows;
             }
         };
@@ -118,25 +120,38 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
 
     private Rows.Int8 quantize(Tensor x, Tensor rest) {
         Rows.Int8 rows = eightBits(x.size(0), x.size(1));
-        kernels.quantize(x, rows.q(), rows.scale(), rows.sum(), rest);
+        kernels.rows().quantize(x, rows.bits(), rest);
         return rows;
     }
 
-    private static Kernels.Attention how(Packing packing) {
-        return new Kernels.Attention(
-                packing.heads(),
-                packing.scale(),
-                packing.offsets(),
-                packing.queries().map(Packing.Queries::offsets).orElse(null),
-                packing.queries().map(Packing.Queries::positions).orElse(null),
-                packing.prefixFrom().orElse(null));
+    private static Attention.Heads heads(int count, Tensor q) {
+        return new Attention.Heads(count, count, Math.toIntExact(q.size(1) / count), 0);
+    }
+
+    /** What every sequence sees: the prefix, and its own rows of {@code own}. */
+    private static Attention sight(Packing packing, Tensor q, KeysValues prefix, KeysValues own) {
+        Attention sight = new Attention(heads(packing.heads(), q), packing.scale(), true);
+        for (int b = 0; b < packing.sequences(); b++) {
+            long from =
+                    packing.prefixFrom().isEmpty() ? 0 : packing.prefixFrom().get()[b];
+            long first = packing.offsets()[b];
+            long length = packing.offsets()[b + 1] - first;
+            int queries = (int) (packing.firstQuery(b + 1) - packing.firstQuery(b));
+            sight.see(prefix, 0, prefix.length(), from);
+            sight.see(own, first, length, 0);
+            sight.endRow(
+                    queries, packing.queries().map(Packing.Queries::positions).orElse(null), (int)
+                            packing.firstQuery(b));
+        }
+        return sight;
     }
 
     @Override
     public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v, Tensor prefixK, Tensor prefixV) {
         Tensor y = floats(q.size(0), q.size(1));
         Tensor lse = floats(q.size(0), packing.heads());
-        kernels.attentionForward(how(packing), q, k, v, prefixK, prefixV, y, lse);
+        Attention sight = sight(packing, q, KeysValues.of(prefixK, prefixV), KeysValues.of(k, v));
+        kernels.attention().forward(sight, 0, q, y, lse);
         return new Attended(y, lse);
     }
 
@@ -151,73 +166,46 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
             Tensor prefixK,
             Tensor prefixV,
             AttentionGradients gradients) {
-        kernels.attentionBackward(
-                how(packing),
-                dy,
-                of.y(),
-                of.lse(),
-                q,
-                k,
-                v,
-                prefixK,
-                prefixV,
-                gradients.dq(),
-                gradients.dk(),
-                gradients.dv(),
-                gradients.dPrefixK(),
-                gradients.dPrefixV());
+        KeysValues prefix = KeysValues.of(prefixK, prefixV).withGradient(gradients.dPrefixK(), gradients.dPrefixV());
+        KeysValues own = KeysValues.of(k, v);
+        if (gradients.dk() != null) {
+            own = own.withGradient(gradients.dk(), gradients.dv());
+        }
+        kernels.attention().backward(sight(packing, q, prefix, own), 0, dy, of.y(), of.lse(), q, gradients.dq());
     }
 
     @Override
     public Tensor attendStep(
             int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store) {
         long width = q.size(1);
-        int[] beam = new int[paths.rows() * generations];
+        KeysValues places = KeysValues.of(store.narrow(1, 0, width), store.narrow(1, width, width));
+        Attention sight = new Attention(heads(heads, q), scale, false);
         for (int row = 0; row < paths.rows(); row++) {
-            System.arraycopy(paths.beam()[row], 0, beam, row * generations, generations);
+            long from = paths.promptOffsets()[paths.input()[row]];
+            long to = paths.promptOffsets()[paths.input()[row] + 1];
+            sight.see(places, 0, prefix ? paths.prefix() : 0, 0);
+            sight.see(places, paths.prefix() + from, to - from, 0);
+            for (int i = 0; i < generations; i++) {
+                sight.see(places, paths.generation(i) + (long) paths.beam()[row][i], 1, 0);
+            }
+            sight.endRow(1);
         }
-        Kernels.Decode how =
-                new Kernels.Decode(heads, scale, paths.promptOffsets(), paths.input(), beam, generations, generations);
-        Tensor keys = store.narrow(1, 0, width);
-        Tensor values = store.narrow(1, width, width);
         Tensor y = floats(q.size(0), width);
-        kernels.attentionDecode(
-                how,
-                q,
-                prefix(paths, prefix, keys),
-                prefix(paths, prefix, values),
-                prompts(paths, keys),
-                prompts(paths, values),
-                generated(paths, generations, keys),
-                generated(paths, generations, values),
-                y);
+        kernels.attention().decode(sight, 0, q, y);
         return y;
-    }
-
-    private static Tensor prefix(Paths paths, boolean seen, Tensor store) {
-        return store.narrow(0, 0, seen ? paths.prefix() : 0);
-    }
-
-    private static Tensor prompts(Paths paths, Tensor store) {
-        return store.narrow(0, paths.prefix(), paths.promptTokens());
-    }
-
-    /** [G, capacity, E]. */
-    private static Tensor generated(Paths paths, int generations, Tensor store) {
-        return store.narrow(0, paths.generation(0), (long) generations * paths.capacity())
-                .view(generations, paths.capacity(), -1);
     }
 
     @Override
     public Top top(Tensor logits, int k) {
         Tensor values = floats(logits.size(0), k);
         Tensor indices = empty(torch.ScalarType.Long, logits.size(0), k);
-        kernels.topK(logits, values, indices);
+        kernels.vocabulary().topK(logits, values, indices);
         return new Top(values, indices);
     }
 
     @Override
     public void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, Tensor mean) {
-        kernels.softmaxBlock(z, first, softmax.targets(), softmax.top(), softmax.sum(), softmax.ofTarget(), mean);
+        kernels.vocabulary()
+                .softmaxBlock(z, first, softmax.targets(), softmax.top(), softmax.sum(), softmax.ofTarget(), mean);
     }
 }

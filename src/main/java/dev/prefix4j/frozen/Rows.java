@@ -1,5 +1,6 @@
 package dev.prefix4j.frozen;
 
+import dev.prefix4j.kernels.EightBits;
 import dev.prefix4j.torch.TensorScope;
 import org.bytedeco.pytorch.Tensor;
 
@@ -15,7 +16,12 @@ sealed interface Rows {
      * @param scale float32 [N], largest magnitude of a row by 127
      * @param sum int32 [N], sum of a row of {@code q}
      */
-    record Int8(Tensor q, Tensor scale, Tensor sum) implements Rows {}
+    record Int8(Tensor q, Tensor scale, Tensor sum) implements Rows {
+        /** As a kernel takes them. */
+        EightBits bits() {
+            return new EightBits(q, scale, sum);
+        }
+    }
 
     /** Lets them outlive a scope. */
     default Rows keep(TensorScope scope) {

@@ -7,6 +7,6 @@
  * rows, once in operators of libtorch, for any device, and once in our kernels; {@link dev.prefix4j.frozen.Linear} has the matrix
  * products, in float32 and in 8 bits.
  *
- * <p>May import text, gpt2 and torch.
+ * <p>May import text, gpt2, kernels and torch.
  */
 package dev.prefix4j.frozen;

@@ -22,7 +22,7 @@ import org.bytedeco.javacpp.PointerScope;
  */
 public final class TensorScope implements AutoCloseable {
     /** What a tensor without an object behind it is called in messages. */
-    static final String CLOSED =
+    public static final String CLOSED =
             "a closed tensor: its TensorScope has ended, or it was closed itself; keep() lets a tensor outlive its"
                     + " scope";
 

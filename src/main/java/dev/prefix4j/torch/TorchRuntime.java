@@ -320,6 +320,11 @@ public final class TorchRuntime {
                 : "threads wait as " + WAIT_POLICY + "=" + policy + " says";
     }
 
+    /** Address of libtorch's {@code torch_parallel_for}, for native code that is to run on its threads. */
+    public static long parallelFor() {
+        return StableAbi.parallelFor();
+    }
+
     /** What was chosen, by topic. */
     public Map<String, String> describe() {
         Map<String, String> facts = new LinkedHashMap<>();
@@ -334,7 +339,6 @@ public final class TorchRuntime {
         facts.put("threads", threads() + ", " + (threads() == threads.count() ? threads.from() : "as others have set"));
         facts.put("openmp", waiting());
         facts.put("allocator", keepsFreedMemory ? "keeps freed memory" : "as the C library has it");
-        facts.put("kernels", Kernels.describe());
         if (loadedByOthers) {
             facts.put(
                     "warning", "libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");

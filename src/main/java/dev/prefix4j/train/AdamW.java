@@ -1,8 +1,9 @@
 package dev.prefix4j.train;
 
+import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.kernels.OptimizerKernels;
 import dev.prefix4j.prefix.Gradient;
 import dev.prefix4j.torch.Aten;
-import dev.prefix4j.torch.Kernels;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -91,8 +92,9 @@ public final class AdamW {
         }
         steps.get(i).add_(new Scalar(1.0));
         kernels.get()
+                .optimizer()
                 .adamwProduct(
-                        new Kernels.AdamW(
+                        new OptimizerKernels.AdamW(
                                 learningRate,
                                 BETA1,
                                 beta2,

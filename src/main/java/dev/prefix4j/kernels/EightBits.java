@@ -1,0 +1,32 @@
+package dev.prefix4j.kernels;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Rows x with {@code x = scale · q}: {@code p4j_q8_rows}.
+ *
+ * @param q int8 [N, K'], K' the next multiple of 4 after the columns K, or more; rows may lie apart
+ * @param scale float32 [N]
+ * @param sum int32 [N], of a row of {@code q}
+ */
+public record EightBits(Tensor q, Tensor scale, Tensor sum) {
+    /** The structure of rows [n, columns]; that of no rows where there are none. */
+    static MemorySegment struct(Arena arena, EightBits rows, long n, long columns) {
+        Struct.Fields struct = Struct.Q8_ROWS.allocate(arena);
+        if (rows != null) {
+            Matrix q = Matrix.of("q", rows.q, ScalarType.Char);
+            if (q.rows() != n || q.columns() % 4 != 0 || q.columns() < columns) {
+                throw new IllegalArgumentException("kernel: q: expected [%d, %d], got [%d, %d]"
+                        .formatted(n, Math.ceilDiv(columns, 4L) * 4, q.rows(), q.columns()));
+            }
+            struct.set("q", q.address())
+                    .set("ld", q.ld())
+                    .set("scale", Matrix.vector("scale", rows.scale, ScalarType.Float, n))
+                    .set("sum", Matrix.vector("sum", rows.sum, ScalarType.Int, n));
+        }
+        return struct.memory();
+    }
+}

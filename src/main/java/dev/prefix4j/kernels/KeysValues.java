@@ -1,0 +1,168 @@
+package dev.prefix4j.kernels;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Keys and values of one layer, or of several at equal distances, that rows can look at in segments ({@link Attention}). T keys, W
+ * = heads of keys · head width.
+ *
+ * <p>It keeps the tensors from being collected, not from being closed: they must stay open as long as it is used.
+ */
+public final class KeysValues {
+    private final Matrix keys;
+    private final Matrix values;
+    private final long layers;
+    private final long layerStride;
+    private final Matrix dKeys; // null: no gradient is wanted
+    private final Matrix dValues;
+    private final long turn;
+    private final long turned;
+    private final List<Tensor> alive;
+
+    private KeysValues(
+            Matrix keys,
+            Matrix values,
+            long layers,
+            long layerStride,
+            Matrix dKeys,
+            Matrix dValues,
+            long turn,
+            long turned,
+            List<Tensor> alive) {
+        this.keys = keys;
+        this.values = values;
+        this.layers = layers;
+        this.layerStride = layerStride;
+        this.dKeys = dKeys;
+        this.dValues = dValues;
+        this.turn = turn;
+        this.turned = turned;
+        this.alive = alive;
+    }
+
+    /**
+     * Of one layer.
+     *
+     * @param keys float32 [T, W], rows may lie apart, as those of values
+     */
+    public static KeysValues of(Tensor keys, Tensor values) {
+        Matrix k = Matrix.floats("keys", keys);
+        Matrix v = Matrix.floats("values", values, k.rows(), k.columns()).as(k);
+        return new KeysValues(k, v, 1, 0, null, null, 0, 0, List.of(keys, values));
+    }
+
+    /**
+     * Of all layers of a run.
+     *
+     * @param run float32 [T, 2·L·W]: for each layer its keys, then its values; rows may lie apart
+     * @param layers L
+     */
+    public static KeysValues layers(Tensor run, int layers) {
+        Matrix all = Matrix.floats("run", run);
+        if (layers < 1 || all.columns() % (2L * layers) != 0) {
+            throw new IllegalArgumentException("kernel: run: expected keys and values of " + layers + " layers, got "
+                    + all.columns() + " columns");
+        }
+        long width = all.columns() / (2L * layers);
+        return new KeysValues(
+                part(all, 0, width), part(all, width, width), layers, 2 * width, null, null, 0, 0, List.of(run));
+    }
+
+    private static Matrix part(Matrix all, long first, long width) {
+        return new Matrix(all.name(), all.address() + first * Float.BYTES, all.rows(), width, all.ld());
+    }
+
+    /** The same with a gradient: dKeys and dValues [T, W], rows as far apart from each other; of one layer. */
+    public KeysValues withGradient(Tensor dKeys, Tensor dValues) {
+        Matrix dk = Matrix.floats("dKeys", dKeys, keys.rows(), keys.columns());
+        Matrix dv =
+                Matrix.floats("dValues", dValues, keys.rows(), keys.columns()).as(dk);
+        return new KeysValues(keys, values, layers, layerStride, dk, dv, turn, turned, and(dKeys, dValues));
+    }
+
+    /** The same with a gradient of all layers, in the form of the run. */
+    public KeysValues withGradient(Tensor dRun) {
+        Matrix all = Matrix.floats("dRun", dRun, keys.rows(), 2 * layers * keys.columns());
+        long width = keys.columns();
+        return new KeysValues(
+                keys,
+                values,
+                layers,
+                layerStride,
+                part(all, 0, width),
+                part(all, width, width),
+                turn,
+                turned,
+                and(dRun));
+    }
+
+    /** The same, looked at by rotated queries: float32 [rotary], cosines of the angles, then their sines. */
+    public KeysValues turned(Tensor angles) {
+        return new KeysValues(
+                keys,
+                values,
+                layers,
+                layerStride,
+                dKeys,
+                dValues,
+                Matrix.vector("turn", angles, ScalarType.Float, angles.numel()),
+                angles.numel(),
+                and(angles));
+    }
+
+    private List<Tensor> and(Tensor... others) {
+        List<Tensor> all = new ArrayList<>(alive);
+        all.addAll(List.of(others));
+        return List.copyOf(all);
+    }
+
+    /** T. */
+    public long length() {
+        return keys.rows();
+    }
+
+    /** W. */
+    long width() {
+        return keys.columns();
+    }
+
+    /** For which layers it has keys and values. */
+    long layers() {
+        return layers;
+    }
+
+    /** How many columns of a head its rotation turns; 0: none. */
+    long rotary() {
+        return turned;
+    }
+
+    /** Writes the structure of a segment, fields of 8 bytes, from a place on. */
+    void write(long[] to, int at, long first, long length, long from) {
+        to[at + K] = keys.address() + first * keys.ld() * Float.BYTES;
+        to[at + V] = values.address() + first * keys.ld() * Float.BYTES;
+        to[at + LD] = keys.ld();
+        to[at + LENGTH] = length;
+        to[at + LAYER_STRIDE] = layerStride;
+        to[at + FROM] = from;
+        to[at + TURN] = turn;
+        to[at + DK] = dKeys == null ? 0 : dKeys.address() + first * dKeys.ld() * Float.BYTES;
+        to[at + DV] = dValues == null ? 0 : dValues.address() + first * dValues.ld() * Float.BYTES;
+        to[at + LDD] = dKeys == null ? 0 : dKeys.ld();
+    }
+
+    private static final int K = Struct.SEGMENT.index("k");
+    private static final int V = Struct.SEGMENT.index("v");
+    private static final int LD = Struct.SEGMENT.index("ld");
+    static final int LENGTH = Struct.SEGMENT.index("length");
+    private static final int LAYER_STRIDE = Struct.SEGMENT.index("layer_stride");
+    private static final int FROM = Struct.SEGMENT.index("from");
+    private static final int TURN = Struct.SEGMENT.index("turn");
+    static final int DK = Struct.SEGMENT.index("dk");
+    private static final int DV = Struct.SEGMENT.index("dv");
+    private static final int LDD = Struct.SEGMENT.index("ldd");
+    /** Fields of a segment. */
+    static final int FIELDS = (int) (Struct.SEGMENT.layout().byteSize() / Long.BYTES);
+}

@@ -1,0 +1,200 @@
+package dev.prefix4j.kernels;
+
+import static dev.prefix4j.kernels.NativeLibrary.failed;
+
+import java.lang.foreign.Arena;
+import java.lang.invoke.MethodHandle;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Matrix products. n rows, K inputs, M outputs. A row's numbers are the same bits alone and among others.
+ *
+ * <p>What is added: bias [M] or null; residual float32 [n, M] or null, rows may lie apart, may be y. Of y [n, M] rows may lie
+ * apart too.
+ */
+public final class ProductKernels {
+    /** Outputs of a packed matrix can be had from each multiple of this one on. */
+    public static final long ALIGNMENT = 64;
+
+    private final MethodHandle packedBytes;
+    private final MethodHandle pack;
+    private final MethodHandle matmulQ8;
+    private final MethodHandle matmulF32;
+    private final MethodHandle packedFloats;
+    private final MethodHandle packF32;
+    private final MethodHandle matmulPackedF32;
+
+    ProductKernels(NativeLibrary library) {
+        this.packedBytes = library.bind(Function.PACKED_BYTES);
+        this.pack = library.bind(Function.PACK);
+        this.matmulQ8 = library.bind(Function.MATMUL_Q8);
+        this.matmulF32 = library.bind(Function.MATMUL_F32);
+        this.packedFloats = library.bind(Function.PACKED_FLOATS);
+        this.packF32 = library.bind(Function.PACK_F32);
+        this.matmulPackedF32 = library.bind(Function.MATMUL_PACKED_F32);
+    }
+
+    /**
+     * A weight matrix in the layout of a kernel.
+     *
+     * @param memory uint8: 8 bits; float32: strips
+     * @param inputs K
+     * @param outputs M
+     */
+    public record Packed(Tensor memory, long inputs, long outputs) {
+        private long address(ScalarType type, long length) {
+            return Matrix.vector("packed weight", memory, type, length);
+        }
+
+        /** Refuses outputs that it does not have. */
+        private void require(long first, long count) {
+            if (first < 0 || first % ALIGNMENT != 0 || first + count > outputs) {
+                throw new IllegalArgumentException(
+                        "kernel: expected outputs from a multiple of %d on and below %d, got %d from %d"
+                                .formatted(ALIGNMENT, outputs, count, first));
+            }
+        }
+    }
+
+    /**
+     * {@code p4j_pack}: a weight in 8 bits.
+     *
+     * @param weight float32 [K, M], of any strides
+     * @return with memory that belongs to the open scope or the caller
+     */
+    public Packed quantize(Tensor weight) {
+        return packed(weight, ScalarType.Byte, packedBytes, pack);
+    }
+
+    /**
+     * {@code p4j_pack_f32}: a float32 weight in strips.
+     *
+     * @param weight float32 [K, M], where rows or columns are contiguous
+     * @return with memory that belongs to the open scope or the caller
+     */
+    public Packed pack(Tensor weight) {
+        requireContiguous(weight);
+        return packed(weight, ScalarType.Float, packedFloats, packF32);
+    }
+
+    private static Packed packed(Tensor weight, ScalarType type, MethodHandle size, MethodHandle into) {
+        if (weight.dim() != 2 || !weight.is_cpu() || weight.scalar_type().intern() != ScalarType.Float) {
+            throw new IllegalArgumentException("kernel: weight: expected a float32 matrix on the CPU, got "
+                    + weight.scalar_type().intern() + " of " + weight.dim() + " dimensions");
+        }
+        try {
+            long k = weight.size(0);
+            long m = weight.size(1);
+            Tensor memory = torch.empty(new long[] {(long) size.invokeExact(k, m)}, new TensorOptions(type), null);
+            into.invokeExact(
+                    weight.data_ptr().address(),
+                    weight.stride(0),
+                    weight.stride(1),
+                    k,
+                    m,
+                    memory.data_ptr().address());
+            return new Packed(memory, k, m);
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    private static void requireContiguous(Tensor weight) {
+        if (weight.stride(0) != 1 && weight.stride(1) != 1) {
+            throw new IllegalArgumentException(
+                    "kernel: weight: expected contiguous rows or columns, got strides [%d, %d]"
+                            .formatted(weight.stride(0), weight.stride(1)));
+        }
+    }
+
+    /** {@code p4j_matmul_q8}, with the outputs from {@code first} on; y's columns say how many. */
+    public void multiply(EightBits x, Packed weight, long first, Tensor bias, Tensor residual, Tensor y) {
+        Matrix out = Matrix.floats("y", y);
+        Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());
+        weight.require(first, out.columns());
+        try (Arena arena = Arena.ofConfined()) {
+            matmulQ8.invokeExact(
+                    EightBits.struct(arena, x, out.rows(), weight.inputs()),
+                    out.rows(),
+                    weight.address(ScalarType.Byte, (long) packedBytes.invokeExact(weight.inputs(), weight.outputs())),
+                    weight.inputs(),
+                    weight.outputs(),
+                    first,
+                    out.columns(),
+                    Matrix.vectorOrNone("bias", bias, out.columns()),
+                    plus.address(),
+                    plus.ld(),
+                    out.address(),
+                    out.ld());
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** {@code p4j_matmul_packed_f32}, x [n, K], with the outputs from {@code first} on; y's columns say how many. */
+    public void multiply(Tensor x, Packed weight, long first, Tensor bias, Tensor residual, Tensor y) {
+        Matrix out = Matrix.floats("y", y);
+        Matrix in = Matrix.floats("x", x, out.rows(), weight.inputs());
+        Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());
+        weight.require(first, out.columns());
+        try {
+            matmulPackedF32.invokeExact(
+                    in.address(),
+                    in.ld(),
+                    in.rows(),
+                    weight.address(
+                            ScalarType.Float, (long) packedFloats.invokeExact(weight.inputs(), weight.outputs())),
+                    weight.inputs(),
+                    first,
+                    out.columns(),
+                    Matrix.vectorOrNone("bias", bias, out.columns()),
+                    plus.address(),
+                    plus.ld(),
+                    out.address(),
+                    out.ld());
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /**
+     * {@code p4j_matmul_f32}.
+     *
+     * @param x [n, K], rows may lie apart
+     * @param weight [K, M], where rows or columns are contiguous
+     */
+    public void multiply(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y) {
+        Matrix in = Matrix.floats("x", x);
+        Matrix out = Matrix.floats("y", y);
+        Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());
+        out.require(in.rows(), out.columns());
+        long strideK = weight.stride(0);
+        long strideM = weight.stride(1);
+        boolean side = strideM == 1; // outputs lie side by side
+        requireContiguous(weight);
+        Matrix w = side
+                ? Matrix.floats("weight", weight, in.columns(), out.columns())
+                : Matrix.floats("weight", weight.t(), out.columns(), in.columns());
+        try {
+            matmulF32.invokeExact(
+                    in.address(),
+                    in.ld(),
+                    in.rows(),
+                    w.address(),
+                    side ? w.ld() : 1L,
+                    side ? 1L : w.ld(),
+                    in.columns(),
+                    out.columns(),
+                    Matrix.vectorOrNone("bias", bias, out.columns()),
+                    plus.address(),
+                    plus.ld(),
+                    out.address(),
+                    out.ld());
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+}

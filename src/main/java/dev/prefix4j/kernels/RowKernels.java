@@ -1,0 +1,158 @@
+package dev.prefix4j.kernels;
+
+import static dev.prefix4j.kernels.NativeLibrary.failed;
+
+import java.lang.foreign.Arena;
+import java.lang.invoke.MethodHandle;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Kernels that work on one row at a time. N rows, E or F columns. */
+public final class RowKernels {
+    private final MethodHandle quantize;
+    private final MethodHandle layerNorm;
+    private final MethodHandle layerNormBackward;
+    private final MethodHandle gelu;
+    private final MethodHandle geluBackward;
+    private final MethodHandle slopeBackward;
+
+    RowKernels(NativeLibrary library) {
+        this.quantize = library.bind(Function.QUANTIZE);
+        this.layerNorm = library.bind(Function.LAYER_NORM);
+        this.layerNormBackward = library.bind(Function.LAYER_NORM_BACKWARD);
+        this.gelu = library.bind(Function.GELU);
+        this.geluBackward = library.bind(Function.GELU_BACKWARD);
+        this.slopeBackward = library.bind(Function.SLOPE_BACKWARD);
+    }
+
+    /**
+     * {@code p4j_quantize}.
+     *
+     * @param x float32 [N, K], rows may lie apart
+     * @param rest what the 8 bits do not hold, [N, K], rows as far apart as those of x; may be x; null: not wanted
+     */
+    public void quantize(Tensor x, EightBits out, Tensor rest) {
+        Matrix in = Matrix.floats("x", x);
+        Matrix left = Matrix.floatsOrNone("rest", rest, in.rows(), in.columns()).as(in);
+        try (Arena arena = Arena.ofConfined()) {
+            quantize.invokeExact(
+                    in.address(),
+                    in.ld(),
+                    in.rows(),
+                    in.columns(),
+                    EightBits.struct(arena, out, in.rows(), in.columns()),
+                    left.address());
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /**
+     * {@code p4j_layer_norm}.
+     *
+     * @param x float32 [N, E], rows may lie apart
+     * @param weight [E], as bias
+     * @param y [N, E] contiguous; null: only 8 bits
+     * @param out null: only float32
+     * @param mean [N] or null, as rstd
+     */
+    public void layerNorm(
+            Tensor x, Tensor weight, Tensor bias, double epsilon, Tensor y, EightBits out, Tensor mean, Tensor rstd) {
+        Matrix in = Matrix.floats("x", x);
+        try (Arena arena = Arena.ofConfined()) {
+            layerNorm.invokeExact(
+                    in.address(),
+                    in.ld(),
+                    Matrix.vector("weight", weight, ScalarType.Float, in.columns()),
+                    Matrix.vector("bias", bias, ScalarType.Float, in.columns()),
+                    (float) epsilon,
+                    in.rows(),
+                    in.columns(),
+                    Matrix.floatsOrNone("y", y, in.rows(), in.columns()).dense(),
+                    EightBits.struct(arena, out, in.rows(), in.columns()),
+                    Matrix.vectorOrNone("mean", mean, in.rows()),
+                    Matrix.vectorOrNone("rstd", rstd, in.rows()));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** {@code p4j_layer_norm_backward}: adds to dx [N, E]; dy [N, E], weight [E], mean and rstd [N]; rows of x may lie apart. */
+    public void layerNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx) {
+        Matrix in = Matrix.floats("x", x);
+        try {
+            layerNormBackward.invokeExact(
+                    Matrix.floats("dy", dy, in.rows(), in.columns()).dense(),
+                    in.address(),
+                    in.ld(),
+                    Matrix.vector("weight", weight, ScalarType.Float, in.columns()),
+                    Matrix.vector("mean", mean, ScalarType.Float, in.rows()),
+                    Matrix.vector("rstd", rstd, ScalarType.Float, in.rows()),
+                    in.rows(),
+                    in.columns(),
+                    Matrix.floats("dx", dx, in.rows(), in.columns()).dense());
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /**
+     * {@code p4j_gelu}.
+     *
+     * @param x float32 [N, F] contiguous
+     * @param y [N, F] contiguous; null: only 8 bits
+     * @param out null: only float32
+     * @param slope uint8 [N, F]; null: not wanted
+     */
+    public void gelu(Tensor x, Tensor y, EightBits out, Tensor slope) {
+        Matrix in = Matrix.floats("x", x);
+        try (Arena arena = Arena.ofConfined()) {
+            gelu.invokeExact(
+                    in.dense(),
+                    in.rows(),
+                    in.columns(),
+                    Matrix.floatsOrNone("y", y, in.rows(), in.columns()).dense(),
+                    EightBits.struct(arena, out, in.rows(), in.columns()),
+                    slope == null ? 0L : slope("slope", slope, in));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** {@code p4j_gelu_backward}: dx [N, F] may be dy, or null for 8 bits only. */
+    public void geluBackward(Tensor dy, Tensor x, Tensor dx, EightBits out) {
+        Matrix in = Matrix.floats("x", x);
+        try (Arena arena = Arena.ofConfined()) {
+            geluBackward.invokeExact(
+                    Matrix.floats("dy", dy, in.rows(), in.columns()).dense(),
+                    in.dense(),
+                    in.rows(),
+                    in.columns(),
+                    Matrix.floatsOrNone("dx", dx, in.rows(), in.columns()).dense(),
+                    EightBits.struct(arena, out, in.rows(), in.columns()));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** {@code p4j_slope_backward}: dy [N, F], slope uint8 [N, F]. */
+    public void slopeBackward(Tensor dy, Tensor slope, EightBits out) {
+        Matrix up = Matrix.floats("dy", dy);
+        try (Arena arena = Arena.ofConfined()) {
+            slopeBackward.invokeExact(
+                    up.dense(),
+                    slope("slope", slope, up),
+                    up.rows(),
+                    up.columns(),
+                    EightBits.struct(arena, out, up.rows(), up.columns()));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    private static long slope(String name, Tensor slope, Matrix of) {
+        return Matrix.of(name, slope, ScalarType.Byte)
+                .require(of.rows(), of.columns())
+                .dense();
+    }
+}

@@ -1,0 +1,11 @@
+/**
+ * The binding of {@code native/}: our own kernels on the memory of CPU tensors. Every type, shape and leading dimension is
+ * checked here, before a call; the native side checks nothing.
+ *
+ * <p>Start with {@link dev.prefix4j.kernels.Kernels}, which finds the library. {@link dev.prefix4j.kernels.Attention} describes
+ * what the rows of a batch look at. {@link dev.prefix4j.kernels.Function} lists the native functions, and
+ * {@link dev.prefix4j.kernels.Struct} the layouts of the structures; tests hold both to the C header.
+ *
+ * <p>May import torch.
+ */
+package dev.prefix4j.kernels;
