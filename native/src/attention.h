@@ -73,11 +73,17 @@ struct Row {
   }
 };
 
-inline int64_t most_keys(const p4j_attention& how) {
+inline bool same_keys(const p4j_segment& s, const p4j_segment& t) {
+  return s.k == t.k && s.v == t.v && s.ld == t.ld && s.length == t.length && s.layer_stride == t.layer_stride && s.turn == t.turn;
+}
+
+// Keys of the longest row; `only_wanted`: of the segments that want a gradient.
+inline int64_t most_keys(const p4j_attention& how, bool only_wanted = false) {
   int64_t most = 0;
   for (int64_t b = 0; b < how.rows; ++b) {
     int64_t keys = 0;
-    for (const p4j_segment* s = how.segments + how.soffsets[b]; s < how.segments + how.soffsets[b + 1]; ++s) keys += s->length;
+    for (const p4j_segment* s = how.segments + how.soffsets[b]; s < how.segments + how.soffsets[b + 1]; ++s)
+      keys += !only_wanted || s->dk != nullptr ? s->length : 0;
     most = larger(most, keys);
   }
   return most;
@@ -111,14 +117,15 @@ struct Gathered {
 
   int64_t own() const { return row.own != nullptr && has(*row.own) ? row.own->length : 0; }
 
-  // rows [keys, wide] = the keys of a head of keys, as they are seen; transposed [D, ld] likewise, or null.
-  void keys(int64_t head, float* rows, int64_t wide, float* transposed, int64_t ld) const {
+  // rows [keys, wide] = the keys of a head of keys from `first` on, as they are seen; transposed [D, ld] likewise.
+  void keys(int64_t head, int64_t first, float* rows, int64_t wide, float* transposed, int64_t ld) const {
     each_segment([&](const p4j_segment& s, int64_t start) {
+      if (start < first) return;
       const float* from = s.k + how.layer * s.layer_stride + head * how.width;
       float* to = rows + start * wide;
       copy_rows(from, s.ld, s.length, how.width, 1, to, wide);
       if (s.turn != nullptr) rotate(to, wide, s.length, how.rotary, s.turn, -1);
-      if (transposed != nullptr) transpose_rows(to, wide, s.length, how.width, transposed + start, ld);
+      transpose_rows(to, wide, s.length, how.width, transposed + start, ld);
     });
   }
 
@@ -142,6 +149,19 @@ struct Gathered {
     each_segment([&](const p4j_segment& s, int64_t start) {
       body(s.v + how.layer * s.layer_stride + head * how.width, s.ld, s.length, start);
     });
+  }
+
+  // Keys of the segments at the beginning that another row of the batch looks at too.
+  int64_t keys_shared_with(const Gathered& other) const {
+    const p4j_segment *s = row.first, *t = other.row.first;
+    int64_t keys = 0;
+    for (;; ++s, ++t) {
+      while (s < row.last && !has(*s)) ++s;
+      while (t < other.row.last && !has(*t)) ++t;
+      if (s >= row.last || t >= other.row.last || s == row.own || t == other.row.own || !same_keys(*s, *t) || s->dk != t->dk)
+        return keys;
+      keys += s->length;
+    }
   }
 
   // Takes what a query does not see yet, of the segments before its own tokens, out of its scores.
@@ -243,7 +263,7 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
   constexpr int64_t block = 48;
   const p4j_attention& how = *shape;
   const p4j_groups& groups = *parts;
-  const int64_t H = how.heads, Hk = how.key_heads, D = how.width, E = Hk * D, S = most_keys(how);
+  const int64_t H = how.heads, Hk = how.key_heads, D = how.width, E = Hk * D, S = most_keys(how, dq == nullptr);
   const int64_t ld = round_up(S + W, W), wide = round_up(D, W);
   if (S == 0 || groups.groups == 0) return;
   const GroupSums sums(how, groups);
@@ -268,16 +288,38 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
         memset(sum_k + i * E, 0, static_cast<size_t>(D) * sizeof(float));
         memset(sum_v + i * E, 0, static_cast<size_t>(D) * sizeof(float));
       }
+      // Adds what has been summed for the keys of a row from `first` on to the group's sums.
+      const auto give = [&](const Gathered& gathered, int64_t first) {
+        int64_t summed = 0;
+        gathered.each_segment([&](const p4j_segment& s, int64_t start) {
+          if (s.dk == nullptr || &s == gathered.row.own) return;
+          if (start >= first) {
+            if (s.turn != nullptr) rotate(dkeys + start * wide, wide, s.length, how.rotary, s.turn, 1);
+            add_rows(dkeys + start * wide, wide, s.length, D, sum_k + summed * E, E);
+            add_rows(dvalues + start * wide, wide, s.length, D, sum_v + summed * E, E);
+          }
+          summed += s.length;
+        });
+      };
       for (int64_t b = groups.goffsets[group]; b < groups.goffsets[group + 1]; ++b) {
         const Row row(how, groups.order[b]);
         const Gathered gathered{how, row, dq == nullptr};
-        const int64_t before = gathered.before(), own_keys = gathered.own(), keys_here = before + own_keys;
-        gathered.keys(key_head, keys, wide, keys_t, ld);
+        const int64_t before = gathered.before(), own_keys = gathered.own();
+        // what the row before began with stays where it is, and its gradient is summed on
+        int64_t kept = 0;
+        if (b > groups.goffsets[group]) {
+          const Row last(how, groups.order[b - 1]);
+          const Gathered there{how, last, dq == nullptr};
+          kept = gathered.keys_shared_with(there);
+          give(there, kept);
+        }
+        gathered.keys(key_head, kept, keys, wide, keys_t, ld);
         gathered.each_values(key_head, [&](const float* v, int64_t ldv, int64_t n, int64_t start) {
-          transpose_rows(v, ldv, n, D, values_t + start, ld);
+          if (start >= kept) transpose_rows(v, ldv, n, D, values_t + start, ld);
         });
-        memset(dkeys, 0, static_cast<size_t>(keys_here * wide) * sizeof(float));
-        memset(dvalues, 0, static_cast<size_t>(keys_here * wide) * sizeof(float));
+        const int64_t fresh = (before + own_keys - kept) * wide;
+        memset(dkeys + kept * wide, 0, static_cast<size_t>(fresh) * sizeof(float));
+        memset(dvalues + kept * wide, 0, static_cast<size_t>(fresh) * sizeof(float));
         for (int64_t h = key_head * H / Hk; h < (key_head + 1) * H / Hk; ++h) {
           const int64_t head = h * D;
           for (int64_t i0 = 0; i0 < row.queries; i0 += block) {
@@ -314,21 +356,17 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
             }
           }
         }
-        int64_t summed = 0;
-        gathered.each_segment([&](const p4j_segment& s, int64_t start) {
-          if (s.dk == nullptr) return;
-          float* dk = dkeys + start * wide;
-          if (s.turn != nullptr) rotate(dk, wide, s.length, how.rotary, s.turn, 1);
-          if (&s == row.own) {
-            const int64_t place = how.layer * s.layer_stride + key_head * D;
-            write_rows(dk, wide, s.length, D, 1, s.dk + place, s.ldd);
-            write_rows(dvalues + start * wide, wide, s.length, D, 1, s.dv + place, s.ldd);
-          } else {
-            add_rows(dk, wide, s.length, D, sum_k + summed * E, E);
-            add_rows(dvalues + start * wide, wide, s.length, D, sum_v + summed * E, E);
-            summed += s.length;
-          }
-        });
+        if (own_keys > 0 && row.own->dk != nullptr) {
+          const p4j_segment& s = *row.own;
+          const int64_t place = how.layer * s.layer_stride + key_head * D;
+          if (s.turn != nullptr) rotate(dkeys + before * wide, wide, s.length, how.rotary, s.turn, 1);
+          write_rows(dkeys + before * wide, wide, s.length, D, 1, s.dk + place, s.ldd);
+          write_rows(dvalues + before * wide, wide, s.length, D, 1, s.dv + place, s.ldd);
+        }
+      }
+      if (groups.goffsets[group] < groups.goffsets[group + 1]) {
+        const Row last(how, groups.order[groups.goffsets[group + 1] - 1]);
+        give(Gathered{how, last, dq == nullptr}, 0);
       }
     }
   });

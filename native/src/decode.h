@@ -110,7 +110,7 @@ inline int64_t keys_of(const Row& row) {
 inline int64_t shared_keys(const Row& a, const Row& b) {
   int64_t keys = 0;
   for (const p4j_segment *s = a.first, *t = b.first; s < a.last && t < b.last; ++s, ++t) {
-    if (s->k != t->k || s->v != t->v || s->ld != t->ld || s->length != t->length || s->turn != t->turn) break;
+    if (!same_keys(*s, *t)) break;
     keys += s->length;
   }
   return keys;
