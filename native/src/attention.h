@@ -284,19 +284,27 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
       const int64_t group = item / Hk, key_head = item % Hk, sum_keys = sums.keys(group, E);
       float* sum_k = sums.sums + sums.start[group] + key_head * D;  // [sum_keys, E]
       float* sum_v = sum_k + sum_keys * E;
-      for (int64_t i = 0; i < sum_keys; ++i) {
-        memset(sum_k + i * E, 0, static_cast<size_t>(D) * sizeof(float));
-        memset(sum_v + i * E, 0, static_cast<size_t>(D) * sizeof(float));
-      }
-      // Adds what has been summed for the keys of a row from `first` on to the group's sums.
+      // Adds what has been summed for the keys of a row from `first` on to the group's sums. Most groups give once, and all.
+      bool given = false;
       const auto give = [&](const Gathered& gathered, int64_t first) {
+        const bool all_at_once = !given && first == 0;
+        for (int64_t i = 0; i < sum_keys && !given && !all_at_once; ++i) {
+          memset(sum_k + i * E, 0, static_cast<size_t>(D) * sizeof(float));
+          memset(sum_v + i * E, 0, static_cast<size_t>(D) * sizeof(float));
+        }
+        given = true;
         int64_t summed = 0;
         gathered.each_segment([&](const p4j_segment& s, int64_t start) {
           if (s.dk == nullptr || &s == gathered.row.own) return;
           if (start >= first) {
             if (s.turn != nullptr) rotate(dkeys + start * wide, wide, s.length, how.rotary, s.turn, 1);
-            add_rows(dkeys + start * wide, wide, s.length, D, sum_k + summed * E, E);
-            add_rows(dvalues + start * wide, wide, s.length, D, sum_v + summed * E, E);
+            if (all_at_once) {
+              write_rows(dkeys + start * wide, wide, s.length, D, 1, sum_k + summed * E, E);
+              write_rows(dvalues + start * wide, wide, s.length, D, 1, sum_v + summed * E, E);
+            } else {
+              add_rows(dkeys + start * wide, wide, s.length, D, sum_k + summed * E, E);
+              add_rows(dvalues + start * wide, wide, s.length, D, sum_v + summed * E, E);
+            }
           }
           summed += s.length;
         });
@@ -370,7 +378,7 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
       }
     }
   });
-  parallel(Hk, 1, [&](int64_t from, int64_t to) {
+  parallel(Hk, larger(1, Hk / 4), [&](int64_t from, int64_t to) {
     const int64_t head = from * D, width = (to - from) * D;
     for (int64_t group = 0; group < groups.groups; ++group) {
       if (groups.goffsets[group] == groups.goffsets[group + 1]) continue;
