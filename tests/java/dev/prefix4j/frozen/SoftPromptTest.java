@@ -220,23 +220,33 @@ class SoftPromptTest {
                 rows.add(Arrays.copyOf(sequence.ids(), sequence.sourceLength()));
                 ends.add(from(prompt, sequence));
             }
-            Decoder decoder = new Decoder(frozen(model, c), prompt, rows, rows.size(), 4, 0);
-            for (int n = 0; n < 4; n++) {
-                long[] tokens = new long[rows.size()];
-                for (int i = 0; i < tokens.length; i++) {
-                    tokens[i] = 5 + 7 * n + i;
+            Conditioned conditioned = new Conditioned(frozen(model, c), prompt);
+            try (Run run = conditioned.run();
+                    Session session = new Session(conditioned.model(), 40)) {
+                List<Session.Chunk> chunks = new ArrayList<>();
+                for (int[] ids : rows) {
+                    Session.Row row = session.admit(conditioned.seen(run, ids.length), ids.length + 3);
+                    chunks.add(Session.Chunk.prompt(row, ids, conditioned.vectors()));
                 }
-                Tensor logits = n == 0
-                        ? decoder.prefill()
-                        : decoder.next(Arrays.stream(tokens).map(t -> t - 7).toArray());
-                for (int i = 0; i < rows.size(); i++) {
-                    int[] ids = rows.get(i);
-                    Tensor expected =
-                            PlainGpt2.logits(model, ids, prompt, ends.get(i)).select(0, ids.length - 1);
-                    assertTrue(expected.sub(logits.select(0, i)).abs().max().item_double() < 2e-4);
-                    int[] longer = Arrays.copyOf(ids, ids.length + 1);
-                    longer[ids.length] = (int) tokens[i];
-                    rows.set(i, longer);
+                for (int n = 0; n < 4; n++) {
+                    long[] tokens = new long[rows.size()];
+                    for (int i = 0; i < tokens.length; i++) {
+                        tokens[i] = 5 + 7 * n + i;
+                    }
+                    Tensor logits = n == 0
+                            ? session.read(chunks)
+                            : session.step(
+                                    chunks.stream().map(Session.Chunk::row).toList(),
+                                    Arrays.stream(tokens).map(t -> t - 7).toArray());
+                    for (int i = 0; i < rows.size(); i++) {
+                        int[] ids = rows.get(i);
+                        Tensor expected = PlainGpt2.logits(model, ids, prompt, ends.get(i))
+                                .select(0, ids.length - 1);
+                        assertTrue(expected.sub(logits.select(0, i)).abs().max().item_double() < 2e-4);
+                        int[] longer = Arrays.copyOf(ids, ids.length + 1);
+                        longer[ids.length] = (int) tokens[i];
+                        rows.set(i, longer);
+                    }
                 }
             }
         }

@@ -184,10 +184,10 @@ class KernelsTest {
                     new Wrong("got 3 heads of queries, 2 of keys", () -> new Attention.Heads(3, 2, 4, 0)),
                     new Wrong(
                             "expected a segment of the keys 0 to 5, got 3 from 3 on",
-                            () -> new Attention(heads, 1, false).see(keys, 3, 3, 0)),
+                            () -> new Attention(heads, 1, false).see(keys, 0, 3, 3, 0)),
                     new Wrong(
                             "expected a segment of the keys 0 to 5, got 1 from -1 on",
-                            () -> new Attention(heads, 1, false).see(keys, -1, 1, 0)),
+                            () -> new Attention(heads, 1, false).see(keys, 0, -1, 1, 0)),
                     new Wrong(
                             "expected keys of Heads[queries=4, keys=2",
                             () -> new Attention(new Attention.Heads(4, 2, 4, 0), 1, false).see(keys)),
@@ -195,10 +195,10 @@ class KernelsTest {
                             "expected a segment of the row's own tokens, got none",
                             () -> new Attention(heads, 1, true).endRow(1)),
                     new Wrong("values: expected [5, 4], got [4, 4]", () -> KeysValues.of(floats(5, 4), floats(4, 4))),
-                    new Wrong("dRun: expected [5, 8], got [5, 4]", () -> keys.withGradient(floats(5, 4))),
                     new Wrong(
-                            "run: expected keys and values of 3 layers, got 8 columns",
-                            () -> KeysValues.layers(floats(5, 8), 3)),
+                            "memory: expected [2, 4], got [3, 4]",
+                            () -> KeysValues.layers(floats(1, 2, 2, 4)).withGradient(floats(1, 2, 3, 4))),
+                    new Wrong("memory: expected [L, 2, T, W] contiguous", () -> KeysValues.layers(floats(3, 1, 5, 8))),
                     new Wrong("expected a query's position below 5, got 5", () -> {
                         Attention row = new Attention(heads, 1, true);
                         row.see(keys);
@@ -206,25 +206,23 @@ class KernelsTest {
                     }),
                     new Wrong(
                             "q: expected [2, 8], got [3, 8]",
-                            () -> kernels.forward(two, 0, floats(3, 8), floats(2, 8), null)),
+                            () -> kernels.forward(two, floats(3, 8), floats(2, 8), null)),
                     new Wrong(
                             "y: expected [2, 8], got [2, 4]",
-                            () -> kernels.forward(two, 0, floats(2, 8), floats(2, 4), null)),
+                            () -> kernels.forward(two, floats(2, 8), floats(2, 4), null)),
                     new Wrong(
                             "lse: expected [2, 2], got [2, 1]",
-                            () -> kernels.forward(two, 0, floats(2, 8), floats(2, 8), floats(2, 1))),
+                            () -> kernels.forward(two, floats(2, 8), floats(2, 8), floats(2, 1))),
                     new Wrong(
                             "expected a layer below 1, got 1",
-                            () -> kernels.forward(two, 1, floats(2, 8), floats(2, 8), null)),
+                            () -> new Attention(heads, 1, false).see(keys, 1, 0, 1, 0)),
                     new Wrong(
                             "lse: expected a tensor, got null",
-                            () -> kernels.backward(two, 0, floats(2, 8), floats(2, 8), null, floats(2, 8), null)),
+                            () -> kernels.backward(two, floats(2, 8), floats(2, 8), null, floats(2, 8), null)),
                     new Wrong(
                             "expected a query for each of 1 rows, got 2",
-                            () -> kernels.decode(two, 0, floats(1, 8), floats(1, 8))),
-                    new Wrong(
-                            "q: expected [1, 8], got [2, 8]",
-                            () -> kernels.decode(one, 0, floats(2, 8), floats(1, 8))));
+                            () -> kernels.decode(two, floats(1, 8), floats(1, 8))),
+                    new Wrong("q: expected [1, 8], got [2, 8]", () -> kernels.decode(one, floats(2, 8), floats(1, 8))));
             for (Wrong each : wrong) {
                 String message = assertThrows(IllegalArgumentException.class, each.call(), each.message())
                         .getMessage();

@@ -149,42 +149,50 @@ record AtenOperators(Precision precision) implements Operators {
         return x.transpose(0, 1).reshape(x.size(1), x.size(0) * x.size(2));
     }
 
-    /** Keys or values of a sequence behind those of the prefix, [H, P+T, D]. */
-    private static Tensor behindPrefix(Packing packing, Tensor prefix, Tensor x, int sequence) {
-        Tensor own = heads(packing, x, packing.offsets()[sequence], packing.offsets()[sequence + 1]);
-        return prefix.size(0) == 0
-                ? own
-                : torch.cat(new TensorVector(heads(packing, prefix, 0, prefix.size(0)), own), 1);
+    /** Keys of a sequence behind those that it sees, [H, S+T, D]; or its values. */
+    private static Tensor behind(Packing packing, Tensor x, int sequence, boolean values) {
+        long from = packing.offsets()[sequence];
+        TensorVector parts = new TensorVector();
+        for (Segment segment : packing.seen(sequence)) {
+            Stored of = segment.keys();
+            Tensor part = values ? of.values(packing.layer()) : of.keys(packing.layer());
+            parts.push_back(part.narrow(0, segment.first(), segment.length()));
+        }
+        parts.push_back(x.narrow(0, from, packing.offsets()[sequence + 1] - from));
+        Tensor all = parts.size() == 1 ? parts.get(0) : torch.cat(parts, 0); // [S+T, E]
+        return heads(packing, all, 0, all.size(0));
     }
 
-    /** Scores of a sequence, [H, queries, P+T]; minus infinity where a query must not look. */
-    private static Tensor scores(Packing packing, int sequence, Tensor q, Tensor k, long prefix) {
+    /** Scores of a sequence, [H, queries, S+T]; minus infinity where a query must not look. */
+    private static Tensor scores(Packing packing, int sequence, Tensor q, Tensor k) {
         int from = (int) packing.firstQuery(sequence);
         int to = (int) packing.firstQuery(sequence + 1);
-        byte[] hidden = new byte[(to - from) * (int) k.size(1)];
+        int columns = (int) k.size(1);
+        int own = columns - (int) (packing.offsets()[sequence + 1] - packing.offsets()[sequence]);
+        byte[] hidden = new byte[(to - from) * columns];
         for (int row = from; row < to; row++) {
-            long seen = prefix + packing.position(sequence, row) + 1;
-            boolean behindPrefix = packing.seesPrefix(sequence, row);
-            for (long j = 0; j < k.size(1); j++) {
-                hidden[(int) ((row - from) * k.size(1) + j)] =
-                        (byte) (j >= seen || j < prefix && !behindPrefix ? 1 : 0);
+            int position = packing.position(sequence, row);
+            int start = (row - from) * columns;
+            for (Segment segment : packing.seen(sequence)) {
+                Arrays.fill(hidden, start, start += segment.length(), (byte) (position < segment.from() ? 1 : 0));
             }
+            Arrays.fill(hidden, start + position + 1, start + columns - own, (byte) 1);
         }
-        Tensor mask = torch.tensor(hidden).view(to - from, k.size(1)).to(q.device(), torch.ScalarType.Bool);
+        Tensor mask = torch.tensor(hidden).view(to - from, columns).to(q.device(), torch.ScalarType.Bool);
         return torch.matmul(q, k.transpose(1, 2))
                 .mul(new Scalar(packing.scale()))
                 .masked_fill(mask, new Scalar(Double.NEGATIVE_INFINITY));
     }
 
     @Override
-    public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v, Tensor prefixK, Tensor prefixV) {
+    public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v) {
         TensorVector ys = new TensorVector();
         TensorVector lses = new TensorVector();
         for (int b = 0; b < packing.sequences(); b++) {
             Tensor own = heads(packing, q, packing.firstQuery(b), packing.firstQuery(b + 1)); // [H, queries, D]
-            Tensor scores = scores(packing, b, own, behindPrefix(packing, prefixK, k, b), prefixK.size(0));
+            Tensor scores = scores(packing, b, own, behind(packing, k, b, false));
             Tensor lse = torch.logsumexp(scores, new long[] {2}, true); // [H, queries, 1]
-            ys.push_back(merge(torch.matmul(scores.sub(lse).exp(), behindPrefix(packing, prefixV, v, b))));
+            ys.push_back(merge(torch.matmul(scores.sub(lse).exp(), behind(packing, v, b, true))));
             lses.push_back(lse.squeeze(2).transpose(0, 1));
         }
         return new Attended(torch.cat(ys, 0), torch.cat(lses, 0).contiguous());
@@ -192,80 +200,88 @@ record AtenOperators(Precision precision) implements Operators {
 
     @Override
     public void attendBackward(
-            Packing packing,
-            Tensor dy,
-            Attended of,
-            Tensor q,
-            Tensor k,
-            Tensor v,
-            Tensor prefixK,
-            Tensor prefixV,
-            AttentionGradients gradients) {
-        long prefix = prefixK.size(0);
+            Packing packing, Tensor dy, Attended of, Tensor q, Tensor k, Tensor v, AttentionGradients gradients) {
         for (int b = 0; b < packing.sequences(); b++) {
             long from = packing.firstQuery(b);
             long to = packing.firstQuery(b + 1);
             Tensor own = heads(packing, q, from, to); // [H, queries, D]
-            Tensor keys = behindPrefix(packing, prefixK, k, b); // [H, P+T, D]
-            Tensor values = behindPrefix(packing, prefixV, v, b);
+            Tensor keys = behind(packing, k, b, false); // [H, S+T, D]
+            Tensor values = behind(packing, v, b, true);
             Tensor lse = of.lse().narrow(0, from, to - from).transpose(0, 1).unsqueeze(2); // [H, queries, 1]
-            Tensor p = scores(packing, b, own, keys, prefix).sub(lse).exp(); // [H, queries, P+T]
+            Tensor p = scores(packing, b, own, keys).sub(lse).exp(); // [H, queries, S+T]
             Tensor d = heads(packing, dy, from, to); // [H, queries, D]
             Tensor delta =
                     torch.sum(d.mul(heads(packing, of.y(), from, to)), new long[] {2}, true, new ScalarTypeOptional());
             Tensor ds =
                     torch.matmul(d, values.transpose(1, 2)).sub(delta).mul(p).mul(new Scalar(packing.scale()));
-            give(merge(torch.matmul(p.transpose(1, 2), d)), gradients.dPrefixV(), gradients.dv(), packing, b);
-            give(merge(torch.matmul(ds.transpose(1, 2), own)), gradients.dPrefixK(), gradients.dk(), packing, b);
+            give(merge(torch.matmul(p.transpose(1, 2), d)), true, gradients.dv(), packing, b);
+            give(merge(torch.matmul(ds.transpose(1, 2), own)), false, gradients.dk(), packing, b);
             if (gradients.dq() != null) {
                 gradients.dq().narrow(0, from, to - from).copy_(merge(torch.matmul(ds, keys)));
             }
         }
     }
 
-    /** Splits a gradient [P+T, E] between the prefix and a sequence. */
-    private static void give(Tensor gradient, Tensor prefix, Tensor rows, Packing packing, int sequence) {
-        long length = prefix.size(0);
-        prefix.add_(gradient.narrow(0, 0, length));
+    /** Splits a gradient [S+T, E] between what a sequence sees and its own rows. */
+    private static void give(Tensor gradient, boolean values, Tensor rows, Packing packing, int sequence) {
+        long start = 0;
+        for (Segment segment : packing.seen(sequence)) {
+            Stored of = segment.keys();
+            if (of.gradient() != null) {
+                Tensor to = values ? of.dValues(packing.layer()) : of.dKeys(packing.layer());
+                to.narrow(0, segment.first(), segment.length()).add_(gradient.narrow(0, start, segment.length()));
+            }
+            start += segment.length();
+        }
         if (rows != null) {
             long from = packing.offsets()[sequence];
             long count = packing.offsets()[sequence + 1] - from;
-            rows.narrow(0, from, count).copy_(gradient.narrow(0, length, count));
+            rows.narrow(0, from, count).copy_(gradient.narrow(0, start, count));
         }
     }
 
     @Override
-    public Tensor attendStep(
-            int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store) {
-        int rows = paths.rows();
-        int[][] places = new int[rows][];
+    public Tensor attendStep(Sight sight, Tensor q) {
+        int rows = sight.rows();
         int longest = 0;
         for (int row = 0; row < rows; row++) {
-            int[] all = paths.places(row, generations);
-            places[row] = prefix ? all : Arrays.copyOfRange(all, paths.prefix(), all.length);
-            longest = Math.max(longest, places[row].length);
+            longest = Math.max(
+                    longest, sight.seen(row).stream().mapToInt(Segment::length).sum());
         }
+        Stored store = sight.seen(0).getFirst().keys();
         int[] index = new int[rows * longest];
         byte[] seen = new byte[rows * longest];
         for (int row = 0; row < rows; row++) {
-            System.arraycopy(places[row], 0, index, row * longest, places[row].length);
-            Arrays.fill(seen, row * longest, row * longest + places[row].length, (byte) 1);
+            int at = row * longest;
+            for (Segment segment : sight.seen(row)) {
+                if (segment.keys() != store) {
+                    throw new IllegalArgumentException("attention: expected segments of one store");
+                }
+                for (int i = 0; i < segment.length(); i++, at++) {
+                    index[at] = segment.first() + i;
+                    seen[at] = 1;
+                }
+            }
         }
-        Tensor seenRows = torch.index_select(store, 0, torch.tensor(index).to(q.device(), torch.ScalarType.Int))
-                .view(rows, longest, 2, heads, -1)
-                .permute(2, 0, 3, 1, 4); // [2, R, H, S, D]
+        Tensor places = torch.tensor(index).to(q.device(), torch.ScalarType.Int);
         Tensor mask = torch.tensor(seen).view(rows, 1, 1, longest).to(q.device(), torch.ScalarType.Bool);
-        Tensor own = q.reshape(rows, heads, 1, -1); // [R, H, 1, D]
         return torch.scaled_dot_product_attention(
-                        own,
-                        seenRows.select(0, 0),
-                        seenRows.select(0, 1),
+                        q.reshape(rows, sight.heads(), 1, -1), // [R, H, 1, D]
+                        rows(store.keys(sight.layer()), places, sight),
+                        rows(store.values(sight.layer()), places, sight),
                         new TensorOptional(mask),
                         0,
                         false,
-                        new DoubleOptional(scale),
+                        new DoubleOptional(sight.scale()),
                         false)
                 .reshape(rows, -1);
+    }
+
+    /** What rows see of x [places, E], [R, H, S, D]. */
+    private static Tensor rows(Tensor x, Tensor places, Sight sight) {
+        return torch.index_select(x, 0, places)
+                .view(sight.rows(), -1, sight.heads(), x.size(1) / sight.heads())
+                .transpose(1, 2);
     }
 
     @Override

@@ -1,8 +1,10 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.text.Sequence;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Tensor;
 
 /**
  * A frozen model and what it sees besides words: all that scoring and decoding need.
@@ -41,6 +43,30 @@ public record Conditioned(FrozenGpt2 model, SoftPrompt prompt, boolean trained) 
 
     private int virtualTokens() {
         return (int) prompt.embeddings().size(0);
+    }
+
+    /** The activations, for {@link #seen}; to be closed. */
+    public Run run() {
+        return Run.of(prompt.activations(), model.layout());
+    }
+
+    /**
+     * What a row sees besides its own tokens.
+     *
+     * @param run {@link #run}
+     * @param tokens of its prompt, arranged
+     */
+    public List<Seen> seen(Run run, int tokens) {
+        int from = switch (prompt.place()) {
+            case PREFIX -> 0;
+            case INFIX -> tokens - 1;
+        };
+        return List.of(new Seen(run, from, prompt.firstLayer(), prompt.lastLayer()));
+    }
+
+    /** Vectors of the virtual tokens, [K, E]. */
+    public Tensor vectors() {
+        return prompt.embeddings().detach();
     }
 
     /** A sequence with the virtual tokens before the token that ends the source. */

@@ -37,14 +37,6 @@ record FrozenBlock(
         Linear projection) {
 
     /**
-     * Keys and values of the prefix in one layer, and where their gradients go.
-     *
-     * @param k [P, E], rows may lie apart, as those of the others
-     * @param dk as k; null where no gradient is wanted
-     */
-    record PrefixLayer(Tensor k, Tensor v, Tensor dk, Tensor dv) {}
-
-    /**
      * What the way back needs.
      *
      * @param x [N, E], what came in
@@ -94,7 +86,7 @@ record FrozenBlock(
      * @param x [N, E]
      * @param asked int64 [M], rows that are asked for; null: all
      */
-    Result forward(Tensor x, Packing packing, Tensor asked, PrefixLayer prefix) {
+    Result forward(Tensor x, Packing packing, Tensor asked) {
         long width = config.width();
         Normalized norm1 = operators.normalize(x, norm1Weight, norm1Bias, config.layerNormEpsilon());
         Tensor q;
@@ -110,8 +102,7 @@ record FrozenBlock(
             kv = keyValue.forward(norm1.rows(), null);
             residual = torch.index_select(x, 0, asked);
         }
-        Attended attended = operators.attend(
-                packing, q, kv.narrow(1, 0, width), kv.narrow(1, width, width), prefix.k(), prefix.v());
+        Attended attended = operators.attend(packing, q, kv.narrow(1, 0, width), kv.narrow(1, width, width));
         Tensor middle = onto(residual, attentionProjection, operators.rows(attended.y()), ".attn"); // [M, E]
         Normalized norm2 = operators.normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon());
         Tensor h = inner.forward(norm2.rows(), null); // [M, F]
@@ -125,12 +116,12 @@ record FrozenBlock(
      * The new tokens of rows that are being decoded.
      *
      * @param x [R, E]
-     * @param generations the new tokens are the last of them
-     * @param prefix whether this block sees the prefix
-     * @param store [places, 2E]; takes the new keys and values
+     * @param sight of the rows, their new tokens included
+     * @param pool takes the new keys and values
+     * @param places in it, int64 [R]
      * @return [R, E]
      */
-    Tensor step(Tensor x, Paths paths, int generations, boolean prefix, Tensor store, double scale) {
+    Tensor step(Tensor x, Sight sight, Stored pool, Tensor places) {
         long width = config.width();
         Rows rows = operators
                 .normalize(x, norm1Weight, norm1Bias, config.layerNormEpsilon())
@@ -145,8 +136,8 @@ record FrozenBlock(
             q = query.forward(rows, null);
             kv = keyValue.forward(rows, null);
         }
-        store.narrow(0, paths.generation(generations - 1), x.size(0)).copy_(kv);
-        Tensor y = operators.attendStep(config.heads(), scale, paths, generations, prefix, q, store); // [R, E]
+        pool.write(sight.layer(), places, kv);
+        Tensor y = operators.attendStep(sight, q); // [R, E]
         Tensor middle = onto(x, attentionProjection, operators.rows(y), ".attn");
         Rows norm2 = operators
                 .normalize(middle, norm2Weight, norm2Bias, config.layerNormEpsilon())
@@ -179,10 +170,10 @@ record FrozenBlock(
      *
      * @param dy [M, E], with respect to what went out; used up
      * @param asked as in {@link #forward}
-     * @param through whether the gradient with respect to what came in is wanted, and not only the prefix's
+     * @param through whether the gradient with respect to what came in is wanted, and not only that of what is seen
      * @return [N, E], or null
      */
-    Tensor backward(Tensor dy, Saved saved, Packing packing, Tensor asked, PrefixLayer prefix, boolean through) {
+    Tensor backward(Tensor dy, Saved saved, Packing packing, Tensor asked, boolean through) {
         long width = config.width();
         Tensor dh = projection.backward(operators.rows(dy), null); // [M, F]
         Tensor dn =
@@ -193,16 +184,7 @@ record FrozenBlock(
         Tensor k = saved.kv().narrow(1, 0, width);
         Tensor v = saved.kv().narrow(1, width, width);
         if (!through) {
-            operators.attendBackward(
-                    packing,
-                    dAttended,
-                    saved.attended(),
-                    saved.q(),
-                    k,
-                    v,
-                    prefix.k(),
-                    prefix.v(),
-                    new AttentionGradients(null, null, null, prefix.dk(), prefix.dv()));
+            operators.attendBackward(packing, dAttended, saved.attended(), saved.q(), k, v, AttentionGradients.NONE);
             return null;
         }
         Tensor dqkv = torch.empty(new long[] {k.size(0), 3 * width}, dy.options(), null);
@@ -215,10 +197,7 @@ record FrozenBlock(
                 saved.q(),
                 k,
                 v,
-                prefix.k(),
-                prefix.v(),
-                new AttentionGradients(
-                        dq, dkv.narrow(1, 0, width), dkv.narrow(1, width, width), prefix.dk(), prefix.dv()));
+                new AttentionGradients(dq, dkv.narrow(1, 0, width), dkv.narrow(1, width, width)));
         Tensor dx;
         Tensor dn1;
         if (asked == null) {

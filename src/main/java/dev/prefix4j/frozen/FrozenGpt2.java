@@ -1,6 +1,5 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.frozen.FrozenBlock.PrefixLayer;
 import dev.prefix4j.frozen.FrozenBlock.Result;
 import dev.prefix4j.frozen.FrozenBlock.Saved;
 import dev.prefix4j.frozen.Operators.Normalized;
@@ -14,15 +13,19 @@ import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -39,6 +42,7 @@ public final class FrozenGpt2 {
     private final Gpt2 model;
     private final Map<String, Tensor> weights;
     private final Gpt2Config config;
+    private final KvLayout layout;
     private final Operators operators;
     private final List<FrozenBlock> blocks = new ArrayList<>();
     private final Head head;
@@ -112,6 +116,7 @@ public final class FrozenGpt2 {
             weights.replaceAll((_, tensor) -> tensor.dim() < 2 ? tensor.clone() : tensor);
         }
         this.config = model.config();
+        this.layout = KvLayout.of(config);
         this.recompute = options.recompute();
         Kernels kernels = options.kernels().orElse(null);
         this.operators = kernels == null
@@ -188,17 +193,18 @@ public final class FrozenGpt2 {
     /**
      * The batch on the device, and what every block needs of it.
      *
-     * @param targetWords rows of the head, [M, E]
+     * @param asked int64 [M], rows that are asked for
+     * @param seen what each sequence sees besides itself
      */
-    private record Input(
-            Tensor x,
-            long[] offsets,
-            Packing.Queries queries,
-            Optional<long[]> promptFrom,
-            VirtualRows virtual,
-            Tensor asked,
-            Tensor targets,
-            Tensor targetWords) {}
+    private record Input(Tensor x, long[] offsets, Packing.Queries queries, Tensor asked, List<List<Segment>> seen) {}
+
+    /**
+     * What is to be predicted.
+     *
+     * @param ids int64 [M]
+     * @param words their rows of the head, [M, E]
+     */
+    private record Targets(Tensor ids, Tensor words) {}
 
     /**
      * Rows of virtual tokens.
@@ -231,16 +237,19 @@ public final class FrozenGpt2 {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             SoftPrompt own = prompt.withoutGraph();
-            Tensor gradient = torch.zeros_like(own.activations()); // [P, 2·L·E]
+            Tensor memory = Stored.fromVectors(own.activations(), layout);
+            Stored stored = new Stored(memory, torch.zeros_like(memory));
             Tensor dEmbeddings = torch.zeros_like(own.embeddings()); // [K, E]
-            Input input = input(batch, own);
+            VirtualRows virtual = virtualRows(batch.ids(), 0, batch.tokens(), own.embeddings());
+            Input input = input(batch, own, stored);
+            Targets targets = targets(batch);
             List<Saved> saved = new ArrayList<>();
             List<Tensor> entered = new ArrayList<>();
             Tensor x = input.x();
             for (int layer = 0; layer < blocks.size(); layer++) {
                 entered.add(x);
                 try (TensorScope inner = new TensorScope()) {
-                    Result result = forward(layer, x, input, entries(own, gradient, layer));
+                    Result result = forward(layer, x, input);
                     x = inner.keep(result.y());
                     if (!recompute) {
                         result.saved().keep(inner);
@@ -249,28 +258,23 @@ public final class FrozenGpt2 {
                 }
             }
             double[] loss = new double[1];
-            Tensor dx = lossAndBack(x, input, objective, weight, loss); // [M, E], then [N, E]
+            Tensor dx = lossAndBack(x, targets, objective, weight, loss); // [M, E], then [N, E]
             for (int layer = blocks.size() - 1; layer >= 0; layer--) {
                 try (TensorScope inner = new TensorScope()) {
-                    PrefixLayer entries = entries(own, gradient, layer);
                     Saved kept = recompute
-                            ? forward(layer, entered.get(layer), input, entries).saved()
+                            ? forward(layer, entered.get(layer), input).saved()
                             : saved.get(layer);
-                    boolean through = layer > 0 || input.virtual().any();
                     dx = blocks.get(layer)
-                            .backward(dx, kept, packing(input, layer), asked(input, layer), entries, through);
+                            .backward(dx, kept, packing(input, layer), asked(input, layer), layer > 0 || virtual.any());
                     if (dx != null) {
                         inner.keep(dx);
                     }
                 }
             }
-            if (input.virtual().any()) {
-                dEmbeddings.index_add_(
-                        0,
-                        input.virtual().tokens(),
-                        torch.index_select(dx, 0, input.virtual().rows()));
+            if (virtual.any()) {
+                dEmbeddings.index_add_(0, virtual.tokens(), torch.index_select(dx, 0, virtual.rows()));
             }
-            return new Gradient(loss[0], scope.keep(gradient), scope.keep(dEmbeddings));
+            return new Gradient(loss[0], scope.keep(Stored.toVectors(stored.gradient())), scope.keep(dEmbeddings));
         }
     }
 
@@ -289,9 +293,10 @@ public final class FrozenGpt2 {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             SoftPrompt own = prompt.withoutGraph();
-            Input input = input(batch, own);
-            Tensor x = hidden(input, own);
-            return sum(head.loss(normalize(x).rows(), input.targets()).losses());
+            Input input = input(batch, own, new Stored(Stored.fromVectors(own.activations(), layout)));
+            Tensor x = hidden(input);
+            return sum(
+                    head.loss(normalize(x).rows(), model.ids(batch.targets())).losses());
         }
     }
 
@@ -316,18 +321,18 @@ public final class FrozenGpt2 {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             SoftPrompt own = prompt.withoutGraph();
-            Rows rows = normalize(hidden(input(batch, own), own)).rows(); // [M, E]
+            Input input = input(batch, own, new Stored(Stored.fromVectors(own.activations(), layout)));
+            Rows rows = normalize(hidden(input)).rows(); // [M, E]
             return new Predictions(head, rows.keep(scope));
         }
     }
 
     /** After the last block, at the target positions, [M, E]. */
-    private Tensor hidden(Input input, SoftPrompt prompt) {
+    private Tensor hidden(Input input) {
         Tensor x = input.x();
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
-                x = inner.keep(
-                        forward(layer, x, input, entries(prompt, null, layer)).y());
+                x = inner.keep(forward(layer, x, input).y());
             }
         }
         return x;
@@ -348,8 +353,29 @@ public final class FrozenGpt2 {
                 new long[] {0, 2L * config.layers() * config.width()}, model.options(torch.ScalarType.Float), null);
     }
 
-    Operators operators() {
-        return operators;
+    /** How keys and values are laid out. */
+    public KvLayout layout() {
+        return layout;
+    }
+
+    /** Of float32 tensors beside the model. */
+    TensorOptions options() {
+        return model.options(torch.ScalarType.Float);
+    }
+
+    /** The k likeliest tokens for each row of logits [R, V]. */
+    public Best best(Tensor logits, int k) {
+        try (TensorScope _ = new TensorScope()) {
+            Operators.Top top = operators.top(logits, k);
+            int rows = (int) logits.size(0);
+            float[] values = new float[rows * k];
+            long[] tokens = new long[rows * k];
+            Tensor scores = top.values().cpu().contiguous();
+            Tensor indices = top.indices().cpu().contiguous();
+            new FloatPointer(scores.data_ptr()).get(values);
+            new LongPointer(indices.data_ptr()).get(tokens);
+            return new Best(rows, values, tokens);
+        }
     }
 
     /** As {@link Gpt2#requireRoom}. */
@@ -357,42 +383,40 @@ public final class FrozenGpt2 {
         model.requireRoom(past, tokens, toGenerate);
     }
 
-    /** What {@link Decoder#prefill} does; the keys and values of the prompts go to the store. */
-    Tensor prefill(List<int[]> prompts, Paths paths, SoftPrompt prompt, List<Tensor> store) {
-        int[] ids = prompts.stream().flatMapToInt(Arrays::stream).toArray();
-        long[] last = new long[prompts.size()];
-        for (int i = 0; i < last.length; i++) {
-            last[i] = paths.promptOffsets()[i + 1] - 1;
-        }
-        PackedBatch batch = new PackedBatch(
-                Arrays.stream(ids).asLongStream().toArray(), paths.promptOffsets(), last, new long[last.length]);
-        Input input = input(batch, prompt);
+    /**
+     * What {@link Session#read} does.
+     *
+     * @param vectors of virtual tokens, of each sequence; null: none
+     * @param places int64 [N], in the pool, which takes the keys and values
+     */
+    Tensor read(
+            PackedBatch batch,
+            long[] positions,
+            List<List<Segment>> seen,
+            List<Tensor> vectors,
+            long[] places,
+            Stored pool) {
+        Input input = input(batch, positions, seen, vectors);
+        Tensor index = model.ids(places);
         Tensor x = input.x();
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
-                Result result = forward(layer, x, input, entries(prompt, null, layer));
-                store.get(layer)
-                        .narrow(0, paths.prefix(), ids.length)
-                        .copy_(result.saved().kv());
+                Result result = forward(layer, x, input);
+                pool.write(layer, index, result.saved().kv());
                 x = inner.keep(result.y());
             }
         }
         return head.logits(normalize(x).rows());
     }
 
-    /** What {@link Decoder#next} does. */
-    Tensor next(long[] tokens, long[] positions, Paths paths, int generations, SoftPrompt prompt, List<Tensor> store) {
+    /** What {@link Session#step} does. */
+    Tensor step(long[] tokens, long[] positions, List<List<Segment>> seen, long[] places, Stored pool) {
+        Tensor index = model.ids(places);
         Tensor x = words(tokens).add_(positions(positions)); // [R, E]
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
-                x = inner.keep(blocks.get(layer)
-                        .step(
-                                x,
-                                paths,
-                                generations,
-                                prompt.inLayer(layer),
-                                store.get(layer),
-                                config.attentionScale(layer)));
+                Sight sight = new Sight(config.heads(), config.attentionScale(layer), layer, seen);
+                x = inner.keep(blocks.get(layer).step(x, sight, pool, index));
             }
         }
         return head.logits(normalize(x).rows());
@@ -416,23 +440,40 @@ public final class FrozenGpt2 {
         }
     }
 
-    private Input input(PackedBatch batch, SoftPrompt prompt) {
+    /** The input of sequences that all see one soft prompt. */
+    private Input input(PackedBatch batch, SoftPrompt prompt, Stored stored) {
         int past = prompt.length();
         model.requireRoom(past, batch.longest(), 0);
         long[] offsets = batch.offsets();
         long[] positions = new long[batch.tokens()];
-        int[] asked = new int[batch.positions().length];
-        long[] queryOffsets = new long[offsets.length];
-        long[] from = new long[batch.sequences()]; // first position behind the activations
+        List<List<Segment>> seen = new ArrayList<>();
         int query = 0;
         for (int b = 0; b < batch.sequences(); b++) {
-            from[b] = switch (prompt.place()) {
+            int from = switch (prompt.place()) { // first position behind the activations
                 case PREFIX -> 0;
-                case INFIX -> batch.positions()[query] - offsets[b];
+                case INFIX -> (int) (batch.positions()[query] - offsets[b]);
             };
             for (long i = offsets[b]; i < offsets[b + 1]; i++) {
-                positions[(int) i] = i - offsets[b] + (i - offsets[b] >= from[b] ? past : 0);
+                positions[(int) i] = i - offsets[b] + (i - offsets[b] >= from ? past : 0);
             }
+            while (query < batch.positions().length && batch.positions()[query] < offsets[b + 1]) {
+                query++;
+            }
+            seen.add(List.of(new Segment(stored, 0, past, from, prompt.firstLayer(), prompt.lastLayer())));
+        }
+        return input(batch, positions, seen, Collections.nCopies(batch.sequences(), prompt.embeddings()));
+    }
+
+    /**
+     * @param positions of all tokens in the model
+     * @param vectors of virtual tokens, of each sequence; null: none
+     */
+    private Input input(PackedBatch batch, long[] positions, List<List<Segment>> seen, List<Tensor> vectors) {
+        long[] offsets = batch.offsets();
+        int[] asked = new int[batch.positions().length];
+        long[] queryOffsets = new long[offsets.length];
+        int query = 0;
+        for (int b = 0; b < batch.sequences(); b++) {
             while (query < asked.length && batch.positions()[query] < offsets[b + 1]) {
                 asked[query] = (int) (batch.positions()[query] - offsets[b]);
                 query++;
@@ -440,36 +481,38 @@ public final class FrozenGpt2 {
             queryOffsets[b + 1] = query;
         }
         Tensor x = words(Arrays.stream(batch.ids()).map(id -> Math.max(0, id)).toArray()); // [N, E]
-        VirtualRows virtual = virtualRows(batch.ids(), prompt);
-        if (virtual.any()) {
-            x.index_copy_(0, virtual.rows(), torch.index_select(prompt.embeddings(), 0, virtual.tokens()));
+        for (int b = 0; b < batch.sequences(); ) { // neighbours with the same vectors at once
+            int first = b;
+            Tensor of = vectors.get(b);
+            while (b < batch.sequences() && vectors.get(b) == of) {
+                b++;
+            }
+            VirtualRows virtual = virtualRows(batch.ids(), (int) offsets[first], (int) offsets[b], of);
+            if (virtual.any()) {
+                x.index_copy_(0, virtual.rows(), torch.index_select(of, 0, virtual.tokens()));
+            }
         }
         x.add_(positions(positions));
-        Tensor targets = model.ids(batch.targets()); // [M]
-        Tensor targetWords = torch.embedding(head.weight(), targets); // [M, E]
         evictEmbedding();
-        return new Input(
-                x,
-                offsets,
-                new Packing.Queries(queryOffsets, asked),
-                prompt.place() == SoftPrompt.Place.INFIX ? Optional.of(from) : Optional.empty(),
-                virtual,
-                model.ids(batch.positions()),
-                targets,
-                targetWords);
+        return new Input(x, offsets, new Packing.Queries(queryOffsets, asked), model.ids(batch.positions()), seen);
     }
 
-    private VirtualRows virtualRows(long[] ids, SoftPrompt prompt) {
-        long[] rows = IntStream.range(0, ids.length)
-                .filter(i -> ids[i] < 0)
-                .asLongStream()
-                .toArray();
-        long[] tokens =
-                Arrays.stream(ids).filter(id -> id < 0).map(id -> -id - 1).toArray();
+    private Targets targets(PackedBatch batch) {
+        Tensor ids = model.ids(batch.targets()); // [M]
+        Tensor words = torch.embedding(head.weight(), ids); // [M, E]
+        evictEmbedding();
+        return new Targets(ids, words);
+    }
+
+    /** @param vectors of virtual tokens [K, E]; null: none */
+    private VirtualRows virtualRows(long[] ids, int from, int to, Tensor vectors) {
+        long[] rows =
+                IntStream.range(from, to).filter(i -> ids[i] < 0).asLongStream().toArray();
+        long[] tokens = Arrays.stream(rows).map(i -> -ids[(int) i] - 1).toArray();
         for (long token : tokens) {
-            if (token >= prompt.embeddings().size(0)) {
+            if (vectors == null || token >= vectors.size(0)) {
                 throw new IllegalArgumentException("virtual token %d: expected less than %d"
-                        .formatted(token, prompt.embeddings().size(0)));
+                        .formatted(token, vectors == null ? 0 : vectors.size(0)));
             }
         }
         return new VirtualRows(model.ids(rows), model.ids(tokens));
@@ -484,25 +527,10 @@ public final class FrozenGpt2 {
         return new Packing(
                 config.heads(),
                 config.attentionScale(layer),
+                layer,
                 input.offsets(),
                 layer == config.layers() - 1 ? Optional.of(input.queries()) : Optional.empty(),
-                input.promptFrom());
-    }
-
-    /** The part of the activations [P, 2·L·E] that a layer sees. */
-    private PrefixLayer entries(SoftPrompt prompt, Tensor gradient, int layer) {
-        long width = config.width();
-        long keys = 2L * layer * width;
-        long count = prompt.inLayer(layer) ? prompt.length() : 0;
-        return new PrefixLayer(
-                part(prompt.activations(), count, keys),
-                part(prompt.activations(), count, keys + width),
-                gradient == null ? null : part(gradient, count, keys),
-                gradient == null ? null : part(gradient, count, keys + width));
-    }
-
-    private Tensor part(Tensor vectors, long count, long from) {
-        return vectors.narrow(0, 0, count).narrow(1, from, config.width());
+                input.seen());
     }
 
     private Normalized normalize(Tensor x) {
@@ -516,15 +544,15 @@ public final class FrozenGpt2 {
      * @param loss takes the sum
      * @return [M, E]
      */
-    private Tensor lossAndBack(Tensor x, Input input, Objective objective, double weight, double[] loss) {
+    private Tensor lossAndBack(Tensor x, Targets targets, Objective objective, double weight, double[] loss) {
         Tensor dx = torch.zeros_like(x);
         try (TensorScope _ = new TensorScope()) {
             Normalized normalized = normalize(x);
             Head.Loss result = objective
                     .teacher()
                     .map(teacher -> head.divergence(normalized.rows(), teacher.head, teacher.hidden))
-                    .orElseGet(() ->
-                            head.loss(normalized.rows(), input.targets(), input.targetWords(), objective.smoothing()));
+                    .orElseGet(
+                            () -> head.loss(normalized.rows(), targets.ids(), targets.words(), objective.smoothing()));
             loss[0] = sum(result.losses());
             Tensor dy = result.gradient().mul_(new Scalar(weight)); // [M, E]
             operators.normalizeBackward(dy, x, weights.get("ln_f.weight"), normalized, dx);
@@ -532,8 +560,8 @@ public final class FrozenGpt2 {
         return dx;
     }
 
-    private Result forward(int layer, Tensor x, Input input, PrefixLayer prefix) {
-        return blocks.get(layer).forward(x, packing(input, layer), asked(input, layer), prefix);
+    private Result forward(int layer, Tensor x, Input input) {
+        return blocks.get(layer).forward(x, packing(input, layer), asked(input, layer));
     }
 
     private static double sum(Tensor losses) {

@@ -5,6 +5,7 @@ import dev.prefix4j.kernels.Attention;
 import dev.prefix4j.kernels.EightBits;
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.kernels.KeysValues;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -128,70 +129,54 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
         return new Attention.Heads(count, count, Math.toIntExact(q.size(1) / count), 0);
     }
 
-    /** What every sequence sees: the prefix, and its own rows of {@code own}. */
-    private static Attention sight(Packing packing, Tensor q, KeysValues prefix, KeysValues own) {
-        Attention sight = new Attention(heads(packing.heads(), q), packing.scale(), true);
+    /** What every sequence sees, and its own rows of {@code own}. */
+    private static Attention attention(Packing packing, Tensor q, KeysValues own) {
+        Attention attention = new Attention(heads(packing.heads(), q), packing.scale(), true);
         for (int b = 0; b < packing.sequences(); b++) {
-            long from =
-                    packing.prefixFrom().isEmpty() ? 0 : packing.prefixFrom().get()[b];
+            see(attention, packing.seen(b), packing.layer());
             long first = packing.offsets()[b];
-            long length = packing.offsets()[b + 1] - first;
-            int queries = (int) (packing.firstQuery(b + 1) - packing.firstQuery(b));
-            sight.see(prefix, 0, prefix.length(), from);
-            sight.see(own, first, length, 0);
-            sight.endRow(
-                    queries, packing.queries().map(Packing.Queries::positions).orElse(null), (int)
-                            packing.firstQuery(b));
+            attention.see(own, 0, first, packing.offsets()[b + 1] - first, 0);
+            attention.endRow(
+                    (int) (packing.firstQuery(b + 1) - packing.firstQuery(b)),
+                    packing.queries().map(Packing.Queries::positions).orElse(null),
+                    (int) packing.firstQuery(b));
         }
-        return sight;
+        return attention;
+    }
+
+    private static void see(Attention attention, List<Segment> segments, int layer) {
+        for (Segment segment : segments) {
+            attention.see(segment.keys().kernels(), layer, segment.first(), segment.length(), segment.from());
+        }
     }
 
     @Override
-    public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v, Tensor prefixK, Tensor prefixV) {
+    public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v) {
         Tensor y = floats(q.size(0), q.size(1));
         Tensor lse = floats(q.size(0), packing.heads());
-        Attention sight = sight(packing, q, KeysValues.of(prefixK, prefixV), KeysValues.of(k, v));
-        kernels.attention().forward(sight, 0, q, y, lse);
+        kernels.attention().forward(attention(packing, q, KeysValues.of(k, v)), q, y, lse);
         return new Attended(y, lse);
     }
 
     @Override
     public void attendBackward(
-            Packing packing,
-            Tensor dy,
-            Attended of,
-            Tensor q,
-            Tensor k,
-            Tensor v,
-            Tensor prefixK,
-            Tensor prefixV,
-            AttentionGradients gradients) {
-        KeysValues prefix = KeysValues.of(prefixK, prefixV).withGradient(gradients.dPrefixK(), gradients.dPrefixV());
+            Packing packing, Tensor dy, Attended of, Tensor q, Tensor k, Tensor v, AttentionGradients gradients) {
         KeysValues own = KeysValues.of(k, v);
         if (gradients.dk() != null) {
             own = own.withGradient(gradients.dk(), gradients.dv());
         }
-        kernels.attention().backward(sight(packing, q, prefix, own), 0, dy, of.y(), of.lse(), q, gradients.dq());
+        kernels.attention().backward(attention(packing, q, own), dy, of.y(), of.lse(), q, gradients.dq());
     }
 
     @Override
-    public Tensor attendStep(
-            int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store) {
-        long width = q.size(1);
-        KeysValues places = KeysValues.of(store.narrow(1, 0, width), store.narrow(1, width, width));
-        Attention sight = new Attention(heads(heads, q), scale, false);
-        for (int row = 0; row < paths.rows(); row++) {
-            long from = paths.promptOffsets()[paths.input()[row]];
-            long to = paths.promptOffsets()[paths.input()[row] + 1];
-            sight.see(places, 0, prefix ? paths.prefix() : 0, 0);
-            sight.see(places, paths.prefix() + from, to - from, 0);
-            for (int i = 0; i < generations; i++) {
-                sight.see(places, paths.generation(i) + (long) paths.beam()[row][i], 1, 0);
-            }
-            sight.endRow(1);
+    public Tensor attendStep(Sight sight, Tensor q) {
+        Attention attention = new Attention(heads(sight.heads(), q), sight.scale(), false);
+        for (int row = 0; row < sight.rows(); row++) {
+            see(attention, sight.seen(row), sight.layer());
+            attention.endRow(1);
         }
-        Tensor y = floats(q.size(0), width);
-        kernels.attention().decode(sight, 0, q, y);
+        Tensor y = floats(q.size(0), q.size(1));
+        kernels.attention().decode(attention, q, y);
         return y;
     }
 

@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.Tensor;
  * What a block does to rows between matrix products, and the derivatives of it. {@link AtenOperators} is the definition,
  * {@link NativeOperators} the fast one.
  *
- * <p>N rows, E width, H heads, D head width, P prefix length, L layers.
+ * <p>N rows, E width, H heads, D head width, L layers.
  */
 sealed interface Operators permits AtenOperators, NativeOperators {
     /**
@@ -66,43 +66,33 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     record Attended(Tensor y, Tensor lse) {}
 
     /**
-     * Causal attention of every sequence to the prefix and to itself.
+     * Causal attention of every sequence to what it sees and to itself.
      *
      * @param q [rows of q, E], rows may lie apart
      * @param k [N, E], rows may lie apart, as those of v
-     * @param prefixK [P, E], rows may lie apart, as those of prefixV
      */
-    Attended attend(Packing packing, Tensor q, Tensor k, Tensor v, Tensor prefixK, Tensor prefixV);
+    Attended attend(Packing packing, Tensor q, Tensor k, Tensor v);
 
     /**
-     * The way back: writes dq, dk and dv, and adds to dPrefixK and dPrefixV.
+     * The way back: writes dq, dk and dv, and adds to the gradients of what sequences see.
      *
-     * @param gradients where to; {@code dq}, {@code dk} and {@code dv} are null where only the prefix counts
+     * @param gradients where to; its tensors are null where only what sequences see counts
      */
     void attendBackward(
-            Packing packing,
-            Tensor dy,
-            Attended of,
-            Tensor q,
-            Tensor k,
-            Tensor v,
-            Tensor prefixK,
-            Tensor prefixV,
-            AttentionGradients gradients);
+            Packing packing, Tensor dy, Attended of, Tensor q, Tensor k, Tensor v, AttentionGradients gradients);
 
     /** Tensors as the arguments of {@link #attend}. */
-    record AttentionGradients(Tensor dq, Tensor dk, Tensor dv, Tensor dPrefixK, Tensor dPrefixV) {}
+    record AttentionGradients(Tensor dq, Tensor dk, Tensor dv) {
+        static final AttentionGradients NONE = new AttentionGradients(null, null, null);
+    }
 
     /**
-     * Attention of one new token in each row to what its path holds.
+     * Attention of one query of each row to all that the row sees.
      *
-     * @param generations new tokens so far, this one included
-     * @param prefix whether the prefix is seen
      * @param q [R, E], rows may lie apart
-     * @param store [places, 2E]: keys, values
      * @return [R, E]
      */
-    Tensor attendStep(int heads, double scale, Paths paths, int generations, boolean prefix, Tensor q, Tensor store);
+    Tensor attendStep(Sight sight, Tensor q);
 
     /**
      * The likeliest words of rows.

@@ -1,17 +1,19 @@
 package dev.prefix4j.frozen;
 
+import java.util.List;
 import java.util.Optional;
 
 /**
- * How rows belong to sequences in attention.
+ * How rows of a pass belong to sequences in the attention of a layer, and what each sequence sees besides itself.
  *
  * @param heads H
  * @param scale of the scores
  * @param offsets [B+1], of the keys: sequence b has the rows from offsets[b] to offsets[b+1]
  * @param queries which rows ask; absent: all
- * @param prefixFrom [B], position in its sequence of the first row that sees the prefix; absent: all rows do
+ * @param seen [B], in the order in which they stand before the sequence's own keys
  */
-record Packing(int heads, double scale, long[] offsets, Optional<Queries> queries, Optional<long[]> prefixFrom) {
+record Packing(
+        int heads, double scale, int layer, long[] offsets, Optional<Queries> queries, List<List<Segment>> seen) {
     /**
      * Some of the rows.
      *
@@ -30,9 +32,9 @@ record Packing(int heads, double scale, long[] offsets, Optional<Queries> querie
         return queries.map(q -> q.positions()[row]).orElse((int) (row - offsets[sequence]));
     }
 
-    /** Whether a query row of a sequence sees the prefix. */
-    boolean seesPrefix(int sequence, int row) {
-        return prefixFrom.isEmpty() || position(sequence, row) >= prefixFrom.get()[sequence];
+    /** What a sequence sees in this layer. */
+    List<Segment> seen(int sequence) {
+        return Sight.inLayer(seen.get(sequence), layer);
     }
 
     int sequences() {

@@ -31,10 +31,7 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
     /** @throws InputException if there are no such layers */
     public SoftPrompt {
         long layers = activations.size(1) / (2 * embeddings.size(1));
-        if (firstLayer < 0 || lastLayer < firstLayer || lastLayer >= layers) {
-            throw new InputException("layers: expected a range within 0 to %d, found %d to %d"
-                    .formatted(layers - 1, firstLayer, lastLayer));
-        }
+        Seen.requireLayers(firstLayer, lastLayer, layers);
     }
 
     /** Activations [P, 2·L·E] before everything, in all layers. */

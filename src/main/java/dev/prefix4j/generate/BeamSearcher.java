@@ -1,7 +1,9 @@
 package dev.prefix4j.generate;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.Decoder;
+import dev.prefix4j.frozen.Best;
+import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.Session;
 import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
@@ -109,7 +111,7 @@ final class BeamSearcher {
          * @param row of the first open beam
          * @return the beam that each new open beam continues
          */
-        List<Integer> advance(Decoder.Best best, int row) {
+        List<Integer> advance(Best best, int row) {
             length++;
             List<Beam> next = new ArrayList<>();
             List<Integer> parents = new ArrayList<>();
@@ -151,7 +153,7 @@ final class BeamSearcher {
         }
 
         /** The best over all beams, best first; those of a beam are among its own best. */
-        private List<Continuation> continuations(Decoder.Best best, int row) {
+        private List<Continuation> continuations(Best best, int row) {
             List<Continuation> all = new ArrayList<>();
             int width = best.tokens().length / best.rows();
             for (int beam = 0; beam < open.size(); beam++) {
@@ -201,25 +203,24 @@ final class BeamSearcher {
     /**
      * Searches.
      *
-     * @param decoder of prompts that have not been read yet
-     * @param prompts of the decoder
+     * @param chunks the prompts as the model reads them, of a row each
+     * @param prompts their words
      * @param count outputs of each, best first; at most the beams
      */
-    List<List<Generation>> search(Decoder decoder, List<int[]> prompts, int count) {
-        List<Search> searches = new ArrayList<>();
-        for (int i = 0; i < decoder.rows(); i++) {
-            searches.add(new Search(prompts.get(i)));
-        }
+    List<List<Generation>> search(
+            FrozenGpt2 model, Session session, List<Session.Chunk> chunks, List<int[]> prompts, int count) {
+        List<Search> searches = prompts.stream().map(Search::new).toList();
         List<Search> running = searches;
+        List<Session.Row> rows = chunks.stream().map(Session.Chunk::row).toList();
         long[] tokens = null;
         while (!running.isEmpty()) {
             int wanted = running.stream()
                     .flatMapToInt(search -> search.open.stream().mapToInt(search::wanted))
                     .max()
                     .orElseThrow();
-            Decoder.Best best;
+            Best best;
             try (TensorScope _ = new TensorScope()) {
-                best = decoder.best(tokens == null ? decoder.prefill() : decoder.next(tokens), wanted);
+                best = model.best(tokens == null ? session.read(chunks) : session.step(rows, tokens), wanted);
             }
             List<Search> next = new ArrayList<>();
             List<Integer> parents = new ArrayList<>(); // rows that the open beams continue
@@ -234,7 +235,8 @@ final class BeamSearcher {
                 }
             }
             running = next;
-            decoder.select(parents.stream().mapToInt(Integer::intValue).toArray());
+            rows = session.select(
+                    rows, parents.stream().mapToInt(Integer::intValue).toArray());
             tokens = next.stream()
                     .flatMap(search -> search.open.stream())
                     .mapToLong(beam -> beam.ids()[beam.ids().length - 1])

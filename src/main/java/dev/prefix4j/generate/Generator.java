@@ -2,16 +2,16 @@ package dev.prefix4j.generate;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.Decoder;
 import dev.prefix4j.frozen.FrozenGpt2;
 import dev.prefix4j.frozen.Precision;
+import dev.prefix4j.frozen.Run;
+import dev.prefix4j.frozen.Session;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -90,56 +90,93 @@ public final class Generator {
                 throw new InputException("prompt " + (i + 1) + ": expected at least one token, found none");
             }
         }
+        int rows = decoding instanceof Decoding.BeamSearch search ? search.beams() : count;
+        List<int[]> arranged = prompts.stream().map(conditioned::arrange).toList();
+        int longest = arranged.stream().mapToInt(prompt -> prompt.length).max().orElseThrow();
+        model.requireRoom(conditioned.prompt().length(), longest, rules.maxNewTokens());
         try (TensorScope _ = new TensorScope();
-                NoGradGuard _ = new NoGradGuard()) {
+                NoGradGuard _ = new NoGradGuard();
+                Run run = conditioned.run();
+                Session session = new Session(model, pages(run, arranged, rules, rows))) {
+            List<Session.Chunk> chunks = new ArrayList<>();
+            for (int[] prompt : arranged) {
+                Session.Row row = session.admit(conditioned.seen(run, prompt.length), most(prompt, rules));
+                chunks.add(Session.Chunk.prompt(row, prompt, conditioned.vectors()));
+            }
             return switch (decoding) {
-                case Decoding.Greedy greedy ->
-                    tokenByToken(prompts, greedy, rules).stream().map(List::of).toList();
-                case Decoding.Sampling sampling -> {
-                    List<int[]> repeated = prompts.stream()
-                            .flatMap(prompt -> Collections.nCopies(count, prompt).stream())
-                            .toList();
-                    List<Generation> all = tokenByToken(repeated, sampling, rules);
+                case Decoding.BeamSearch search ->
+                    new BeamSearcher(search, model.config(), conditioned.ends(), rules)
+                            .search(model, session, chunks, prompts, count);
+                case Decoding.Greedy _, Decoding.Sampling _ -> {
+                    List<Generation> all = tokenByToken(session, chunks, prompts, decoding, rules, count);
                     yield IntStream.range(0, prompts.size())
                             .mapToObj(i -> all.subList(i * count, (i + 1) * count))
                             .toList();
                 }
-                case Decoding.BeamSearch search ->
-                    new BeamSearcher(search, model.config(), conditioned.ends(), rules)
-                            .search(decoder(prompts, search.beams(), rules.maxNewTokens(), 0), prompts, count);
             };
         }
     }
 
-    /** @param rows for each prompt */
-    private Decoder decoder(List<int[]> prompts, int rows, int maxNewTokens, int minNewTokens) {
-        List<int[]> arranged = prompts.stream().map(conditioned::arrange).toList();
-        return new Decoder(
-                model,
-                conditioned.prompt(),
-                arranged,
-                prompts.size() * rows,
-                maxNewTokens,
-                minNewTokens,
-                conditioned.ends());
+    /** Tokens that a row reads or is given; nothing is read after the last new one. */
+    private static int most(int[] prompt, OutputRules rules) {
+        return prompt.length + rules.maxNewTokens() - 1;
     }
 
-    private List<Generation> tokenByToken(List<int[]> prompts, Decoding decoding, OutputRules rules) {
+    /** Pages for all rows: those of a prompt have its full pages in common. */
+    private static int pages(Run run, List<int[]> prompts, OutputRules rules, int rows) {
+        int pages = Session.pagesFor(run.length());
+        for (int[] prompt : prompts) {
+            int shared = prompt.length / Session.PAGE;
+            pages += shared + rows * (Session.pagesFor(most(prompt, rules)) - shared);
+        }
+        return pages;
+    }
+
+    /**
+     * Greedy or by sampling.
+     *
+     * @param count outputs of each prompt, next to each other
+     */
+    private List<Generation> tokenByToken(
+            Session session,
+            List<Session.Chunk> chunks,
+            List<int[]> prompts,
+            Decoding decoding,
+            OutputRules rules,
+            int count) {
         Set<Integer> ends = conditioned.ends();
-        int[][] ids = new int[prompts.size()][rules.maxNewTokens()];
-        int[] counts = new int[prompts.size()];
-        boolean[] finished = new boolean[prompts.size()];
-        double[] scores = new double[prompts.size()];
-        Decoder decoder = decoder(prompts, 1, rules.maxNewTokens(), rules.minNewTokens());
-        int[] open = IntStream.range(0, prompts.size()).toArray(); // the prompt of each row
+        int outputs = prompts.size() * count;
+        int[][] ids = new int[outputs][rules.maxNewTokens()];
+        int[] counts = new int[outputs];
+        boolean[] finished = new boolean[outputs];
+        double[] scores = new double[outputs];
+        int[] open = IntStream.range(0, outputs).toArray(); // the output of each row
+        List<Session.Row> rows = List.of();
         long[] tokens = null;
         for (int n = 0; n < rules.maxNewTokens() && open.length > 0; n++) {
             try (TensorScope _ = new TensorScope()) {
-                Tensor logits = n == 0 ? decoder.prefill() : decoder.next(tokens); // [R, V]
+                Tensor logits; // [R, V]
+                if (n == 0) {
+                    int[] prompt = Arrays.stream(open).map(i -> i / count).toArray();
+                    Tensor read = session.read(chunks); // a row for each prompt
+                    logits = count == 1
+                            ? read
+                            : torch.index_select(
+                                    read, 0, torch.tensor(prompt).to(read.device(), torch.ScalarType.Long));
+                    rows = session.select(
+                            chunks.stream().map(Session.Chunk::row).toList(), prompt);
+                } else {
+                    logits = session.step(rows, tokens);
+                }
+                if (n < rules.minNewTokens()) {
+                    for (int end : ends) {
+                        logits.narrow(1, end, 1).fill_(new Scalar(Double.NEGATIVE_INFINITY));
+                    }
+                }
                 Tensor own = torch.log_softmax(logits, 1); // [R, V], before any rule
                 for (int row = 0; row < open.length; row++) {
                     int one = open[row];
-                    obey(rules, logits.narrow(0, row, 1), prompts.get(one), ids[one], counts[one]);
+                    obey(rules, logits.narrow(0, row, 1), prompts.get(one / count), ids[one], counts[one]);
                 }
                 tokens = choose(decoding, logits);
                 Tensor chosen = torch.tensor(tokens)
@@ -157,19 +194,19 @@ public final class Generator {
                     ids[open[row]][counts[open[row]]++] = (int) tokens[row];
                 }
             }
-            int[] rows = open;
-            int[] left = IntStream.range(0, rows.length)
-                    .filter(row -> !finished[rows[row]])
+            int[] all = open;
+            int[] left = IntStream.range(0, all.length)
+                    .filter(row -> !finished[all[row]])
                     .toArray();
-            if (left.length < rows.length) { // who has ended leaves
+            if (left.length < all.length) { // who has ended leaves
                 long[] chosen = tokens;
                 tokens = Arrays.stream(left).mapToLong(row -> chosen[row]).toArray();
-                open = Arrays.stream(left).map(row -> rows[row]).toArray();
-                decoder.select(left);
+                open = Arrays.stream(left).map(row -> all[row]).toArray();
+                rows = session.select(rows, left);
             }
         }
         List<Generation> results = new ArrayList<>();
-        for (int i = 0; i < prompts.size(); i++) {
+        for (int i = 0; i < outputs; i++) {
             results.add(new Generation(Arrays.copyOf(ids[i], counts[i]), finished[i], scores[i]));
         }
         return results;

@@ -47,7 +47,6 @@ public final class Attention {
     private long[] segments = new long[8 * KeysValues.FIELDS];
     private int count;
     private final List<KeysValues> alive = new ArrayList<>();
-    private long layers = Long.MAX_VALUE;
 
     private long[] segmentOffsets = new long[9];
     private long[] queryOffsets = new long[9];
@@ -65,19 +64,23 @@ public final class Attention {
         this.own = own;
     }
 
-    /** The row sees all of it. */
+    /** The row sees all of the first layer. */
     public void see(KeysValues of) {
-        see(of, 0, of.length(), 0);
+        see(of, 0, 0, of.length(), 0);
     }
 
     /**
      * The row sees a segment.
      *
+     * @param layer of the keys and values
      * @param first key
      * @param length may be 0
      * @param from position of the first query that sees it
      */
-    public void see(KeysValues of, long first, long length, long from) {
+    public void see(KeysValues of, int layer, long first, long length, long from) {
+        if (layer < 0 || layer >= of.layers()) {
+            throw new IllegalArgumentException("kernel: expected a layer below " + of.layers() + ", got " + layer);
+        }
         if (first < 0 || length < 0 || first > of.length() - length) {
             throw new IllegalArgumentException("kernel: expected a segment of the keys 0 to %d, got %d from %d on"
                     .formatted(of.length(), length, first));
@@ -89,9 +92,8 @@ public final class Attention {
         if ((count + 1) * KeysValues.FIELDS > segments.length) {
             segments = Arrays.copyOf(segments, 2 * segments.length);
         }
-        of.write(segments, count * KeysValues.FIELDS, first, length, from);
+        of.write(segments, count * KeysValues.FIELDS, layer, first, length, from);
         count++;
-        layers = Math.min(layers, of.layers());
         if (alive.isEmpty() || alive.getLast() != of) {
             alive.add(of);
         }
@@ -159,11 +161,8 @@ public final class Attention {
         return (long) heads.queries * heads.width;
     }
 
-    /** The structure for a layer; {@code decoding}: with a query for each row. */
-    long struct(Arena arena, int layer, boolean decoding) {
-        if (layer < 0 || layer >= layers) {
-            throw new IllegalArgumentException("kernel: expected a layer below " + layers + ", got " + layer);
-        }
+    /** The structure; {@code decoding}: with a query for each row. */
+    long struct(Arena arena, boolean decoding) {
         return Struct.ATTENTION
                 .allocate(arena)
                 .set("rows", rows)
@@ -171,7 +170,7 @@ public final class Attention {
                 .set("key_heads", heads.keys)
                 .set("width", heads.width)
                 .set("rotary", heads.rotary)
-                .set("layer", layer)
+                .set("layer", 0) // segments say themselves of which layer they are
                 .set("qoffsets", decoding ? 0 : copy(arena, queryOffsets, rows + 1))
                 .set("qpositions", decoding || !positioned ? 0 : copy(arena, positions, (int) queries()))
                 .set("soffsets", copy(arena, segmentOffsets, rows + 1))

@@ -22,16 +22,15 @@ public final class AttentionKernels {
     /**
      * {@code p4j_attention_forward}.
      *
-     * @param layer of the keys and values
      * @param q [R, E], rows may lie apart, as those of y
      * @param lse [R, H] contiguous, or null
      */
-    public void forward(Attention how, int layer, Tensor q, Tensor y, Tensor lse) {
+    public void forward(Attention how, Tensor q, Tensor y, Tensor lse) {
         Matrix queries = Matrix.floats("q", q, how.queries(), how.width());
         Matrix out = Matrix.floats("y", y, how.queries(), how.width());
         try (Arena arena = Arena.ofConfined()) {
             forward.invokeExact(
-                    how.struct(arena, layer, false),
+                    how.struct(arena, false),
                     queries.address(),
                     queries.ld(),
                     out.address(),
@@ -55,7 +54,7 @@ public final class AttentionKernels {
      * @param lse [R, H] contiguous, as {@link #forward} gave it
      * @param dq [R, E], rows may lie apart; null: only segments with a gradient get one
      */
-    public void backward(Attention how, int layer, Tensor dy, Tensor y, Tensor lse, Tensor q, Tensor dq) {
+    public void backward(Attention how, Tensor dy, Tensor y, Tensor lse, Tensor q, Tensor dq) {
         Matrix out = Matrix.floats("y", y, how.queries(), how.width());
         Matrix up = Matrix.floats("dy", dy, how.queries(), how.width()).as(out);
         Matrix queries = Matrix.floats("q", q, how.queries(), how.width());
@@ -65,7 +64,7 @@ public final class AttentionKernels {
         }
         try (Arena arena = Arena.ofConfined()) {
             backward.invokeExact(
-                    how.struct(arena, layer, false),
+                    how.struct(arena, false),
                     how.groups(arena),
                     up.address(),
                     out.address(),
@@ -83,7 +82,7 @@ public final class AttentionKernels {
     }
 
     /** {@code p4j_attention_decode}: one query for each row, q and y [rows, E], rows may lie apart. */
-    public void decode(Attention how, int layer, Tensor q, Tensor y) {
+    public void decode(Attention how, Tensor q, Tensor y) {
         if (!how.oneEach()) {
             throw new IllegalArgumentException(
                     "kernel: expected a query for each of %d rows, got %d".formatted(how.rows(), how.queries()));
@@ -91,8 +90,7 @@ public final class AttentionKernels {
         Matrix queries = Matrix.floats("q", q, how.rows(), how.width());
         Matrix out = Matrix.floats("y", y, how.rows(), how.width());
         try (Arena arena = Arena.ofConfined()) {
-            decode.invokeExact(
-                    how.struct(arena, layer, true), queries.address(), queries.ld(), out.address(), out.ld());
+            decode.invokeExact(how.struct(arena, true), queries.address(), queries.ld(), out.address(), out.ld());
         } catch (Throwable e) {
             throw failed(e);
         } finally {

@@ -55,24 +55,33 @@ public final class KeysValues {
     }
 
     /**
-     * Of all layers of a run.
+     * Of all layers.
      *
-     * @param run float32 [T, 2·L·W]: for each layer its keys, then its values; rows may lie apart
-     * @param layers L
+     * @param memory float32 [L, 2, T, W] contiguous: keys and values of each layer
      */
-    public static KeysValues layers(Tensor run, int layers) {
-        Matrix all = Matrix.floats("run", run);
-        if (layers < 1 || all.columns() % (2L * layers) != 0) {
-            throw new IllegalArgumentException("kernel: run: expected keys and values of " + layers + " layers, got "
-                    + all.columns() + " columns");
+    public static KeysValues layers(Tensor memory) {
+        long layers = memory.dim() == 4 ? memory.size(0) : 0;
+        if (layers < 1 || memory.size(1) != 2 || !memory.is_contiguous()) {
+            throw new IllegalArgumentException("kernel: memory: expected [L, 2, T, W] contiguous, got " + memory.dim()
+                    + " dimensions of " + memory.numel() + " elements");
         }
-        long width = all.columns() / (2L * layers);
+        long length = memory.size(2);
+        long width = memory.size(3);
+        Matrix all = Matrix.floats("memory", memory.view(-1, width));
         return new KeysValues(
-                part(all, 0, width), part(all, width, width), layers, 2 * width, null, null, 0, 0, List.of(run));
+                part(all, 0, length),
+                part(all, length, length),
+                layers,
+                2 * length * width,
+                null,
+                null,
+                0,
+                0,
+                List.of(memory));
     }
 
-    private static Matrix part(Matrix all, long first, long width) {
-        return new Matrix(all.name(), all.address() + first * Float.BYTES, all.rows(), width, all.ld());
+    private static Matrix part(Matrix all, long first, long rows) {
+        return new Matrix(all.name(), all.address() + first * all.ld() * Float.BYTES, rows, all.columns(), all.ld());
     }
 
     /** The same with a gradient: dKeys and dValues [T, W], rows as far apart from each other; of one layer. */
@@ -83,20 +92,22 @@ public final class KeysValues {
         return new KeysValues(keys, values, layers, layerStride, dk, dv, turn, turned, and(dKeys, dValues));
     }
 
-    /** The same with a gradient of all layers, in the form of the run. */
-    public KeysValues withGradient(Tensor dRun) {
-        Matrix all = Matrix.floats("dRun", dRun, keys.rows(), 2 * layers * keys.columns());
-        long width = keys.columns();
+    /** The same with a gradient of all layers, in the form of the memory. */
+    public KeysValues withGradient(Tensor gradient) {
+        KeysValues like = layers(gradient);
+        if (like.layers != layers) {
+            throw new IllegalArgumentException("kernel: gradient: expected " + layers + " layers, got " + like.layers);
+        }
         return new KeysValues(
                 keys,
                 values,
                 layers,
                 layerStride,
-                part(all, 0, width),
-                part(all, width, width),
+                like.keys.require(keys.rows(), keys.columns()),
+                like.values,
                 turn,
                 turned,
-                and(dRun));
+                and(gradient));
     }
 
     /** The same, looked at by rotated queries: float32 [rotary], cosines of the angles, then their sines. */
@@ -139,17 +150,18 @@ public final class KeysValues {
         return turned;
     }
 
-    /** Writes the structure of a segment, fields of 8 bytes, from a place on. */
-    void write(long[] to, int at, long first, long length, long from) {
-        to[at + K] = keys.address() + first * keys.ld() * Float.BYTES;
-        to[at + V] = values.address() + first * keys.ld() * Float.BYTES;
+    /** Writes the structure of a segment of a layer, fields of 8 bytes, from a place on. */
+    void write(long[] to, int at, long layer, long first, long length, long from) {
+        long place = layer * layerStride;
+        to[at + K] = keys.address() + (place + first * keys.ld()) * Float.BYTES;
+        to[at + V] = values.address() + (place + first * keys.ld()) * Float.BYTES;
         to[at + LD] = keys.ld();
         to[at + LENGTH] = length;
         to[at + LAYER_STRIDE] = layerStride;
         to[at + FROM] = from;
         to[at + TURN] = turn;
-        to[at + DK] = dKeys == null ? 0 : dKeys.address() + first * dKeys.ld() * Float.BYTES;
-        to[at + DV] = dValues == null ? 0 : dValues.address() + first * dValues.ld() * Float.BYTES;
+        to[at + DK] = dKeys == null ? 0 : dKeys.address() + (place + first * dKeys.ld()) * Float.BYTES;
+        to[at + DV] = dValues == null ? 0 : dValues.address() + (place + first * dValues.ld()) * Float.BYTES;
         to[at + LDD] = dKeys == null ? 0 : dKeys.ld();
     }
 

@@ -51,6 +51,17 @@ public final class TensorScope implements AutoCloseable {
         return tensor;
     }
 
+    /**
+     * Takes a tensor made in this scope out of all scopes: it belongs to whoever holds it, who closes it.
+     *
+     * @return the same tensor
+     */
+    public <P extends Pointer> P release(P tensor) {
+        tensor.retainReference();
+        scope.detach(tensor);
+        return tensor;
+    }
+
     /** Frees what was made in this scope and not kept. */
     @Override
     public void close() {

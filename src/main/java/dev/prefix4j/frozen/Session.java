@@ -1,0 +1,395 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.text.PackedBatch;
+import dev.prefix4j.torch.TensorScope;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Rows that are decoded side by side. Each is admitted with the runs that it sees, reads its prompt in one chunk or more, takes a
+ * token at each step, may be forked, and is retired. What a row gets does not depend on the others.
+ *
+ * <p>Keys and values lie in pages of {@link #PAGE} tokens, for which a row reserves room when it is admitted. Runs are held once
+ * for all rows that see them, and so are the full pages that forked rows have in common.
+ *
+ * <p>For one thread at a time. V vocabulary.
+ */
+public final class Session implements AutoCloseable {
+    /** Tokens of a page. */
+    public static final int PAGE = 16;
+
+    private final FrozenGpt2 model;
+    private final Stored pool; // a page is PAGE places of it
+    private final int[] users; // of each page
+    private final BitSet taken = new BitSet();
+    private final int pages;
+    private int promised; // pages that rows have reserved and not taken yet
+    private final Map<Run, RunPages> runs = new IdentityHashMap<>();
+    private boolean closed;
+
+    /** A run's copy in the pool. */
+    private static final class RunPages {
+        private final int[] pages;
+        private int rows;
+
+        RunPages(int[] pages) {
+            this.pages = pages;
+        }
+    }
+
+    /**
+     * @param model must stay open
+     * @param pages that there are; see {@link #pagesFor}
+     */
+    public Session(FrozenGpt2 model, int pages) {
+        this.model = model;
+        this.pages = pages;
+        this.users = new int[pages];
+        KvLayout layout = model.layout();
+        try (TensorScope scope = new TensorScope()) {
+            long[] shape = {layout.layers(), 2, (long) pages * PAGE, layout.columns()};
+            TensorOptions options = model.options();
+            this.pool = new Stored(scope.release(torch.empty(shape, options, null)));
+        }
+    }
+
+    /** Pages that tokens take. */
+    public static int pagesFor(int tokens) {
+        return Math.ceilDiv(tokens, PAGE);
+    }
+
+    /** Pages that nobody has taken or reserved. */
+    public int free() {
+        return pages - taken.cardinality() - promised;
+    }
+
+    /** A row: what it sees, and its own tokens. */
+    public final class Row {
+        private final List<Seen> seen;
+        private final int most;
+        private int[] own = new int[0]; // pages
+        private int tokens;
+        private boolean open = true;
+
+        private Row(List<Seen> seen, int most) {
+            this.seen = seen;
+            this.most = most;
+        }
+
+        /** Its own tokens so far. */
+        public int tokens() {
+            return tokens;
+        }
+
+        /** Position in the model of one of its tokens. */
+        private int position(int token) {
+            int position = token;
+            for (Seen one : seen) {
+                position += token >= one.from() ? one.run().length() : 0;
+            }
+            return position;
+        }
+
+        /** Place in the pool of one of its tokens. */
+        private int place(int token) {
+            return own[token / PAGE] * PAGE + token % PAGE;
+        }
+
+        private Session session() {
+            return Session.this;
+        }
+
+        /** Pages that it has reserved and not taken. */
+        private int reserved() {
+            return pagesFor(most) - own.length;
+        }
+    }
+
+    private Row require(Row row) {
+        if (closed || !row.open || row.session() != this) {
+            throw new IllegalStateException("session: expected an open row of this session");
+        }
+        return row;
+    }
+
+    /**
+     * Admits a row.
+     *
+     * @param seen runs of this model's layout, in the order in which they stand before the row's own tokens; they must stay open until
+     *     this returns
+     * @param most tokens of its own that it will have
+     * @throws IllegalStateException if there is no room: {@link #free} says how many pages are left
+     * @throws dev.prefix4j.InputException if it would be too long for the model
+     */
+    public Row admit(List<Seen> seen, int most) {
+        int past = seen.stream().mapToInt(one -> one.run().length()).sum();
+        model.requireRoom(past, most, 0);
+        Set<Run> fresh = Collections.newSetFromMap(new IdentityHashMap<>());
+        seen.stream().map(Seen::run).filter(run -> !runs.containsKey(run)).forEach(fresh::add);
+        int needed = pagesFor(most)
+                + fresh.stream().mapToInt(run -> pagesFor(run.length())).sum();
+        if (needed > free()) {
+            throw new IllegalStateException(
+                    "session: expected room for a row of " + needed + " pages, found " + free());
+        }
+        fresh.forEach(run -> runs.put(run, store(run)));
+        Row row = new Row(List.copyOf(seen), most);
+        row.seen.forEach(one -> runs.get(one.run()).rows++);
+        promised += row.reserved();
+        return row;
+    }
+
+    private RunPages store(Run run) {
+        if (!run.layout().equals(model.layout())) {
+            throw new IllegalArgumentException(
+                    "session: expected a run of " + model.layout() + ", got " + run.layout());
+        }
+        int[] own = IntStream.range(0, pagesFor(run.length())).map(_ -> take()).toArray();
+        try (TensorScope _ = new TensorScope()) {
+            for (int i = 0; i < own.length; i++) {
+                int count = Math.min(PAGE, run.length() - i * PAGE);
+                pool.memory()
+                        .narrow(2, (long) own[i] * PAGE, count)
+                        .copy_(run.stored().memory().narrow(2, (long) i * PAGE, count));
+            }
+        }
+        return new RunPages(own);
+    }
+
+    private int take() {
+        int page = taken.nextClearBit(0);
+        taken.set(page);
+        users[page] = 1;
+        return page;
+    }
+
+    private void leave(int page) {
+        if (--users[page] == 0) {
+            taken.clear(page);
+        }
+    }
+
+    /** A place for each of so many more tokens of a row. */
+    private void grow(Row row, int count) {
+        if (row.tokens + count > row.most) {
+            throw new IllegalStateException(
+                    "session: expected at most %d tokens of the row, got %d".formatted(row.most, row.tokens + count));
+        }
+        int needed = pagesFor(row.tokens + count);
+        int had = row.own.length;
+        row.own = Arrays.copyOf(row.own, Math.max(had, needed));
+        for (int i = had; i < needed; i++) {
+            row.own[i] = take();
+            promised--;
+        }
+        row.tokens += count;
+    }
+
+    /**
+     * A part of a prompt.
+     *
+     * @param ids may be negative: -1 is the first of {@code vectors}, -2 the second, and so on
+     * @param asked of the ids, in order: those after which logits are wanted
+     * @param vectors embeddings of virtual tokens [K, E]; null: there are none
+     */
+    public record Chunk(Row row, int[] ids, int[] asked, Tensor vectors) {
+        /** A whole prompt, with the logits after it. */
+        public static Chunk prompt(Row row, int[] ids, Tensor vectors) {
+            return new Chunk(row, ids, new int[] {ids.length - 1}, vectors);
+        }
+    }
+
+    /**
+     * Reads chunks, each for a row of its own.
+     *
+     * @return logits of the next token for all that was asked, chunk by chunk, [asked, V]; they belong to the open scope
+     */
+    public Tensor read(List<Chunk> chunks) {
+        long[] offsets = new long[chunks.size() + 1];
+        List<List<Segment>> seen = new ArrayList<>();
+        List<Tensor> vectors = new ArrayList<>();
+        for (int i = 0; i < chunks.size(); i++) {
+            Chunk chunk = chunks.get(i);
+            Row row = require(chunk.row());
+            seen.add(segments(row, row.tokens)); // what was there before the chunk
+            vectors.add(chunk.vectors());
+            offsets[i + 1] = offsets[i] + chunk.ids().length;
+        }
+        long[] positions = new long[(int) offsets[chunks.size()]];
+        long[] places = new long[positions.length];
+        int at = 0;
+        for (Chunk chunk : chunks) {
+            Row row = chunk.row();
+            int first = row.tokens;
+            grow(row, chunk.ids().length);
+            for (int i = 0; i < chunk.ids().length; i++, at++) {
+                positions[at] = row.position(first + i);
+                places[at] = row.place(first + i);
+            }
+        }
+        long[] ids = chunks.stream()
+                .flatMapToInt(chunk -> Arrays.stream(chunk.ids()))
+                .asLongStream()
+                .toArray();
+        long[] asked = IntStream.range(0, chunks.size())
+                .boxed()
+                .flatMapToLong(i -> Arrays.stream(chunks.get(i).asked()).mapToLong(a -> offsets[i] + a))
+                .toArray();
+        PackedBatch batch = new PackedBatch(ids, offsets, asked, new long[asked.length]);
+        try (TensorScope scope = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            return scope.keep(model.read(batch, positions, seen, vectors, places, pool));
+        }
+    }
+
+    /**
+     * Adds a token to rows.
+     *
+     * @param tokens of each
+     * @return logits of the next token, [rows, V]; they belong to the open scope
+     */
+    public Tensor step(List<Row> rows, long[] tokens) {
+        long[] positions = new long[tokens.length];
+        long[] places = new long[tokens.length];
+        List<List<Segment>> seen = new ArrayList<>();
+        for (int i = 0; i < tokens.length; i++) {
+            Row row = require(rows.get(i));
+            grow(row, 1);
+            positions[i] = row.position(row.tokens - 1);
+            places[i] = row.place(row.tokens - 1);
+            seen.add(segments(row, 0));
+        }
+        try (TensorScope scope = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            return scope.keep(model.step(tokens, positions, seen, places, pool));
+        }
+    }
+
+    /**
+     * What a row sees: its runs, and its own tokens.
+     *
+     * @param before positions count from this one of its own tokens on
+     */
+    private List<Segment> segments(Row row, int before) {
+        int last = model.layout().layers() - 1;
+        List<Segment> segments = new ArrayList<>();
+        for (Seen seen : row.seen) {
+            add(
+                    segments,
+                    runs.get(seen.run()).pages,
+                    seen.run().length(),
+                    Math.max(0, seen.from() - before),
+                    seen.firstLayer(),
+                    seen.lastLayer());
+        }
+        add(segments, row.own, row.tokens, 0, 0, last);
+        return segments;
+    }
+
+    /** Pages that follow each other are one segment. */
+    private void add(List<Segment> segments, int[] of, int tokens, int from, int firstLayer, int lastLayer) {
+        int i = 0;
+        while (i * PAGE < tokens) {
+            int start = i;
+            i++;
+            while (i * PAGE < tokens && of[i] == of[i - 1] + 1) {
+                i++;
+            }
+            int length = Math.min(tokens, i * PAGE) - start * PAGE;
+            segments.add(new Segment(pool, of[start] * PAGE, length, from, firstLayer, lastLayer));
+        }
+    }
+
+    /**
+     * A row that goes on from where another one is. They share full pages; the one that is begun is copied.
+     *
+     * @throws IllegalStateException if there is no room
+     */
+    public Row fork(Row parent) {
+        require(parent);
+        int full = parent.tokens / PAGE;
+        int needed = pagesFor(parent.most) - full;
+        if (needed > free()) {
+            throw new IllegalStateException("session: expected room for " + needed + " pages, found " + free());
+        }
+        Row child = new Row(parent.seen, parent.most);
+        child.tokens = parent.tokens;
+        child.own = Arrays.copyOf(parent.own, parent.own.length);
+        for (int i = 0; i < full; i++) {
+            users[child.own[i]]++;
+        }
+        if (full < child.own.length) {
+            child.own[full] = take();
+            try (TensorScope _ = new TensorScope()) {
+                int count = parent.tokens % PAGE;
+                pool.memory()
+                        .narrow(2, (long) child.own[full] * PAGE, count)
+                        .copy_(pool.memory().narrow(2, (long) parent.own[full] * PAGE, count));
+            }
+        }
+        promised += child.reserved();
+        child.seen.forEach(one -> runs.get(one.run()).rows++);
+        return child;
+    }
+
+    /**
+     * Goes on with other rows: row i of the result continues {@code parents[i]} of these. A row may repeat, and be left out.
+     *
+     * @return the last that continues a row is that row itself; the others are forks
+     */
+    public List<Row> select(List<Row> rows, int[] parents) {
+        int[] last = new int[rows.size()];
+        Arrays.fill(last, -1);
+        for (int i = 0; i < parents.length; i++) {
+            last[parents[i]] = i;
+        }
+        for (int i = 0; i < last.length; i++) {
+            if (last[i] < 0) {
+                retire(rows.get(i));
+            }
+        }
+        List<Row> next = new ArrayList<>();
+        for (int i = 0; i < parents.length; i++) {
+            Row parent = rows.get(parents[i]);
+            next.add(last[parents[i]] == i ? parent : fork(parent));
+        }
+        return next;
+    }
+
+    /** Ends a row and gives its pages back. */
+    public void retire(Row row) {
+        require(row);
+        row.open = false;
+        promised -= row.reserved();
+        for (int page : row.own) {
+            leave(page);
+        }
+        for (Seen seen : row.seen) {
+            RunPages held = runs.get(seen.run());
+            if (--held.rows == 0) {
+                Arrays.stream(held.pages).forEach(this::leave);
+                runs.remove(seen.run());
+            }
+        }
+    }
+
+    /** Frees the pages. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            pool.memory().close();
+        }
+    }
+}

@@ -1,0 +1,30 @@
+package dev.prefix4j.frozen;
+
+import java.util.List;
+
+/**
+ * What rows with one query each look at in the attention of a layer.
+ *
+ * @param heads H
+ * @param scale of the scores
+ * @param seen [R], all of one {@link Stored}
+ */
+record Sight(int heads, double scale, int layer, List<List<Segment>> seen) {
+    int rows() {
+        return seen.size();
+    }
+
+    /** What a row sees in this layer. */
+    List<Segment> seen(int row) {
+        return inLayer(seen.get(row), layer);
+    }
+
+    static List<Segment> inLayer(List<Segment> segments, int layer) {
+        for (Segment segment : segments) {
+            if (!segment.inLayer(layer)) {
+                return segments.stream().filter(s -> s.inLayer(layer)).toList();
+            }
+        }
+        return segments;
+    }
+}

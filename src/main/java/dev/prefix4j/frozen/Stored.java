@@ -1,0 +1,89 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.kernels.KeysValues;
+import org.bytedeco.pytorch.Tensor;
+
+/** Keys and values of T tokens in all layers, where rows look at parts of them ({@link Segment}). */
+final class Stored {
+    private final Tensor memory;
+    private final Tensor gradient;
+    private KeysValues kernels;
+
+    /** @param memory float32 [L, 2, T, W] contiguous */
+    Stored(Tensor memory) {
+        this(memory, null);
+    }
+
+    /** @param gradient as memory, is added to; null: not wanted */
+    Stored(Tensor memory, Tensor gradient) {
+        this.memory = memory;
+        this.gradient = gradient;
+    }
+
+    /** From PEFT's layout, [T, 2·L·W], to that of {@link #memory}. */
+    static Tensor fromVectors(Tensor vectors, KvLayout layout) {
+        return vectors.reshape(vectors.size(0), layout.layers(), 2, layout.columns())
+                .permute(1, 2, 0, 3)
+                .contiguous();
+    }
+
+    /** From the layout of {@link #memory} to PEFT's, [T, 2·L·W]. */
+    static Tensor toVectors(Tensor memory) {
+        return memory.permute(2, 0, 1, 3).reshape(memory.size(2), memory.size(0) * 2 * memory.size(3));
+    }
+
+    /** [L, 2, T, W]. */
+    Tensor memory() {
+        return memory;
+    }
+
+    /** As memory; null: not wanted. */
+    Tensor gradient() {
+        return gradient;
+    }
+
+    /** T. */
+    int length() {
+        return (int) memory.size(2);
+    }
+
+    /** Of a layer, [T, W]. */
+    Tensor keys(int layer) {
+        return part(memory, layer, 0);
+    }
+
+    /** Of a layer, [T, W]. */
+    Tensor values(int layer) {
+        return part(memory, layer, 1);
+    }
+
+    /** Of a layer, [T, W]. */
+    Tensor dKeys(int layer) {
+        return part(gradient, layer, 0);
+    }
+
+    /** Of a layer, [T, W]. */
+    Tensor dValues(int layer) {
+        return part(gradient, layer, 1);
+    }
+
+    private static Tensor part(Tensor of, int layer, int which) {
+        return of.select(0, layer).select(0, which);
+    }
+
+    /** As our kernels take them; on the CPU. */
+    KeysValues kernels() {
+        if (kernels == null) {
+            KeysValues plain = KeysValues.layers(memory);
+            kernels = gradient == null ? plain : plain.withGradient(gradient);
+        }
+        return kernels;
+    }
+
+    /** Takes keys and values kv [n, 2W] of a layer, at the places index, int64 [n]. */
+    void write(int layer, Tensor index, Tensor kv) {
+        long width = memory.size(3);
+        keys(layer).index_copy_(0, index, kv.narrow(1, 0, width));
+        values(layer).index_copy_(0, index, kv.narrow(1, width, width));
+    }
+}
