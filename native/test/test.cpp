@@ -29,6 +29,8 @@ struct State {
   uint64_t hash = 0;      // of all outputs
 } state;
 
+bool against_reference = true;  // else only the hash of the outputs is wanted, to be compared
+
 void fail(const char* what, double got, double want) {
   if (++state.failures <= 5) printf("    %s: %.9g, should be %.9g\n", what, got, want);
 }
@@ -377,6 +379,8 @@ void test_matmul_q8() {
         p4j_matmul_q8(a.rows(), n, packed, k, m, 0, m, form == 1 ? bias.data() : nullptr,
                       form == 1 ? residual.data() : nullptr, ldr, y.data(), ldy);
       }
+      hash(y);
+      if (!against_reference) continue;
       std::vector<int32_t> column(at(k));
       for (int64_t j = 0; j < m; ++j) {
         float most = 0;
@@ -395,7 +399,6 @@ void test_matmul_q8() {
       }
       for (int64_t r = 0; r < n; ++r)
         for (int64_t j = m; j < ldy; ++j) same("matmul, past the end", y[at(r * ldy + j)], untouched);
-      hash(y);
     }
   }
 }
@@ -424,6 +427,8 @@ void test_matmul_f32() {
         p4j_matmul_f32(x.data(), ldx, n, w.data(), stride_k, stride_m, k, m, form == 0 ? nullptr : bias.data(),
                        form < 2 ? nullptr : residual.data(), ldr, y.data(), ldy);
       }
+      hash(y);
+      if (!against_reference) continue;
       for (int64_t r = 0; r < n; ++r) {
         for (int64_t j = 0; j < m; ++j) {
           double want = (form == 0 ? 0 : bias[at(j)]) + (form < 2 ? 0 : residual[at(r * ldr + j)]), size = fabs(want);
@@ -455,7 +460,6 @@ void test_matmul_f32() {
         if (first > 0) break;
       }
       same_floats("matmul_packed_f32", strips.data(), y.data(), y.size());
-      hash(y);
     }
   }
 }
@@ -707,6 +711,12 @@ void test_attention() {
     const int64_t E = a.H * a.D, count = a.qoffsets.back();
     const Floats dy = normals(count * a.ldy);
     const Batch::Got got = a.run(all_rows(a), 0, dy, true);
+    hash(got.y);
+    hash(got.lse);
+    hash(got.dq);
+    for (const auto* list : {&got.shared, &got.own})
+      for (const KeysValues& of : *list) hash(of.dk), hash(of.dv);
+    if (!against_reference) continue;
     Doubles exact_y, exact_lse;
     Batch::Gradients exact;
     exact.dq.assign(at(count * a.ldq), 0);
@@ -736,16 +746,11 @@ void test_attention() {
           same(what, result.dv[at(i)], before);
         }
       }
-      hash(result.dk);
-      hash(result.dv);
     };
     for (size_t i = 0; i < a.shared.size(); ++i) check("gradient of a segment", a.shared[i], got.shared[i], 0.25f, false);
     for (size_t i = 0; i < a.own.size(); ++i) check("gradient of own tokens", a.own[i], got.own[i], untouched, true);
     const Batch::Got without = a.run(all_rows(a), 0, dy, false);
     for (size_t i = 0; i < a.shared.size(); ++i) check("gradient of a segment alone", a.shared[i], without.shared[i], 0.25f, false);
-    hash(got.y);
-    hash(got.lse);
-    hash(got.dq);
 
     // however segments are cut
     for (const int64_t piece : {1, 3, 16}) {
@@ -1056,6 +1061,7 @@ int main() {
         if (p4j_start(isa, pool) != 0) break;
         if (strcmp(p4j_isa(), isa) != 0) fail("isa", 0, 0);
         state = State();
+        against_reference = pool == nullptr;
         random_numbers = Random();
         test.run();
         if (pool == nullptr) {
