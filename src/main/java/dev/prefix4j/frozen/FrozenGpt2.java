@@ -48,6 +48,7 @@ public final class FrozenGpt2 {
     private final Head head;
     private final boolean recompute;
     private final boolean extended;
+    private final boolean evicting; // the words, which the head has in a form of its own
 
     /**
      * What a model has other than its checkpoint.
@@ -118,21 +119,23 @@ public final class FrozenGpt2 {
         this.config = model.config();
         this.layout = KvLayout.of(config);
         this.recompute = options.recompute();
+        this.evicting = options.copies();
         Kernels kernels = options.kernels().orElse(null);
         this.operators = kernels == null
                 ? new AtenOperators(options.precision())
                 : new NativeOperators(kernels, options.precision());
         try (NoGradGuard _ = new NoGradGuard();
                 TorchRuntime.LongLived _ = TorchRuntime.require().longLived()) {
-            for (int layer = 0; layer < config.layers(); layer++) {
-                blocks.add(block(layer, changes.extension(), options));
-            }
+            // First what is largest: while it is copied, little else is in memory.
             // a change may part a head from the words that it is tied to
             Tensor words =
                     weights.get(weights.containsKey("lm_head.weight") ? "lm_head.weight" : "wte.weight"); // [V, E]
             this.head = Head.of(words, operators, options.precision(), kernels, options.copies());
             if (options.copies()) {
                 Safetensors.evict(words);
+            }
+            for (int layer = 0; layer < config.layers(); layer++) {
+                blocks.add(block(layer, changes.extension(), options));
             }
         }
     }
@@ -432,9 +435,9 @@ public final class FrozenGpt2 {
         return torch.embedding(weights.get("wpe.weight"), model.ids(positions));
     }
 
-    /** With 8 bits only a few rows of the float32 table are read; the system maps much more around each. */
+    /** Where the head is a copy only a few rows of the float32 table are read; the system maps much more around each. */
     private void evictEmbedding() {
-        if (head instanceof Head.Int8) {
+        if (evicting) {
             Safetensors.evict(weights.get("wte.weight"));
             Safetensors.evict(head.weight());
         }
