@@ -105,17 +105,18 @@ void pack_f32(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int
   });
 }
 
-// R rows of V vectors of y += inputs 0 .. depth, sums in registers. `cold`: how many rows of w ahead are fetched, for weights that
-// are not in the second-level cache yet. Of the strip that comes next, the cache lines `line`, `line + every`, ... are fetched.
+// R rows of V vectors of y += inputs 0 .. depth, sums in registers. `cold`: the weights are not in the second-level cache
+// yet. Of the strip that comes next, the cache lines `line`, `line + every`, ... are fetched.
 template <int R, int V>
-void stream_tile(const float* x, int64_t ldx, const float* w, int64_t step, int64_t depth, float* y, int64_t ldy, int64_t cold,
+void stream_tile(const float* x, int64_t ldx, const float* w, int64_t step, int64_t depth, float* y, int64_t ldy, bool cold,
                  const float* next_strip, int64_t line, int64_t every) {
+  constexpr int64_t AHEAD = 12;  // rows of w
   constexpr int64_t LINE = 16;   // floats
   F s[R][V];
   unroll<R>(P4J_UNROLLED(auto r) { unroll<V>(P4J_UNROLLED(auto v) { s[r][v] = load(y + r * ldy + v * W); }); });
   for (int64_t l = 0; l < depth; ++l, w += step) {
-    if (cold != 0) {
-      for (int64_t c = 0; c < V * W; c += LINE) __builtin_prefetch(w + cold * step + c);
+    if (cold) {
+      for (int64_t c = 0; c < V * W; c += LINE) __builtin_prefetch(w + (l + AHEAD < depth ? AHEAD : 0) * step + c);
     }
     if (next_strip != nullptr) {
       for (int64_t c = line * LINE; c < STRIP; c += every * LINE) __builtin_prefetch(next_strip + c, 0, 2);
@@ -131,7 +132,7 @@ void stream_tile(const float* x, int64_t ldx, const float* w, int64_t step, int6
   unroll<R>(P4J_UNROLLED(auto r) { unroll<V>(P4J_UNROLLED(auto v) { store(y + r * ldy + v * W, s[r][v]); }); });
 }
 
-using StreamTile = void (*)(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, int64_t, const float*, int64_t,
+using StreamTile = void (*)(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, bool, const float*, int64_t,
                             int64_t);
 
 template <int... i>
@@ -156,7 +157,7 @@ inline void stream_edge(const FloatProduct& p, int64_t j) {
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t row = p.n * block / blocks, rows = p.n * (block + 1) / blocks - row;
     edge.work(p.y + row * p.ldy + j, p.ldy, rows, width, [&](float* y, int64_t ldy) {
-      stream_tile_for(rows, vectors)(p.x + row * p.ldx, p.ldx, weights, STRIP, p.k, y, ldy, 0, nullptr, 0, 1);
+      stream_tile_for(rows, vectors)(p.x + row * p.ldx, p.ldx, weights, STRIP, p.k, y, ldy, false, nullptr, 0, 1);
     });
   }
 }
@@ -166,9 +167,8 @@ inline void stream(const FloatProduct& p) {
   const int64_t strips = divide_up(p.m, STRIP), together = larger(1, smaller(most_together, strips / 12));
   const int64_t parts = divide_up(strips, together), slices = larger(1, divide_up(p.k, most_depth));
   const int64_t blocks = divide_up(p.n, TILE_ROWS);
-  // Strips that few rows pass by once are read straight on, one after the other.
+  // Strips that few rows pass by once are read straight on, one after the other: the processor fetches them by itself.
   const bool straight = p.in_strips() && blocks == 1;
-  const int64_t ahead = straight ? 24 : 12;
   parallel(parts, 1, [&](int64_t from, int64_t to) {
     for (int64_t part = from; part < to; ++part) {
       const int64_t first = strips * part / parts, last = strips * (part + 1) / parts, units = (last - first) * slices;
@@ -187,7 +187,7 @@ inline void stream(const FloatProduct& p) {
         for (int64_t block = 0; block < blocks; ++block) {
           const int64_t row = p.n * block / blocks, rows = p.n * (block + 1) / blocks - row;
           stream_tile_for(rows, width / W)(p.x + row * p.ldx + l, p.ldx, p.weights(j, l), p.step(), depth,
-                                           p.y + row * p.ldy + j, p.ldy, straight || (unit == 0 && block == 0) ? ahead : 0, straight ? nullptr : next, block, blocks);
+                                           p.y + row * p.ldy + j, p.ldy, !straight && unit == 0 && block == 0, straight ? nullptr : next, block, blocks);
         }
       }
     }
