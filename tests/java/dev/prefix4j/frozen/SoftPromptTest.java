@@ -2,6 +2,7 @@ package dev.prefix4j.frozen;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.kernels.Kernels;
@@ -22,6 +23,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every place of a soft prompt and every objective, against {@link PlainGpt2} with autograd. */
@@ -248,6 +250,85 @@ class SoftPromptTest {
                         rows.set(i, longer);
                     }
                 }
+            }
+        }
+    }
+
+    /** A sequence with a soft prompt's virtual tokens, of random lengths. */
+    private static Sequence sequence(Gpt2 model, SoftPrompt prompt, Random random) {
+        int vocabulary = model.config().vocabulary();
+        int source = 1 + random.nextInt(12);
+        int virtual = (int) prompt.embeddings().size(0);
+        int[] ids = IntStream.concat(
+                        IntStream.concat(
+                                random.ints(source - 1, 0, vocabulary),
+                                IntStream.range(0, virtual).map(i -> -i - 1)),
+                        random.ints(2 + random.nextInt(20), 0, vocabulary))
+                .toArray();
+        return new Sequence(ids, source + virtual);
+    }
+
+    private static List<SoftPrompt> manyPrompts(Gpt2 model) {
+        List<SoftPrompt> prompts = new ArrayList<>();
+        for (Kind kind : Kind.values()) {
+            prompts.add(prompt(model, kind));
+        }
+        for (int length : new int[] {0, 1, 33}) {
+            prompts.add(SoftPrompt.prefix(FrozenGpt2Test.vectors(model.config(), length), model.config()));
+        }
+        return prompts;
+    }
+
+    /** The rows of a batch that see the prompts in question, each by itself or all at once. */
+    private static FrozenGpt2.Gradients gradients(
+            FrozenGpt2 frozen, List<SoftPrompt> prompts, List<Sequence> sequences, int[] of) {
+        PackedBatch batch = PackedBatch.of(sequences);
+        double[] weights = new double[batch.positions().length];
+        Arrays.fill(weights, 0.25);
+        return frozen.gradient(batch, prompts, of, Objective.LIKELIHOOD, weights);
+    }
+
+    /**
+     * A batch of 16 rows with 8 different prompts, an infix and virtual tokens among them: the losses and the gradients of each prompt
+     * are those of a batch of its own rows alone, with our kernels bit for bit.
+     */
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void promptsInOneBatchHaveTheLossesAndGradientsTheyHaveAlone(Precision precision) {
+        assumeTrue(Kernels.find().isPresent(), "kernels are built");
+        try (TensorScope _ = new TensorScope()) {
+            Gpt2 model = FrozenGpt2Test.model(FrozenGpt2Test.Model.USUAL.config);
+            FrozenGpt2 frozen = new FrozenGpt2(model, new FrozenGpt2.Options(precision, false, false, Kernels.find()));
+            List<SoftPrompt> prompts = manyPrompts(model);
+            Random random = new Random(3);
+            int[] of = IntStream.range(0, 16).map(i -> i * 5 % prompts.size()).toArray();
+            List<Sequence> sequences = Arrays.stream(of)
+                    .mapToObj(i -> sequence(model, prompts.get(i), random))
+                    .toList();
+            FrozenGpt2.Gradients together = gradients(frozen, prompts, sequences, of);
+            for (int i = 0; i < prompts.size(); i++) {
+                int one = i;
+                int[] rows = IntStream.range(0, of.length)
+                        .filter(row -> of[row] == one)
+                        .toArray();
+                FrozenGpt2.Gradients alone = gradients(
+                        frozen,
+                        List.of(prompts.get(one)),
+                        Arrays.stream(rows).mapToObj(sequences::get).toList(),
+                        new int[rows.length]);
+                for (int row = 0; row < rows.length; row++) {
+                    assertEquals(alone.losses()[row], together.losses()[rows[row]], "loss of row " + rows[row]);
+                }
+                assertTrue(
+                        alone.activations()
+                                .getFirst()
+                                .equal(together.activations().get(one)),
+                        "gradient of prompt " + one);
+                assertTrue(
+                        alone.embeddings()
+                                .getFirst()
+                                .equal(together.embeddings().get(one)),
+                        "gradient of the virtual tokens of prompt " + one);
             }
         }
     }

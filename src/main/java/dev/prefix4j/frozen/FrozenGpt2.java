@@ -13,17 +13,16 @@ import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -234,17 +233,49 @@ public final class FrozenGpt2 {
 
     /** As {@link #gradient(PackedBatch, Tensor, double)}, with any soft prompt and objective. */
     public Gradient gradient(PackedBatch batch, SoftPrompt prompt, Objective objective, double weight) {
+        double[] weights = new double[batch.positions().length];
+        Arrays.fill(weights, weight);
+        Gradients all = gradient(batch, List.of(prompt), new int[batch.sequences()], objective, weights);
+        return new Gradient(
+                Arrays.stream(all.losses()).sum(),
+                all.activations().getFirst(),
+                all.embeddings().getFirst());
+    }
+
+    /**
+     * The losses of a batch and the gradients of what its sequences see.
+     *
+     * @param losses [B], of each sequence the sum over its targets, in nats
+     * @param activations of each soft prompt the gradient of the weighted losses with respect to its activations, [P, 2·L·E]
+     * @param embeddings the same with respect to its virtual tokens, [K, E]
+     */
+    public record Gradients(double[] losses, List<Tensor> activations, List<Tensor> embeddings) {}
+
+    /**
+     * As {@link #gradient(PackedBatch, SoftPrompt, Objective, double)}, where sequences see soft prompts of their own. With our kernels
+     * the loss of a sequence and the gradient of a soft prompt are the same bits whatever else is in the batch.
+     *
+     * @param of [B], index of the soft prompt that each sequence sees
+     * @param weights [M], of each target's loss in the gradients
+     * @return with tensors that belong to the open scope, or to the caller
+     */
+    public Gradients gradient(
+            PackedBatch batch, List<SoftPrompt> prompts, int[] of, Objective objective, double[] weights) {
         if (extended) {
             throw new IllegalStateException("no gradient goes through an extension");
         }
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            SoftPrompt own = prompt.withoutGraph();
-            Tensor memory = Stored.fromVectors(own.activations(), layout);
-            Stored stored = new Stored(memory, torch.zeros_like(memory));
-            Tensor dEmbeddings = torch.zeros_like(own.embeddings()); // [K, E]
-            VirtualRows virtual = virtualRows(batch.ids(), 0, batch.tokens(), own.embeddings());
-            Input input = input(batch, own, stored);
+            List<SoftPrompt> own =
+                    prompts.stream().map(SoftPrompt::withoutGraph).toList();
+            List<Stored> stored = new ArrayList<>();
+            List<VirtualRows> virtual = new ArrayList<>();
+            for (int i = 0; i < own.size(); i++) {
+                Tensor memory = Stored.fromVectors(own.get(i).activations(), layout);
+                stored.add(new Stored(memory, torch.zeros_like(memory)));
+                virtual.add(virtualRows(batch, of, i, own.get(i).embeddings()));
+            }
+            Input input = input(batch, own, stored, of);
             Targets targets = targets(batch);
             List<Saved> saved = new ArrayList<>();
             List<Tensor> entered = new ArrayList<>();
@@ -260,25 +291,46 @@ public final class FrozenGpt2 {
                     }
                 }
             }
-            double[] loss = new double[1];
-            Tensor dx = lossAndBack(x, targets, objective, weight, loss); // [M, E], then [N, E]
+            boolean through = virtual.stream().anyMatch(VirtualRows::any);
+            double[] losses = new double[batch.positions().length];
+            Tensor dx = lossAndBack(x, targets, objective, weights, losses); // [M, E], then [N, E]
             for (int layer = blocks.size() - 1; layer >= 0; layer--) {
                 try (TensorScope inner = new TensorScope()) {
                     Saved kept = recompute
                             ? forward(layer, entered.get(layer), input).saved()
                             : saved.get(layer);
                     dx = blocks.get(layer)
-                            .backward(dx, kept, packing(input, layer), asked(input, layer), layer > 0 || virtual.any());
+                            .backward(dx, kept, packing(input, layer), asked(input, layer), layer > 0 || through);
                     if (dx != null) {
                         inner.keep(dx);
                     }
                 }
             }
-            if (virtual.any()) {
-                dEmbeddings.index_add_(0, virtual.tokens(), torch.index_select(dx, 0, virtual.rows()));
+            List<Tensor> activations = new ArrayList<>();
+            List<Tensor> embeddings = new ArrayList<>();
+            for (int i = 0; i < own.size(); i++) {
+                Tensor gradient = torch.zeros_like(own.get(i).embeddings()); // [K, E]
+                VirtualRows rows = virtual.get(i);
+                if (rows.any()) {
+                    gradient.index_add_(0, rows.tokens(), torch.index_select(dx, 0, rows.rows()));
+                }
+                activations.add(scope.keep(Stored.toVectors(stored.get(i).gradient())));
+                embeddings.add(scope.keep(gradient));
             }
-            return new Gradient(loss[0], scope.keep(Stored.toVectors(stored.gradient())), scope.keep(dEmbeddings));
+            return new Gradients(bySequence(batch, losses), activations, embeddings);
         }
+    }
+
+    /** Sums of what belongs to targets, by sequence. */
+    private static double[] bySequence(PackedBatch batch, double[] ofTargets) {
+        double[] sums = new double[batch.sequences()];
+        int target = 0;
+        for (int b = 0; b < sums.length; b++) {
+            while (target < ofTargets.length && batch.positions()[target] < batch.offsets()[b + 1]) {
+                sums[b] += ofTargets[target++];
+            }
+        }
+        return sums;
     }
 
     /**
@@ -296,7 +348,11 @@ public final class FrozenGpt2 {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             SoftPrompt own = prompt.withoutGraph();
-            Input input = input(batch, own, new Stored(Stored.fromVectors(own.activations(), layout)));
+            Input input = input(
+                    batch,
+                    List.of(own),
+                    List.of(new Stored(Stored.fromVectors(own.activations(), layout))),
+                    new int[batch.sequences()]);
             Tensor x = hidden(input);
             return sum(
                     head.loss(normalize(x).rows(), model.ids(batch.targets())).losses());
@@ -324,7 +380,11 @@ public final class FrozenGpt2 {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             SoftPrompt own = prompt.withoutGraph();
-            Input input = input(batch, own, new Stored(Stored.fromVectors(own.activations(), layout)));
+            Input input = input(
+                    batch,
+                    List.of(own),
+                    List.of(new Stored(Stored.fromVectors(own.activations(), layout))),
+                    new int[batch.sequences()]);
             Rows rows = normalize(hidden(input)).rows(); // [M, E]
             return new Predictions(head, rows.keep(scope));
         }
@@ -443,15 +503,22 @@ public final class FrozenGpt2 {
         }
     }
 
-    /** The input of sequences that all see one soft prompt. */
-    private Input input(PackedBatch batch, SoftPrompt prompt, Stored stored) {
-        int past = prompt.length();
-        model.requireRoom(past, batch.longest(), 0);
+    /**
+     * The input of sequences that see soft prompts.
+     *
+     * @param stored the activations of each
+     * @param of [B], which one a sequence sees
+     */
+    private Input input(PackedBatch batch, List<SoftPrompt> prompts, List<Stored> stored, int[] of) {
         long[] offsets = batch.offsets();
         long[] positions = new long[batch.tokens()];
         List<List<Segment>> seen = new ArrayList<>();
+        List<Tensor> vectors = new ArrayList<>();
         int query = 0;
         for (int b = 0; b < batch.sequences(); b++) {
+            SoftPrompt prompt = prompts.get(of[b]);
+            int past = prompt.length();
+            model.requireRoom(past, (int) (offsets[b + 1] - offsets[b]), 0);
             int from = switch (prompt.place()) { // first position behind the activations
                 case PREFIX -> 0;
                 case INFIX -> (int) (batch.positions()[query] - offsets[b]);
@@ -462,9 +529,10 @@ public final class FrozenGpt2 {
             while (query < batch.positions().length && batch.positions()[query] < offsets[b + 1]) {
                 query++;
             }
-            seen.add(List.of(new Segment(stored, 0, past, from, prompt.firstLayer(), prompt.lastLayer())));
+            seen.add(List.of(new Segment(stored.get(of[b]), 0, past, from, prompt.firstLayer(), prompt.lastLayer())));
+            vectors.add(prompt.embeddings());
         }
-        return input(batch, positions, seen, Collections.nCopies(batch.sequences(), prompt.embeddings()));
+        return input(batch, positions, seen, vectors);
     }
 
     /**
@@ -484,15 +552,12 @@ public final class FrozenGpt2 {
             queryOffsets[b + 1] = query;
         }
         Tensor x = words(Arrays.stream(batch.ids()).map(id -> Math.max(0, id)).toArray()); // [N, E]
-        for (int b = 0; b < batch.sequences(); ) { // neighbours with the same vectors at once
-            int first = b;
-            Tensor of = vectors.get(b);
-            while (b < batch.sequences() && vectors.get(b) == of) {
-                b++;
-            }
-            VirtualRows virtual = virtualRows(batch.ids(), (int) offsets[first], (int) offsets[b], of);
+        List<Tensor> distinct = vectors.stream().distinct().toList(); // by identity: tensors have no other equality
+        int[] of = vectors.stream().mapToInt(distinct::indexOf).toArray();
+        for (int i = 0; i < distinct.size(); i++) {
+            VirtualRows virtual = virtualRows(batch, of, i, distinct.get(i));
             if (virtual.any()) {
-                x.index_copy_(0, virtual.rows(), torch.index_select(of, 0, virtual.tokens()));
+                x.index_copy_(0, virtual.rows(), torch.index_select(distinct.get(i), 0, virtual.tokens()));
             }
         }
         x.add_(positions(positions));
@@ -507,10 +572,19 @@ public final class FrozenGpt2 {
         return new Targets(ids, words);
     }
 
-    /** @param vectors of virtual tokens [K, E]; null: none */
-    private VirtualRows virtualRows(long[] ids, int from, int to, Tensor vectors) {
-        long[] rows =
-                IntStream.range(from, to).filter(i -> ids[i] < 0).asLongStream().toArray();
+    /**
+     * Rows of virtual tokens of the sequences b with of[b] = one.
+     *
+     * @param vectors of virtual tokens [K, E]; null: none
+     */
+    private VirtualRows virtualRows(PackedBatch batch, int[] of, int one, Tensor vectors) {
+        long[] ids = batch.ids();
+        long[] rows = IntStream.range(0, of.length)
+                .filter(b -> of[b] == one)
+                .flatMap(b -> IntStream.range((int) batch.offsets()[b], (int) batch.offsets()[b + 1]))
+                .filter(i -> ids[i] < 0)
+                .asLongStream()
+                .toArray();
         long[] tokens = Arrays.stream(rows).map(i -> -ids[(int) i] - 1).toArray();
         for (long token : tokens) {
             if (vectors == null || token >= vectors.size(0)) {
@@ -541,13 +615,14 @@ public final class FrozenGpt2 {
     }
 
     /**
-     * The loss and its gradient, from the normalization after the last block on.
+     * The losses and their gradient, from the normalization after the last block on.
      *
      * @param x [M, E], after the last block
-     * @param loss takes the sum
+     * @param ofTargets weight of each, [M]
+     * @param losses takes them, [M]
      * @return [M, E]
      */
-    private Tensor lossAndBack(Tensor x, Targets targets, Objective objective, double weight, double[] loss) {
+    private Tensor lossAndBack(Tensor x, Targets targets, Objective objective, double[] ofTargets, double[] losses) {
         Tensor dx = torch.zeros_like(x);
         try (TensorScope _ = new TensorScope()) {
             Normalized normalized = normalize(x);
@@ -556,8 +631,14 @@ public final class FrozenGpt2 {
                     .map(teacher -> head.divergence(normalized.rows(), teacher.head, teacher.hidden))
                     .orElseGet(
                             () -> head.loss(normalized.rows(), targets.ids(), targets.words(), objective.smoothing()));
-            loss[0] = sum(result.losses());
-            Tensor dy = result.gradient().mul_(new Scalar(weight)); // [M, E]
+            new DoublePointer(result.losses().cpu().contiguous().data_ptr()).get(losses);
+            float[] factors = new float[ofTargets.length];
+            for (int i = 0; i < factors.length; i++) {
+                factors[i] = (float) ofTargets[i];
+            }
+            Tensor column =
+                    torch.tensor(factors).to(x.device(), torch.ScalarType.Float).unsqueeze(1); // [M, 1]
+            Tensor dy = result.gradient().mul_(column); // [M, E]
             operators.normalizeBackward(dy, x, weights.get("ln_f.weight"), normalized, dx);
         }
         return dx;
