@@ -1,6 +1,7 @@
 package dev.prefix4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -10,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -17,39 +20,28 @@ import org.junit.jupiter.api.Test;
 /** Holds the imports of every package to what its sign says. */
 class RoomsTest {
     private static final Path SOURCES = Path.of("src/main/java/dev/prefix4j");
-    private static final Pattern IMPORT = Pattern.compile("^import (?:static )?dev\\.prefix4j\\.([a-z0-9]+)\\.");
-    private static final Map<String, Set<String>> MAY_IMPORT = Map.ofEntries(
-            Map.entry("torch", Set.of()),
-            Map.entry("text", Set.of()),
-            Map.entry("hub", Set.of()),
-            Map.entry("gpt2", Set.of("torch")),
-            Map.entry("kernels", Set.of("torch")),
-            Map.entry("frozen", Set.of("text", "gpt2", "kernels", "torch")),
-            Map.entry("prefix", Set.of("gpt2", "torch")),
-            Map.entry("eval", Set.of("text", "frozen", "gpt2", "torch")),
-            Map.entry("method", Set.of("text", "prefix", "frozen", "gpt2", "torch")),
-            Map.entry("train", Set.of("kernels", "text", "prefix", "method", "eval", "frozen", "gpt2", "torch")),
-            Map.entry("generate", Set.of("text", "prefix", "frozen", "gpt2", "torch")),
-            Map.entry("pretrain", Set.of("text", "gpt2", "eval", "train", "torch")),
-            Map.entry("experiment", Set.of()),
-            Map.entry("report", Set.of("train", "eval")),
-            Map.entry(
-                    "cli",
-                    Set.of(
-                            "torch",
-                            "kernels",
-                            "text",
-                            "hub",
-                            "gpt2",
-                            "frozen",
-                            "prefix",
-                            "method",
-                            "eval",
-                            "train",
-                            "generate",
-                            "pretrain",
-                            "report",
-                            "experiment")));
+    private static final Pattern IMPORT =
+            Pattern.compile("^import (?:static )?dev\\.prefix4j\\.([a-z0-9]+(?:\\.[a-z0-9]+)*)\\.[A-Z]");
+    private static final Pattern SIGN = Pattern.compile("May import: ([^.]*(?:\\.[a-z0-9][^.]*)*)\\.");
+    private static final Pattern NAME = Pattern.compile("\\{@code ([a-z0-9.]+)}");
+
+    /** What a room's sign allows. */
+    private static Set<String> allowed(Path folder) throws IOException {
+        String sign = Files.readString(folder.resolve("package-info.java")).replaceAll("\\s*\n \\*\\s*", " ");
+        var matcher = SIGN.matcher(sign);
+        assertTrue(matcher.find(), folder + ": expected a sign with 'May import: …'");
+        if (matcher.group(1).equals("nothing of ours")) {
+            return Set.of();
+        }
+        Set<String> rooms = new TreeSet<>();
+        NAME.matcher(matcher.group(1)).results().forEach(name -> rooms.add(name.group(1)));
+        assertFalse(rooms.isEmpty(), folder + ": expected rooms in its sign");
+        return rooms;
+    }
+
+    private static String room(Path folder) {
+        return SOURCES.relativize(folder).toString().replace('/', '.');
+    }
 
     private static List<Path> sources() throws IOException {
         try (Stream<Path> files = Files.walk(SOURCES)) {
@@ -61,19 +53,58 @@ class RoomsTest {
     void packagesImportOnlyWhatTheirSignsAllow() throws IOException {
         List<String> wrong = new ArrayList<>();
         for (Path file : sources()) {
-            String room = SOURCES.relativize(file).getParent() == null
-                    ? ""
-                    : SOURCES.relativize(file).getName(0).toString();
+            String room = room(file.getParent());
+            Set<String> allowed = room.isEmpty() ? Set.of() : allowed(file.getParent());
             for (String line : Files.readAllLines(file)) {
                 var match = IMPORT.matcher(line);
-                if (match.find()
-                        && !match.group(1).equals(room)
-                        && !MAY_IMPORT.getOrDefault(room, Set.of()).contains(match.group(1))) {
+                if (match.find() && !match.group(1).equals(room) && !allowed.contains(match.group(1))) {
                     wrong.add(file + ": " + line);
                 }
             }
         }
         assertEquals(List.of(), wrong);
+    }
+
+    @Test
+    void signsAllowNoMoreThanIsUsedAndNoCircle() throws IOException {
+        Map<String, Set<String>> used = new TreeMap<>();
+        for (Path file : sources()) {
+            for (String line : Files.readAllLines(file)) {
+                var match = IMPORT.matcher(line);
+                if (match.find() && !match.group(1).equals(room(file.getParent()))) {
+                    used.computeIfAbsent(room(file.getParent()), _ -> new TreeSet<>())
+                            .add(match.group(1));
+                }
+            }
+        }
+        try (Stream<Path> folders = Files.walk(SOURCES)) {
+            for (Path folder : folders.filter(Files::isDirectory).toList()) {
+                if (!folder.equals(SOURCES)) {
+                    assertEquals(used.getOrDefault(room(folder), Set.of()), allowed(folder), room(folder));
+                }
+            }
+        }
+        used.keySet().removeIf(room -> room.startsWith("model.")); // a family stands in the room of all
+        while (!used.isEmpty()) { // rooms that import no room that is left are taken away, one after the other
+            List<String> done = used.keySet().stream()
+                    .filter(room -> used.get(room).stream().noneMatch(used::containsKey))
+                    .toList();
+            assertFalse(done.isEmpty(), "a circle: " + used);
+            done.forEach(used::remove);
+        }
+    }
+
+    /** A family is known to {@code model}, and to those that need its readable module. */
+    @Test
+    void familiesAreImportedByModelAndPretrainAlone() throws IOException {
+        Set<String> importers = new TreeSet<>();
+        for (Path file : sources()) {
+            if (Files.readAllLines(file).stream()
+                    .anyMatch(line -> line.matches("import dev\\.prefix4j\\.model\\.[a-z].*"))) {
+                importers.add(room(file.getParent()));
+            }
+        }
+        assertEquals(Set.of("model", "pretrain"), importers);
     }
 
     @Test

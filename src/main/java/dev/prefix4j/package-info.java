@@ -1,5 +1,5 @@
 /**
- * Prefix-tuning for GPT-2 on native libtorch (Li and Liang 2021, arXiv:2101.00190).
+ * Prefix-tuning of language models on native libtorch (Li and Liang 2021, arXiv:2101.00190).
  *
  * <p>The packages below follow the data from left to right; each has a sign like this one that says what belongs there
  * and what it may import. This package holds what every room may use and imports nothing of ours: {@link

@@ -1,13 +1,16 @@
 package dev.prefix4j.bench;
 
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
-import dev.prefix4j.gpt2.KvCache;
-import dev.prefix4j.gpt2.LmLoss;
 import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.LmLoss;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModelConfig.Tokens;
+import dev.prefix4j.model.gpt2.Gpt2;
+import dev.prefix4j.model.gpt2.Gpt2Family;
 import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
@@ -68,34 +71,33 @@ public class StepBench {
     public int prefix;
 
     private TensorScope scope;
-    private Gpt2 model;
+    private BaseModel model;
     private Tensor vectors;
     private List<Sequence> sequences;
     private PackedBatch packed;
-    private FrozenGpt2 composed;
-    private FrozenGpt2 kernels;
-    private FrozenGpt2 eightBits;
-    private FrozenGpt2 recomputing;
+    private FrozenModel composed;
+    private FrozenModel kernels;
+    private FrozenModel eightBits;
+    private FrozenModel recomputing;
 
     @Setup
     public void setUp() {
         TorchRuntime.seed(1);
         scope = new TensorScope();
-        Gpt2Config config = new Gpt2Config(
+        ModelConfig config = Gpt2Family.config(
                 layers,
                 heads,
                 width,
                 2 * tokens + prefix,
                 vocabulary,
                 4 * width,
-                Gpt2Config.Activation.GELU_TANH,
+                Activation.GELU_TANH,
                 1e-5,
                 true,
                 false,
                 true,
-                0,
-                0);
-        model = Checkpoint.initialize(config, TorchRuntime.device("cpu"));
+                Tokens.of(0, 0));
+        model = Gpt2Family.initialize(config, TorchRuntime.device("cpu"));
         model.weights().values().forEach(weight -> weight.requires_grad_(false));
         PrefixShape shape = PrefixShape.of(prefix, config);
         vectors = torch.randn(prefix, shape.rowWidth());
@@ -113,7 +115,7 @@ public class StepBench {
         recomputing = frozen(Precision.FP32, true, Kernels.find());
         try (TensorScope _ = new TensorScope()) {
             Tensor expected = throughAutograd();
-            for (FrozenGpt2 one : List.of(composed, kernels, recomputing)) {
+            for (FrozenModel one : List.of(composed, kernels, recomputing)) {
                 Agreement.require("gradient", one.gradient(packed, vectors, 1).gradient(), expected, 1e-4);
             }
             Agreement.require(
@@ -121,8 +123,8 @@ public class StepBench {
         }
     }
 
-    private FrozenGpt2 frozen(Precision precision, boolean recompute, Optional<Kernels> found) {
-        return new FrozenGpt2(model, new FrozenGpt2.Options(precision, recompute, false, found));
+    private FrozenModel frozen(Precision precision, boolean recompute, Optional<Kernels> found) {
+        return new FrozenModel(model, new FrozenModel.Options(precision, recompute, false, found));
     }
 
     @TearDown
@@ -135,8 +137,8 @@ public class StepBench {
         Tensor leaf = vectors.clone().requires_grad_(true);
         KvCache cache =
                 KvCache.startingWith(PrefixShape.of(prefix, model.config()).split(leaf));
-        Tensor hidden = model.forward(model.ids(padded.ids(), padded.rows()), cache);
-        LmLoss.sum(model, hidden, model.ids(padded.positions()), model.ids(padded.targets()))
+        Tensor hidden = new Gpt2(model).forward(model.ids(padded.ids(), padded.rows()), cache);
+        LmLoss.sum(model.head(), hidden, model.ids(padded.positions()), model.ids(padded.targets()))
                 .backward();
         return leaf.grad();
     }
@@ -148,7 +150,7 @@ public class StepBench {
         }
     }
 
-    private double step(FrozenGpt2 frozen) {
+    private double step(FrozenModel frozen) {
         try (TensorScope _ = new TensorScope()) {
             return frozen.gradient(packed, vectors, 1).loss();
         }

@@ -201,8 +201,8 @@ class BadInputTest {
                         new Case(1, "T/bad-json/config.json: line 2: invalid JSON", train.replace("M ", "T/bad-json ")),
                         new Case(
                                 1,
-                                "T/bert/config.json: key 'model_type': expected gpt2, the one family that prefix4j"
-                                        + " runs, found bert",
+                                "T/bert/config.json: key 'model_type': expected one of gpt2, llama, mistral, qwen2,"
+                                        + " qwen3, which prefix4j runs, found bert",
                                 train.replace("M ", "T/bert ")),
                         new Case(
                                 1,

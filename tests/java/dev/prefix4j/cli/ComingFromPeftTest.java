@@ -4,21 +4,21 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
 import dev.prefix4j.method.Tuner;
 import dev.prefix4j.method.Vectors;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataOptions;
@@ -47,14 +47,14 @@ class ComingFromPeftTest {
         TorchRuntime.seed(101);
         try (TensorScope _ = new TensorScope();
                 var tokenizer = Tokenizer.load(folder)) {
-            Gpt2 model = Checkpoint.load(folder, TorchRuntime.device("cpu"));
-            Gpt2Config shape = model.config();
+            BaseModel model = Checkpoint.load(folder, TorchRuntime.device("cpu"));
+            ModelConfig shape = model.config();
             List<Example> pairs = Example.pairs(DataFile.read(data, DataOptions.DEFAULTS));
             List<Sequence> sequences = Sequences.encode(pairs, tokenizer, shape.bos(), shape.eos());
 
             Method method = new PrefixTuning(new Vectors(5, Reparametrization.MLP, 512));
             Freezer freezer =
-                    (base, changes) -> new FrozenGpt2(base, changes, FrozenGpt2.Options.of(base, Precision.FP32));
+                    (base, changes) -> new FrozenModel(base, changes, FrozenModel.Options.of(base, Precision.FP32));
             Tuner tuner = method.tuner(model, freezer);
             // 5 epochs, batches of 10, learning rate 8e-5
             TrainConfig config = new TrainConfig(0, 5, 10, 1, false, 8e-5, 0, 0, 1, false, 0, 0, 0, 0, 100, 101);

@@ -5,9 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig.Tokens;
+import dev.prefix4j.model.gpt2.Gpt2Family;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.Map;
@@ -21,23 +22,22 @@ class InductionTest {
     private static final int VOCABULARY = 50;
     private static final int LENGTH = 20;
 
-    private static Gpt2 model(int layers, int heads, int width) {
+    private static BaseModel model(int layers, int heads, int width) {
         TorchRuntime.seed(3);
-        return Checkpoint.initialize(
-                new Gpt2Config(
+        return Gpt2Family.initialize(
+                Gpt2Family.config(
                         layers,
                         heads,
                         width,
                         2 * LENGTH + 1,
                         VOCABULARY,
                         4 * width,
-                        Gpt2Config.Activation.GELU_TANH,
+                        Activation.GELU_TANH,
                         1e-5,
                         true,
                         false,
                         true,
-                        0,
-                        0),
+                        Tokens.of(0, 0)),
                 TorchRuntime.device("cpu"));
     }
 
@@ -61,21 +61,20 @@ class InductionTest {
         int width = 2 * half;
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Gpt2 model = Checkpoint.initialize(
-                    new Gpt2Config(
+            BaseModel model = Gpt2Family.initialize(
+                    Gpt2Family.config(
                             1,
                             1,
                             width,
                             2 * LENGTH + 1,
                             VOCABULARY,
                             4,
-                            Gpt2Config.Activation.GELU_TANH,
+                            Activation.GELU_TANH,
                             1e-5,
                             true,
                             false,
                             false,
-                            0,
-                            0),
+                            Tokens.of(0, 0)),
                     TorchRuntime.device("cpu"));
             Map<String, Tensor> weights = model.weights();
             weights.values().forEach(Tensor::zero_);
@@ -109,7 +108,7 @@ class InductionTest {
     @Test
     void lengthsThatDoNotFitAreRefused() {
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = model(1, 1, 8);
+            BaseModel model = model(1, 1, 8);
             assertThrows(InputException.class, () -> Induction.of(model, LENGTH + 1, 1));
             assertThrows(InputException.class, () -> Induction.of(model, 1, 1));
         }

@@ -1,7 +1,7 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -22,8 +22,8 @@ final class PlainGpt2 {
      * @param from first token that sees the activations; those before it have positions as if there were none
      * @return logits [T, V]
      */
-    static Tensor logits(Gpt2 model, int[] ids, SoftPrompt prompt, int from) {
-        Gpt2Config config = model.config();
+    static Tensor logits(BaseModel model, int[] ids, SoftPrompt prompt, int from) {
+        ModelConfig config = model.config();
         Map<String, Tensor> w = model.weights();
         int past = prompt.length();
         int heads = config.heads();
@@ -61,7 +61,7 @@ final class PlainGpt2 {
             Tensor y = torch.matmul(p, v).transpose(0, 1).reshape(ids.length, width); // [T, E]
             x = x.add(linear(y, w, h + "attn.c_proj"));
             Tensor inner = linear(norm(x, w, h + "ln_2", config), w, h + "mlp.c_fc");
-            Tensor activated = switch (config.activation()) {
+            Tensor activated = switch (config.mlp().activation()) {
                 case GELU_TANH -> torch.gelu(inner, "tanh");
                 case GELU -> torch.gelu(inner);
                 case QUICK_GELU -> inner.mul(torch.sigmoid(inner.mul(new Scalar(1.702))));
@@ -83,10 +83,10 @@ final class PlainGpt2 {
         return torch.matmul(x, w.get(name + ".weight")).add(w.get(name + ".bias"));
     }
 
-    private static Tensor norm(Tensor x, Map<String, Tensor> w, String name, Gpt2Config config) {
+    private static Tensor norm(Tensor x, Map<String, Tensor> w, String name, ModelConfig config) {
         Tensor centred = x.sub(torch.mean(x, new long[] {1}, true, new ScalarTypeOptional()));
         Tensor variance = torch.mean(centred.mul(centred), new long[] {1}, true, new ScalarTypeOptional());
-        return centred.div(variance.add(new Scalar(config.layerNormEpsilon())).sqrt())
+        return centred.div(variance.add(new Scalar(config.norm().epsilon())).sqrt())
                 .mul(w.get(name + ".weight"))
                 .add(w.get(name + ".bias"));
     }

@@ -5,9 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.torch.NativeMemory;
 import dev.prefix4j.torch.TensorScope;
@@ -28,22 +29,22 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Token by token against whole sequences through {@link Gpt2}. */
+/** Token by token against whole sequences through {@link BaseModel}. */
 class SessionTest {
     private static final int PREFIX = 5;
 
-    private static FrozenGpt2 frozen(Gpt2 model, Precision precision, boolean kernels) {
-        return new FrozenGpt2(
-                model, new FrozenGpt2.Options(precision, false, kernels, kernels ? Kernels.find() : Optional.empty()));
+    private static FrozenModel frozen(BaseModel model, Precision precision, boolean kernels) {
+        return new FrozenModel(
+                model, new FrozenModel.Options(precision, false, kernels, kernels ? Kernels.find() : Optional.empty()));
     }
 
     /** Logits after a sequence, [V]. */
-    private static Tensor whole(Gpt2 model, Tensor vectors, int[] ids) {
+    private static Tensor whole(BaseModel model, Tensor vectors, int[] ids) {
         KvCache cache =
                 KvCache.startingWith(PrefixShape.of(PREFIX, model.config()).split(vectors));
         long[] all = Arrays.stream(ids).asLongStream().toArray();
-        Tensor hidden = model.forward(model.ids(all, 1), cache);
-        return model.logits(hidden.select(1, ids.length - 1)).squeeze(0);
+        Tensor hidden = new Gpt2(model).forward(model.ids(all, 1), cache);
+        return new Gpt2(model).logits(hidden.select(1, ids.length - 1)).squeeze(0);
     }
 
     private static int[] with(int[] ids, int token) {
@@ -63,7 +64,7 @@ class SessionTest {
         private List<Session.Row> rows;
         private final Tensor logits;
 
-        Rows(FrozenGpt2 model, Tensor vectors, List<int[]> prompts, int pages, int more) {
+        Rows(FrozenModel model, Tensor vectors, List<int[]> prompts, int pages, int more) {
             this.run = Run.of(vectors, model.layout());
             this.session = new Session(model, pages);
             List<Session.Chunk> chunks = prompts.stream()
@@ -86,9 +87,9 @@ class SessionTest {
     void everyRowHasTheLogitsOfItsOwnSequence(boolean kernels) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            for (FrozenGpt2Test.Model geometry : FrozenGpt2Test.Model.values()) {
-                Gpt2 model = FrozenGpt2Test.model(geometry.config);
-                Tensor vectors = FrozenGpt2Test.vectors(model.config(), PREFIX);
+            for (FrozenModelTest.Model geometry : FrozenModelTest.Model.values()) {
+                BaseModel model = FrozenModelTest.model(geometry.config);
+                Tensor vectors = FrozenModelTest.vectors(model.config(), PREFIX);
                 List<int[]> rows =
                         new ArrayList<>(List.of(new int[] {3, 9, 27}, new int[] {5}, new int[] {1, 2, 3, 4, 5, 6}));
                 try (Rows decoded = new Rows(frozen(model, Precision.FP32, kernels), vectors, rows, 8, 5)) {
@@ -112,7 +113,7 @@ class SessionTest {
         }
     }
 
-    private static void check(Tensor logits, Gpt2 model, Tensor vectors, List<int[]> rows) {
+    private static void check(Tensor logits, BaseModel model, Tensor vectors, List<int[]> rows) {
         assertEquals(rows.size(), logits.size(0));
         for (int i = 0; i < rows.size(); i++) {
             Tensor expected = whole(model, vectors, rows.get(i));
@@ -125,9 +126,9 @@ class SessionTest {
     void theBestAreTheLargest(boolean kernels) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Gpt2 model = FrozenGpt2Test.model(FrozenGpt2Test.Model.USUAL.config);
-            Tensor vectors = FrozenGpt2Test.vectors(model.config(), PREFIX);
-            FrozenGpt2 frozen = frozen(model, Precision.FP32, kernels);
+            BaseModel model = FrozenModelTest.model(FrozenModelTest.Model.USUAL.config);
+            Tensor vectors = FrozenModelTest.vectors(model.config(), PREFIX);
+            FrozenModel frozen = frozen(model, Precision.FP32, kernels);
             Tensor logits;
             try (Rows rows = new Rows(frozen, vectors, List.of(new int[] {3}, new int[] {4}), 4, 0)) {
                 logits = rows.logits;
@@ -157,7 +158,7 @@ class SessionTest {
         }
     }
 
-    private static final FrozenGpt2Test.Model GEOMETRY = FrozenGpt2Test.Model.USUAL;
+    private static final FrozenModelTest.Model GEOMETRY = FrozenModelTest.Model.USUAL;
 
     /** A prompt with a prefix of its own, by a seed. */
     private record Prompt(int prefix, int[] ids, int steps) {
@@ -169,7 +170,7 @@ class SessionTest {
     }
 
     /** Logits after the prompt and after each of the steps of every row, by row. */
-    private static List<List<Tensor>> decode(FrozenGpt2 model, Map<Integer, Run> runs, List<Prompt> prompts) {
+    private static List<List<Tensor>> decode(FrozenModel model, Map<Integer, Run> runs, List<Prompt> prompts) {
         List<List<Tensor>> logits = new ArrayList<>();
         int pages = prompts.stream()
                 .mapToInt(p -> Session.pagesFor(p.prefix()) + Session.pagesFor(p.ids().length + p.steps()))
@@ -215,12 +216,12 @@ class SessionTest {
         Random random = new Random(16);
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Gpt2 model = FrozenGpt2Test.model(GEOMETRY.config);
-            FrozenGpt2 frozen = frozen(model, precision, true);
+            BaseModel model = FrozenModelTest.model(GEOMETRY.config);
+            FrozenModel frozen = frozen(model, precision, true);
             int longest = model.config().positions() - 33 - 4;
             Map<Integer, Run> runs = new HashMap<>();
             for (int prefix : new int[] {0, 1, 10, 33}) {
-                runs.put(prefix, Run.of(FrozenGpt2Test.vectors(model.config(), prefix), frozen.layout()));
+                runs.put(prefix, Run.of(FrozenModelTest.vectors(model.config(), prefix), frozen.layout()));
             }
             for (int company : new int[] {2, 7, 41, 64}) {
                 try (TensorScope _ = new TensorScope()) {
@@ -248,10 +249,10 @@ class SessionTest {
     void aPromptMayBeReadInChunks(boolean kernels) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Gpt2 model = FrozenGpt2Test.model(GEOMETRY.config);
-            FrozenGpt2 frozen = frozen(model, Precision.FP32, kernels);
+            BaseModel model = FrozenModelTest.model(GEOMETRY.config);
+            FrozenModel frozen = frozen(model, Precision.FP32, kernels);
             int[] ids = IntStream.range(0, 40).map(i -> i * 7 % 300).toArray();
-            try (Run run = Run.of(FrozenGpt2Test.vectors(model.config(), PREFIX), frozen.layout());
+            try (Run run = Run.of(FrozenModelTest.vectors(model.config(), PREFIX), frozen.layout());
                     Session session = new Session(frozen, 16)) {
                 // seen from the token 20 on, as an infix is
                 List<Seen> seen = List.of(new Seen(run, 20, 0, model.config().layers() - 1));
@@ -279,9 +280,9 @@ class SessionTest {
     void pagesAreReservedSharedAndGivenBack() {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Gpt2 model = FrozenGpt2Test.model(GEOMETRY.config);
-            FrozenGpt2 frozen = frozen(model, Precision.FP32, false);
-            try (Run run = Run.of(FrozenGpt2Test.vectors(model.config(), 17), frozen.layout());
+            BaseModel model = FrozenModelTest.model(GEOMETRY.config);
+            FrozenModel frozen = frozen(model, Precision.FP32, false);
+            try (Run run = Run.of(FrozenModelTest.vectors(model.config(), 17), frozen.layout());
                     Session session = new Session(frozen, 9)) {
                 List<Seen> seen = List.of(Seen.always(run));
                 Session.Row first = session.admit(seen, 36); // 2 pages of the run, 3 of its own
@@ -330,9 +331,9 @@ class SessionTest {
     void sessionsLeaveNothingBehind() {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Gpt2 model = FrozenGpt2Test.model(GEOMETRY.config);
-            FrozenGpt2 frozen = frozen(model, Precision.FP32, Kernels.find().isPresent());
-            Tensor vectors = FrozenGpt2Test.vectors(model.config(), 10);
+            BaseModel model = FrozenModelTest.model(GEOMETRY.config);
+            FrozenModel frozen = frozen(model, Precision.FP32, Kernels.find().isPresent());
+            Tensor vectors = FrozenModelTest.vectors(model.config(), 10);
             NativeMemory.assertNothingIsLeftBehind(600, () -> {
                 try (TensorScope _ = new TensorScope();
                         Rows rows = new Rows(frozen, vectors, List.of(new int[] {3, 4}, new int[] {5}), 8, 5)) {

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.kernels.Kernels;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.torch.TensorScope;
@@ -40,7 +40,7 @@ class SoftPromptTest {
         INFIX_AND_EMBEDDINGS
     }
 
-    private record Case(FrozenGpt2Test.Model model, Kind kind, boolean kernels) {}
+    private record Case(FrozenModelTest.Model model, Kind kind, boolean kernels) {}
 
     @BeforeAll
     static void start() {
@@ -48,25 +48,25 @@ class SoftPromptTest {
     }
 
     static Stream<Case> cases() {
-        return Arrays.stream(FrozenGpt2Test.Model.values())
+        return Arrays.stream(FrozenModelTest.Model.values())
                 .flatMap(model -> Arrays.stream(Kind.values())
                         .flatMap(kind -> Stream.of(false, true)
                                 .filter(kernels -> !kernels || Kernels.find().isPresent())
                                 .map(kernels -> new Case(model, kind, kernels))));
     }
 
-    private static FrozenGpt2 frozen(Gpt2 model, Case c) {
-        return new FrozenGpt2(
+    private static FrozenModel frozen(BaseModel model, Case c) {
+        return new FrozenModel(
                 model,
-                new FrozenGpt2.Options(
+                new FrozenModel.Options(
                         Precision.FP32,
                         c.kind() == Kind.INFIX,
                         false,
                         c.kernels() ? Kernels.find() : Optional.empty()));
     }
 
-    private static SoftPrompt prompt(Gpt2 model, Kind kind) {
-        Tensor activations = FrozenGpt2Test.vectors(model.config(), kind == Kind.EMBEDDINGS ? 0 : LENGTH)
+    private static SoftPrompt prompt(BaseModel model, Kind kind) {
+        Tensor activations = FrozenModelTest.vectors(model.config(), kind == Kind.EMBEDDINGS ? 0 : LENGTH)
                 .requires_grad_(true);
         boolean virtual = kind == Kind.EMBEDDINGS || kind == Kind.INFIX_AND_EMBEDDINGS;
         Tensor embeddings = torch.randn(
@@ -84,7 +84,7 @@ class SoftPromptTest {
     }
 
     /** Sequences, with virtual tokens before the last token of the source if there are any. */
-    private static List<Sequence> sequences(Gpt2 model, SoftPrompt prompt) {
+    private static List<Sequence> sequences(BaseModel model, SoftPrompt prompt) {
         Random random = new Random(11);
         int[] virtual = IntStream.range(0, (int) prompt.embeddings().size(0))
                 .map(i -> -i - 1)
@@ -108,19 +108,19 @@ class SoftPromptTest {
     }
 
     /** Logits at the target positions, [M, V]. */
-    private static Tensor logits(Gpt2 model, SoftPrompt prompt, Sequence sequence) {
+    private static Tensor logits(BaseModel model, SoftPrompt prompt, Sequence sequence) {
         int before = sequence.sourceLength() - 1;
         return PlainGpt2.logits(model, sequence.ids(), prompt, from(prompt, sequence))
                 .narrow(0, before, sequence.ids().length - 1 - before);
     }
 
-    private static Tensor targets(Gpt2 model, Sequence sequence) {
+    private static Tensor targets(BaseModel model, Sequence sequence) {
         return model.ids(Arrays.stream(sequence.ids(), sequence.sourceLength(), sequence.ids().length)
                 .asLongStream()
                 .toArray());
     }
 
-    private static void check(double expected, FrozenGpt2.Gradient found, SoftPrompt prompt) {
+    private static void check(double expected, FrozenModel.Gradient found, SoftPrompt prompt) {
         assertEquals(expected, found.loss(), 1e-5 * Math.abs(expected));
         check(prompt.activations(), found.gradient());
         check(prompt.embeddings(), found.embeddings());
@@ -143,7 +143,7 @@ class SoftPromptTest {
     @MethodSource("cases")
     void lossAndGradientAreThoseOfAutograd(Case c) {
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = FrozenGpt2Test.model(c.model().config);
+            BaseModel model = FrozenModelTest.model(c.model().config);
             SoftPrompt prompt = prompt(model, c.kind());
             List<Sequence> sequences = sequences(model, prompt);
             Tensor loss = torch.zeros(1);
@@ -153,7 +153,7 @@ class SoftPromptTest {
                         torch.sum(logs.gather(1, targets(model, sequence).unsqueeze(1))));
             }
             loss.backward();
-            FrozenGpt2 frozen = frozen(model, c);
+            FrozenModel frozen = frozen(model, c);
             PackedBatch batch = PackedBatch.of(sequences);
             check(loss.item_double(), frozen.gradient(batch, prompt, Objective.LIKELIHOOD, 0.5), prompt);
             assertEquals(loss.item_double(), frozen.loss(batch, prompt), 1e-5 * loss.item_double());
@@ -165,7 +165,7 @@ class SoftPromptTest {
     void smoothedLossAndGradientAreThoseOfAutograd(Case c) {
         double smoothing = 0.2;
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = FrozenGpt2Test.model(c.model().config);
+            BaseModel model = FrozenModelTest.model(c.model().config);
             SoftPrompt prompt = prompt(model, c.kind());
             List<Sequence> sequences = sequences(model, prompt);
             Tensor loss = torch.zeros(1);
@@ -190,7 +190,7 @@ class SoftPromptTest {
     @MethodSource("cases")
     void divergenceFromATeacherAndItsGradientAreThoseOfAutograd(Case c) {
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = FrozenGpt2Test.model(c.model().config);
+            BaseModel model = FrozenModelTest.model(c.model().config);
             SoftPrompt prompt = prompt(model, c.kind());
             SoftPrompt other = prompt(model, Kind.PREFIX);
             List<Sequence> sequences = sequences(model, prompt);
@@ -203,7 +203,7 @@ class SoftPromptTest {
                 loss = loss.add(torch.sum(wanted.exp().mul(wanted.sub(logs))));
             }
             loss.backward();
-            FrozenGpt2 frozen = frozen(model, c);
+            FrozenModel frozen = frozen(model, c);
             Objective objective = new Objective(0, Optional.of(frozen.predictions(PackedBatch.of(taught), other)));
             check(loss.item_double(), frozen.gradient(PackedBatch.of(sequences), prompt, objective, 0.5), prompt);
         }
@@ -214,7 +214,7 @@ class SoftPromptTest {
     void decodedRowsHaveTheLogitsOfTheirSequences(Case c) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Gpt2 model = FrozenGpt2Test.model(c.model().config);
+            BaseModel model = FrozenModelTest.model(c.model().config);
             SoftPrompt prompt = prompt(model, c.kind());
             List<int[]> rows = new ArrayList<>();
             List<Integer> ends = new ArrayList<>();
@@ -255,7 +255,7 @@ class SoftPromptTest {
     }
 
     /** A sequence with a soft prompt's virtual tokens, of random lengths. */
-    private static Sequence sequence(Gpt2 model, SoftPrompt prompt, Random random) {
+    private static Sequence sequence(BaseModel model, SoftPrompt prompt, Random random) {
         int vocabulary = model.config().vocabulary();
         int source = 1 + random.nextInt(12);
         int virtual = (int) prompt.embeddings().size(0);
@@ -268,20 +268,20 @@ class SoftPromptTest {
         return new Sequence(ids, source + virtual);
     }
 
-    private static List<SoftPrompt> manyPrompts(Gpt2 model) {
+    private static List<SoftPrompt> manyPrompts(BaseModel model) {
         List<SoftPrompt> prompts = new ArrayList<>();
         for (Kind kind : Kind.values()) {
             prompts.add(prompt(model, kind));
         }
         for (int length : new int[] {0, 1, 33}) {
-            prompts.add(SoftPrompt.prefix(FrozenGpt2Test.vectors(model.config(), length), model.config()));
+            prompts.add(SoftPrompt.prefix(FrozenModelTest.vectors(model.config(), length), model.config()));
         }
         return prompts;
     }
 
     /** The rows of a batch that see the prompts in question, each by itself or all at once. */
-    private static FrozenGpt2.Gradients gradients(
-            FrozenGpt2 frozen, List<SoftPrompt> prompts, List<Sequence> sequences, int[] of) {
+    private static GradientPass.Gradients gradients(
+            FrozenModel frozen, List<SoftPrompt> prompts, List<Sequence> sequences, int[] of) {
         PackedBatch batch = PackedBatch.of(sequences);
         double[] weights = new double[batch.positions().length];
         Arrays.fill(weights, 0.25);
@@ -297,21 +297,22 @@ class SoftPromptTest {
     void promptsInOneBatchHaveTheLossesAndGradientsTheyHaveAlone(Precision precision) {
         assumeTrue(Kernels.find().isPresent(), "kernels are built");
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = FrozenGpt2Test.model(FrozenGpt2Test.Model.USUAL.config);
-            FrozenGpt2 frozen = new FrozenGpt2(model, new FrozenGpt2.Options(precision, false, false, Kernels.find()));
+            BaseModel model = FrozenModelTest.model(FrozenModelTest.Model.USUAL.config);
+            FrozenModel frozen =
+                    new FrozenModel(model, new FrozenModel.Options(precision, false, false, Kernels.find()));
             List<SoftPrompt> prompts = manyPrompts(model);
             Random random = new Random(3);
             int[] of = IntStream.range(0, 16).map(i -> i * 5 % prompts.size()).toArray();
             List<Sequence> sequences = Arrays.stream(of)
                     .mapToObj(i -> sequence(model, prompts.get(i), random))
                     .toList();
-            FrozenGpt2.Gradients together = gradients(frozen, prompts, sequences, of);
+            GradientPass.Gradients together = gradients(frozen, prompts, sequences, of);
             for (int i = 0; i < prompts.size(); i++) {
                 int one = i;
                 int[] rows = IntStream.range(0, of.length)
                         .filter(row -> of[row] == one)
                         .toArray();
-                FrozenGpt2.Gradients alone = gradients(
+                GradientPass.Gradients alone = gradients(
                         frozen,
                         List.of(prompts.get(one)),
                         Arrays.stream(rows).mapToObj(sequences::get).toList(),

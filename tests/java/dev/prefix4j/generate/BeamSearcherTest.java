@@ -4,9 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.io.IOException;
@@ -31,7 +32,7 @@ class BeamSearcherTest {
     private record Beam(int[] ids, double score) {}
 
     /** Transformers 3's search, written down plainly: all scores of all beams, no cache, one prompt. */
-    private record Plain(Gpt2 model, int beams, double penalty, int newTokens) {
+    private record Plain(BaseModel model, int beams, double penalty, int newTokens) {
         int[] search(int[] prompt) {
             int eos = model.config().eos();
             List<Beam> open = List.of(new Beam(prompt, 0));
@@ -84,10 +85,11 @@ class BeamSearcherTest {
                         .flatMapToInt(beam -> IntStream.of(beam.ids()))
                         .asLongStream()
                         .toArray();
-                Tensor hidden = model.forward(
-                        model.ids(ids, open.size()),
-                        KvCache.empty(model.config().layers()));
-                Tensor scores = torch.log_softmax(model.logits(hidden.narrow(1, length - 1, 1)), -1)
+                Tensor hidden = new Gpt2(model)
+                        .forward(
+                                model.ids(ids, open.size()),
+                                KvCache.empty(model.config().layers()));
+                Tensor scores = torch.log_softmax(new Gpt2(model).logits(hidden.narrow(1, length - 1, 1)), -1)
                         .contiguous();
                 float[] values = new float[open.size() * model.config().vocabulary()];
                 scores.data_ptr_float().get(values);
@@ -102,8 +104,8 @@ class BeamSearcherTest {
     private static final Path TINY = Path.of("tests/resources/parity/tiny/model");
 
     /** The tiny model, but the token that it writes most ends the text. */
-    private Gpt2 model() throws IOException {
-        Gpt2 tiny = Checkpoint.load(TINY, TorchRuntime.device("cpu"));
+    private BaseModel model() throws IOException {
+        BaseModel tiny = Checkpoint.load(TINY, TorchRuntime.device("cpu"));
         Map<Integer, Integer> counts = new HashMap<>();
         for (Generation one :
                 new Generator(tiny, Optional.empty()).generate(prompts(), new Decoding.BeamSearch(5, 1), 8)) {
@@ -129,7 +131,7 @@ class BeamSearcherTest {
     void searchesAsTransformers3WhereThePromptCounts() throws IOException {
         TorchRuntime.seed(1);
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = model();
+            BaseModel model = model();
             Generator generator = new Generator(model, Optional.empty());
             int ended = 0;
             int all = 0;

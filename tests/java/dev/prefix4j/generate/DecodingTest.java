@@ -9,9 +9,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Path;
@@ -36,7 +37,7 @@ import org.junit.jupiter.api.Test;
 /** Against Transformers' generate(), with the built-in model; right values from scripts/fixtures/decoding.py. */
 class DecodingTest {
     private TensorScope scope;
-    private Gpt2 model;
+    private BaseModel model;
     private Generator generator;
     private JsonNode expected;
 
@@ -112,10 +113,11 @@ class DecodingTest {
             int[] prompt = ids(one.path("prompt"));
             try (TensorScope _ = new TensorScope();
                     NoGradGuard _ = new NoGradGuard()) {
-                Tensor hidden = model.forward(
-                        model.ids(Arrays.stream(prompt).asLongStream().toArray(), 1),
-                        KvCache.empty(model.config().layers()));
-                Tensor logits = model.logits(hidden.select(1, prompt.length - 1)); // [1, V]
+                Tensor hidden = new Gpt2(model)
+                        .forward(
+                                model.ids(Arrays.stream(prompt).asLongStream().toArray(), 1),
+                                KvCache.empty(model.config().layers()));
+                Tensor logits = new Gpt2(model).logits(hidden.select(1, prompt.length - 1)); // [1, V]
                 Tensor drawn = Sampler.draw(how, logits.expand(draws, 8192)); // [draws]
                 long[] tokens = new long[draws];
                 new LongPointer(drawn.contiguous().data_ptr()).get(tokens);

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.io.IOException;
@@ -28,7 +28,7 @@ class EndTokensTest {
     @TempDir
     Path t;
 
-    private Gpt2 model(String ends) throws IOException {
+    private BaseModel model(String ends) throws IOException {
         Path folder = Files.createTempDirectory(t, "model");
         for (String name : List.of("config.json", "model.safetensors")) {
             Files.copy(TINY.resolve(name), folder.resolve(name));

@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModelConfig.Tokens;
+import dev.prefix4j.model.gpt2.Gpt2Family;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,8 +19,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class AdapterCardTest {
-    private static final Gpt2Config SMALL = new Gpt2Config(
-            12, 12, 768, 1024, 50257, 3072, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false, true, 0, 0);
+    private static final ModelConfig SMALL = Gpt2Family.config(
+            12, 12, 768, 1024, 50257, 3072, Activation.GELU_TANH, 1e-5, true, false, true, Tokens.of(0, 0));
     private static final Method PREFIX = new PrefixTuning(new Vectors(10, Reparametrization.MLP, 512));
 
     @TempDir

@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModelConfig.Tokens;
+import dev.prefix4j.model.gpt2.Gpt2Family;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.List;
@@ -19,17 +21,17 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class InspectionTest {
-    private static final Gpt2Config CONFIG =
-            new Gpt2Config(2, 2, 8, 32, 40, 32, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false, true, 0, 0);
+    private static final ModelConfig CONFIG =
+            Gpt2Family.config(2, 2, 8, 32, 40, 32, Activation.GELU_TANH, 1e-5, true, false, true, Tokens.of(0, 0));
 
     private TensorScope scope;
-    private Gpt2 model;
+    private BaseModel model;
 
     @BeforeEach
     void open() {
         TorchRuntime.require();
         scope = new TensorScope();
-        model = Checkpoint.initialize(CONFIG, TorchRuntime.device("cpu"));
+        model = Gpt2Family.initialize(CONFIG, TorchRuntime.device("cpu"));
         model.weights().values().forEach(weight -> weight.requires_grad_(false));
     }
 

@@ -9,14 +9,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModelConfig.Tokens;
+import dev.prefix4j.model.gpt2.Gpt2Family;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.torch.TensorScope;
@@ -44,12 +46,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 class MethodTest {
     private static final int L = 3;
     private static final int E = 32;
-    private static final Gpt2Config CONFIG =
-            new Gpt2Config(L, 4, E, 64, 131, 4 * E, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false, true, 0, 0);
+    private static final ModelConfig CONFIG =
+            Gpt2Family.config(L, 4, E, 64, 131, 4 * E, Activation.GELU_TANH, 1e-5, true, false, true, Tokens.of(0, 0));
     private static final Vectors MLP = new Vectors(5, Reparametrization.MLP, 16);
     private static final Vectors DIRECT = new Vectors(5, Reparametrization.DIRECT, 0);
     private static final Freezer FREEZER =
-            (base, changes) -> new FrozenGpt2(base, changes, FrozenGpt2.Options.of(base, Precision.FP32));
+            (base, changes) -> new FrozenModel(base, changes, FrozenModel.Options.of(base, Precision.FP32));
 
     @TempDir
     Path temporary;
@@ -98,9 +100,9 @@ class MethodTest {
                 new Case(new LoraTuning(2, 8), L * (2 * E + 2 * 3 * E), L * (2 * E + 2 * 3 * E)));
     }
 
-    private static Gpt2 model() {
+    private static BaseModel model() {
         TorchRuntime.seed(5);
-        Gpt2 model = Checkpoint.initialize(CONFIG, TorchRuntime.device("cpu"));
+        BaseModel model = Gpt2Family.initialize(CONFIG, TorchRuntime.device("cpu"));
         model.weights()
                 .forEach((name, weight) -> weight.requires_grad_(false)
                         .add_(torch.randn_like(weight).mul_(new Scalar(name.contains("ln_") ? 0.1 : 0.1))));
@@ -166,7 +168,7 @@ class MethodTest {
     @ParameterizedTest
     @MethodSource("trainable")
     void stepsChangeAllThatTheMethodTrainsAndNothingElse(Case c) {
-        Gpt2 model = model();
+        BaseModel model = model();
         Tuner tuner = c.method().tuner(model, FREEZER);
         Map<String, Tensor> weights = copies(model.weights());
         Map<String, Tensor> parameters = copies(tuner.parameters());
@@ -256,7 +258,7 @@ class MethodTest {
     @Test
     void lowRankChangesAndAdaptersStartAtTheModel() {
         double alone = Likelihood.of(
-                        Conditioned.plain(FREEZER.freeze(model(), FrozenGpt2.Changes.NONE)), sequences(), 4)
+                        Conditioned.plain(FREEZER.freeze(model(), FrozenModel.Changes.NONE)), sequences(), 4)
                 .loss();
         Tuner lora = new LoraTuning(4, 8).tuner(model(), FREEZER);
         assertEquals(alone, Likelihood.of(lora.current(), sequences(), 4).loss(), 1e-6);
@@ -266,8 +268,8 @@ class MethodTest {
 
     @Test
     void adaptersKeepToTheirShare() {
-        Gpt2Config small = new Gpt2Config(
-                12, 12, 768, 1024, 50257, 3072, Gpt2Config.Activation.GELU_TANH, 1e-5, true, false, true, 0, 0);
+        ModelConfig small = Gpt2Family.config(
+                12, 12, 768, 1024, 50257, 3072, Activation.GELU_TANH, 1e-5, true, false, true, Tokens.of(0, 0));
         for (double share : new double[] {0.03, 0.001}) {
             double found = (double) AdapterTuning.ofShare(share, small).storedNumbers(small) / 124_439_808;
             assertTrue(found <= share && found > 0.7 * share, share + " became " + found);
@@ -276,7 +278,7 @@ class MethodTest {
 
     @Test
     void examplesInTheContextAreWhatTheModelWouldRead() {
-        Gpt2 model = model();
+        BaseModel model = model();
         int[] context = {7, 8, 9, 10, 11, 12};
         InContext method = new InContext(context.length);
         Map<String, Tensor> kept = Map.of(InContext.TOKENS, torch.tensor(new float[] {7, 8, 9, 10, 11, 12}));
@@ -288,7 +290,7 @@ class MethodTest {
                                 .toArray(),
                         s.sourceLength() + context.length))
                 .toList();
-        double expected = Likelihood.of(Conditioned.plain(FREEZER.freeze(model, FrozenGpt2.Changes.NONE)), longer, 4)
+        double expected = Likelihood.of(Conditioned.plain(FREEZER.freeze(model, FrozenModel.Changes.NONE)), longer, 4)
                 .loss();
         Conditioned loaded = AdapterFolder.apply(temporary.resolve("a"), model);
         assertEquals(expected, Likelihood.of(loaded, sequences(), 4).loss(), 1e-5);
@@ -296,7 +298,7 @@ class MethodTest {
 
     @Test
     void virtualTokensStartFromRealWords() {
-        Gpt2 model = model();
+        BaseModel model = model();
         int[] words = {5, 6, 7};
         for (Method method :
                 List.of(new PrefixTuning(MLP), new EmbeddingTuning(DIRECT), new LayerTuning(DIRECT, 1, 2))) {

@@ -10,13 +10,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
@@ -61,7 +61,7 @@ class PeftAdapterTest {
         scope.close();
     }
 
-    private static Gpt2 model() {
+    private static BaseModel model() {
         return Checkpoint.load(ROOT.resolve("model"), TorchRuntime.device("cpu"));
     }
 
@@ -91,7 +91,7 @@ class PeftAdapterTest {
                 .get("peft_type")
                 .asText()
                 .equals("LORA");
-        Gpt2 model = model();
+        BaseModel model = model();
         if (!weights) {
             InputException e = assertThrows(InputException.class, () -> AdapterFolder.merge(ROOT.resolve(name), model));
             assertTrue(e.getMessage().contains("which stays beside its model"), e.getMessage());
@@ -100,10 +100,10 @@ class PeftAdapterTest {
         Path merged = temporary.resolve("merged");
         Checkpoint.export(
                 ROOT.resolve("model"), AdapterFolder.merge(ROOT.resolve(name), model), merged, torch.ScalarType.Float);
-        Gpt2 alone = Checkpoint.load(merged, TorchRuntime.device("cpu"));
+        BaseModel alone = Checkpoint.load(merged, TorchRuntime.device("cpu"));
         assertGivesTheIdsOfPeft(
-                Conditioned.plain(
-                        new FrozenGpt2(alone, FrozenGpt2.Changes.NONE, FrozenGpt2.Options.of(alone, Precision.FP32))),
+                Conditioned.plain(new FrozenModel(
+                        alone, FrozenModel.Changes.NONE, FrozenModel.Options.of(alone, Precision.FP32))),
                 name);
     }
 

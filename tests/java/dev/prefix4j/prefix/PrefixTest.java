@@ -8,20 +8,21 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
 import dev.prefix4j.method.SoftPromptTuner;
 import dev.prefix4j.method.Vectors;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
@@ -45,7 +46,7 @@ class PrefixTest {
     Path temporary;
 
     private TensorScope scope;
-    private Gpt2 model;
+    private BaseModel model;
 
     @BeforeEach
     void load() {
@@ -66,7 +67,7 @@ class PrefixTest {
     /** What {@code --init-words} starts from. */
     private Prefix ofWords(int[] ids, int length) {
         SoftPromptTuner tuner = (SoftPromptTuner) new PrefixTuning(new Vectors(length, Reparametrization.DIRECT, 1))
-                .tuner(model, (base, changes) -> new FrozenGpt2(base, Precision.FP32));
+                .tuner(model, (base, changes) -> new FrozenModel(base, Precision.FP32));
         return new Prefix(PrefixShape.of(length, model.config()), tuner.ofWords(model, ids), model.device());
     }
 
@@ -82,8 +83,9 @@ class PrefixTest {
         long[] all = {5, 9, 2, 40, 7, 3, 11};
         try (Prefix prefix = ofWords(words, 4);
                 NoGradGuard _ = new NoGradGuard()) {
-            Tensor behind = model.forward(model.ids(rest, 1), KvCache.startingWith(prefix.entries()));
-            Tensor read = model.forward(model.ids(all, 1), KvCache.empty(3)).narrow(1, 4, 3);
+            Tensor behind = new Gpt2(model).forward(model.ids(rest, 1), KvCache.startingWith(prefix.entries()));
+            Tensor read =
+                    new Gpt2(model).forward(model.ids(all, 1), KvCache.empty(3)).narrow(1, 4, 3);
             assertTrue(distance(behind, read) < 1e-5);
         }
     }
@@ -188,10 +190,15 @@ class PrefixTest {
             List<Integer> expected = new ArrayList<>();
             for (int i = 0; i < 10; i++) {
                 try (TensorScope _ = new TensorScope()) {
-                    Tensor hidden = model.forward(
-                            model.ids(ids.stream().mapToLong(Long::longValue).toArray(), 1),
-                            KvCache.startingWith(prefix.entries()));
-                    Tensor last = model.logits(hidden.narrow(1, ids.size() - 1, 1));
+                    Tensor hidden = new Gpt2(model)
+                            .forward(
+                                    model.ids(
+                                            ids.stream()
+                                                    .mapToLong(Long::longValue)
+                                                    .toArray(),
+                                            1),
+                                    KvCache.startingWith(prefix.entries()));
+                    Tensor last = new Gpt2(model).logits(hidden.narrow(1, ids.size() - 1, 1));
                     int next = (int) torch.argmax(last.view(-1)).item_long();
                     if (next == model.config().eos()) {
                         break;
@@ -220,8 +227,10 @@ class PrefixTest {
         List<int[]> prompts = java.util.Collections.nCopies(4_000, new int[] {3, 4, 5});
         double[] probabilities = new double[97];
         try (NoGradGuard _ = new NoGradGuard()) {
-            Tensor logits = model.logits(model.forward(model.ids(new long[] {3, 4, 5}, 1), KvCache.empty(3))
-                    .narrow(1, 2, 1));
+            Tensor logits = new Gpt2(model)
+                    .logits(new Gpt2(model)
+                            .forward(model.ids(new long[] {3, 4, 5}, 1), KvCache.empty(3))
+                            .narrow(1, 2, 1));
             Tensor p = torch.softmax(logits.view(-1), 0);
             for (int i = 0; i < 97; i++) {
                 probabilities[i] = p.get(i).item_double();

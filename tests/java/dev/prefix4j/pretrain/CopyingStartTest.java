@@ -7,9 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Induction;
 import dev.prefix4j.eval.TextLikelihood;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig.Tokens;
+import dev.prefix4j.model.gpt2.Gpt2;
+import dev.prefix4j.model.gpt2.Gpt2Family;
 import dev.prefix4j.text.BpeTrainer;
 import dev.prefix4j.text.Documents;
 import dev.prefix4j.text.RunningText;
@@ -37,23 +39,22 @@ class CopyingStartTest {
         trainer.write(folder.resolve("tokenizer.json"), 340);
     }
 
-    private static Gpt2 model(int layers, int heads, int vocabulary) {
+    private static BaseModel model(int layers, int heads, int vocabulary) {
         TorchRuntime.seed(5);
-        return Checkpoint.initialize(
-                new Gpt2Config(
+        return Gpt2Family.initialize(
+                Gpt2Family.config(
                         layers,
                         heads,
                         128,
                         128,
                         vocabulary,
                         512,
-                        Gpt2Config.Activation.GELU_TANH,
+                        Activation.GELU_TANH,
                         1e-5,
                         true,
                         false,
                         true,
-                        0,
-                        0),
+                        Tokens.of(0, 0)),
                 TorchRuntime.device("cpu"));
     }
 
@@ -65,11 +66,11 @@ class CopyingStartTest {
                         TokenCorpus.encode(List.of(text), tokenizer, 0, folder.resolve("tokens.safetensors"))) {
             RunningText running = RunningText.encode(text, tokenizer, 0);
             for (int heads : new int[] {4, 8}) {
-                Gpt2 model = model(3, heads, tokenizer.vocabularySize());
+                BaseModel model = model(3, heads, tokenizer.vocabularySize());
                 double uniform =
                         TextLikelihood.of(model, running.ids(), running.bytes()).loss();
                 Induction before = Induction.of(model, 50, 1);
-                CopyingStart.apply(model, corpus);
+                CopyingStart.apply(new Gpt2(model), corpus);
                 double prepared =
                         TextLikelihood.of(model, running.ids(), running.bytes()).loss();
                 Induction after = Induction.of(model, 50, 1);
@@ -85,7 +86,7 @@ class CopyingStartTest {
         try (TensorScope _ = new TensorScope()) {
             for (int[] size : new int[][] {{1, 4}, {2, 2}}) {
                 InputException e = assertThrows(
-                        InputException.class, () -> CopyingStart.apply(model(size[0], size[1], 300), null));
+                        InputException.class, () -> CopyingStart.apply(new Gpt2(model(size[0], size[1], 300)), null));
                 assertEquals(
                         "copying start: expected at least 2 layers and 4 heads of even width, found %d, %d, %d"
                                 .formatted(size[0], size[1], 128 / size[1]),

@@ -7,9 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.eval.TextLikelihood;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModelConfig.Tokens;
+import dev.prefix4j.model.gpt2.Gpt2Family;
 import dev.prefix4j.text.BpeTrainer;
 import dev.prefix4j.text.Documents;
 import dev.prefix4j.text.RunningText;
@@ -66,28 +69,27 @@ class PretrainerTest {
         return new PretrainConfig(steps, 0, 4, 2, 5e-3, muon, 0.1, 5, 0.1, 0.95, 1, 10, 10, Mixture.parse(MIXTURE), 3);
     }
 
-    private Gpt2 model() {
+    private BaseModel model() {
         TorchRuntime.seed(1);
-        Gpt2Config config = new Gpt2Config(
+        ModelConfig config = Gpt2Family.config(
                 2,
                 2,
                 16,
                 LENGTH,
                 tokenizer.vocabularySize(),
                 64,
-                Gpt2Config.Activation.GELU_TANH,
+                Activation.GELU_TANH,
                 1e-5,
                 true,
                 false,
                 true,
-                0,
-                0);
-        return Checkpoint.initialize(config, TorchRuntime.device("cpu"));
+                Tokens.of(0, 0));
+        return Gpt2Family.initialize(config, TorchRuntime.device("cpu"));
     }
 
     private Pretrainer.Result train(RunDirectory run, PretrainConfig config, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = model();
+            BaseModel model = model();
             Mixture mixture = new Mixture(corpus, tokenizer, 0, config.mixture(), LENGTH, config.seed());
             return new Pretrainer(
                             model,
@@ -95,7 +97,7 @@ class PretrainerTest {
                             mixture,
                             validation,
                             run,
-                            () -> Checkpoint.save(model, run.folder().resolve("model"), torch.ScalarType.Float))
+                            () -> Gpt2Models.save(model, run.folder().resolve("model"), torch.ScalarType.Float))
                     .train(new TrainListener() {}, stop);
         }
     }
@@ -180,13 +182,13 @@ class PretrainerTest {
     void aSavedModelIsTheSameModel() throws IOException {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Gpt2 model = model();
+            BaseModel model = model();
             double expected = TextLikelihood.of(model, validation.ids(), validation.bytes())
                     .loss();
             for (torch.ScalarType type : List.of(torch.ScalarType.Float, torch.ScalarType.Half)) {
                 Path target = folder.resolve("saved-" + type);
-                Checkpoint.save(model, target, type);
-                Gpt2 loaded = Checkpoint.load(target, model.device());
+                Gpt2Models.save(model, target, type);
+                BaseModel loaded = Checkpoint.load(target, model.device());
                 assertEquals(model.config(), loaded.config());
                 double loss = TextLikelihood.of(loaded, validation.ids(), validation.bytes())
                         .loss();

@@ -5,9 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.cli.Main;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
@@ -82,12 +83,13 @@ class TransformersParityTest {
                 NoGradGuard _ = new NoGradGuard();
                 Tokenizer tokenizer = Tokenizer.load(run.resolve("model"));
                 Safetensors file = Safetensors.open(expected)) {
-            Gpt2 model = Checkpoint.load(run.resolve("model"), TorchRuntime.device("cpu"));
+            BaseModel base = Checkpoint.load(run.resolve("model"), TorchRuntime.device("cpu"));
+            Gpt2 model = new Gpt2(base);
             long[] ids = new long[48];
             file.tensor("ids").data_ptr_long().get(ids);
             int[] ours = Arrays.copyOf(tokenizer.encode(Files.readString(text)), ids.length);
             assertArrayEquals(ids, Arrays.stream(ours).asLongStream().toArray());
-            Tensor logits = model.logits(model.forward(model.ids(ids, 1), KvCache.empty(3)));
+            Tensor logits = model.logits(model.forward(base.ids(ids, 1), KvCache.empty(3)));
             double difference = logits.sub(file.tensor("logits")).abs().max().item_double();
             assertTrue(difference < 1e-4, "differs by " + difference);
         }

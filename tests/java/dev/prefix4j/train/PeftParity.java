@@ -8,16 +8,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
-import dev.prefix4j.gpt2.LmLoss;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.EmbeddingTuning;
 import dev.prefix4j.method.LoraTuning;
@@ -26,6 +22,11 @@ import dev.prefix4j.method.PrefixTuning;
 import dev.prefix4j.method.SoftPromptTuner;
 import dev.prefix4j.method.Tuner;
 import dev.prefix4j.method.Vectors;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.LmLoss;
+import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.prefix.PrefixShape;
@@ -49,7 +50,7 @@ import org.bytedeco.pytorch.global.torch;
 final class PeftParity implements AutoCloseable {
     private final TensorScope scope = new TensorScope();
     private final Path folder;
-    private final Gpt2 model;
+    private final BaseModel model;
     private final Safetensors expected;
     private final JsonNode texts;
     private final Prefix prefix;
@@ -101,9 +102,11 @@ final class PeftParity implements AutoCloseable {
     void logitsAgree() {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Tensor hidden = model.forward(
-                    expected.tensor("logits.ids"), KvCache.empty(model.config().layers()));
-            assertEquals(0, distance(model.logits(hidden), expected.tensor("logits")), 1e-4);
+            Tensor hidden = new Gpt2(model)
+                    .forward(
+                            expected.tensor("logits.ids"),
+                            KvCache.empty(model.config().layers()));
+            assertEquals(0, distance(new Gpt2(model).logits(hidden), expected.tensor("logits")), 1e-4);
         }
     }
 
@@ -111,8 +114,8 @@ final class PeftParity implements AutoCloseable {
         assertEquals(0, distance(prefix.vectors(), expected.tensor("prefix")), 1e-6);
     }
 
-    private FrozenGpt2 frozen() {
-        return new FrozenGpt2(model, Precision.FP32);
+    private FrozenModel frozen() {
+        return new FrozenModel(model, Precision.FP32);
     }
 
     void lossAndPrefixGradientAgree() {
@@ -122,15 +125,15 @@ final class PeftParity implements AutoCloseable {
             TokenBatch batch =
                     TokenBatch.of(sequences().subList(0, 4), model.config().eos());
             KvCache cache = KvCache.startingWith(prefix.shape().split(vectors));
-            Tensor hidden = model.forward(model.ids(batch.ids(), batch.rows()), cache);
-            Tensor loss = LmLoss.mean(model, hidden, model.ids(batch.positions()), model.ids(batch.targets()));
+            Tensor hidden = new Gpt2(model).forward(model.ids(batch.ids(), batch.rows()), cache);
+            Tensor loss = LmLoss.mean(model.head(), hidden, model.ids(batch.positions()), model.ids(batch.targets()));
             loss.backward();
             assertEquals(expected.tensor("loss").item_double(), loss.item_double(), 1e-5);
             Tensor wanted = expected.tensor("prefix.gradient");
             double relative = norm(vectors.grad().sub(wanted)) / norm(wanted);
             assertTrue(relative < 1e-4, "relative difference " + relative);
             PackedBatch packed = PackedBatch.of(sequences().subList(0, 4));
-            FrozenGpt2.Gradient result = frozen().gradient(packed, vectors, 1.0 / packed.targets().length);
+            FrozenModel.Gradient result = frozen().gradient(packed, vectors, 1.0 / packed.targets().length);
             assertEquals(expected.tensor("loss").item_double(), result.loss() / packed.targets().length, 1e-5);
             double explicit = norm(result.gradient().sub(wanted)) / norm(wanted);
             assertTrue(explicit < 1e-4, "relative difference of the explicit rules " + explicit);
@@ -151,7 +154,7 @@ final class PeftParity implements AutoCloseable {
             }
             Tensor wanted = expected.tensor("prefix.gradient");
             PackedBatch packed = PackedBatch.of(sequences().subList(0, 4));
-            FrozenGpt2.Gradient result = new FrozenGpt2(model, Precision.INT8)
+            FrozenModel.Gradient result = new FrozenModel(model, Precision.INT8)
                     .gradient(packed, expected.tensor("prefix"), 1.0 / packed.targets().length);
             double cosine =
                     torch.sum(result.gradient().mul(wanted)).item_double() / (norm(result.gradient()) * norm(wanted));
@@ -215,11 +218,11 @@ final class PeftParity implements AutoCloseable {
             Path saved = out.resolve(method.name());
             double ours;
             try (TensorScope _ = new TensorScope()) {
-                Gpt2 base = Checkpoint.load(folder.resolve("model"), TorchRuntime.device("cpu"));
+                BaseModel base = Checkpoint.load(folder.resolve("model"), TorchRuntime.device("cpu"));
                 Tuner tuner = method.tuner(
                         base,
                         (frozen, changes) ->
-                                new FrozenGpt2(frozen, changes, FrozenGpt2.Options.of(frozen, Precision.FP32)));
+                                new FrozenModel(frozen, changes, FrozenModel.Options.of(frozen, Precision.FP32)));
                 try (NoGradGuard _ = new NoGradGuard()) {
                     tuner.parameters()
                             .values()

@@ -7,15 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
 import dev.prefix4j.method.Tuner;
 import dev.prefix4j.method.Vectors;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.torch.NativeMemory;
@@ -45,7 +45,7 @@ class TrainerTest {
     Path temporary;
 
     private TensorScope scope;
-    private Gpt2 model;
+    private BaseModel model;
 
     @BeforeEach
     void load() {
@@ -101,7 +101,7 @@ class TrainerTest {
     }
 
     private Tuner tuner() {
-        return METHOD.tuner(model, (base, _) -> new FrozenGpt2(base, Precision.FP32));
+        return METHOD.tuner(model, (base, _) -> new FrozenModel(base, Precision.FP32));
     }
 
     private static RunDirectory create(Path folder) {
@@ -262,10 +262,8 @@ class TrainerTest {
     @Test
     void onlyTheEncoderIsTrained() {
         List<Tensor> weights = new ArrayList<>();
-        var parameters = model.parameters();
-        for (long i = 0; i < parameters.size(); i++) {
-            weights.add(parameters.get(i).clone());
-        }
+        List<Tensor> parameters = List.copyOf(model.weights().values());
+        parameters.forEach(parameter -> weights.add(parameter.clone()));
         try (RunDirectory run = create(temporary.resolve("run"))) {
             train(run, CONFIG, () -> false);
         }

@@ -1,10 +1,10 @@
 package dev.prefix4j.cli;
 
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
@@ -52,13 +52,13 @@ final class BenchGenerate extends BenchWork {
         List<Example> examples = dataOptions.read(data, (batches + 1) * batchSize);
         atLeast(data + ": rows", examples.size(), (batches + 1) * batchSize);
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 gpt2 = modelOptions.load(device, console);
+            BaseModel gpt2 = modelOptions.load(device, console);
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
             PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.DIRECT, shape, 1, device);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2);
                     Prefix prefix = Prefix.of(encoder, shape, device)) {
                 Generator generator =
-                        new Generator(precision.freezeForDecoding(gpt2, FrozenGpt2.Changes.NONE), Optional.of(prefix));
+                        new Generator(precision.freezeForDecoding(gpt2, FrozenModel.Changes.NONE), Optional.of(prefix));
                 double spent = 0;
                 for (int batch = 0; batch <= batches; batch++) {
                     List<int[]> prompts = examples.subList(batch * batchSize, (batch + 1) * batchSize).stream()

@@ -3,8 +3,8 @@ package dev.prefix4j.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.prefix.PrefixShape;
@@ -54,19 +54,19 @@ final class BenchTrain extends BenchWork {
         Device device = runtimeOptions.start();
         List<Example> examples = dataOptions.read(data, (steps + warmup) * batchSize);
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 gpt2 = modelOptions.load(device, console);
+            BaseModel gpt2 = modelOptions.load(device, console);
             List<Sequence> sequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
                 sequences = modelOptions.encode(examples, tokenizer, gpt2, prefixLength);
             }
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
             PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.MLP, shape, hidden, device);
-            print(time(precision.freeze(gpt2, FrozenGpt2.Changes.NONE, recompute), encoder, sequences));
+            print(time(precision.freeze(gpt2, FrozenModel.Changes.NONE, recompute), encoder, sequences));
         }
         return Main.OK;
     }
 
-    private ObjectNode time(FrozenGpt2 model, PrefixEncoder encoder, List<Sequence> sequences) {
+    private ObjectNode time(FrozenModel model, PrefixEncoder encoder, List<Sequence> sequences) {
         AdamW optimizer = new AdamW(encoder.state(), 0.999, 0);
         List<Double> times = new ArrayList<>();
         ObjectNode node = result("train");
@@ -77,7 +77,7 @@ final class BenchTrain extends BenchWork {
             PackedBatch batch = PackedBatch.of(sequences.subList(step * batchSize, (step + 1) * batchSize));
             try (TensorScope _ = new TensorScope()) {
                 Tensor vectors = encoder.forward().detach();
-                FrozenGpt2.Gradient result = model.gradient(batch, vectors, 1.0 / batch.targets().length);
+                FrozenModel.Gradient result = model.gradient(batch, vectors, 1.0 / batch.targets().length);
                 optimizer.step(learningRate, encoder.gradients(result.gradient()));
                 losses.add(Math.round(1e4 * result.loss() / batch.targets().length) / 1e4);
             }

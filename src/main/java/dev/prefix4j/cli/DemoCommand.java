@@ -6,13 +6,13 @@ import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Bleu;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataOptions;
 import dev.prefix4j.text.Example;
@@ -115,7 +115,7 @@ final class DemoCommand extends ConsoleCommand {
         Outputs asked;
         try (TensorScope _ = new TensorScope()) {
             ModelOptions model = modelOptions();
-            Gpt2 gpt2 = model.load(device, console);
+            BaseModel gpt2 = model.load(device, console);
             weights = gpt2.parameterCount();
             Conditioned alone = ModelOptions.conditioned(null, gpt2, DemoCommand::freeze);
             heading("The base model, %s, has %,d weights. It goes on with tables of restaurants:", MODEL, weights);
@@ -147,7 +147,7 @@ final class DemoCommand extends ConsoleCommand {
         long kept;
         try (TensorScope _ = new TensorScope()) {
             ModelOptions model = modelOptions();
-            Gpt2 gpt2 = model.load(device, console);
+            BaseModel gpt2 = model.load(device, console);
             Conditioned prefixed = ModelOptions.conditioned(out.resolve("adapter"), gpt2, DemoCommand::freeze);
             kept = prefixed.prompt().activations().numel();
             after = write(prefixed, gpt2, model, test, ASKED);
@@ -163,12 +163,13 @@ final class DemoCommand extends ConsoleCommand {
         return options;
     }
 
-    private static FrozenGpt2 freeze(Gpt2 model, FrozenGpt2.Changes changes) {
-        return new FrozenGpt2(
-                model, changes, FrozenGpt2.Options.of(model, Precision.FP32).forDecoding());
+    private static FrozenModel freeze(BaseModel model, FrozenModel.Changes changes) {
+        return new FrozenModel(
+                model, changes, FrozenModel.Options.of(model, Precision.FP32).forDecoding());
     }
 
-    private Outputs write(Conditioned conditioned, Gpt2 gpt2, ModelOptions model, List<Example> test, Prompt prompt) {
+    private Outputs write(
+            Conditioned conditioned, BaseModel gpt2, ModelOptions model, List<Example> test, Prompt prompt) {
         List<String> greedy = new ArrayList<>();
         List<String> beams = new ArrayList<>();
         try (Tokenizer tokenizer = model.tokenizer(gpt2);

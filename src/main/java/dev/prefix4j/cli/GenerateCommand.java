@@ -9,7 +9,7 @@ import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Layout;
 import dev.prefix4j.text.Sequences;
@@ -232,7 +232,7 @@ final class GenerateCommand extends ConsoleCommand {
         List<Example> sources = sources();
         StringBuilder lines = new StringBuilder();
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device, console);
+            BaseModel model = modelOptions.load(device, console);
             Path adapter = modelOptions.adapter(prefix, console);
             Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freezeForDecoding);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
@@ -308,7 +308,7 @@ final class GenerateCommand extends ConsoleCommand {
         }
     }
 
-    private List<int[]> prompts(List<Example> sources, Tokenizer tokenizer, Gpt2 model, int past) {
+    private List<int[]> prompts(List<Example> sources, Tokenizer tokenizer, BaseModel model, int past) {
         List<int[]> prompts = new ArrayList<>();
         for (Example source : sources) {
             int[] ids = tokenizer
@@ -325,7 +325,7 @@ final class GenerateCommand extends ConsoleCommand {
     }
 
     /** Refuses keys and values that no memory holds; every row of a batch has as many as the longest. */
-    private void requireMemory(Gpt2 model, List<int[]> prompts, int past) {
+    private void requireMemory(BaseModel model, List<int[]> prompts, int past) {
         double rows = (double) Math.min(batchSize, prompts.size()) * Math.max(beams, nBest);
         int tokens = past
                 + maxNewTokens

@@ -4,7 +4,7 @@ import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
@@ -30,7 +30,7 @@ final class GreedySampler implements Sampler {
      * @param examples each with a target that fits into the model
      * @param taken positions that the method takes
      */
-    GreedySampler(Gpt2 model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int taken) {
+    GreedySampler(BaseModel model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int taken) {
         this.tokenizer = tokenizer;
         Map<String, String> all = new LinkedHashMap<>();
         examples.forEach(

@@ -1,10 +1,10 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.SoftPromptTuner;
 import dev.prefix4j.method.Tuner;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.Documents;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
@@ -82,7 +82,7 @@ final class InitOptions {
     }
 
     /** Gives a tuner its first values. */
-    void start(Tuner tuner, Gpt2 model, Tokenizer tokenizer, Console console) {
+    void start(Tuner tuner, BaseModel model, Tokenizer tokenizer, Console console) {
         String kind = kind();
         if (kind.equals("random")) {
             return;
@@ -122,7 +122,7 @@ final class InitOptions {
         return documents.getFirst();
     }
 
-    private Tensor ofAdapter(SoftPromptTuner prompts, Gpt2 model) {
+    private Tensor ofAdapter(SoftPromptTuner prompts, BaseModel model) {
         AdapterFolder.Contents contents = AdapterFolder.load(folder, model.config(), model.device());
         Tensor vectors = contents.tensors().get(SoftPromptTuner.VECTORS);
         if (vectors == null || vectors.size(1) != prompts.encoder().rowWidth()) {

@@ -5,16 +5,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.method.Inspection;
 import dev.prefix4j.method.SoftPromptTuner;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.report.HeatMap;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequences;
@@ -93,11 +93,11 @@ final class InspectCommand extends ConsoleCommand {
                 ? List.of()
                 : Example.distinct(dataOptions.readSources(data, null, dev.prefix4j.text.Layout.CLEAN));
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device, console);
-            Freezer freezer = (base, changes) -> new FrozenGpt2(
+            BaseModel model = modelOptions.load(device, console);
+            Freezer freezer = (base, changes) -> new FrozenModel(
                     base,
                     changes,
-                    FrozenGpt2.Options.of(base, dev.prefix4j.frozen.Precision.FP32)
+                    FrozenModel.Options.of(base, dev.prefix4j.frozen.Precision.FP32)
                             .forDecoding());
             adapter = modelOptions.adapter(adapter, console);
             other = AdapterName.resolve(other, console);
@@ -142,7 +142,7 @@ final class InspectCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private static void norms(SoftPrompt prompt, Gpt2 model, ObjectNode node) {
+    private static void norms(SoftPrompt prompt, BaseModel model, ObjectNode node) {
         ArrayNode keys = node.putArray("key_norms");
         ArrayNode values = node.putArray("value_norms");
         for (Inspection.Norms norms : Inspection.norms(prompt, model.config())) {
@@ -151,7 +151,7 @@ final class InspectCommand extends ConsoleCommand {
         }
     }
 
-    private static void words(Tensor vectors, Gpt2 model, Tokenizer tokenizer, ObjectNode node) {
+    private static void words(Tensor vectors, BaseModel model, Tokenizer tokenizer, ObjectNode node) {
         ArrayNode all = node.putArray("nearest_words");
         for (List<Inspection.Near> near : Inspection.nearest(model, vectors, NEAREST)) {
             ArrayNode row = all.addArray();
@@ -162,7 +162,7 @@ final class InspectCommand extends ConsoleCommand {
     }
 
     private void attention(
-            Conditioned conditioned, Gpt2 model, Tokenizer tokenizer, List<Example> sources, ObjectNode node) {
+            Conditioned conditioned, BaseModel model, Tokenizer tokenizer, List<Example> sources, ObjectNode node) {
         List<int[]> prompts = sources.stream()
                 .map(source -> modelOptions.cutPrompt(
                         Sequences.prompt(
@@ -207,7 +207,7 @@ final class InspectCommand extends ConsoleCommand {
         }
     }
 
-    private void similarity(SoftPrompt prompt, Gpt2 model, Freezer freezer, ObjectNode node) {
+    private void similarity(SoftPrompt prompt, BaseModel model, Freezer freezer, ObjectNode node) {
         AdapterFolder.Contents contents = AdapterFolder.load(other, model.config(), model.device());
         SoftPrompt with =
                 contents.method().apply(model, freezer, contents.tensors()).prompt();

@@ -1,15 +1,13 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.AtomicFile;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
 import dev.prefix4j.text.Tokenizer;
 import dev.prefix4j.torch.TensorScope;
 import java.nio.file.Path;
-import java.util.Map;
 import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -52,17 +50,17 @@ final class MergeCommand extends ConsoleCommand {
         modelOptions.name = model;
         modelOptions.strictBase = strictBase;
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 gpt2 = modelOptions.load(device, console);
+            BaseModel gpt2 = modelOptions.load(device, console);
             Path folder = modelOptions.adapter(adapter, console);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
                 modelOptions.checkBase(folder, gpt2, tokenizer, console);
             }
-            Map<String, Tensor> weights = AdapterFolder.merge(folder, gpt2);
+            BaseModel merged = AdapterFolder.merge(folder, gpt2);
             AtomicFile.writeFolder(out, written -> {
-                Checkpoint.export(modelOptions.folder(), weights, written, type);
+                Checkpoint.export(modelOptions.folder(), merged, written, type);
                 Tokenizer.copyFiles(modelOptions.folder(), written);
             });
-            long parameters = weights.values().stream().mapToLong(Tensor::numel).sum();
+            long parameters = merged.parameterCount();
             if (json) {
                 console.out()
                         .println(JSON.createObjectNode()

@@ -1,7 +1,6 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.method.AdapterTuning;
 import dev.prefix4j.method.EmbeddingTuning;
 import dev.prefix4j.method.FineTuning;
@@ -14,6 +13,7 @@ import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
 import dev.prefix4j.method.TopTuning;
 import dev.prefix4j.method.Vectors;
+import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import java.util.List;
 import java.util.Map;
@@ -170,7 +170,7 @@ final class MethodOptions {
     }
 
     /** Refuses sizes that no memory holds, before anything of them is made. */
-    void requireMemory(Method made, Gpt2Config config) {
+    void requireMemory(Method made, ModelConfig config) {
         String options = switch (method) {
             case "prefix", "embedding", "infix", "infix-embedding", "layers" ->
                 reparam.equals("mlp")
@@ -190,7 +190,7 @@ final class MethodOptions {
     }
 
     /** @param contextTokens of the examples of method in-context */
-    Method method(Gpt2Config config, int contextTokens) {
+    Method method(ModelConfig config, int contextTokens) {
         return switch (method) {
             case "prefix" -> new PrefixTuning(vectors());
             case "embedding" -> new EmbeddingTuning(vectors());

@@ -1,11 +1,11 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2Config;
 import dev.prefix4j.hub.Hub;
 import dev.prefix4j.hub.HubEnvironment;
 import dev.prefix4j.hub.HubId;
 import dev.prefix4j.hub.NotOnHubException;
+import dev.prefix4j.model.Families;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -67,7 +67,7 @@ sealed interface ModelName {
     private static Path download(HubId id, Console console) {
         Hub hub = new Hub(new HubEnvironment(console.environment()), new DownloadProgress(console));
         try {
-            return hub.model(id, Gpt2Config::read); // another kind of model ends before its weights come
+            return hub.model(id, Families::read); // another kind of model ends before its weights come
         } catch (NotOnHubException e) {
             throw new InputException(
                     id + ": expected a model folder, found nothing; as a name on the hub: " + e.getMessage(), e);

@@ -2,12 +2,12 @@ package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.method.AdapterFolder;
-import dev.prefix4j.method.BaseModel;
+import dev.prefix4j.method.Fingerprint;
 import dev.prefix4j.method.Freezer;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Layout;
 import dev.prefix4j.text.Sequence;
@@ -46,7 +46,7 @@ final class ModelOptions {
     private Path adapter;
 
     /** @return a model that belongs to the open scope; it is downloaded where that is needed */
-    Gpt2 load(Device device, Console console) {
+    BaseModel load(Device device, Console console) {
         if (maxSourceTokens != null && maxSourceTokens < 1) {
             throw new InputException("max-source-tokens must be at least 1, was " + maxSourceTokens);
         }
@@ -71,7 +71,7 @@ final class ModelOptions {
     }
 
     /** @return a tokenizer that refuses a text with tokens that the model does not know */
-    Tokenizer tokenizer(Gpt2 model) {
+    Tokenizer tokenizer(BaseModel model) {
         Tokenizer tokenizer = Tokenizer.load(folder);
         tokenizer.requireBelow(model.config().vocabulary());
         return tokenizer;
@@ -83,29 +83,32 @@ final class ModelOptions {
      * @param adapter null: none
      * @throws InputException where that is to be refused
      */
-    void checkBase(Path adapter, Gpt2 model, Tokenizer tokenizer, Console console) {
+    void checkBase(Path adapter, BaseModel model, Tokenizer tokenizer, Console console) {
         if (adapter == null) {
             return;
         }
-        BaseModel.of(model, tokenizer).difference(adapter, ModelName.base(name)).ifPresent(difference -> {
-            if (strictBase) {
-                throw new InputException("%s: %s (--strict-base refuses it)".formatted(adapter, difference));
-            }
-            console.say("note: %s: %s; results may mean nothing (--strict-base refuses it)", adapter, difference);
-        });
+        Fingerprint.of(model, tokenizer)
+                .difference(adapter, ModelName.base(name))
+                .ifPresent(difference -> {
+                    if (strictBase) {
+                        throw new InputException("%s: %s (--strict-base refuses it)".formatted(adapter, difference));
+                    }
+                    console.say(
+                            "note: %s: %s; results may mean nothing (--strict-base refuses it)", adapter, difference);
+                });
     }
 
     /** @return the model with an adapter, in the open scope; alone if there is no folder */
-    static Conditioned conditioned(Path adapter, Gpt2 model, Freezer freezer) {
+    static Conditioned conditioned(Path adapter, BaseModel model, Freezer freezer) {
         if (adapter == null) {
-            return Conditioned.plain(freezer.freeze(model, FrozenGpt2.Changes.NONE));
+            return Conditioned.plain(freezer.freeze(model, FrozenModel.Changes.NONE));
         }
         AdapterFolder.Contents contents = AdapterFolder.load(adapter, model.config(), model.device());
         return contents.method().apply(model, freezer, contents.tensors());
     }
 
     /** In the clean layout. */
-    List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, Gpt2 model, int past) {
+    List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, BaseModel model, int past) {
         return encode(examples, tokenizer, model, past, Layout.CLEAN);
     }
 
@@ -116,7 +119,7 @@ final class ModelOptions {
      * @param layout of the targets
      * @throws InputException naming the row, if a sequence is too long for the model
      */
-    List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, Gpt2 model, int past, Layout layout) {
+    List<Sequence> encode(List<Example> examples, Tokenizer tokenizer, BaseModel model, int past, Layout layout) {
         List<Example> pairs = Example.pairs(examples);
         List<Sequence> sequences = new ArrayList<>(Sequences.encode(
                 pairs, tokenizer, model.config().bos(), model.config().eos(), layout));
@@ -154,8 +157,8 @@ final class ModelOptions {
         return cut;
     }
 
-    /** As {@link Gpt2#requireRoom}, naming the row. */
-    void requireRoom(Gpt2 model, Example example, int past, int tokens, int toGenerate) {
+    /** As {@link BaseModel#requireRoom}, naming the row. */
+    void requireRoom(BaseModel model, Example example, int past, int tokens, int toGenerate) {
         try {
             model.requireRoom(past, tokens, toGenerate);
         } catch (InputException e) {

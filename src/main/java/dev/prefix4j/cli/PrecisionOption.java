@@ -1,8 +1,8 @@
 package dev.prefix4j.cli;
 
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import picocli.CommandLine.Option;
 
 /** In what numbers the frozen model multiplies. */
@@ -19,18 +19,18 @@ final class PrecisionOption {
         return Precision.parse(precision);
     }
 
-    FrozenGpt2 freeze(Gpt2 model, FrozenGpt2.Changes changes) {
+    FrozenModel freeze(BaseModel model, FrozenModel.Changes changes) {
         return freeze(model, changes, false);
     }
 
-    /** @param recompute as {@link FrozenGpt2.Options} says */
-    FrozenGpt2 freeze(Gpt2 model, FrozenGpt2.Changes changes, boolean recompute) {
-        FrozenGpt2.Options options = FrozenGpt2.Options.of(model, parse());
-        return new FrozenGpt2(model, changes, recompute ? options.recomputing() : options);
+    /** @param recompute as {@link FrozenModel.Options} says */
+    FrozenModel freeze(BaseModel model, FrozenModel.Changes changes, boolean recompute) {
+        FrozenModel.Options options = FrozenModel.Options.of(model, parse());
+        return new FrozenModel(model, changes, recompute ? options.recomputing() : options);
     }
 
-    FrozenGpt2 freezeForDecoding(Gpt2 model, FrozenGpt2.Changes changes) {
-        return new FrozenGpt2(
-                model, changes, FrozenGpt2.Options.of(model, parse()).forDecoding());
+    FrozenModel freezeForDecoding(BaseModel model, FrozenModel.Changes changes) {
+        return new FrozenModel(
+                model, changes, FrozenModel.Options.of(model, parse()).forDecoding());
     }
 }

@@ -7,9 +7,9 @@ import dev.prefix4j.eval.TextLikelihood;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.gpt2.Checkpoint;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Families;
+import dev.prefix4j.pretrain.Gpt2Models;
 import dev.prefix4j.pretrain.Mixture;
 import dev.prefix4j.pretrain.PretrainConfig;
 import dev.prefix4j.pretrain.Pretrainer;
@@ -225,7 +225,7 @@ final class PretrainCommand extends ConsoleCommand {
             from = ModelName.anywhere(from);
         }
         PretrainConfig config = config();
-        modelConfig(1, 0); // refuses a geometry before anything is made
+        geometry(1, 0).require(); // before anything is made
         requireMemory();
         if (!init.equals("copying") && !init.equals("random")) {
             throw new InputException("init: expected copying or random, found '" + init + "'");
@@ -241,7 +241,7 @@ final class PretrainCommand extends ConsoleCommand {
         if (from != null) {
             source = ModelName.resolve(from, console);
             tokenizerFolder = source;
-            positions = Gpt2Config.read(source).positions();
+            positions = Families.read(source).positions();
         }
         Device device = runtimeOptions.start();
         TorchRuntime.matmulPrecision(precision);
@@ -266,7 +266,7 @@ final class PretrainCommand extends ConsoleCommand {
             int eos = tokenizer.id(Documents.SEPARATOR);
             try (TokenCorpus corpus = TokenCorpus.open(tokens)) {
                 TorchRuntime.seed(runtimeOptions.seed);
-                Gpt2 model = firstModel(tokenizer, corpus, device);
+                BaseModel model = firstModel(tokenizer, corpus, device);
                 Mixture rows = new Mixture(corpus, tokenizer, eos, config.mixture(), positions, config.seed());
                 console.say(
                         "%,d documents, %,d tokens (%.2f bytes each); %,d weights; %s",
@@ -278,7 +278,7 @@ final class PretrainCommand extends ConsoleCommand {
                 RunningText validation =
                         valid == null ? new RunningText(new int[0], 0) : RunningText.encode(valid, tokenizer, eos);
                 Pretrainer pretrainer = new Pretrainer(
-                        model, config, rows, validation, run, () -> Checkpoint.save(model, folder, type));
+                        model, config, rows, validation, run, () -> Gpt2Models.save(model, folder, type));
                 try (Interruption interruption = new Interruption(console)) {
                     Pretrainer.Result result;
                     try (RunWatch watch = new RunWatch(
@@ -297,12 +297,12 @@ final class PretrainCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private Gpt2 firstModel(Tokenizer tokenizer, TokenCorpus corpus, Device device) {
+    private BaseModel firstModel(Tokenizer tokenizer, TokenCorpus corpus, Device device) {
         if (source != null) {
-            return Checkpoint.loadTrainable(source, device);
+            return Gpt2Models.load(source, device);
         }
-        Gpt2 model = Checkpoint.initialize(
-                modelConfig(tokenizer.vocabularySize(), tokenizer.id(Documents.SEPARATOR)), device);
+        BaseModel model =
+                Gpt2Models.create(geometry(tokenizer.vocabularySize(), tokenizer.id(Documents.SEPARATOR)), device);
         if (init.equals("copying")) {
             Pretrainer.startCopying(model, corpus);
         }
@@ -354,21 +354,8 @@ final class PretrainCommand extends ConsoleCommand {
         trainer.write(file, size);
     }
 
-    private Gpt2Config modelConfig(int vocabulary, int eos) {
-        return new Gpt2Config(
-                layers,
-                heads,
-                width,
-                positions,
-                vocabulary,
-                4 * width,
-                Gpt2Config.Activation.GELU_TANH,
-                1e-5,
-                true,
-                false,
-                true,
-                eos,
-                eos);
+    private Gpt2Models.Geometry geometry(int vocabulary, int end) {
+        return new Gpt2Models.Geometry(layers, heads, width, positions, vocabulary, end);
     }
 
     /** Refuses a geometry that no memory holds: parameters, gradients and the two moments of AdamW. */
@@ -410,11 +397,11 @@ final class PretrainCommand extends ConsoleCommand {
 
     /** Shows and logs what the model writes after each validation. */
     private final class SamplingProgress extends TrainProgress {
-        private final Gpt2 model;
+        private final BaseModel model;
         private final Tokenizer tokenizer;
         private final RunDirectory run;
 
-        SamplingProgress(Gpt2 model, Tokenizer tokenizer, RunDirectory run) {
+        SamplingProgress(BaseModel model, Tokenizer tokenizer, RunDirectory run) {
             super(PretrainCommand.this.console, PretrainCommand.this.json);
             this.model = model;
             this.tokenizer = tokenizer;

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.model.ConfigFile;
 import dev.prefix4j.train.RunDirectory;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -7,7 +7,7 @@ import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.eval.TextLikelihood;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.Precision;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.RunningText;
 import dev.prefix4j.text.Sequence;
@@ -111,7 +111,7 @@ final class ScoreCommand extends ConsoleCommand {
 
     private int scoreText(Device device) {
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device, console);
+            BaseModel model = modelOptions.load(device, console);
             TextLikelihood likelihood;
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
                 RunningText text = RunningText.encode(
@@ -155,7 +155,7 @@ final class ScoreCommand extends ConsoleCommand {
     private int scoreTargets(Device device) {
         List<Example> examples = dataOptions.read(subject.data, limit, compat.training());
         try (TensorScope _ = new TensorScope()) {
-            Gpt2 model = modelOptions.load(device, console);
+            BaseModel model = modelOptions.load(device, console);
             Path adapter = modelOptions.adapter(prefix, console);
             Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freeze);
             List<Sequence> sequences;

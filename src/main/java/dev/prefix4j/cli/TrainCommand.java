@@ -5,14 +5,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.gpt2.ConfigFile;
-import dev.prefix4j.gpt2.Gpt2;
 import dev.prefix4j.method.AdapterFolder;
-import dev.prefix4j.method.BaseModel;
+import dev.prefix4j.method.Fingerprint;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.method.InContext;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.Tuner;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ConfigFile;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.text.Tokenizer;
@@ -75,7 +75,7 @@ final class TrainCommand extends ConsoleCommand {
     boolean strictBase;
 
     /** What the adapter is trained on. */
-    private BaseModel base;
+    private Fingerprint base;
 
     @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows of --data.")
     Integer limit;
@@ -296,13 +296,13 @@ final class TrainCommand extends ConsoleCommand {
             modelOptions.name = model;
             modelOptions.maxSourceTokens = maxSourceTokens;
             modelOptions.strictBase = strictBase;
-            Gpt2 gpt2 = modelOptions.load(device, console);
+            BaseModel gpt2 = modelOptions.load(device, console);
             Freezer freezer = (base, changes) -> precision.freeze(base, changes, recompute);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
                 modelOptions.checkBase(initOptions.resolve(console), gpt2, tokenizer, console);
                 Path teacherFolder = AdapterName.resolve(teacher, console);
                 modelOptions.checkBase(teacherFolder, gpt2, tokenizer, console);
-                base = BaseModel.of(gpt2, tokenizer); // before training changes it
+                base = Fingerprint.of(gpt2, tokenizer); // before training changes it
                 if (methodOptions.isInContext()) {
                     return keepExamples(gpt2, freezer, tokenizer, modelOptions, training, validation);
                 }
@@ -379,7 +379,7 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     /** @param model that nothing else trains */
-    private Conditioned teacher(Path folder, Gpt2 model, Freezer freezer, List<Sequence> sequences) {
+    private Conditioned teacher(Path folder, BaseModel model, Freezer freezer, List<Sequence> sequences) {
         AdapterFolder.Contents contents = AdapterFolder.load(folder, model.config(), model.device());
         Conditioned conditioned = contents.method().apply(model, freezer, contents.tensors());
         int longest = sequences.stream()
@@ -394,20 +394,20 @@ final class TrainCommand extends ConsoleCommand {
         return conditioned;
     }
 
-    private void save(Method method, Tuner tuner, Gpt2 gpt2, Path folder) {
+    private void save(Method method, Tuner tuner, BaseModel gpt2, Path folder) {
         try (TensorScope _ = new TensorScope()) {
             save(method, tuner.stored(), gpt2, folder);
         }
     }
 
-    private void save(Method method, Map<String, Tensor> tensors, Gpt2 gpt2, Path folder) {
+    private void save(Method method, Map<String, Tensor> tensors, BaseModel gpt2, Path folder) {
         AdapterFolder.save(method, tensors, gpt2.config(), folder, ModelName.base(model), ModelName.revision(model));
         base.write(folder);
     }
 
     /** Method in-context: some examples, drawn by the seed, and no training. */
     private int keepExamples(
-            Gpt2 gpt2,
+            BaseModel gpt2,
             Freezer freezer,
             Tokenizer tokenizer,
             ModelOptions modelOptions,
@@ -445,7 +445,7 @@ final class TrainCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private int train(Trainer trainer, Sampler sampler, Gpt2 gpt2, Method method, int sequences) {
+    private int train(Trainer trainer, Sampler sampler, BaseModel gpt2, Method method, int sequences) {
         try (Interruption interruption = new Interruption(console)) {
             TrainResult result;
             try (RunWatch watch = new RunWatch(

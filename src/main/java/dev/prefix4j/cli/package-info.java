@@ -1,7 +1,10 @@
 /**
  * The command line. {@link dev.prefix4j.cli.Main} parses and reports errors; each command is a class of its own.
  *
- * <p>Results go to standard output, with {@code --json} for machines; progress and remarks go to standard error. This
- * room may import every other; no other imports it.
+ * <p>Results go to standard output, with {@code --json} for machines; progress and remarks go to standard error.
+ *
+ * <p>May import: {@code torch}, {@code kernels}, {@code text}, {@code hub}, {@code model}, {@code frozen}, {@code
+ * prefix}, {@code method}, {@code eval}, {@code train}, {@code generate}, {@code pretrain}, {@code report}, {@code
+ * experiment}.
  */
 package dev.prefix4j.cli;

@@ -1,8 +1,8 @@
 package dev.prefix4j.eval;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.model.AutogradModel;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.torch.TensorScope;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -28,7 +28,7 @@ public record Induction(double first, double second, double accuracy) {
      * @param length N of what is repeated; twice that and one token must fit the model
      * @throws InputException if it is below 2, or does not fit
      */
-    public static Induction of(Gpt2 model, int length, long seed) {
+    public static Induction of(BaseModel model, int length, long seed) {
         if (length < 2) {
             throw new InputException("induction length must be at least 2, was " + length);
         }
@@ -47,9 +47,10 @@ public record Induction(double first, double second, double accuracy) {
                     .toArray();
             try (TensorScope _ = new TensorScope();
                     NoGradGuard _ = new NoGradGuard()) {
-                Tensor hidden = model.forward(
-                        model.ids(ids, 1), KvCache.empty(model.config().layers())); // [1, 2N + 1, E]
-                Tensor logits = model.logits(hidden.narrow(1, 0, 2L * length)).squeeze(0); // [2N, V]
+                AutogradModel autograd = new AutogradModel(model);
+                Tensor hidden = autograd.forward(model.ids(ids, 1)); // [1, 2N + 1, E]
+                Tensor logits =
+                        autograd.logits(hidden.narrow(1, 0, 2L * length)).squeeze(0); // [2N, V]
                 Tensor targets = model.ids(java.util.Arrays.copyOfRange(ids, 1, ids.length)); // [2N]
                 Tensor losses = torch.nll_loss_nd(
                         torch.log_softmax(logits, 1),

@@ -1,8 +1,8 @@
 package dev.prefix4j.eval;
 
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
-import dev.prefix4j.gpt2.LmLoss;
+import dev.prefix4j.model.AutogradModel;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.LmLoss;
 import dev.prefix4j.torch.TensorScope;
 import java.util.Arrays;
 import java.util.stream.LongStream;
@@ -27,7 +27,7 @@ public record TextLikelihood(double loss, long tokens, double bitsPerByte) {
      * @param ids documents, each with its end token, one after the other; at least 2
      * @param bytes UTF-8 bytes of their text; end tokens count none
      */
-    public static TextLikelihood of(Gpt2 model, int[] ids, long bytes) {
+    public static TextLikelihood of(BaseModel model, int[] ids, long bytes) {
         int length = Math.min(model.config().positions(), ids.length - 1);
         double sum = 0;
         long tokens = 0;
@@ -38,10 +38,9 @@ public record TextLikelihood(double loss, long tokens, double bitsPerByte) {
                     NoGradGuard _ = new NoGradGuard()) {
                 long[] read = slice(ids, from, rows * columns);
                 long[] targets = slice(ids, from + 1, rows * columns);
-                Tensor hidden = model.forward(
-                        model.ids(read, rows), KvCache.empty(model.config().layers())); // [B, T, E]
+                Tensor hidden = new AutogradModel(model).forward(model.ids(read, rows)); // [B, T, E]
                 Tensor all = model.ids(LongStream.range(0, targets.length).toArray());
-                sum += LmLoss.sum(model, hidden, all, model.ids(targets)).item_double();
+                sum += LmLoss.sum(model.head(), hidden, all, model.ids(targets)).item_double();
             }
             tokens += (long) rows * columns;
             from += rows * columns;

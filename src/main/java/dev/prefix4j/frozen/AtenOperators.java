@@ -1,8 +1,15 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.gpt2.Gpt2Config.Activation;
+import dev.prefix4j.kernels.Attention;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BlockWeights.NormWeights;
+import dev.prefix4j.model.ModelConfig.Mlp;
+import dev.prefix4j.model.ModelConfig.Norm;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -13,12 +20,8 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
-/**
- * The operators as compositions of libtorch's: for every device, and what {@link NativeOperators} is tested against.
- *
- * @param precision of the rows that they give
- */
-record AtenOperators(Precision precision) implements Operators {
+/** The operators as compositions of libtorch's: for every device, and what {@link NativeOperators} is tested against. */
+record AtenOperators() implements Operators {
     /** Largest magnitude of an 8-bit number in use: symmetric, so that negation is exact. */
     private static final double LARGEST = 127;
 
@@ -31,46 +34,119 @@ record AtenOperators(Precision precision) implements Operators {
     private static final double SLOPE_STEP = 1.26 / 255;
 
     @Override
-    public Normalized normalize(Tensor x, Tensor weight, Tensor bias, double epsilon) {
-        long[] shape = {x.size(1)};
-        T_TensorTensorTensor_T result =
-                torch.native_layer_norm(x, shape, new TensorOptional(weight), new TensorOptional(bias), epsilon);
-        Tensor y = result.get0().detach(); // of its own: the tuple's tensor goes with the tuple
-        return new Normalized(rows(y), result.get1().view(-1), result.get2().view(-1));
+    public Normalized normalize(Tensor x, NormWeights weights, Norm how, Precision form) {
+        return switch (how.kind()) {
+            case LAYER -> {
+                T_TensorTensorTensor_T result = torch.native_layer_norm(
+                        x,
+                        new long[] {x.size(1)},
+                        new TensorOptional(weights.weight()),
+                        new TensorOptional(weights.bias()),
+                        how.epsilon());
+                Tensor y = result.get0().detach(); // of its own: the tuple's tensor goes with the tuple
+                yield new Normalized(
+                        rows(y, form), result.get1().view(-1), result.get2().view(-1));
+            }
+            case RMS -> {
+                Tensor rstd = rstd(x, how.epsilon()); // [N, 1]
+                yield new Normalized(rows(x.mul(rstd).mul(weights.weight()), form), null, rstd.view(-1));
+            }
+        };
+    }
+
+    /** One by the root of the mean square over the last dimension, which stays as 1. */
+    private static Tensor rstd(Tensor x, double epsilon) {
+        return torch.rsqrt(mean(x.mul(x)).add(new Scalar(epsilon)));
     }
 
     @Override
-    public void normalizeBackward(Tensor dy, Tensor x, Tensor weight, Normalized of, Tensor dx) {
+    public void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Normalized of, Tensor dx) {
         Tensor rstd = of.rstd().unsqueeze(1); // [N, 1]
+        Tensor g = dy.mul(weights.weight()); // [N, E]
+        if (of.mean() == null) {
+            dx.add_(rmsBackward(g, x, rstd));
+            return;
+        }
         Tensor normal = x.sub(of.mean().unsqueeze(1)).mul(rstd); // [N, E]
-        Tensor g = dy.mul(weight); // [N, E]
         Tensor along = mean(g.mul(normal));
-        Tensor mean = mean(g);
-        dx.add_(g.sub(mean).sub(normal.mul(along)).mul(rstd));
+        dx.add_(g.sub(mean(g)).sub(normal.mul(along)).mul(rstd));
     }
 
-    /** Of each row, [N, 1]. */
-    private static Tensor mean(Tensor x) {
-        return torch.mean(x, new long[] {1}, true, new ScalarTypeOptional());
+    /** @param g gradient of x times rstd */
+    private static Tensor rmsBackward(Tensor g, Tensor x, Tensor rstd) {
+        Tensor normal = x.mul(rstd);
+        return g.sub(normal.mul(mean(g.mul(normal)))).mul(rstd);
     }
 
     @Override
-    public Activated activate(Activation function, Tensor h) {
-        Rows rows = rows(
-                switch (function) {
-                    case GELU_TANH -> torch.gelu(h, "tanh");
-                    case GELU -> torch.gelu(h);
-                    case QUICK_GELU -> h.mul(torch.sigmoid(h.mul(new Scalar(QUICK))));
-                    case RELU -> torch.relu(h);
-                    case SILU -> torch.silu(h);
-                    case TANH -> torch.tanh(h);
-                });
+    public NormalizedHeads normalizeHeads(Tensor x, Tensor weight, double epsilon) {
+        Tensor heads = heads(x, weight.size(0)); // [N, heads, D]
+        Tensor rstd = rstd(heads, epsilon); // [N, heads, 1]
+        return new NormalizedHeads(heads.mul(rstd).mul(weight).reshape(x.size(0), x.size(1)), rstd.squeeze(2));
+    }
+
+    @Override
+    public void normalizeHeadsBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd) {
+        Tensor g = heads(dy, weight.size(0)).mul(weight); // [N, heads, D]
+        Tensor dx = rmsBackward(g, heads(x, weight.size(0)), rstd.unsqueeze(2));
+        dy.copy_(dx.reshape(dy.size(0), dy.size(1)));
+    }
+
+    /** [N, heads · D] as [N, heads, D]. */
+    private static Tensor heads(Tensor x, long width) {
+        return x.unflatten(1, new long[] {x.size(1) / width, width});
+    }
+
+    @Override
+    public void rotate(Tensor x, int width, Tensor turns, boolean back) {
+        x.copy_(turned(x, width, turns, back));
+    }
+
+    /** x [N, heads · D], turned by turns [N, R] or [1, R]. */
+    private static Tensor turned(Tensor x, long width, Tensor turns, boolean back) {
+        long half = turns.size(1) / 2;
+        Tensor heads = heads(x, width); // [N, heads, D]
+        Tensor cosine = turns.narrow(1, 0, half).unsqueeze(1); // [N, 1, R/2]
+        Tensor sine = turns.narrow(1, half, half).unsqueeze(1);
+        Tensor a = heads.narrow(2, 0, half);
+        Tensor b = heads.narrow(2, half, half);
+        Tensor across = back ? sine.neg() : sine;
+        TensorVector parts =
+                new TensorVector(a.mul(cosine).sub(b.mul(across)), b.mul(cosine).add(a.mul(across)));
+        if (width > 2 * half) {
+            parts.push_back(heads.narrow(2, 2 * half, width - 2 * half));
+        }
+        return torch.cat(parts, 2).reshape(x.size(0), x.size(1));
+    }
+
+    /** Over the last dimension, which stays as 1. */
+    private static Tensor mean(Tensor x) {
+        return torch.mean(x, new long[] {-1}, true, new ScalarTypeOptional());
+    }
+
+    @Override
+    public Activated activate(Mlp how, Tensor h, Precision form) {
+        if (how.gated()) {
+            Tensor y = how.activation().of(gates(h)).mul_(values(h));
+            return new Activated(rows(y, form), h);
+        }
+        Rows rows = rows(how.activation().of(h), form);
         return new Activated(
                 rows,
-                switch (precision) {
+                switch (form) {
                     case FP32 -> h;
-                    case INT8 -> slope(function, h);
+                    case INT8 -> slope(how.activation(), h);
                 });
+    }
+
+    /** The first half of [N, 2F]. */
+    private static Tensor gates(Tensor h) {
+        return h.narrow(1, 0, h.size(1) / 2);
+    }
+
+    /** The second half of [N, 2F]. */
+    private static Tensor values(Tensor h) {
+        return h.narrow(1, h.size(1) / 2, h.size(1) / 2);
     }
 
     /** The derivative of the activation function in 8 bits. */
@@ -94,20 +170,24 @@ record AtenOperators(Precision precision) implements Operators {
     }
 
     @Override
-    public Rows activateBackward(Activation function, Tensor dy, Tensor kept) {
+    public Rows activateBackward(Mlp how, Tensor dy, Tensor kept, Precision form) {
+        if (how.gated()) {
+            Tensor dGates = gradient(how.activation(), dy.mul(values(kept)), gates(kept));
+            Tensor dValues = dy.mul(how.activation().of(gates(kept)));
+            return rows(torch.cat(new TensorVector(dGates, dValues), 1), form);
+        }
         return rows(
-                switch (precision) {
-                    case FP32 -> gradient(function, dy, kept);
-                    case INT8 ->
-                        dy.mul_(kept.to(torch.ScalarType.Float)
+                Activated.isSlope(kept)
+                        ? dy.mul_(kept.to(torch.ScalarType.Float)
                                 .mul_(new Scalar(SLOPE_STEP))
-                                .sub_(new Scalar(SLOPE_LOW)));
-                });
+                                .sub_(new Scalar(SLOPE_LOW)))
+                        : gradient(how.activation(), dy, kept),
+                form);
     }
 
     @Override
-    public Rows rows(Tensor x) {
-        return switch (precision) {
+    public Rows rows(Tensor x, Precision form) {
+        return switch (form) {
             case FP32 -> new Rows.Float32(x);
             case INT8 -> quantize(x);
         };
@@ -136,17 +216,38 @@ record AtenOperators(Precision precision) implements Operators {
                 q, scale, torch.sum(q, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Int)));
     }
 
-    /** Columns of x [N, E] by heads: rows from to to, [H, T, D]. */
-    private static Tensor heads(Packing packing, Tensor x, long from, long to) {
-        long width = x.size(1) / packing.heads();
+    /** Columns of x [N, count · D] by heads: rows from to to, [count, T, D]. */
+    private static Tensor heads(Tensor x, int count, long from, long to) {
         return x.narrow(0, from, to - from)
-                .reshape(to - from, packing.heads(), width)
+                .reshape(to - from, count, x.size(1) / count)
                 .transpose(0, 1);
     }
 
-    /** From [H, T, D] to [T, E]. */
+    private static Tensor queries(Packing packing, Tensor x, long from, long to) {
+        return heads(x, packing.heads().queries(), from, to);
+    }
+
+    /** From [H, T, D] to [T, H·D]. */
     private static Tensor merge(Tensor x) {
         return x.transpose(0, 1).reshape(x.size(1), x.size(0) * x.size(2));
+    }
+
+    /** Heads of keys [Hk, ...] for the heads of queries that each serves, [H, ...]. */
+    private static Tensor spread(Attention.Heads heads, Tensor x) {
+        return heads.queries() == heads.keys()
+                ? x
+                : x.repeat_interleave(heads.queries() / heads.keys(), new LongOptional(0), new LongOptional());
+    }
+
+    /** The gradient of {@link #spread}: [H, S, D] to [Hk, S, D]. */
+    private static Tensor gathered(Attention.Heads heads, Tensor x) {
+        return heads.queries() == heads.keys()
+                ? x
+                : torch.sum(
+                        x.unflatten(0, new long[] {heads.keys(), heads.queries() / heads.keys()}),
+                        new long[] {1},
+                        false,
+                        new ScalarTypeOptional());
     }
 
     /** Keys of a sequence behind those that it sees, [H, S+T, D]; or its values. */
@@ -155,12 +256,20 @@ record AtenOperators(Precision precision) implements Operators {
         TensorVector parts = new TensorVector();
         for (Segment segment : packing.seen(sequence)) {
             Stored of = segment.keys();
-            Tensor part = values ? of.values(packing.layer()) : of.keys(packing.layer());
-            parts.push_back(part.narrow(0, segment.first(), segment.length()));
+            Tensor part = (values ? of.values(packing.layer()) : of.keys(packing.layer()))
+                    .narrow(0, segment.first(), segment.length());
+            parts.push_back(
+                    values || segment.turn() == null
+                            ? part
+                            : turned(
+                                    part,
+                                    packing.heads().width(),
+                                    segment.turn().unsqueeze(0),
+                                    true));
         }
         parts.push_back(x.narrow(0, from, packing.offsets()[sequence + 1] - from));
-        Tensor all = parts.size() == 1 ? parts.get(0) : torch.cat(parts, 0); // [S+T, E]
-        return heads(packing, all, 0, all.size(0));
+        Tensor all = parts.size() == 1 ? parts.get(0) : torch.cat(parts, 0); // [S+T, Hk·D]
+        return spread(packing.heads(), heads(all, packing.heads().keys(), 0, all.size(0)));
     }
 
     /** Scores of a sequence, [H, queries, S+T]; minus infinity where a query must not look. */
@@ -189,7 +298,7 @@ record AtenOperators(Precision precision) implements Operators {
         TensorVector ys = new TensorVector();
         TensorVector lses = new TensorVector();
         for (int b = 0; b < packing.sequences(); b++) {
-            Tensor own = heads(packing, q, packing.firstQuery(b), packing.firstQuery(b + 1)); // [H, queries, D]
+            Tensor own = queries(packing, q, packing.firstQuery(b), packing.firstQuery(b + 1)); // [H, queries, D]
             Tensor scores = scores(packing, b, own, behind(packing, k, b, false));
             Tensor lse = torch.logsumexp(scores, new long[] {2}, true); // [H, queries, 1]
             ys.push_back(merge(torch.matmul(scores.sub(lse).exp(), behind(packing, v, b, true))));
@@ -204,32 +313,43 @@ record AtenOperators(Precision precision) implements Operators {
         for (int b = 0; b < packing.sequences(); b++) {
             long from = packing.firstQuery(b);
             long to = packing.firstQuery(b + 1);
-            Tensor own = heads(packing, q, from, to); // [H, queries, D]
+            Tensor own = queries(packing, q, from, to); // [H, queries, D]
             Tensor keys = behind(packing, k, b, false); // [H, S+T, D]
             Tensor values = behind(packing, v, b, true);
             Tensor lse = of.lse().narrow(0, from, to - from).transpose(0, 1).unsqueeze(2); // [H, queries, 1]
             Tensor p = scores(packing, b, own, keys).sub(lse).exp(); // [H, queries, S+T]
-            Tensor d = heads(packing, dy, from, to); // [H, queries, D]
-            Tensor delta =
-                    torch.sum(d.mul(heads(packing, of.y(), from, to)), new long[] {2}, true, new ScalarTypeOptional());
+            Tensor d = queries(packing, dy, from, to); // [H, queries, D]
+            Tensor delta = torch.sum(
+                    d.mul(queries(packing, of.y(), from, to)), new long[] {2}, true, new ScalarTypeOptional());
             Tensor ds =
                     torch.matmul(d, values.transpose(1, 2)).sub(delta).mul(p).mul(new Scalar(packing.scale()));
-            give(merge(torch.matmul(p.transpose(1, 2), d)), true, gradients.dv(), packing, b);
-            give(merge(torch.matmul(ds.transpose(1, 2), own)), false, gradients.dk(), packing, b);
+            Tensor dk = gathered(packing.heads(), torch.matmul(ds.transpose(1, 2), own)); // [Hk, S+T, D]
+            Tensor dv = gathered(packing.heads(), torch.matmul(p.transpose(1, 2), d));
+            give(merge(dv), true, gradients.dv(), packing, b);
+            give(merge(dk), false, gradients.dk(), packing, b);
             if (gradients.dq() != null) {
                 gradients.dq().narrow(0, from, to - from).copy_(merge(torch.matmul(ds, keys)));
             }
         }
     }
 
-    /** Splits a gradient [S+T, E] between what a sequence sees and its own rows. */
+    /** Splits a gradient [S+T, Hk·D] between what a sequence sees and its own rows. */
     private static void give(Tensor gradient, boolean values, Tensor rows, Packing packing, int sequence) {
         long start = 0;
         for (Segment segment : packing.seen(sequence)) {
             Stored of = segment.keys();
             if (of.gradient() != null) {
                 Tensor to = values ? of.dValues(packing.layer()) : of.dKeys(packing.layer());
-                to.narrow(0, segment.first(), segment.length()).add_(gradient.narrow(0, start, segment.length()));
+                Tensor part = gradient.narrow(0, start, segment.length());
+                to.narrow(0, segment.first(), segment.length())
+                        .add_(
+                                values || segment.turn() == null
+                                        ? part
+                                        : turned(
+                                                part,
+                                                packing.heads().width(),
+                                                segment.turn().unsqueeze(0),
+                                                false));
             }
             start += segment.length();
         }
@@ -251,11 +371,17 @@ record AtenOperators(Precision precision) implements Operators {
         Stored store = sight.seen(0).getFirst().keys();
         int[] index = new int[rows * longest];
         byte[] seen = new byte[rows * longest];
+        int[] turn = new int[rows * longest];
+        List<Tensor> turns = new ArrayList<>(); // from 1 on: 0 is none
         for (int row = 0; row < rows; row++) {
             int at = row * longest;
             for (Segment segment : sight.seen(row)) {
                 if (segment.keys() != store) {
                     throw new IllegalArgumentException("attention: expected segments of one store");
+                }
+                if (segment.turn() != null) {
+                    turns.add(segment.turn());
+                    Arrays.fill(turn, at, at + segment.length(), turns.size());
                 }
                 for (int i = 0; i < segment.length(); i++, at++) {
                     index[at] = segment.first() + i;
@@ -265,22 +391,36 @@ record AtenOperators(Precision precision) implements Operators {
         }
         Tensor places = torch.tensor(index).to(q.device(), torch.ScalarType.Int);
         Tensor mask = torch.tensor(seen).view(rows, 1, 1, longest).to(q.device(), torch.ScalarType.Bool);
+        Tensor keys = torch.index_select(store.keys(sight.layer()), 0, places); // [R·S, Hk·D]
+        if (!turns.isEmpty()) {
+            keys = turned(keys, sight.heads().width(), each(turns, turn), true);
+        }
+        Tensor values = torch.index_select(store.values(sight.layer()), 0, places);
         return torch.scaled_dot_product_attention(
-                        q.reshape(rows, sight.heads(), 1, -1), // [R, H, 1, D]
-                        rows(store.keys(sight.layer()), places, sight),
-                        rows(store.values(sight.layer()), places, sight),
+                        q.reshape(rows, sight.heads().queries(), 1, -1), // [R, H, 1, D]
+                        byRow(keys, sight),
+                        byRow(values, sight),
                         new TensorOptional(mask),
                         0,
                         false,
                         new DoubleOptional(sight.scale()),
-                        false)
+                        sight.heads().queries() != sight.heads().keys())
                 .reshape(rows, -1);
     }
 
-    /** What rows see of x [places, E], [R, H, S, D]. */
-    private static Tensor rows(Tensor x, Tensor places, Sight sight) {
-        return torch.index_select(x, 0, places)
-                .view(sight.rows(), -1, sight.heads(), x.size(1) / sight.heads())
+    /** Of each key its rotation, [keys, R]. */
+    private static Tensor each(List<Tensor> turns, int[] which) {
+        Tensor none = torch.zeros_like(turns.getFirst());
+        none.narrow(0, 0, none.size(0) / 2).fill_(new Scalar(1.0)); // cosines
+        List<Tensor> all = new ArrayList<>(List.of(none));
+        all.addAll(turns);
+        Tensor index = torch.tensor(which).to(none.device(), torch.ScalarType.Int);
+        return torch.index_select(torch.stack(new TensorVector(all.toArray(Tensor[]::new))), 0, index);
+    }
+
+    /** [R·S, Hk·D] as [R, Hk, S, D]. */
+    private static Tensor byRow(Tensor x, Sight sight) {
+        return x.view(sight.rows(), -1, sight.heads().keys(), sight.heads().width())
                 .transpose(1, 2);
     }
 

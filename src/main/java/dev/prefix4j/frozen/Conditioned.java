@@ -12,19 +12,19 @@ import org.bytedeco.pytorch.Tensor;
  * @param prompt its tensors belong to whoever made it
  * @param trained whether it was trained to end its outputs as targets end, and is no model alone
  */
-public record Conditioned(FrozenGpt2 model, SoftPrompt prompt, boolean trained) {
+public record Conditioned(FrozenModel model, SoftPrompt prompt, boolean trained) {
     /** A model under an adapter. */
-    public Conditioned(FrozenGpt2 model, SoftPrompt prompt) {
+    public Conditioned(FrozenModel model, SoftPrompt prompt) {
         this(model, prompt, true);
     }
 
     /** A model alone. */
-    public static Conditioned plain(FrozenGpt2 model) {
+    public static Conditioned plain(FrozenModel model) {
         return new Conditioned(model, SoftPrompt.prefix(model.noPrefix(), model.config()), false);
     }
 
     /** A model whose weights were trained. */
-    public static Conditioned tuned(FrozenGpt2 model) {
+    public static Conditioned tuned(FrozenModel model) {
         return new Conditioned(model, SoftPrompt.prefix(model.noPrefix(), model.config()));
     }
 

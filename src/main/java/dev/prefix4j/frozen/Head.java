@@ -2,7 +2,9 @@ package dev.prefix4j.frozen;
 
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.kernels.ProductKernels;
+import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
@@ -36,6 +38,17 @@ sealed interface Head {
     Tensor weight();
 
     Operators operators();
+
+    /** In what form it takes hidden states. */
+    Precision form();
+
+    /**
+     * What is to be predicted.
+     *
+     * @param ids int64 [n]
+     * @param words their rows of {@link #weight}, [n, E]
+     */
+    record Targets(Tensor ids, Tensor words) {}
 
     /**
      * Cross-entropy and what it is made of.
@@ -139,19 +152,16 @@ sealed interface Head {
         return torch.zeros(new long[] {hidden.count(), weight().size(1)}, weight().options());
     }
 
-    /**
-     * @param kernels null: libtorch's operators do the work
-     * @param decoding whether float32 weights are copied to be read fast where rows are few
-     */
-    static Head of(Tensor weight, Operators operators, Precision precision, Kernels kernels, boolean decoding) {
-        return switch (precision) {
+    /** @param weight [V, E] of the model, which stays open */
+    static Head of(Tensor weight, Operators operators, WeightForm form) {
+        return switch (form.precision()) {
             case FP32 ->
                 new Float32(
                         weight,
                         operators,
-                        kernels,
-                        decoding ? kernels.products().pack(weight.t()) : null);
-            case INT8 -> Int8.of(weight, operators, kernels);
+                        form.kernels(),
+                        form.strips() ? form.kernels().products().pack(weight.t()) : null);
+            case INT8 -> new Int8(weight, operators, form.kernels());
         };
     }
 
@@ -162,6 +172,11 @@ sealed interface Head {
      */
     record Float32(Tensor weight, Operators operators, Kernels kernels, ProductKernels.Packed strips) implements Head {
         @Override
+        public Precision form() {
+            return Precision.FP32;
+        }
+
+        @Override
         public Tensor logits(Rows hidden) {
             return logits(hidden, 0, weight.size(0));
         }
@@ -170,7 +185,7 @@ sealed interface Head {
         public Tensor logits(Rows hidden, long first, long count) {
             Rows.Float32 rows = (Rows.Float32) hidden;
             if (strips != null) {
-                return Linear.Float32.multiply(rows, strips, first, count, null, null, kernels);
+                return Linear.Strips.multiply(rows, strips, first, count, null, null, kernels.products());
             }
             return Linear.Float32.multiply(rows, weight.narrow(0, first, count).t(), null, null, kernels);
         }
@@ -184,18 +199,35 @@ sealed interface Head {
     /**
      * In 8 bits; on the way back in twice 8. Probabilities are a few that are large and thousands that are tiny: rounded to
      * one scale, the tiny ones of every row vanish alike, and the gradient is not only inexact but wrong on average.
-     *
-     * @param blocks of words: from their numbers to E
      */
-    record Int8(Tensor weight, Operators operators, Int8Linear.OneWay toLogits, List<Int8Linear.OneWay> blocks)
-            implements Head {
-        static Int8 of(Tensor weight, Operators operators, Kernels kernels) {
-            List<Int8Linear.OneWay> blocks = new ArrayList<>();
-            for (long first = 0; first < weight.size(0); first += BLOCK) {
-                long count = Math.min(BLOCK, weight.size(0) - first);
-                blocks.add(Int8Linear.OneWay.of(weight.narrow(0, first, count), kernels));
-            }
-            return new Int8(weight, operators, Int8Linear.OneWay.of(weight.t(), kernels), blocks);
+    final class Int8 implements Head {
+        private final Tensor weight;
+        private final Operators operators;
+        private final Kernels kernels;
+        private final Int8Linear.OneWay toLogits;
+        private final TensorScope.Owner owner = TensorScope.owner();
+        private List<Int8Linear.OneWay> blocks; // of words: from their numbers to E; null: nobody has asked for them
+
+        Int8(Tensor weight, Operators operators, Kernels kernels) {
+            this.weight = weight;
+            this.operators = operators;
+            this.kernels = kernels;
+            this.toLogits = Int8Linear.OneWay.of(weight.t(), kernels);
+        }
+
+        @Override
+        public Precision form() {
+            return Precision.INT8;
+        }
+
+        @Override
+        public Tensor weight() {
+            return weight;
+        }
+
+        @Override
+        public Operators operators() {
+            return operators;
         }
 
         @Override
@@ -208,9 +240,26 @@ sealed interface Head {
             return toLogits.multiply((Rows.Int8) hidden, first, count);
         }
 
+        private synchronized Int8Linear.OneWay block(int number) {
+            if (blocks == null) {
+                List<Int8Linear.OneWay> all = new ArrayList<>();
+                try (TensorScope scope = new TensorScope();
+                        TorchRuntime.LongLived _ = TorchRuntime.require().longLived()) {
+                    for (long first = 0; first < weight.size(0); first += BLOCK) {
+                        long count = Math.min(BLOCK, weight.size(0) - first);
+                        all.add(Int8Linear.OneWay.of(weight.narrow(0, first, count), kernels));
+                    }
+                    all.forEach(one -> one.tensors().forEach(tensor -> scope.give(tensor, owner)));
+                }
+                blocks = all;
+                Safetensors.evict(weight);
+            }
+            return blocks.get(number);
+        }
+
         @Override
         public Tensor addMean(Tensor z, long first, Tensor sum) {
-            Int8Linear.OneWay block = blocks.get((int) (first / BLOCK));
+            Int8Linear.OneWay block = block((int) (first / BLOCK));
             Operators.Split split = operators.split(z);
             return block.multiply(split.fine(), null, block.multiply(split.coarse(), null, sum));
         }

@@ -2,28 +2,75 @@ package dev.prefix4j.frozen;
 
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.kernels.ProductKernels;
+import dev.prefix4j.model.Affine;
 import dev.prefix4j.torch.Aten;
+import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
  * A frozen affine map in 8 bits ({@link Precision#INT8}): the weight matrix once with a scale for each output, and once
- * for the way back, transposed, with a scale for each input.
- *
- * @param bias [M]; null: none
+ * for the way back, transposed, with a scale for each input; that one is made when the first gradient comes.
  */
-record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linear {
+final class Int8Linear implements Linear {
+    private final List<Affine> maps;
+    private final Tensor bias; // [M]; null: none
+    private final Kernels kernels;
+    private final OneWay forward;
+    private final TensorScope.Owner owner;
+    private OneWay backward; // null: nobody has asked for it
+
+    private Int8Linear(List<Affine> maps, Tensor bias, OneWay forward, Kernels kernels, TensorScope.Owner owner) {
+        this.maps = maps;
+        this.bias = bias;
+        this.forward = forward;
+        this.kernels = kernels;
+        this.owner = owner;
+    }
+
     /**
-     * Quantizes a weight matrix.
+     * Quantizes the weights of maps whose outputs lie side by side.
      *
-     * @param weight float32 [K, M]
-     * @param bias [M]; null: none
+     * @param maps must stay open
      * @param kernels null: libtorch's operators do the work
      */
-    static Int8Linear of(Tensor weight, Tensor bias, Kernels kernels) {
-        return new Int8Linear(OneWay.of(weight, kernels), OneWay.of(weight.t(), kernels), bias);
+    static Int8Linear of(List<Affine> maps, Kernels kernels) {
+        TensorScope.Owner owner = TensorScope.owner();
+        try (TensorScope scope = new TensorScope()) {
+            Affine joined = WeightForm.joined(maps);
+            if (maps.size() > 1 && joined.bias() != null) {
+                scope.keep(joined.bias());
+            }
+            OneWay forward = OneWay.of(joined.weight(), kernels);
+            forward.tensors().forEach(scope::keep);
+            return new Int8Linear(maps, joined.bias(), forward, kernels, owner);
+        }
+    }
+
+    private synchronized OneWay wayBack() {
+        if (backward == null) {
+            try (TensorScope scope = new TensorScope();
+                    TorchRuntime.LongLived _ = TorchRuntime.require().longLived()) {
+                backward = OneWay.of(WeightForm.joined(maps).weight().t(), kernels);
+                backward.tensors().forEach(tensor -> scope.give(tensor, owner));
+            }
+            maps.forEach(map -> Safetensors.evict(map.weight()));
+        }
+        return backward;
+    }
+
+    @Override
+    public Precision form() {
+        return Precision.INT8;
+    }
+
+    @Override
+    public long outputs() {
+        return maps.stream().mapToLong(Affine::outputs).sum();
     }
 
     @Override
@@ -33,7 +80,7 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
 
     @Override
     public Tensor backward(Rows dy, Tensor residual) {
-        return backward.multiply((Rows.Int8) dy, null, residual);
+        return wayBack().multiply((Rows.Int8) dy, null, residual);
     }
 
     /** A quantized matrix of K inputs and M outputs. */
@@ -60,6 +107,9 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
         /** K. */
         long inputs();
 
+        /** What it is made of. */
+        List<Tensor> tensors();
+
         /** @param weight float32 [K, M] */
         static OneWay of(Tensor weight, Kernels kernels) {
             return kernels == null
@@ -77,6 +127,11 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
         @Override
         public long inputs() {
             return weight.inputs();
+        }
+
+        @Override
+        public List<Tensor> tensors() {
+            return List.of(weight.memory());
         }
 
         @Override
@@ -110,6 +165,11 @@ record Int8Linear(OneWay forward, OneWay backward, Tensor bias) implements Linea
                 Rows.Int8 columns = AtenOperators.quantize(weight.t()); // [M, K']
                 return new Composed(scope.keep(columns.q().t()), scope.keep(columns.scale()), weight.size(0));
             }
+        }
+
+        @Override
+        public List<Tensor> tensors() {
+            return List.of(q, scale);
         }
 
         @Override

@@ -1,6 +1,6 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.ModelConfig;
 
 /**
  * How a model lays out keys and values.
@@ -10,8 +10,8 @@ import dev.prefix4j.gpt2.Gpt2Config;
  * @param width of a head
  */
 public record KvLayout(int layers, int heads, int width) {
-    static KvLayout of(Gpt2Config config) {
-        return new KvLayout(config.layers(), config.heads(), config.width() / config.heads());
+    static KvLayout of(ModelConfig config) {
+        return new KvLayout(config.layers(), config.keyHeads(), config.headWidth());
     }
 
     /** Columns of the keys of a layer, W. */

@@ -2,8 +2,12 @@ package dev.prefix4j.frozen;
 
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.kernels.ProductKernels;
+import dev.prefix4j.model.Affine;
+import dev.prefix4j.torch.TensorScope;
+import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -11,11 +15,11 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>n rows.
  */
-sealed interface Linear permits Linear.Float32, Int8Linear {
+sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips, Int8Linear {
     /**
      * Applies it.
      *
-     * @param x [n, K]
+     * @param x [n, K], in its form
      * @param residual float32 [n, M], added; null: none
      * @return float32 [n, M]
      */
@@ -24,57 +28,42 @@ sealed interface Linear permits Linear.Float32, Int8Linear {
     /**
      * The gradient with respect to the input.
      *
-     * @param dy [n, M]
+     * @param dy [n, M], in its form
      * @param residual float32 [n, K], added; null: none
      * @return float32 [n, K]
      */
     Tensor backward(Rows dy, Tensor residual);
 
+    /** In what form it takes rows. */
+    Precision form();
+
+    /** M. */
+    long outputs();
+
     /**
      * In float32, on the weights of the model themselves.
      *
-     * @param weight [K, M], rows or columns contiguous
-     * @param bias [M]; null: none
      * @param kernels null: libtorch's BLAS does the work
-     * @param strips the weight once more, in the layout that is read fastest where rows are few; null: not kept
      */
-    record Float32(Tensor weight, Tensor bias, Kernels kernels, ProductKernels.Packed strips) implements Linear {
-        /** Without a copy of the weight. */
-        Float32(Tensor weight, Tensor bias, Kernels kernels) {
-            this(weight, bias, kernels, null);
+    record Float32(Affine map, Kernels kernels) implements Linear {
+        @Override
+        public Precision form() {
+            return Precision.FP32;
         }
 
-        /** With a copy of the weight for decoding. */
-        static Float32 forDecoding(Tensor weight, Tensor bias, Kernels kernels) {
-            return new Float32(weight, bias, kernels, kernels.products().pack(weight));
+        @Override
+        public long outputs() {
+            return map.outputs();
         }
 
         @Override
         public Tensor forward(Rows x, Tensor residual) {
-            Rows.Float32 rows = (Rows.Float32) x;
-            return strips == null
-                    ? multiply(rows, weight, bias, residual, kernels)
-                    : multiply(rows, strips, 0, strips.outputs(), bias, residual, kernels);
+            return multiply((Rows.Float32) x, map.weight(), map.bias(), residual, kernels);
         }
 
         @Override
         public Tensor backward(Rows dy, Tensor residual) {
-            return multiply((Rows.Float32) dy, weight.t(), null, residual, kernels);
-        }
-
-        /** {@code x w + bias + residual} for {@code count} outputs of w from {@code first} on. */
-        static Tensor multiply(
-                Rows.Float32 rows,
-                ProductKernels.Packed w,
-                long first,
-                long count,
-                Tensor bias,
-                Tensor residual,
-                Kernels kernels) {
-            Tensor x = rows.x();
-            Tensor y = torch.empty(new long[] {x.size(0), count}, x.options(), null);
-            kernels.products().multiply(x, w, first, bias, residual, y);
-            return y;
+            return multiply((Rows.Float32) dy, map.weight().t(), null, residual, kernels);
         }
 
         /** {@code x w + bias + residual}: x [n, K], w [K, M]. */
@@ -90,6 +79,107 @@ sealed interface Linear permits Linear.Float32, Int8Linear {
                 return y.addmm_(x, w, new Scalar(1.0), new Scalar(1.0));
             }
             return bias == null ? torch.mm(x, w) : torch.addmm(bias, x, w);
+        }
+    }
+
+    /** Maps of the same rows; their outputs follow each other. */
+    record SideBySide(List<Float32> maps) implements Linear {
+        @Override
+        public Precision form() {
+            return Precision.FP32;
+        }
+
+        @Override
+        public long outputs() {
+            return maps.stream().mapToLong(Float32::outputs).sum();
+        }
+
+        @Override
+        public Tensor forward(Rows x, Tensor residual) {
+            Kernels kernels = maps.getFirst().kernels();
+            if (kernels == null || !kernels.multipliesFloats()) {
+                Tensor[] parts = maps.stream().map(map -> map.forward(x, null)).toArray(Tensor[]::new);
+                Tensor y = torch.cat(new TensorVector(parts), 1);
+                return residual == null ? y : y.add_(residual);
+            }
+            Tensor rows = ((Rows.Float32) x).x();
+            Tensor y = torch.empty(new long[] {rows.size(0), outputs()}, rows.options(), null);
+            long first = 0;
+            for (Float32 one : maps) {
+                Affine map = one.map();
+                Tensor part = y.narrow(1, first, map.outputs());
+                Tensor added = residual == null ? null : residual.narrow(1, first, map.outputs());
+                kernels.products().multiply(rows, map.weight(), map.bias(), added, part);
+                first += map.outputs();
+            }
+            return y;
+        }
+
+        @Override
+        public Tensor backward(Rows dy, Tensor residual) {
+            Tensor rows = ((Rows.Float32) dy).x();
+            Tensor sum = residual;
+            long first = 0;
+            for (Float32 map : maps) {
+                sum = map.backward(new Rows.Float32(rows.narrow(1, first, map.outputs())), sum);
+                first += map.outputs();
+            }
+            return sum;
+        }
+    }
+
+    /**
+     * In float32, with the weights once more in the layout that is read fastest where rows are few.
+     *
+     * @param bias [M]; null: none
+     * @param inPlace the same map on the weights of the model
+     */
+    record Strips(ProductKernels.Packed weight, Tensor bias, Linear inPlace, ProductKernels kernels) implements Linear {
+        static Strips of(List<Affine> maps, Linear inPlace, ProductKernels kernels) {
+            try (TensorScope scope = new TensorScope()) {
+                Affine joined = WeightForm.joined(maps);
+                ProductKernels.Packed packed = kernels.pack(joined.weight());
+                scope.keep(packed.memory());
+                if (maps.size() > 1 && joined.bias() != null) {
+                    scope.keep(joined.bias());
+                }
+                return new Strips(packed, joined.bias(), inPlace, kernels);
+            }
+        }
+
+        @Override
+        public Precision form() {
+            return Precision.FP32;
+        }
+
+        @Override
+        public long outputs() {
+            return weight.outputs();
+        }
+
+        @Override
+        public Tensor forward(Rows x, Tensor residual) {
+            return multiply((Rows.Float32) x, weight, 0, weight.outputs(), bias, residual, kernels);
+        }
+
+        @Override
+        public Tensor backward(Rows dy, Tensor residual) {
+            return inPlace.backward(dy, residual);
+        }
+
+        /** {@code x w + bias + residual} for {@code count} outputs of w from {@code first} on. */
+        static Tensor multiply(
+                Rows.Float32 rows,
+                ProductKernels.Packed w,
+                long first,
+                long count,
+                Tensor bias,
+                Tensor residual,
+                ProductKernels kernels) {
+            Tensor x = rows.x();
+            Tensor y = torch.empty(new long[] {x.size(0), count}, x.options(), null);
+            kernels.multiply(x, w, first, bias, residual, y);
+            return y;
         }
     }
 }

@@ -1,21 +1,23 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.gpt2.Gpt2Config.Activation;
 import dev.prefix4j.kernels.Attention;
 import dev.prefix4j.kernels.EightBits;
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.kernels.KeysValues;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BlockWeights.NormWeights;
+import dev.prefix4j.model.ModelConfig.Mlp;
+import dev.prefix4j.model.ModelConfig.Norm;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
-/**
- * The operators on our kernels, for the CPU.
- *
- * @param precision of the rows that they give
- */
-record NativeOperators(Kernels kernels, Precision precision) implements Operators {
+/** The operators on our kernels, for the CPU. */
+record NativeOperators(Kernels kernels) implements Operators {
+    /** For what is rare. */
+    private static final AtenOperators ATEN = new AtenOperators();
+
     private static Tensor empty(torch.ScalarType type, long... shape) {
         return torch.empty(shape, new TensorOptions(type), null);
     }
@@ -25,8 +27,8 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
     }
 
     /** Room for the rows of a result: float32 or 8-bit. */
-    private Rows room(long rows, long columns) {
-        return switch (precision) {
+    private static Rows room(long rows, long columns, Precision form) {
+        return switch (form) {
             case FP32 -> new Rows.Float32(floats(rows, columns));
             case INT8 -> eightBits(rows, columns);
         };
@@ -50,65 +52,84 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
     }
 
     @Override
-    public Normalized normalize(Tensor x, Tensor weight, Tensor bias, double epsilon) {
-        Rows rows = room(x.size(0), x.size(1));
+    public Normalized normalize(Tensor x, NormWeights weights, Norm how, Precision form) {
+        if (how.kind() == Norm.Kind.RMS) {
+            return ATEN.normalize(x, weights, how, form);
+        }
+        Rows rows = room(x.size(0), x.size(1), form);
         Out out = Out.of(rows);
         Tensor mean = floats(x.size(0));
         Tensor rstd = floats(x.size(0));
-        kernels.rows().layerNorm(x, weight, bias, epsilon, out.y(), out.bits(), mean, rstd);
+        kernels.rows().layerNorm(x, weights.weight(), weights.bias(), how.epsilon(), out.y(), out.bits(), mean, rstd);
         return new Normalized(rows, mean, rstd);
     }
 
     @Override
-    public void normalizeBackward(Tensor dy, Tensor x, Tensor weight, Normalized of, Tensor dx) {
-        kernels.rows().layerNormBackward(dy, x, weight, of.mean(), of.rstd(), dx);
+    public void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Normalized of, Tensor dx) {
+        if (of.mean() == null) {
+            ATEN.normalizeBackward(dy, x, weights, of, dx);
+            return;
+        }
+        kernels.rows().layerNormBackward(dy, x, weights.weight(), of.mean(), of.rstd(), dx);
     }
 
     @Override
-    public Activated activate(Activation function, Tensor h) {
-        if (function != Activation.GELU_TANH) {
-            return switch (precision) {
-                case FP32 -> new AtenOperators(precision).activate(function, h);
-                case INT8 ->
-                    new Activated(
-                            rows(((Rows.Float32) new AtenOperators(Precision.FP32)
-                                            .activate(function, h)
-                                            .rows())
-                                    .x()),
-                            AtenOperators.slope(function, h));
-            };
+    public NormalizedHeads normalizeHeads(Tensor x, Tensor weight, double epsilon) {
+        return ATEN.normalizeHeads(x, weight, epsilon);
+    }
+
+    @Override
+    public void normalizeHeadsBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd) {
+        ATEN.normalizeHeadsBackward(dy, x, weight, rstd);
+    }
+
+    @Override
+    public void rotate(Tensor x, int width, Tensor turns, boolean back) {
+        ATEN.rotate(x, width, turns, back);
+    }
+
+    @Override
+    public Activated activate(Mlp how, Tensor h, Precision form) {
+        if (how.gated()) {
+            return ATEN.activate(how, h, form);
         }
-        Rows rows = room(h.size(0), h.size(1));
+        if (how.activation() != Activation.GELU_TANH) {
+            Activated plain = ATEN.activate(how, h, Precision.FP32);
+            return form == Precision.FP32
+                    ? plain
+                    : new Activated(
+                            rows(((Rows.Float32) plain.rows()).x(), form), AtenOperators.slope(how.activation(), h));
+        }
+        Rows rows = room(h.size(0), h.size(1), form);
         Out out = Out.of(rows);
-        Tensor kept = switch (precision) {
+        Tensor kept = switch (form) {
             case FP32 -> h;
             case INT8 -> empty(torch.ScalarType.Byte, h.size(0), h.size(1));
         };
-        kernels.rows().gelu(h, out.y(), out.bits(), precision == Precision.FP32 ? null : kept);
+        kernels.rows().gelu(h, out.y(), out.bits(), form == Precision.FP32 ? null : kept);
         return new Activated(rows, kept);
     }
 
     @Override
-    public Rows activateBackward(Activation function, Tensor dy, Tensor kept) {
-        return switch (precision) {
-            case FP32 -> {
-                if (function != Activation.GELU_TANH) {
-                    yield new AtenOperators(precision).activateBackward(function, dy, kept);
-                }
-                kernels.rows().geluBackward(dy, kept, dy, null);
-                yield new Rows.Float32(dy);
-            }
-            case INT8 -> {
-                Rows.Int8 rows = eightBits(dy.size(0), dy.size(1));
-                kernels.rows().slopeBackward(dy, kept, rows.bits());
-                yield rows;
-            }
-        };
+    public Rows activateBackward(Mlp how, Tensor dy, Tensor kept, Precision form) {
+        if (how.gated()) {
+            return ATEN.activateBackward(how, dy, kept, form);
+        }
+        if (Activated.isSlope(kept) && form == Precision.INT8) {
+            Rows.Int8 rows = eightBits(dy.size(0), dy.size(1));
+            kernels.rows().slopeBackward(dy, kept, rows.bits());
+            return rows;
+        }
+        if (how.activation() != Activation.GELU_TANH || Activated.isSlope(kept)) {
+            return rows(((Rows.Float32) ATEN.activateBackward(how, dy, kept, Precision.FP32)).x(), form);
+        }
+        kernels.rows().geluBackward(dy, kept, dy, null);
+        return rows(dy, form);
     }
 
     @Override
-    public Rows rows(Tensor x) {
-        return switch (precision) {
+    public Rows rows(Tensor x, Precision form) {
+        return switch (form) {
             case FP32 -> new Rows.Float32(x);
             case INT8 -> quantize(x, null);
         };
@@ -125,13 +146,9 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
         return rows;
     }
 
-    private static Attention.Heads heads(int count, Tensor q) {
-        return new Attention.Heads(count, count, Math.toIntExact(q.size(1) / count), 0);
-    }
-
     /** What every sequence sees, and its own rows of {@code own}. */
-    private static Attention attention(Packing packing, Tensor q, KeysValues own) {
-        Attention attention = new Attention(heads(packing.heads(), q), packing.scale(), true);
+    private static Attention attention(Packing packing, KeysValues own) {
+        Attention attention = new Attention(packing.heads(), packing.scale(), true);
         for (int b = 0; b < packing.sequences(); b++) {
             see(attention, packing.seen(b), packing.layer());
             long first = packing.offsets()[b];
@@ -146,15 +163,21 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
 
     private static void see(Attention attention, List<Segment> segments, int layer) {
         for (Segment segment : segments) {
-            attention.see(segment.keys().kernels(), layer, segment.first(), segment.length(), segment.from());
+            KeysValues keys = segment.keys().kernels();
+            attention.see(
+                    segment.turn() == null ? keys : keys.turned(segment.turn()),
+                    layer,
+                    segment.first(),
+                    segment.length(),
+                    segment.from());
         }
     }
 
     @Override
     public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v) {
         Tensor y = floats(q.size(0), q.size(1));
-        Tensor lse = floats(q.size(0), packing.heads());
-        kernels.attention().forward(attention(packing, q, KeysValues.of(k, v)), q, y, lse);
+        Tensor lse = floats(q.size(0), packing.heads().queries());
+        kernels.attention().forward(attention(packing, KeysValues.of(k, v)), q, y, lse);
         return new Attended(y, lse);
     }
 
@@ -165,12 +188,12 @@ record NativeOperators(Kernels kernels, Precision precision) implements Operator
         if (gradients.dk() != null) {
             own = own.withGradient(gradients.dk(), gradients.dv());
         }
-        kernels.attention().backward(attention(packing, q, own), dy, of.y(), of.lse(), q, gradients.dq());
+        kernels.attention().backward(attention(packing, own), dy, of.y(), of.lse(), q, gradients.dq());
     }
 
     @Override
     public Tensor attendStep(Sight sight, Tensor q) {
-        Attention attention = new Attention(heads(sight.heads(), q), sight.scale(), false);
+        Attention attention = new Attention(sight.heads(), sight.scale(), false);
         for (int row = 0; row < sight.rows(); row++) {
             see(attention, sight.seen(row), sight.layer());
             attention.endRow(1);

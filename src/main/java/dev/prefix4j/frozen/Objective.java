@@ -11,7 +11,7 @@ import java.util.Optional;
  * @param teacher whose predictions at the same positions are the targets: the divergence from them, KL(teacher ‖ model),
  *     takes the place of the negative log-likelihood (distillation, Hinton et al. 2015, arXiv:1503.02531)
  */
-public record Objective(double smoothing, Optional<FrozenGpt2.Predictions> teacher) {
+public record Objective(double smoothing, Optional<FrozenModel.Predictions> teacher) {
     /** The negative log-likelihood. */
     public static final Objective LIKELIHOOD = new Objective(0, Optional.empty());
 

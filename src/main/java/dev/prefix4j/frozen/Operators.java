@@ -1,51 +1,93 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.gpt2.Gpt2Config.Activation;
+import dev.prefix4j.model.BlockWeights.NormWeights;
+import dev.prefix4j.model.ModelConfig.Mlp;
+import dev.prefix4j.model.ModelConfig.Norm;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * What a block does to rows between matrix products, and the derivatives of it. {@link AtenOperators} is the definition,
  * {@link NativeOperators} the fast one.
  *
- * <p>N rows, E width, H heads, D head width, L layers.
+ * <p>N rows, E width, H heads of queries, Hk of keys, D head width.
  */
 sealed interface Operators permits AtenOperators, NativeOperators {
     /**
      * A normalized row and what the way back needs.
      *
      * @param rows [N, E]
-     * @param mean [N]
-     * @param rstd [N], one by the standard deviation
+     * @param mean [N]; null where it does not count
+     * @param rstd [N], one by the standard deviation, or by the root of the mean square
      */
     record Normalized(Rows rows, Tensor mean, Tensor rstd) {
         /** What the way back needs of it. */
         Normalized withoutRows() {
             return new Normalized(null, mean, rstd);
         }
+
+        /** Lets it outlive a scope. */
+        void keep(Consumer<Tensor> keeper) {
+            if (mean != null) {
+                keeper.accept(mean);
+            }
+            keeper.accept(rstd);
+        }
     }
 
-    /** Layer normalization of x [N, E]. */
-    Normalized normalize(Tensor x, Tensor weight, Tensor bias, double epsilon);
+    /** Normalization of x [N, E] to rows of a form. */
+    Normalized normalize(Tensor x, NormWeights weights, Norm how, Precision form);
 
-    /** Adds to dx [N, E] the gradient of layer normalization with respect to x, for dy [N, E] float32. */
-    void normalizeBackward(Tensor dy, Tensor x, Tensor weight, Normalized of, Tensor dx);
+    /** Adds to dx [N, E] the gradient of the normalization with respect to x, for dy [N, E] float32. */
+    void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Normalized of, Tensor dx);
 
     /**
-     * An activation function's result and what the way back needs.
+     * What comes out of the activation in a block and what the way back needs.
      *
      * @param rows [N, F]
-     * @param kept float32: its argument h [N, F]; 8 bits: its derivative there, uint8 [N, F], as {@code p4j_gelu} says
+     * @param kept float32: what went in; or, of a function without gates whose result is in 8 bits, its derivative there, uint8 [N, F],
+     *     as {@code p4j_gelu} says
      */
-    record Activated(Rows rows, Tensor kept) {}
+    record Activated(Rows rows, Tensor kept) {
+        /** Whether a derivative was kept. */
+        static boolean isSlope(Tensor kept) {
+            return kept.scalar_type().intern() == torch.ScalarType.Byte;
+        }
+    }
 
-    /** The activation function of h [N, F]. */
-    Activated activate(Activation function, Tensor h);
+    /** The activation function of h [N, F], or of its gates, h [N, 2F]; to rows of a form. */
+    Activated activate(Mlp how, Tensor h, Precision form);
 
-    /** The gradient with respect to the argument, [N, F]; dy [N, F] float32 is used up. */
-    Rows activateBackward(Activation function, Tensor dy, Tensor kept);
+    /** The gradient with respect to what went in, as rows of a form; dy [N, F] float32 is used up. */
+    Rows activateBackward(Mlp how, Tensor dy, Tensor kept, Precision form);
 
     /** Rows for a matrix product, of x [N, K] float32; the rows may lie apart. */
-    Rows rows(Tensor x);
+    Rows rows(Tensor x, Precision form);
+
+    /**
+     * Turns heads in place by rotary positions.
+     *
+     * @param x [N, heads · D], rows may lie apart
+     * @param width of a head, D
+     * @param turns [N, R], of each row the cosines, then the sines
+     * @param back the other way round
+     */
+    void rotate(Tensor x, int width, Tensor turns, boolean back);
+
+    /**
+     * Heads normalized each by itself.
+     *
+     * @param y [N, heads · D]
+     * @param rstd [N, heads]
+     */
+    record NormalizedHeads(Tensor y, Tensor rstd) {}
+
+    /** Divides each head of x [N, heads · D] by the root of its mean square, times weight [D]. */
+    NormalizedHeads normalizeHeads(Tensor x, Tensor weight, double epsilon);
+
+    /** The gradient with respect to x, in the place of dy [N, heads · D], whose rows may lie apart. */
+    void normalizeHeadsBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd);
 
     /**
      * A matrix as the sum of two of 8-bit rows, exact to about 1/32,000 of the largest magnitude of a row.
@@ -60,7 +102,7 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     /**
      * What attention gives and what the way back needs.
      *
-     * @param y [rows of q, E]
+     * @param y [rows of q, H·D]
      * @param lse [rows of q, H], logarithm of the sum of the exponentials of the scores
      */
     record Attended(Tensor y, Tensor lse) {}
@@ -68,8 +110,8 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     /**
      * Causal attention of every sequence to what it sees and to itself.
      *
-     * @param q [rows of q, E], rows may lie apart
-     * @param k [N, E], rows may lie apart, as those of v
+     * @param q [rows of q, H·D], rows may lie apart
+     * @param k [N, Hk·D], rows may lie apart, as those of v
      */
     Attended attend(Packing packing, Tensor q, Tensor k, Tensor v);
 
@@ -89,8 +131,8 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     /**
      * Attention of one query of each row to all that the row sees.
      *
-     * @param q [R, E], rows may lie apart
-     * @return [R, E]
+     * @param q [R, H·D], rows may lie apart
+     * @return [R, H·D]
      */
     Tensor attendStep(Sight sight, Tensor q);
 

@@ -1,19 +1,25 @@
 package dev.prefix4j.frozen;
 
+import dev.prefix4j.kernels.Attention;
 import java.util.List;
 import java.util.Optional;
 
 /**
  * How rows of a pass belong to sequences in the attention of a layer, and what each sequence sees besides itself.
  *
- * @param heads H
+ * @param heads of queries and keys
  * @param scale of the scores
  * @param offsets [B+1], of the keys: sequence b has the rows from offsets[b] to offsets[b+1]
  * @param queries which rows ask; absent: all
  * @param seen [B], in the order in which they stand before the sequence's own keys
  */
 record Packing(
-        int heads, double scale, int layer, long[] offsets, Optional<Queries> queries, List<List<Segment>> seen) {
+        Attention.Heads heads,
+        double scale,
+        int layer,
+        long[] offsets,
+        Optional<Queries> queries,
+        List<List<Segment>> seen) {
     /**
      * Some of the rows.
      *

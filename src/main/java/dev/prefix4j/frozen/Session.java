@@ -29,7 +29,7 @@ public final class Session implements AutoCloseable {
     /** Tokens of a page. */
     public static final int PAGE = 16;
 
-    private final FrozenGpt2 model;
+    private final FrozenModel model;
     private final Stored pool; // a page is PAGE places of it
     private final int[] users; // of each page
     private final BitSet taken = new BitSet();
@@ -52,7 +52,7 @@ public final class Session implements AutoCloseable {
      * @param model must stay open
      * @param pages that there are; see {@link #pagesFor}
      */
-    public Session(FrozenGpt2 model, int pages) {
+    public Session(FrozenModel model, int pages) {
         this.model = model;
         this.pages = pages;
         this.users = new int[pages];
@@ -99,6 +99,18 @@ public final class Session implements AutoCloseable {
                 position += token >= one.from() ? one.run().length() : 0;
             }
             return position;
+        }
+
+        /** Position in the model from which on a run stands that it sees. */
+        private int offset(int index) {
+            Seen one = seen.get(index);
+            int offset = one.from();
+            for (int i = 0; i < seen.size(); i++) {
+                Seen other = seen.get(i);
+                boolean before = i < index ? other.from() <= one.from() : other.from() < one.from();
+                offset += before ? other.run().length() : 0;
+            }
+            return offset;
         }
 
         /** Place in the pool of one of its tokens. */
@@ -216,6 +228,13 @@ public final class Session implements AutoCloseable {
      * @return logits of the next token for all that was asked, chunk by chunk, [asked, V]; they belong to the open scope
      */
     public Tensor read(List<Chunk> chunks) {
+        try (TensorScope scope = new TensorScope();
+                NoGradGuard _ = new NoGradGuard()) {
+            return scope.keep(logits(chunks));
+        }
+    }
+
+    private Tensor logits(List<Chunk> chunks) {
         long[] offsets = new long[chunks.size() + 1];
         List<List<Segment>> seen = new ArrayList<>();
         List<Tensor> vectors = new ArrayList<>();
@@ -247,10 +266,7 @@ public final class Session implements AutoCloseable {
                 .flatMapToLong(i -> Arrays.stream(chunks.get(i).asked()).mapToLong(a -> offsets[i] + a))
                 .toArray();
         PackedBatch batch = new PackedBatch(ids, offsets, asked, new long[asked.length]);
-        try (TensorScope scope = new TensorScope();
-                NoGradGuard _ = new NoGradGuard()) {
-            return scope.keep(model.read(batch, positions, seen, vectors, places, pool));
-        }
+        return model.read(batch, positions, seen, vectors, places, pool);
     }
 
     /**
@@ -263,15 +279,15 @@ public final class Session implements AutoCloseable {
         long[] positions = new long[tokens.length];
         long[] places = new long[tokens.length];
         List<List<Segment>> seen = new ArrayList<>();
-        for (int i = 0; i < tokens.length; i++) {
-            Row row = require(rows.get(i));
-            grow(row, 1);
-            positions[i] = row.position(row.tokens - 1);
-            places[i] = row.place(row.tokens - 1);
-            seen.add(segments(row, 0));
-        }
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
+            for (int i = 0; i < tokens.length; i++) {
+                Row row = require(rows.get(i));
+                grow(row, 1);
+                positions[i] = row.position(row.tokens - 1);
+                places[i] = row.place(row.tokens - 1);
+                seen.add(segments(row, 0));
+            }
             return scope.keep(model.step(tokens, positions, seen, places, pool));
         }
     }
@@ -284,21 +300,25 @@ public final class Session implements AutoCloseable {
     private List<Segment> segments(Row row, int before) {
         int last = model.layout().layers() - 1;
         List<Segment> segments = new ArrayList<>();
-        for (Seen seen : row.seen) {
-            add(
-                    segments,
-                    runs.get(seen.run()).pages,
+        for (int i = 0; i < row.seen.size(); i++) {
+            Seen seen = row.seen.get(i);
+            Segment whole = new Segment(
+                    pool,
+                    0,
                     seen.run().length(),
                     Math.max(0, seen.from() - before),
                     seen.firstLayer(),
-                    seen.lastLayer());
+                    seen.lastLayer(),
+                    model.inputLayer().turnFrom(row.offset(i)));
+            add(segments, runs.get(seen.run()).pages, whole);
         }
-        add(segments, row.own, row.tokens, 0, 0, last);
+        add(segments, row.own, new Segment(pool, 0, row.tokens, 0, 0, last, null));
         return segments;
     }
 
-    /** Pages that follow each other are one segment. */
-    private void add(List<Segment> segments, int[] of, int tokens, int from, int firstLayer, int lastLayer) {
+    /** The places of a whole in some pages: those that follow each other are one segment. */
+    private void add(List<Segment> segments, int[] of, Segment whole) {
+        int tokens = whole.length();
         int i = 0;
         while (i * PAGE < tokens) {
             int start = i;
@@ -306,8 +326,7 @@ public final class Session implements AutoCloseable {
             while (i * PAGE < tokens && of[i] == of[i - 1] + 1) {
                 i++;
             }
-            int length = Math.min(tokens, i * PAGE) - start * PAGE;
-            segments.add(new Segment(pool, of[start] * PAGE, length, from, firstLayer, lastLayer));
+            segments.add(whole.part(of[start] * PAGE, Math.min(tokens, i * PAGE) - start * PAGE));
         }
     }
 

@@ -1,15 +1,16 @@
 package dev.prefix4j.frozen;
 
+import dev.prefix4j.kernels.Attention;
 import java.util.List;
 
 /**
  * What rows with one query each look at in the attention of a layer.
  *
- * @param heads H
+ * @param heads of queries and keys
  * @param scale of the scores
  * @param seen [R], all of one {@link Stored}
  */
-record Sight(int heads, double scale, int layer, List<List<Segment>> seen) {
+record Sight(Attention.Heads heads, double scale, int layer, List<List<Segment>> seen) {
     int rows() {
         return seen.size();
     }

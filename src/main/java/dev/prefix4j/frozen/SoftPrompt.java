@@ -1,7 +1,6 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.ModelConfig;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -10,9 +9,9 @@ import org.bytedeco.pytorch.global.torch;
  * What a frozen model sees besides words, and what can be learned instead of its weights (Li and Liang 2021, sections 4
  * and 7.2).
  *
- * <p>P activations, K virtual tokens, L layers, E width.
+ * <p>P activations, K virtual tokens, L layers, E width, W columns of keys.
  *
- * @param activations keys and values, [P, 2·L·E] as {@code PrefixShape} lays them out, float32; P may be 0
+ * @param activations keys and values, [P, 2·L·W] as {@code PrefixShape} lays them out, float32; P may be 0
  * @param place where the activations stand
  * @param firstLayer first layer that sees them, from 0
  * @param lastLayer last layer that sees them
@@ -28,27 +27,26 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
         INFIX
     }
 
-    /** @throws InputException if there are no such layers */
-    public SoftPrompt {
-        long layers = activations.size(1) / (2 * embeddings.size(1));
-        Seen.requireLayers(firstLayer, lastLayer, layers);
-    }
-
-    /** Activations [P, 2·L·E] before everything, in all layers. */
-    public static SoftPrompt prefix(Tensor activations, Gpt2Config config) {
+    /** Activations [P, 2·L·W] before everything, in all layers. */
+    public static SoftPrompt prefix(Tensor activations, ModelConfig config) {
         return activations(activations, Place.PREFIX, 0, config.layers() - 1, config);
     }
 
-    /** Activations [P, 2·L·E] that a range of layers sees; no virtual tokens. */
+    /**
+     * Activations [P, 2·L·W] that a range of layers sees; no virtual tokens.
+     *
+     * @throws dev.prefix4j.InputException if there are no such layers
+     */
     public static SoftPrompt activations(
-            Tensor activations, Place place, int firstLayer, int lastLayer, Gpt2Config config) {
+            Tensor activations, Place place, int firstLayer, int lastLayer, ModelConfig config) {
+        Seen.requireLayers(firstLayer, lastLayer, config.layers());
         return new SoftPrompt(activations, place, firstLayer, lastLayer, none(config.width(), activations.options()));
     }
 
     /** Virtual tokens [K, E] alone. */
-    public static SoftPrompt embeddings(Tensor embeddings, Gpt2Config config) {
+    public static SoftPrompt embeddings(Tensor embeddings, ModelConfig config) {
         return new SoftPrompt(
-                none(2L * config.layers() * config.width(), embeddings.options()),
+                none(2L * config.layers() * config.keyColumns(), embeddings.options()),
                 Place.PREFIX,
                 0,
                 config.layers() - 1,

@@ -80,10 +80,9 @@ final class Stored {
         return kernels;
     }
 
-    /** Takes keys and values kv [n, 2W] of a layer, at the places index, int64 [n]. */
-    void write(int layer, Tensor index, Tensor kv) {
-        long width = memory.size(3);
-        keys(layer).index_copy_(0, index, kv.narrow(1, 0, width));
-        values(layer).index_copy_(0, index, kv.narrow(1, width, width));
+    /** Takes keys and values [n, W] of a layer, at the places index, int64 [n]. */
+    void write(int layer, Tensor index, Tensor k, Tensor v) {
+        keys(layer).index_copy_(0, index, k);
+        values(layer).index_copy_(0, index, v);
     }
 }

@@ -2,9 +2,9 @@ package dev.prefix4j.generate;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Best;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Session;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -25,7 +25,7 @@ final class BeamSearcher {
     private final int vocabulary;
     private final OutputRules rules;
 
-    BeamSearcher(Decoding.BeamSearch how, Gpt2Config config, Set<Integer> ends, OutputRules rules) {
+    BeamSearcher(Decoding.BeamSearch how, ModelConfig config, Set<Integer> ends, OutputRules rules) {
         this.how = how;
         this.endTokens = ends;
         this.vocabulary = config.vocabulary();
@@ -208,7 +208,7 @@ final class BeamSearcher {
      * @param count outputs of each, best first; at most the beams
      */
     List<List<Generation>> search(
-            FrozenGpt2 model, Session session, List<Session.Chunk> chunks, List<int[]> prompts, int count) {
+            FrozenModel model, Session session, List<Session.Chunk> chunks, List<int[]> prompts, int count) {
         List<Search> searches = prompts.stream().map(Search::new).toList();
         List<Search> running = searches;
         List<Session.Row> rows = chunks.stream().map(Session.Chunk::row).toList();

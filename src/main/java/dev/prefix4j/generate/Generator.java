@@ -2,12 +2,12 @@ package dev.prefix4j.generate;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.frozen.Run;
 import dev.prefix4j.frozen.Session;
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.prefix.Prefix;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
@@ -30,19 +30,22 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class Generator {
     private final Conditioned conditioned;
-    private final FrozenGpt2 model;
+    private final FrozenModel model;
 
     /**
      * In float32.
      *
      * @throws InputException if the prefix is one of another model
      */
-    public Generator(Gpt2 model, Optional<Prefix> prefix) {
-        this(new FrozenGpt2(model, FrozenGpt2.Options.of(model, Precision.FP32).forDecoding()), prefix);
+    public Generator(BaseModel model, Optional<Prefix> prefix) {
+        this(
+                new FrozenModel(
+                        model, FrozenModel.Options.of(model, Precision.FP32).forDecoding()),
+                prefix);
     }
 
     /** @throws InputException if the prefix is one of another model */
-    public Generator(FrozenGpt2 model, Optional<Prefix> prefix) {
+    public Generator(FrozenModel model, Optional<Prefix> prefix) {
         this(prefix.map(p -> {
                     p.requireFits(model.config(), "prefix");
                     return new Conditioned(model, SoftPrompt.prefix(p.vectors(), model.config()));

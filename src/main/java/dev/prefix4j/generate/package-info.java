@@ -2,6 +2,8 @@
  * Decoding: from prompts to the ids of new tokens.
  *
  * <p>Start reading at {@link dev.prefix4j.generate.Generator}; {@link dev.prefix4j.generate.Decoding} names the ways to
- * choose tokens. This room imports {@code text}, {@code prefix}, {@code frozen}, {@code gpt2} and {@code torch}.
+ * choose tokens.
+ *
+ * <p>May import: {@code prefix}, {@code frozen}, {@code model}, {@code torch}.
  */
 package dev.prefix4j.generate;

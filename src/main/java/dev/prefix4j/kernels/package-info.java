@@ -6,6 +6,6 @@
  * what the rows of a batch look at. {@link dev.prefix4j.kernels.Function} lists the native functions, and
  * {@link dev.prefix4j.kernels.Struct} the layouts of the structures; tests hold both to the C header.
  *
- * <p>May import torch.
+ * <p>May import: {@code torch}.
  */
 package dev.prefix4j.kernels;

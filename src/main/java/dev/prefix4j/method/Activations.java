@@ -2,10 +2,10 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
@@ -15,9 +15,9 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * Keys and values of virtual tokens in a range of layers.
  *
- * <p>P virtual tokens, k layers of the range, L of the model, E width.
+ * <p>P virtual tokens, k layers of the range, L of the model, W columns of keys.
  */
-record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int lastLayer, Gpt2Config config) {
+record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int lastLayer, ModelConfig config) {
     Activations {
         if (lastLayer >= config.layers()) {
             throw new InputException("layers: expected a range within 0 to %d, found %d to %d"
@@ -25,13 +25,13 @@ record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int 
         }
     }
 
-    /** 2·k·E. */
+    /** 2·k·W. */
     private int rowWidth() {
-        return 2 * (lastLayer - firstLayer + 1) * config.width();
+        return 2 * (lastLayer - firstLayer + 1) * config.keyColumns();
     }
 
     private long from() {
-        return 2L * firstLayer * config.width();
+        return 2L * firstLayer * config.keyColumns();
     }
 
     Map<String, List<Long>> stored() {
@@ -39,25 +39,25 @@ record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int 
     }
 
     long trainedNumbers() {
-        return vectors.trainedNumbers(config.width(), rowWidth());
+        return vectors.trainedNumbers(config.keyColumns(), rowWidth());
     }
 
-    /** @param rows [P, 2·k·E] */
+    /** @param rows [P, 2·k·W] */
     private SoftPrompt prompt(Tensor rows) {
-        long all = 2L * config.layers() * config.width();
+        long all = 2L * config.layers() * config.keyColumns();
         Tensor wide = rows.size(1) == all
                 ? rows
                 : torch.constant_pad_nd(
-                        rows, new long[] {from(), all - from() - rowWidth()}, new Scalar(0.0)); // [P, 2·L·E]
+                        rows, new long[] {from(), all - from() - rowWidth()}, new Scalar(0.0)); // [P, 2·L·W]
         return SoftPrompt.activations(wide, place, firstLayer, lastLayer, config);
     }
 
-    Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+    Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         return new Conditioned(
-                freezer.freeze(model, FrozenGpt2.Changes.NONE), prompt(stored.get(SoftPromptTuner.VECTORS)));
+                freezer.freeze(model, FrozenModel.Changes.NONE), prompt(stored.get(SoftPromptTuner.VECTORS)));
     }
 
-    Tuner tuner(Gpt2 model, Freezer freezer) {
+    Tuner tuner(BaseModel model, Freezer freezer) {
         SoftPromptTuner.Kind kind = new SoftPromptTuner.Kind() {
             @Override
             public SoftPrompt prompt(Tensor rows) {
@@ -65,18 +65,18 @@ record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int 
             }
 
             @Override
-            public Tensor back(FrozenGpt2.Gradient gradient) {
+            public Tensor back(FrozenModel.Gradient gradient) {
                 return gradient.gradient().narrow(1, from(), rowWidth());
             }
 
             @Override
-            public Tensor ofWords(Gpt2 base, int[] ids) {
+            public Tensor ofWords(BaseModel base, int[] ids) {
                 return Words.activations(base, Words.embeddings(base, ids)).narrow(1, from(), rowWidth());
             }
         };
         return new SoftPromptTuner(
-                freezer.freeze(model, FrozenGpt2.Changes.NONE),
-                vectors.encoder(config.width(), rowWidth(), model.device()),
+                freezer.freeze(model, FrozenModel.Changes.NONE),
+                vectors.encoder(config.keyColumns(), rowWidth(), model.device()),
                 kind);
     }
 }

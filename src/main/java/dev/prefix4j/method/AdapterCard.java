@@ -2,7 +2,7 @@ package dev.prefix4j.method;
 
 import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import dev.prefix4j.AtomicFile;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.ModelConfig;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -17,13 +17,13 @@ final class AdapterCard {
     private AdapterCard() {}
 
     /** Writes it where there is none: one that is there may have been edited. */
-    static void write(Method method, Gpt2Config model, Path folder, String baseModel) {
+    static void write(Method method, ModelConfig model, Path folder, String baseModel) {
         if (!Files.exists(folder.resolve(FILE), LinkOption.NOFOLLOW_LINKS)) {
             AtomicFile.write(folder.resolve(FILE), text(method, model, baseModel));
         }
     }
 
-    private static String text(Method method, Gpt2Config model, String baseModel) {
+    private static String text(Method method, ModelConfig model, String baseModel) {
         boolean peft = isOfPeft(method);
         String base = quoted(baseModel);
         String how = peft
@@ -41,7 +41,7 @@ final class AdapterCard {
             - prefix4j
             ---
 
-            # An adapter of GPT-2
+            # An adapter of %s
 
             Method `%s`: %,d parameters beside the %,d of the model, which they need: the one that `base_model` above names.
             They are used by %s.
@@ -50,6 +50,7 @@ final class AdapterCard {
                         peft ? "peft" : "prefix4j",
                         quoted("base_model:adapter:" + baseModel),
                         method.name(),
+                        model.family().title(),
                         method.name(),
                         method.storedNumbers(model),
                         new FineTuning().storedNumbers(model),

@@ -2,8 +2,8 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.ConfigFile;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.ConfigFile;
+import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -35,7 +35,7 @@ final class AdapterConfig {
      * @param tensors the names in the file beside it
      * @throws InputException naming the key that is wrong, or that is not supported
      */
-    static Method method(ConfigFile file, Gpt2Config model, Set<String> tensors) {
+    static Method method(ConfigFile file, ModelConfig model, Set<String> tensors) {
         String task = file.text("task_type", "CAUSAL_LM");
         if (!task.equals("CAUSAL_LM")) {
             throw file.wrong("task_type", "CAUSAL_LM", Excerpt.of(task));
@@ -44,7 +44,7 @@ final class AdapterConfig {
         PeftKeys.check(file, type);
         return switch (type) {
             case "PREFIX_TUNING", "CARTRIDGE" ->
-                new PrefixTuning(vectors(file, model)); // a cartridge is laid out as a prefix
+                new PrefixTuning(keys(file, model)); // a cartridge is laid out as a prefix
             case "PROMPT_TUNING", "P_TUNING" ->
                 new EmbeddingTuning(vectors(file, model)); // files keep what the encoder gave
             case "LORA" -> LoraConfig.read(file, model, tensors);
@@ -70,15 +70,14 @@ final class AdapterConfig {
         return type;
     }
 
-    private static Method ours(ConfigFile file, Gpt2Config model) {
+    private static Method ours(ConfigFile file, ModelConfig model) {
         String name = file.text(METHOD, "nothing");
-        requireGeometry(file, model);
         return switch (name) {
-            case "infix" -> new InfixTuning(vectors(file, model));
+            case "infix" -> new InfixTuning(keys(file, model));
             case "infix-embedding" -> new InfixEmbeddingTuning(vectors(file, model));
             case "layers" -> {
                 int first = size(file, "first_layer", 0, model.layers() - 1);
-                yield new LayerTuning(vectors(file, model), first, size(file, "last_layer", first, model.layers() - 1));
+                yield new LayerTuning(keys(file, model), first, size(file, "last_layer", first, model.layers() - 1));
             }
             case "fine-tune" -> new FineTuning();
             case "fine-tune-top" -> new TopTuning(size(file, "blocks", 1, model.layers()));
@@ -88,30 +87,34 @@ final class AdapterConfig {
         };
     }
 
+    /** Of keys and values. */
+    private static Vectors keys(ConfigFile file, ModelConfig model) {
+        requireGeometry(file, model.layers(), model.keyHeads(), model.keyColumns());
+        return length(file);
+    }
+
+    /** Of embeddings. */
+    private static Vectors vectors(ConfigFile file, ModelConfig model) {
+        requireGeometry(file, model.layers(), model.heads(), model.width());
+        return length(file);
+    }
+
     /** How the vectors were trained does not matter any more. */
-    private static Vectors vectors(ConfigFile file, Gpt2Config model) {
-        requireGeometry(file, model);
+    private static Vectors length(ConfigFile file) {
         return new Vectors(size(file, "num_virtual_tokens", 1, MAX_SIZE), Reparametrization.DIRECT, 0);
     }
 
-    private static void requireGeometry(ConfigFile file, Gpt2Config model) {
+    private static void requireGeometry(ConfigFile file, int ofModel, int headsOfModel, int widthOfModel) {
         int layers = size(file, "num_layers", 1, MAX_SIZE);
         int heads = size(file, "num_attention_heads", 1, MAX_SIZE);
         int width = size(file, "token_dim", 1, MAX_SIZE);
         if (width % heads != 0) {
             throw file.wrong("token_dim", "a multiple of num_attention_heads " + heads, width);
         }
-        if (layers != model.layers() || heads != model.heads() || width != model.width()) {
+        if (layers != ofModel || heads != headsOfModel || width != widthOfModel) {
             throw new InputException(("%s: an adapter of another model: expected %d layers, %d heads and width %d,"
                             + " found %d layers, %d heads and width %d")
-                    .formatted(
-                            file.file().getParent(),
-                            model.layers(),
-                            model.heads(),
-                            model.width(),
-                            layers,
-                            heads,
-                            width));
+                    .formatted(file.file().getParent(), ofModel, headsOfModel, widthOfModel, layers, heads, width));
         }
     }
 

@@ -6,12 +6,12 @@ import dev.prefix4j.AtomicFile;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
-import dev.prefix4j.gpt2.ConfigFile;
-import dev.prefix4j.gpt2.Extension;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ConfigFile;
+import dev.prefix4j.model.Extension;
+import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.SafetensorsWriter;
@@ -60,7 +60,7 @@ public final class AdapterFolder {
     public static void save(
             Method method,
             Map<String, Tensor> tensors,
-            Gpt2Config model,
+            ModelConfig model,
             Path folder,
             String baseModel,
             Optional<String> revision) {
@@ -77,15 +77,16 @@ public final class AdapterFolder {
         AdapterCard.write(method, model, folder, baseModel);
     }
 
-    private static void describe(Method method, Gpt2Config model, ObjectNode config) {
+    private static void describe(Method method, ModelConfig model, ObjectNode config) {
         switch (method) {
             case PrefixTuning(Vectors vectors) -> {
                 boolean mlp = vectors.reparametrization() == Reparametrization.MLP;
-                virtualTokens(config, "PREFIX_TUNING", vectors, model);
-                config.put("prefix_projection", mlp).put("encoder_hidden_size", mlp ? vectors.hidden() : model.width());
+                virtualTokens(config, "PREFIX_TUNING", vectors, method, model);
+                config.put("prefix_projection", mlp)
+                        .put("encoder_hidden_size", mlp ? vectors.hidden() : model.keyColumns());
             }
             case EmbeddingTuning(Vectors vectors) -> {
-                virtualTokens(config, "PROMPT_TUNING", vectors, model);
+                virtualTokens(config, "PROMPT_TUNING", vectors, method, model);
                 config.put("prompt_tuning_init", "RANDOM");
             }
             case LoraTuning(int rank, double alpha) -> {
@@ -93,17 +94,16 @@ public final class AdapterFolder {
                         .put("r", rank)
                         .put("lora_alpha", alpha)
                         .put("lora_dropout", 0.0);
-                config.put("fan_in_fan_out", true)
-                        .put("bias", "none")
-                        .putArray("target_modules")
-                        .add("c_attn");
+                config.put("fan_in_fan_out", model.family().names().inputsFirst())
+                        .put("bias", "none");
+                model.family().loraTargets().forEach(config.putArray("target_modules")::add);
             }
             case InfixTuning(Vectors vectors) ->
-                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model);
+                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, method, model);
             case InfixEmbeddingTuning(Vectors vectors) ->
-                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model);
+                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, method, model);
             case LayerTuning(Vectors vectors, int first, int last) ->
-                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, model)
+                virtualTokens(ours(config, method, model), AdapterConfig.OURS, vectors, method, model)
                         .put("first_layer", first)
                         .put("last_layer", last);
             case FineTuning() -> ours(config, method, model);
@@ -114,21 +114,24 @@ public final class AdapterFolder {
         }
     }
 
-    private static ObjectNode ours(ObjectNode config, Method method, Gpt2Config model) {
-        geometry(config, model);
+    private static ObjectNode ours(ObjectNode config, Method method, ModelConfig model) {
+        geometry(config, method, model);
         return config.put("peft_type", AdapterConfig.OURS).put(AdapterConfig.METHOD, method.name());
     }
 
-    private static void geometry(ObjectNode config, Gpt2Config model) {
-        config.put("num_attention_heads", model.heads())
+    /** As PEFT counts: where keys and values are learned, it has the heads of keys. */
+    private static void geometry(ObjectNode config, Method method, ModelConfig model) {
+        boolean keys = method instanceof ActivationMethod;
+        config.put("num_attention_heads", keys ? model.keyHeads() : model.heads())
                 .put("num_layers", model.layers())
-                .put("token_dim", model.width());
+                .put("token_dim", keys ? model.keyColumns() : model.width());
     }
 
-    private static ObjectNode virtualTokens(ObjectNode config, String type, Vectors vectors, Gpt2Config model) {
+    private static ObjectNode virtualTokens(
+            ObjectNode config, String type, Vectors vectors, Method method, ModelConfig model) {
         config.put("peft_type", type);
         config.put("num_virtual_tokens", vectors.length());
-        geometry(config, model);
+        geometry(config, method, model);
         return config.put("num_transformer_submodules", 1);
     }
 
@@ -148,7 +151,7 @@ public final class AdapterFolder {
      * @return with tensors that belong to the open scope
      * @throws InputException if a file is missing or malformed, or belongs to a model of another geometry
      */
-    public static Contents load(Path folder, Gpt2Config model, Device device) {
+    public static Contents load(Path folder, ModelConfig model, Device device) {
         requireAdapter(folder);
         ConfigFile config = AdapterConfig.read(folder);
         AdapterConfig.type(config); // another library's adapter has other files
@@ -196,38 +199,36 @@ public final class AdapterFolder {
      * @return with tensors that belong to the open scope
      * @throws InputException as {@link #load}
      */
-    public static Conditioned apply(Path folder, Gpt2 model) {
+    public static Conditioned apply(Path folder, BaseModel model) {
         Contents contents = load(folder, model.config(), model.device());
         return contents.method()
                 .apply(
                         model,
-                        (base, changes) -> new FrozenGpt2(
+                        (base, changes) -> new FrozenModel(
                                 base,
                                 changes,
-                                FrozenGpt2.Options.of(base, Precision.FP32).forDecoding()),
+                                FrozenModel.Options.of(base, Precision.FP32).forDecoding()),
                         contents.tensors());
     }
 
     /**
      * The weights of a model with what a folder keeps merged into them, in float32: LoRA, fine-tuning of all or of the top blocks.
      *
-     * @return by the names that the modules use, with tensors that belong to the open scope
+     * @return with tensors that belong to the open scope
      * @throws InputException as {@link #load}, or if the method keeps something else than weights of the model
      */
-    public static Map<String, Tensor> merge(Path folder, Gpt2 model) {
+    public static BaseModel merge(Path folder, BaseModel model) {
         Contents contents = load(folder, model.config(), model.device());
-        FrozenGpt2.Changes changes = contents.method() instanceof WeightMethod method
+        FrozenModel.Changes changes = contents.method() instanceof WeightMethod method
                 ? method.changes(model, contents.tensors())
-                : FrozenGpt2.Changes.NONE;
+                : FrozenModel.Changes.NONE;
         if (changes.weights().isEmpty() || changes.extension() != Extension.NONE) {
             throw new InputException(
                     "%s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s,"
                                     .formatted(folder, contents.method().name())
                             + " which stays beside its model");
         }
-        Map<String, Tensor> weights = new LinkedHashMap<>(model.weights());
-        weights.putAll(changes.weights());
-        return weights;
+        return model.with(changes.weights());
     }
 
     /** Tells what a folder is that holds no adapter, and where one may be. */

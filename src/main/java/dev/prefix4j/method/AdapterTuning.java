@@ -1,10 +1,12 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.gpt2.Extension;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.model.AutogradModel;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Extension;
+import dev.prefix4j.model.Family;
+import dev.prefix4j.model.ModelConfig;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,8 +26,6 @@ public record AdapterTuning(int bottleneck) implements WeightMethod {
     /** Of the first weights: the networks are near the identity (section 2 there). */
     private static final double DEVIATION = 0.01;
 
-    private static final List<String> HALVES = List.of(".attn", ".mlp");
-
     public AdapterTuning {
         Method.atLeast("bottleneck", bottleneck, 1);
     }
@@ -35,7 +35,7 @@ public record AdapterTuning(int bottleneck) implements WeightMethod {
      *
      * @param share such as 0.03 or 0.001
      */
-    public static AdapterTuning ofShare(double share, Gpt2Config config) {
+    public static AdapterTuning ofShare(double share, ModelConfig config) {
         if (!(share > 0 && share <= 1)) {
             throw new InputException("adapter-share must be above 0 and at most 1, was " + share);
         }
@@ -50,12 +50,13 @@ public record AdapterTuning(int bottleneck) implements WeightMethod {
     }
 
     @Override
-    public Map<String, List<Long>> stored(Gpt2Config config) {
+    public Map<String, List<Long>> stored(ModelConfig config) {
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
         long width = config.width();
         for (int layer = 0; layer < config.layers(); layer++) {
-            for (String half : HALVES) {
-                String name = "h." + layer + half + ".adapter.";
+            Family.Block block = config.family().names().block().apply(layer);
+            for (String half : List.of(block.attention(), block.mlp())) {
+                String name = half + ".adapter.";
                 shapes.put(name + "down.weight", List.of(width, (long) bottleneck));
                 shapes.put(name + "down.bias", List.of((long) bottleneck));
                 shapes.put(name + "up.weight", List.of((long) bottleneck, width));
@@ -66,12 +67,12 @@ public record AdapterTuning(int bottleneck) implements WeightMethod {
     }
 
     @Override
-    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
-        return new FrozenGpt2.Changes(Map.of(), new Networks(stored));
+    public FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored) {
+        return new FrozenModel.Changes(Map.of(), new Networks(stored));
     }
 
     @Override
-    public Map<String, Tensor> parameters(Gpt2 model) {
+    public Trained trained(BaseModel model) {
         Map<String, Tensor> parameters = new LinkedHashMap<>();
         stored(model.config()).forEach((name, shape) -> {
             long[] sizes = shape.stream().mapToLong(Long::longValue).toArray();
@@ -81,8 +82,7 @@ public record AdapterTuning(int bottleneck) implements WeightMethod {
             }
             parameters.put(name, values.to(model.device(), torch.ScalarType.Float));
         });
-        model.extend(new Networks(parameters));
-        return parameters;
+        return new Trained(parameters, new AutogradModel(model, new Networks(parameters)));
     }
 
     /** @param weights by the names of {@link #stored} */

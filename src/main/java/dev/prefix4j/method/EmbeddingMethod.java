@@ -1,8 +1,8 @@
 package dev.prefix4j.method;
 
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 
@@ -11,23 +11,23 @@ sealed interface EmbeddingMethod extends Method permits EmbeddingTuning, InfixEm
     Vectors vectors();
 
     /** What they mean to a model. */
-    SoftPromptTuner.Kind kind(Gpt2 model);
+    SoftPromptTuner.Kind kind(BaseModel model);
 
     @Override
-    default Map<String, List<Long>> stored(Gpt2Config config) {
+    default Map<String, List<Long>> stored(ModelConfig config) {
         return Map.of(SoftPromptTuner.VECTORS, List.of((long) vectors().length(), (long) config.width()));
     }
 
     @Override
-    default long trainedNumbers(Gpt2Config config) {
+    default long trainedNumbers(ModelConfig config) {
         return vectors().trainedNumbers(config.width(), config.width());
     }
 
     @Override
-    default Tuner tuner(Gpt2 model, Freezer freezer) {
+    default Tuner tuner(BaseModel model, Freezer freezer) {
         int width = model.config().width();
         return new SoftPromptTuner(
-                freezer.freeze(model, FrozenGpt2.Changes.NONE),
+                freezer.freeze(model, FrozenModel.Changes.NONE),
                 vectors().encoder(width, width, model.device()),
                 kind(model));
     }

@@ -1,9 +1,9 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
@@ -21,23 +21,23 @@ public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     }
 
     @Override
-    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+    public Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         SoftPrompt prompt =
                 SoftPrompt.prefix(Words.activations(model, stored.get(SoftPromptTuner.VECTORS)), model.config());
-        return new Conditioned(freezer.freeze(model, FrozenGpt2.Changes.NONE), prompt.withoutGraph());
+        return new Conditioned(freezer.freeze(model, FrozenModel.Changes.NONE), prompt.withoutGraph());
     }
 
     @Override
-    public SoftPromptTuner.Kind kind(Gpt2 model) {
+    public SoftPromptTuner.Kind kind(BaseModel model) {
         return new ThroughModel(model);
     }
 
     private static final class ThroughModel implements SoftPromptTuner.Kind {
-        private final Gpt2 model;
+        private final BaseModel model;
         private Tensor embeddings; // [P, E], a leaf
-        private Tensor activations; // [P, 2·L·E]
+        private Tensor activations; // [P, 2·L·W]
 
-        ThroughModel(Gpt2 model) {
+        ThroughModel(BaseModel model) {
             this.model = model;
         }
 
@@ -49,13 +49,13 @@ public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
         }
 
         @Override
-        public Tensor back(FrozenGpt2.Gradient gradient) {
+        public Tensor back(FrozenModel.Gradient gradient) {
             Graphs.backward(activations, gradient.gradient());
             return embeddings.grad();
         }
 
         @Override
-        public Tensor ofWords(Gpt2 base, int[] ids) {
+        public Tensor ofWords(BaseModel base, int[] ids) {
             return Words.embeddings(base, ids);
         }
     }

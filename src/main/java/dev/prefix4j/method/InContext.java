@@ -2,10 +2,10 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -32,17 +32,17 @@ public record InContext(int tokens) implements Method {
     }
 
     @Override
-    public Map<String, List<Long>> stored(Gpt2Config config) {
+    public Map<String, List<Long>> stored(ModelConfig config) {
         return Map.of(TOKENS, List.of((long) tokens));
     }
 
     @Override
-    public long trainedNumbers(Gpt2Config config) {
+    public long trainedNumbers(ModelConfig config) {
         return 0;
     }
 
     @Override
-    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+    public Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         model.requireRoom(0, tokens, 0);
         try (NoGradGuard _ = new NoGradGuard()) {
             Tensor ids = stored.get(TOKENS).to(torch.ScalarType.Long); // [N]
@@ -55,14 +55,14 @@ public record InContext(int tokens) implements Method {
                                         ids.min().item_long(),
                                         ids.max().item_long()));
             }
-            Tensor activations = Words.activations(model, Words.embeddings(model, ids)); // [N, 2·L·E]
+            Tensor activations = Words.activations(model, Words.embeddings(model, ids)); // [N, 2·L·W]
             return new Conditioned(
-                    freezer.freeze(model, FrozenGpt2.Changes.NONE), SoftPrompt.prefix(activations, model.config()));
+                    freezer.freeze(model, FrozenModel.Changes.NONE), SoftPrompt.prefix(activations, model.config()));
         }
     }
 
     @Override
-    public Tuner tuner(Gpt2 model, Freezer freezer) {
+    public Tuner tuner(BaseModel model, Freezer freezer) {
         throw new InputException("method in-context trains nothing");
     }
 }

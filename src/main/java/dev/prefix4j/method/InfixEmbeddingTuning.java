@@ -1,9 +1,9 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
@@ -18,14 +18,14 @@ public record InfixEmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     }
 
     @Override
-    public Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+    public Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         return new Conditioned(
-                freezer.freeze(model, FrozenGpt2.Changes.NONE),
+                freezer.freeze(model, FrozenModel.Changes.NONE),
                 SoftPrompt.embeddings(stored.get(SoftPromptTuner.VECTORS), model.config()));
     }
 
     @Override
-    public SoftPromptTuner.Kind kind(Gpt2 model) {
+    public SoftPromptTuner.Kind kind(BaseModel model) {
         return new SoftPromptTuner.Kind() {
             @Override
             public SoftPrompt prompt(Tensor rows) {
@@ -33,12 +33,12 @@ public record InfixEmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
             }
 
             @Override
-            public Tensor back(FrozenGpt2.Gradient gradient) {
+            public Tensor back(FrozenModel.Gradient gradient) {
                 return gradient.embeddings();
             }
 
             @Override
-            public Tensor ofWords(Gpt2 base, int[] ids) {
+            public Tensor ofWords(BaseModel base, int[] ids) {
                 return Words.embeddings(base, ids);
             }
         };

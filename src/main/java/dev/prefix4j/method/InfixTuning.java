@@ -1,7 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.ModelConfig;
 
 /**
  * Keys and values of virtual tokens between source and target, in all layers: the source does not see them (Li and Liang 2021,
@@ -14,7 +14,7 @@ public record InfixTuning(Vectors vectors) implements ActivationMethod {
     }
 
     @Override
-    public Activations activations(Gpt2Config config) {
+    public Activations activations(ModelConfig config) {
         return new Activations(vectors, SoftPrompt.Place.INFIX, 0, config.layers() - 1, config);
     }
 }

@@ -2,27 +2,28 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Extension;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
-import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.model.AutogradModel;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Extension;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
  * A look inside a soft prompt.
  *
- * <p>P virtual tokens, L layers, H heads, D head width, E width, V vocabulary.
+ * <p>P virtual tokens, L layers, H heads, D head width, E width, W columns of keys, V vocabulary.
  */
 public final class Inspection {
     private Inspection() {}
@@ -36,7 +37,7 @@ public final class Inspection {
     public record Norms(double keys, double values) {}
 
     /** Of every layer; 0 where a layer does not see the prompt. */
-    public static List<Norms> norms(SoftPrompt prompt, Gpt2Config config) {
+    public static List<Norms> norms(SoftPrompt prompt, ModelConfig config) {
         List<Norms> norms = new ArrayList<>();
         try (TensorScope _ = new TensorScope()) {
             for (int layer = 0; layer < config.layers(); layer++) {
@@ -46,9 +47,9 @@ public final class Inspection {
         return norms;
     }
 
-    /** Keys (even) or values (odd) of a layer, [P, E]. */
-    private static Tensor part(SoftPrompt prompt, Gpt2Config config, int index) {
-        return prompt.activations().narrow(1, (long) index * config.width(), config.width());
+    /** Keys (even) or values (odd) of a layer, [P, W]. */
+    private static Tensor part(SoftPrompt prompt, ModelConfig config, int index) {
+        return prompt.activations().narrow(1, (long) index * config.keyColumns(), config.keyColumns());
     }
 
     private static double norm(Tensor rows) {
@@ -74,12 +75,11 @@ public final class Inspection {
      * @param embeddings [P, E]
      * @param count words for each
      */
-    public static List<List<Near>> nearest(Gpt2 model, Tensor embeddings, int count) {
+    public static List<List<Near>> nearest(BaseModel model, Tensor embeddings, int count) {
         List<List<Near>> all = new ArrayList<>();
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Tensor cosines = torch.matmul(
-                    unit(embeddings), unit(model.weights().get("wte.weight")).t()); // [P, V]
+            Tensor cosines = torch.matmul(unit(embeddings), unit(model.words()).t()); // [P, V]
             T_TensorTensor_T top = torch.topk(cosines, count, 1, true, true);
             for (int i = 0; i < embeddings.size(0); i++) {
                 List<Near> near = new ArrayList<>();
@@ -105,7 +105,7 @@ public final class Inspection {
      *
      * @throws InputException if they are of different lengths
      */
-    public static double[] similarity(SoftPrompt one, SoftPrompt other, Gpt2Config config) {
+    public static double[] similarity(SoftPrompt one, SoftPrompt other, ModelConfig config) {
         if (one.length() != other.length() || one.length() == 0) {
             throw new InputException("expected two prompts of as many virtual tokens, at least one, found %d and %d"
                     .formatted(one.length(), other.length()));
@@ -114,10 +114,10 @@ public final class Inspection {
         try (TensorScope _ = new TensorScope()) {
             for (int layer = 0; layer < cosines.length; layer++) {
                 Tensor a = one.activations()
-                        .narrow(1, 2L * layer * config.width(), 2L * config.width())
-                        .reshape(1, -1); // [1, 2·P·E]
+                        .narrow(1, 2L * layer * config.keyColumns(), 2L * config.keyColumns())
+                        .reshape(1, -1); // [1, 2·P·W]
                 Tensor b = other.activations()
-                        .narrow(1, 2L * layer * config.width(), 2L * config.width())
+                        .narrow(1, 2L * layer * config.keyColumns(), 2L * config.keyColumns())
                         .reshape(1, -1);
                 cosines[layer] = torch.sum(unit(a).mul(unit(b))).item_double();
             }
@@ -126,7 +126,7 @@ public final class Inspection {
     }
 
     /** Whether a prompt stands before the source in all layers. */
-    public static boolean hasAttention(Gpt2 model, SoftPrompt prompt) {
+    public static boolean hasAttention(BaseModel model, SoftPrompt prompt) {
         return prompt.length() > 0
                 && prompt.place() == SoftPrompt.Place.PREFIX
                 && prompt.firstLayer() == 0
@@ -140,8 +140,8 @@ public final class Inspection {
      * @param from for each the first token that counts: those that were generated
      * @return [L][H], means over all tokens that count
      */
-    public static double[][] attention(Gpt2 model, SoftPrompt prompt, List<int[]> sequences, int[] from) {
-        Gpt2Config config = model.config();
+    public static double[][] attention(BaseModel model, SoftPrompt prompt, List<int[]> sequences, int[] from) {
+        ModelConfig config = model.config();
         if (!hasAttention(model, prompt)) {
             throw new IllegalArgumentException("expected a prompt before the source in all layers");
         }
@@ -151,13 +151,12 @@ public final class Inspection {
             int[] ids = sequences.get(i);
             try (TensorScope _ = new TensorScope();
                     NoGradGuard _ = new NoGradGuard()) {
-                model.extend(new Watch(config, prompt, ids.length, from[i], mass));
-                model.forward(
+                AutogradModel watched =
+                        new AutogradModel(model, new Watch(config, prompt.length(), ids.length, from[i], mass));
+                watched.forward(
                         model.ids(Arrays.stream(ids).asLongStream().toArray(), 1),
                         KvCache.startingWith(
                                 PrefixShape.of(prompt.length(), config).split(prompt.activations())));
-            } finally {
-                model.extend(Extension.NONE);
             }
             count += ids.length - from[i];
         }
@@ -170,25 +169,18 @@ public final class Inspection {
     }
 
     /** Sees the queries and keys go by, and adds up what the prompt gets. */
-    private record Watch(Gpt2Config config, SoftPrompt prompt, int tokens, int from, double[][] mass)
-            implements Extension {
+    private record Watch(ModelConfig config, int past, int tokens, int from, double[][] mass) implements Extension {
         @Override
-        public Tensor linear(String name, Tensor x, Tensor y) {
-            if (name.endsWith(".attn.c_attn")) {
-                add(Integer.parseInt(name.split("\\.")[1]), y);
-            }
-            return y;
-        }
-
-        /** @param qkv [T, 3E] */
-        private void add(int layer, Tensor qkv) {
+        public void attention(int layer, Tensor queries, Tensor keys) {
             try (TensorScope _ = new TensorScope()) {
-                long width = config.width();
-                Tensor q = heads(qkv.narrow(1, 0, width)); // [H, T, D]
-                Tensor own = heads(qkv.narrow(1, width, width)); // [H, T, D]
-                Tensor k = torch.cat(new TensorVector(heads(part(prompt, config, 2 * layer)), own), 1); // [H, P+T, D]
-                Tensor later = torch.ones(new long[] {tokens, prompt.length() + tokens}, qkv.options())
-                        .triu(prompt.length() + 1)
+                Tensor q = queries.squeeze(0); // [H, T, D]
+                Tensor k = keys.squeeze(0)
+                        .repeat_interleave(
+                                config.heads() / config.keyHeads(),
+                                new LongOptional(0),
+                                new LongOptional()); // [H, P+T, D]
+                Tensor later = torch.ones(new long[] {tokens, past + tokens}, q.options())
+                        .triu(past + 1)
                         .to(torch.ScalarType.Bool); // [T, P+T]
                 Tensor p = torch.softmax(
                         torch.matmul(q, k.transpose(1, 2))
@@ -196,7 +188,7 @@ public final class Inspection {
                                 .masked_fill(later, new Scalar(Double.NEGATIVE_INFINITY)),
                         2); // [H, T, P+T]
                 Tensor sums = torch.sum(
-                        p.narrow(2, 0, prompt.length()).narrow(1, from, tokens - from),
+                        p.narrow(2, 0, past).narrow(1, from, tokens - from),
                         new long[] {1, 2},
                         false,
                         new ScalarTypeOptional()); // [H]
@@ -204,12 +196,6 @@ public final class Inspection {
                     mass[layer][h] += sums.get(h).item_double();
                 }
             }
-        }
-
-        /** [T, E] to [H, T, D]. */
-        private Tensor heads(Tensor rows) {
-            return rows.reshape(rows.size(0), config.heads(), config.headWidth())
-                    .transpose(0, 1);
         }
     }
 }

@@ -1,7 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.ModelConfig;
 
 /**
  * As {@link PrefixTuning}, in some layers only: ours, between the two ends that Li and Liang 2021 compare in section 7.2:
@@ -22,7 +22,7 @@ public record LayerTuning(Vectors vectors, int firstLayer, int lastLayer) implem
     }
 
     @Override
-    public Activations activations(Gpt2Config config) {
+    public Activations activations(ModelConfig config) {
         return new Activations(vectors, SoftPrompt.Place.PREFIX, firstLayer, lastLayer, config);
     }
 }

@@ -3,10 +3,10 @@ package dev.prefix4j.method;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.ConfigFile;
-import dev.prefix4j.gpt2.Gpt2Config;
-import dev.prefix4j.method.StoredLora.Map2d;
 import dev.prefix4j.method.StoredLora.Target;
+import dev.prefix4j.model.ConfigFile;
+import dev.prefix4j.model.Family;
+import dev.prefix4j.model.ModelConfig;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * Reads PEFT's LoRA configuration with PEFT's rules (0.21: {@code check_target_module_exists}, {@code get_pattern_key} and
@@ -29,10 +30,10 @@ final class LoraConfig {
     private static final Pattern LAYER = Pattern.compile(".*?\\.[^.]*\\.(\\d+)\\..*");
 
     private final ConfigFile file;
-    private final Gpt2Config model;
+    private final ModelConfig model;
     private final List<String> modulesToSave;
 
-    private LoraConfig(ConfigFile file, Gpt2Config model) {
+    private LoraConfig(ConfigFile file, ModelConfig model) {
         this.file = file;
         this.model = model;
         this.modulesToSave = strings("modules_to_save");
@@ -42,7 +43,7 @@ final class LoraConfig {
      * @param tensors the names in the file beside it
      * @throws InputException naming the key that is wrong
      */
-    static StoredLora read(ConfigFile file, Gpt2Config model, Set<String> tensors) {
+    static StoredLora read(ConfigFile file, ModelConfig model, Set<String> tensors) {
         return new LoraConfig(file, model).read(tensors);
     }
 
@@ -58,9 +59,8 @@ final class LoraConfig {
         }
         List<Target> targets = targets();
         Map<String, List<Integer>> tokens = tokens();
-        boolean embeddings = targets.stream().anyMatch(target -> target.kind() != Map2d.CONV1D)
-                || modulesToSave.stream()
-                        .anyMatch(name -> "transformer.wte".endsWith(name) || "lm_head".endsWith(name));
+        boolean embeddings = targets.stream().anyMatch(target -> !target.inBlock())
+                || modulesToSave.stream().anyMatch(name -> words().endsWith(name) || Family.Names.HEAD.endsWith(name));
         if (file.flag("ensure_weight_tying", false) && embeddings) {
             throw file.wrong(
                     "ensure_weight_tying",
@@ -76,6 +76,11 @@ final class LoraConfig {
             }
         }
         return StoredLora.of(model, targets, dora, biased, !bias.equals("none"), this::isSaved, tokens, tensors);
+    }
+
+    /** Full name of the token embedding. */
+    private String words() {
+        return model.family().names().full(model.family().names().words());
     }
 
     /** Whether all of a module, or of one around it, is kept: PEFT compares the ends of names. */
@@ -101,18 +106,21 @@ final class LoraConfig {
         double alpha = file.has("lora_alpha") ? alpha("lora_alpha", file.json().get("lora_alpha")) : 8;
         boolean rootScale = file.flag("use_rslora", false);
         List<Target> targets = new ArrayList<>();
-        for (String module : StoredLora.modules(model)) {
+        for (StoredLora.Module one : StoredLora.modules(model)) {
+            String module = one.name();
             if (excluded.test(module) || isSaved(module) || !wanted.test(module)) {
                 continue;
             }
             int r = ofPattern("rank_pattern", ranks, module, rank);
             double a = ofPattern("alpha_pattern", alphas, module, alpha);
-            targets.add(new Target(module, r, rootScale ? a / Math.sqrt(r) : a / r));
+            targets.add(new Target(
+                    module, StoredLora.weight(model, module), one.kind(), r, rootScale ? a / Math.sqrt(r) : a / r));
         }
         if (targets.isEmpty()) {
             throw file.wrong(
                     "target_modules",
-                    "modules that a GPT-2 has, such as c_attn",
+                    "modules that the model has, such as "
+                            + model.family().loraTargets().getFirst(),
                     file.json().get("target_modules"));
         }
         return targets;
@@ -135,11 +143,15 @@ final class LoraConfig {
     private Predicate<String> wanted() {
         JsonNode node = file.json().get("target_modules");
         if (node == null || node.isNull()) {
-            return named(List.of("c_attn")); // PEFT's default for GPT-2
+            return named(model.family().loraTargets()); // PEFT's default
         }
         if (node.isTextual()) {
             if (node.textValue().equalsIgnoreCase("all-linear")) {
-                return module -> StoredLora.kind(module) == Map2d.CONV1D; // the head is not among them
+                Set<String> inBlocks = StoredLora.modules(model).stream()
+                        .filter(StoredLora.Module::inBlock)
+                        .map(StoredLora.Module::name)
+                        .collect(Collectors.toSet());
+                return inBlocks::contains; // the head is not among them
             }
             return regex("target_modules", node.textValue())::matches;
         }
@@ -198,7 +210,7 @@ final class LoraConfig {
             return tokens;
         }
         if (node.isArray()) {
-            tokens.put("transformer.wte", ids(node));
+            tokens.put(words(), ids(node));
             return tokens;
         }
         if (!node.isObject()) {
@@ -206,15 +218,20 @@ final class LoraConfig {
                     "trainable_token_indices", "a list of ids, or lists by module", Excerpt.of(node.toString()));
         }
         node.properties().forEach(entry -> {
-            String module = List.of("transformer.wte", "lm_head").stream()
+            String module = List.of(words(), Family.Names.HEAD).stream()
                     .filter(name -> named(List.of(entry.getKey())).test(name))
                     .findFirst()
                     .orElseThrow(() -> file.wrong(
-                            "trainable_token_indices", "tokens of wte or lm_head", Excerpt.of(entry.getKey())));
+                            "trainable_token_indices",
+                            "tokens of %s or %s"
+                                    .formatted(model.family().names().words(), Family.Names.HEAD),
+                            Excerpt.of(entry.getKey())));
             tokens.put(module, ids(entry.getValue()));
         });
-        if (model.tiedHead() && tokens.size() == 2 && tokens.get("lm_head").equals(tokens.get("transformer.wte"))) {
-            tokens.remove("lm_head"); // one set of rows for both
+        if (model.tiedHead()
+                && tokens.size() == 2
+                && tokens.get(Family.Names.HEAD).equals(tokens.get(words()))) {
+            tokens.remove(Family.Names.HEAD); // one set of rows for both
         }
         return tokens;
     }

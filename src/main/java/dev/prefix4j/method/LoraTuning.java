@@ -1,13 +1,17 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.gpt2.Extension;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.model.AutogradModel;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Extension;
+import dev.prefix4j.model.Family;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.Shapes;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -15,17 +19,16 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A low-rank change of the query, key and value weights (Hu et al. 2021, arXiv:2106.09685, equation 3), on {@code c_attn} as
- * Hugging Face PEFT's default for GPT-2: {@code x W + b + (alpha / r) x Aᵀ Bᵀ}. Used, it is added to W.
+ * A low-rank change of attention's weights (Hu et al. 2021, arXiv:2106.09685, equation 3), on the maps that Hugging Face PEFT changes
+ * where nothing is said: {@code c_attn} of GPT-2, {@code q_proj} and {@code v_proj} of Llama's family. The map becomes
+ * {@code x W + b + (alpha / r) x Aᵀ Bᵀ}. Used, the change is added to W.
  *
- * <p>r rank, E width.
+ * <p>r rank.
  *
  * @param rank r
  * @param alpha the change is scaled by alpha / r
  */
 public record LoraTuning(int rank, double alpha) implements WeightMethod {
-    private static final String MAP = ".attn.c_attn";
-
     public LoraTuning {
         Method.atLeast("rank", rank, 1);
         if (!(alpha > 0 && alpha <= 1e6)) {
@@ -38,61 +41,74 @@ public record LoraTuning(int rank, double alpha) implements WeightMethod {
         return "lora";
     }
 
-    private static String a(int layer) {
-        return "base_model.model.transformer.h." + layer + MAP + ".lora_A.weight";
+    /** Names of the maps that are changed, in the order of the model. */
+    private static List<String> maps(ModelConfig config) {
+        Family family = config.family();
+        return IntStream.range(0, config.layers())
+                .boxed()
+                .flatMap(layer -> family.names().block().apply(layer).attentionInputs().stream())
+                .filter(map -> family.loraTargets().contains(map.substring(map.lastIndexOf('.') + 1)))
+                .toList();
     }
 
-    private static String b(int layer) {
-        return "base_model.model.transformer.h." + layer + MAP + ".lora_B.weight";
+    private static String tensor(Family family, String map, String which) {
+        return "base_model.model." + family.names().full(map) + ".lora_" + which + ".weight";
     }
 
     @Override
-    public Map<String, List<Long>> stored(Gpt2Config config) {
+    public Map<String, List<Long>> stored(ModelConfig config) {
+        Map<String, List<Long>> weights = Shapes.of(config);
+        boolean inputsFirst = config.family().names().inputsFirst();
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
-        for (int layer = 0; layer < config.layers(); layer++) {
-            shapes.put(a(layer), List.of((long) rank, (long) config.width()));
-            shapes.put(b(layer), List.of(3L * config.width(), (long) rank));
+        for (String map : maps(config)) {
+            List<Long> weight = weights.get(map + ".weight");
+            shapes.put(tensor(config.family(), map, "A"), List.of((long) rank, weight.get(inputsFirst ? 0 : 1)));
+            shapes.put(tensor(config.family(), map, "B"), List.of(weight.get(inputsFirst ? 1 : 0), (long) rank));
         }
         return shapes;
     }
 
     @Override
-    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
+    public FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored) {
+        Family family = model.config().family();
         Map<String, Tensor> changed = new LinkedHashMap<>();
         try (NoGradGuard _ = new NoGradGuard()) {
-            for (int layer = 0; layer < model.config().layers(); layer++) {
-                String name = "h." + layer + MAP + ".weight";
-                Tensor change =
-                        torch.matmul(stored.get(b(layer)), stored.get(a(layer))).t(); // [E, 3E]
-                changed.put(name, model.weights().get(name).add(change.mul(new Scalar(alpha / rank))));
+            for (String map : maps(model.config())) {
+                Tensor a = stored.get(tensor(family, map, "A")); // [r, in]
+                Tensor b = stored.get(tensor(family, map, "B")); // [out, r]
+                Tensor change = torch.matmul(b, a).mul(new Scalar(alpha / rank)); // [out, in]
+                Tensor weight = model.weights().get(map + ".weight");
+                changed.put(map + ".weight", weight.add(family.names().inputsFirst() ? change.t() : change));
             }
         }
-        return new FrozenGpt2.Changes(changed, Extension.NONE);
+        return new FrozenModel.Changes(changed, Extension.NONE);
     }
 
     @Override
-    public Map<String, Tensor> parameters(Gpt2 model) {
+    public Trained trained(BaseModel model) {
         Map<String, Tensor> parameters = new LinkedHashMap<>();
-        double bound = 1 / Math.sqrt(model.config().width()); // PyTorch's Linear; B starts from 0: no change at first
         stored(model.config()).forEach((name, shape) -> {
             Tensor values =
                     torch.zeros(shape.stream().mapToLong(Long::longValue).toArray());
-            if (name.contains("lora_A")) {
+            if (name.contains("lora_A")) { // B starts from 0: no change at first
+                double bound = 1 / Math.sqrt(shape.get(1)); // PyTorch's Linear
                 values.uniform_(-bound, bound, new GeneratorOptional());
             }
             parameters.put(name, values.to(model.device(), torch.ScalarType.Float));
         });
-        model.extend(new Extension() {
+        Family family = model.config().family();
+        Extension change = new Extension() {
             @Override
             public Tensor linear(String name, Tensor x, Tensor y) {
-                if (!name.endsWith(MAP)) {
+                Tensor a = parameters.get(tensor(family, name, "A"));
+                if (a == null) {
                     return y;
                 }
-                int layer = Integer.parseInt(name.split("\\.")[1]);
-                Tensor low = torch.matmul(x, parameters.get(a(layer)).t()); // [n, r]
-                return y.add(torch.matmul(low, parameters.get(b(layer)).t()).mul(new Scalar(alpha / rank)));
+                Tensor low = torch.matmul(x, a.t()); // [n, r]
+                Tensor b = parameters.get(tensor(family, name, "B"));
+                return y.add(torch.matmul(low, b.t()).mul(new Scalar(alpha / rank)));
             }
-        });
-        return parameters;
+        };
+        return new Trained(parameters, new AutogradModel(model, change));
     }
 }

@@ -2,8 +2,8 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
@@ -14,13 +14,13 @@ public sealed interface Method permits ActivationMethod, EmbeddingMethod, Weight
     String name();
 
     /** Names and shapes of what is kept. */
-    Map<String, List<Long>> stored(Gpt2Config config);
+    Map<String, List<Long>> stored(ModelConfig config);
 
     /** Numbers that are trained. */
-    long trainedNumbers(Gpt2Config config);
+    long trainedNumbers(ModelConfig config);
 
     /** Numbers that are kept. */
-    default long storedNumbers(Gpt2Config config) {
+    default long storedNumbers(ModelConfig config) {
         return stored(config).values().stream()
                 .mapToLong(shape -> shape.stream().mapToLong(Long::longValue).reduce(1, Math::multiplyExact))
                 .sum();
@@ -32,7 +32,7 @@ public sealed interface Method permits ActivationMethod, EmbeddingMethod, Weight
      * @param stored by the names and of the shapes of {@link #stored}, on the model's device
      * @return with tensors that belong to the open scope
      */
-    Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored);
+    Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored);
 
     /**
      * What is trained, with first values.
@@ -40,7 +40,7 @@ public sealed interface Method permits ActivationMethod, EmbeddingMethod, Weight
      * @param model stays as it is, save for methods that train its own weights
      * @return with tensors that belong to the open scope
      */
-    Tuner tuner(Gpt2 model, Freezer freezer);
+    Tuner tuner(BaseModel model, Freezer freezer);
 
     /** @throws InputException naming the value */
     static void atLeast(String name, int value, int least) {

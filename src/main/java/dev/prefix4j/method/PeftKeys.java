@@ -3,7 +3,7 @@ package dev.prefix4j.method;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.model.ConfigFile;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;

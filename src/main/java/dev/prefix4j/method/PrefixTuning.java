@@ -1,7 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.model.ModelConfig;
 
 /**
  * Keys and values of virtual tokens before everything, in all layers (Li and Liang 2021, section 4).
@@ -13,7 +13,7 @@ public record PrefixTuning(Vectors vectors) implements ActivationMethod {
     }
 
     @Override
-    public Activations activations(Gpt2Config config) {
+    public Activations activations(ModelConfig config) {
         return new Activations(vectors, SoftPrompt.Place.PREFIX, 0, config.layers() - 1, config);
     }
 }

@@ -2,10 +2,10 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Objective;
 import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
@@ -28,7 +28,7 @@ public final class SoftPromptTuner implements Tuner {
     /** The one tensor that is kept. */
     public static final String VECTORS = "prompt_embeddings";
 
-    private final FrozenGpt2 model;
+    private final FrozenModel model;
     private final PrefixEncoder encoder;
     private final Kind kind;
 
@@ -42,13 +42,13 @@ public final class SoftPromptTuner implements Tuner {
          *
          * @return [P, W]
          */
-        Tensor back(FrozenGpt2.Gradient gradient);
+        Tensor back(FrozenModel.Gradient gradient);
 
         /** What the base model computes for P words, [P, W]. */
-        Tensor ofWords(Gpt2 base, int[] ids);
+        Tensor ofWords(BaseModel base, int[] ids);
     }
 
-    SoftPromptTuner(FrozenGpt2 model, PrefixEncoder encoder, Kind kind) {
+    SoftPromptTuner(FrozenModel model, PrefixEncoder encoder, Kind kind) {
         this.model = model;
         this.encoder = encoder;
         this.kind = kind;
@@ -81,7 +81,7 @@ public final class SoftPromptTuner implements Tuner {
      * @param ids at least one
      * @return [P, W]
      */
-    public Tensor ofWords(Gpt2 base, int[] ids) {
+    public Tensor ofWords(BaseModel base, int[] ids) {
         if (ids.length == 0) {
             throw new InputException("init words: expected at least one token, found none");
         }
@@ -127,7 +127,7 @@ public final class SoftPromptTuner implements Tuner {
                                                         .map(teacher::arrange)
                                                         .toList()),
                                                 teacher.prompt())));
-                FrozenGpt2.Gradient result = model.gradient(batch, conditioned.prompt(), objective, weight);
+                FrozenModel.Gradient result = model.gradient(batch, conditioned.prompt(), objective, weight);
                 try (NoGradGuard _ = new NoGradGuard()) {
                     dVectors.addcmul_(kind.back(result), mask, new Scalar(1.0));
                 }

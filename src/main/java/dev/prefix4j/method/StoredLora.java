@@ -1,11 +1,14 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.gpt2.Extension;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Extension;
+import dev.prefix4j.model.Family;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.Shapes;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,8 +44,8 @@ record StoredLora(
         Set<String> apart)
         implements WeightMethod {
     private static final String FILE_PREFIX = "base_model.model.";
-    private static final String WORDS = "wte.weight";
-    private static final String HEAD = "lm_head.weight";
+    private static final String HEAD = Family.Names.HEAD;
+    private static final String HEAD_WEIGHT = HEAD + ".weight";
 
     /** How a module lays out its matrix. */
     enum Map2d {
@@ -58,44 +61,56 @@ record StoredLora(
      * A module with a low-rank change.
      *
      * @param module full name, such as {@code transformer.h.0.attn.c_attn}
+     * @param weight of it, by its name in the model
      * @param scale factor of the change
      */
-    record Target(String module, int rank, double scale) {
-        Map2d kind() {
-            return StoredLora.kind(module);
-        }
-
+    record Target(String module, String weight, Map2d kind, int rank, double scale) {
         String tensor(String suffix) {
             return FILE_PREFIX + module + '.' + suffix;
+        }
+
+        /** Whether it is a map of a block. */
+        boolean inBlock() {
+            return kind != Map2d.EMBEDDING && !module.equals(HEAD);
+        }
+    }
+
+    /** A module that LoRA can change, by its full name. */
+    record Module(String name, Map2d kind) {
+        /** Whether it is a map of a block. */
+        boolean inBlock() {
+            return kind != Map2d.EMBEDDING && !name.equals(HEAD);
         }
     }
 
     /** A tensor of the file, and the weight whose place it takes. */
     record Whole(String tensor, String weight) {}
 
-    /** Full names of the modules that LoRA can change, in the model's order. */
-    static List<String> modules(Gpt2Config model) {
-        List<String> modules = new ArrayList<>(List.of("transformer.wte", "transformer.wpe"));
+    /** The modules that LoRA can change, in the model's order. */
+    static List<Module> modules(ModelConfig model) {
+        Family.Names names = model.family().names();
+        List<Module> modules = new ArrayList<>();
+        modules.add(new Module(names.full(names.words()), Map2d.EMBEDDING));
+        if (!names.positions().isEmpty()) {
+            modules.add(new Module(names.full(names.positions()), Map2d.EMBEDDING));
+        }
+        Map2d inBlocks = names.inputsFirst() ? Map2d.CONV1D : Map2d.LINEAR;
         for (int layer = 0; layer < model.layers(); layer++) {
-            for (String map : List.of("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")) {
-                modules.add("transformer.h." + layer + '.' + map);
+            for (String map : names.block().apply(layer).maps()) {
+                modules.add(new Module(names.full(map), inBlocks));
             }
         }
-        modules.add("lm_head");
+        modules.add(new Module(HEAD, Map2d.LINEAR));
         return modules;
     }
 
-    static Map2d kind(String module) {
-        return switch (module) {
-            case "transformer.wte", "transformer.wpe" -> Map2d.EMBEDDING;
-            case "lm_head" -> Map2d.LINEAR;
-            default -> Map2d.CONV1D;
-        };
+    /** The name of a module's weight in the model. */
+    static String weight(ModelConfig model, String module) {
+        return model.family().names().bare(module) + ".weight";
     }
 
-    /** The name of a module's weight in the model. */
-    private static String weight(String module) {
-        return module.replaceFirst("^transformer\\.", "") + ".weight";
+    private static String words(ModelConfig model) {
+        return model.family().names().words() + ".weight";
     }
 
     /**
@@ -106,7 +121,7 @@ record StoredLora(
      * @param names in the file
      */
     static StoredLora of(
-            Gpt2Config model,
+            ModelConfig model,
             List<Target> targets,
             boolean dora,
             boolean biased,
@@ -115,10 +130,10 @@ record StoredLora(
             Map<String, List<Integer>> tokens,
             Set<String> names) {
         Map<String, List<Long>> weights = new LinkedHashMap<>(Shapes.of(model));
-        weights.put(HEAD, weights.get(WORDS));
+        weights.put(HEAD_WEIGHT, weights.get(words(model)));
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
         for (Target target : targets) {
-            List<Long> shape = weights.get(weight(target.module()));
+            List<Long> shape = weights.get(target.weight());
             long rank = target.rank();
             switch (target.kind()) {
                 case CONV1D -> lowRank(shapes, target, shape.get(0), shape.get(1));
@@ -132,7 +147,7 @@ record StoredLora(
             if (dora) {
                 shapes.put(target.tensor("lora_magnitude_vector"), List.of(outputs));
             }
-            if (biased && target.kind() == Map2d.CONV1D) {
+            if (biased && target.inBlock()) {
                 shapes.put(target.tensor("lora_B.bias"), List.of(outputs));
             }
         }
@@ -140,9 +155,9 @@ record StoredLora(
                 FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta",
                 List.of((long) ids.size(), (long) model.width())));
         List<Whole> whole = new ArrayList<>();
-        Set<String> apart = new java.util.HashSet<>();
+        Set<String> apart = new HashSet<>();
         weights.forEach((weight, shape) -> {
-            String full = weight.equals(HEAD) ? weight : "transformer." + weight;
+            String full = model.family().names().full(weight);
             int dot = full.lastIndexOf('.');
             String module = full.substring(0, dot);
             String own = FILE_PREFIX + full;
@@ -172,81 +187,88 @@ record StoredLora(
     }
 
     @Override
-    public Map<String, List<Long>> stored(Gpt2Config config) {
+    public Map<String, List<Long>> stored(ModelConfig config) {
         return shapes;
     }
 
     @Override
-    public Map<String, Tensor> parameters(Gpt2 model) {
+    public Trained trained(BaseModel model) {
         throw new InputException("a stored LoRA adapter: expected one to use, not to train");
     }
 
     @Override
-    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
+    public FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored) {
         try (NoGradGuard _ = new NoGradGuard()) {
             Map<String, Tensor> base = new LinkedHashMap<>(model.weights());
-            base.putIfAbsent(HEAD, base.get(WORDS));
+            base.putIfAbsent(HEAD_WEIGHT, model.words());
             Map<String, Tensor> changed = new LinkedHashMap<>();
             place(model.config(), stored, base, changed);
             for (Target target : targets) {
-                String name = weight(target.module());
+                String name = target.weight();
                 Tensor from = changed.getOrDefault(name, base.get(name));
                 changed.put(name, lowRank(target, from, stored));
-                if (biased && target.kind() == Map2d.CONV1D) {
+                if (biased && target.inBlock()) {
                     String bias = name.replaceFirst("weight$", "bias");
                     Tensor more = stored.get(target.tensor("lora_B.bias")).mul(new Scalar(target.scale())); // [out]
-                    changed.put(bias, changed.getOrDefault(bias, base.get(bias)).add(more));
+                    Tensor before = changed.getOrDefault(bias, base.get(bias));
+                    changed.put(bias, before == null ? more : before.add(more));
                 }
             }
             tokens.forEach((module, ids) -> {
                 Tensor rows = torch.tensor(
                                 ids.stream().mapToLong(Integer::longValue).toArray())
                         .to(model.device(), torch.ScalarType.Long);
-                Tensor from = changed.getOrDefault(weight(module), base.get(weight(module)));
+                String name = weight(model.config(), module);
+                Tensor from = changed.getOrDefault(name, base.get(name));
                 Tensor values = stored.get(
                         FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta"); // in place of rows, [n, E]
-                changed.put(weight(module), from.index_copy(0, rows, values));
+                changed.put(name, from.index_copy(0, rows, values));
             });
-            if (model.config().tiedHead() && changed.containsKey(WORDS)) {
-                if (tokens.containsKey("transformer.wte")
-                        && !tokens.containsKey("lm_head")
-                        && !apart.contains("lm_head")) {
-                    changed.put(HEAD, changed.get(WORDS)); // rows of tokens are tied as the words are
+            String words = words(model.config());
+            if (model.config().tiedHead() && changed.containsKey(words)) {
+                String module = words.replaceFirst("\\.weight$", "");
+                if (tokens.containsKey(model.config().family().names().full(module))
+                        && !tokens.containsKey(HEAD)
+                        && !apart.contains(HEAD)) {
+                    changed.put(HEAD_WEIGHT, changed.get(words)); // rows of tokens are tied as the words are
                 } else {
-                    changed.putIfAbsent(HEAD, base.get(HEAD)); // PEFT changes the lookup alone
+                    changed.putIfAbsent(HEAD_WEIGHT, base.get(HEAD_WEIGHT)); // PEFT changes the lookup alone
                 }
             }
-            return new FrozenGpt2.Changes(changed, Extension.NONE);
+            return new FrozenModel.Changes(changed, Extension.NONE);
         }
     }
 
     /** Puts whole tensors in the place of weights. What a tied model holds once has one value, save where PEFT keeps a copy apart. */
     private void place(
-            Gpt2Config config, Map<String, Tensor> stored, Map<String, Tensor> base, Map<String, Tensor> changed) {
+            ModelConfig config, Map<String, Tensor> stored, Map<String, Tensor> base, Map<String, Tensor> changed) {
+        String words = words(config);
         Optional<Tensor> shared = Optional.empty();
         for (Whole one : whole) {
             Tensor tensor = stored.get(one.tensor());
-            String module = one.weight().equals(HEAD)
-                    ? "lm_head"
-                    : "transformer." + one.weight().replaceFirst("\\.\\w+$", "");
+            String module = config.family().names().full(one.weight()).replaceFirst("\\.\\w+$", "");
             boolean tied = config.tiedHead()
-                    && (one.weight().equals(WORDS) || one.weight().equals(HEAD));
+                    && (one.weight().equals(words) || one.weight().equals(HEAD_WEIGHT));
             if (!tied || apart.contains(module)) {
                 changed.put(one.weight(), tensor);
                 continue;
             }
             if (shared.isPresent() && !shared.get().equal(tensor)) {
                 throw new InputException(
-                        "tensors of transformer.wte and lm_head: expected equal ones, for the model ties them,"
-                                + " found different ones");
+                        "tensors of %s and %s: expected equal ones, for the model ties them, found different ones"
+                                .formatted(
+                                        config.family()
+                                                .names()
+                                                .full(config.family().names().words()),
+                                        HEAD));
             }
             shared = Optional.of(tensor);
         }
         shared.ifPresent(tensor -> {
-            base.put(WORDS, tensor);
-            base.put(HEAD, tensor);
-            changed.putIfAbsent(WORDS, tensor);
-            changed.putIfAbsent(HEAD, tensor);
+            base.put(words, tensor);
+            base.put(HEAD_WEIGHT, tensor);
+            changed.putIfAbsent(words, tensor);
+            changed.putIfAbsent(HEAD_WEIGHT, tensor);
         });
     }
 

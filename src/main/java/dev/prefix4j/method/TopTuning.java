@@ -1,18 +1,21 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.gpt2.Extension;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.model.AutogradModel;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Extension;
+import dev.prefix4j.model.Family;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.Shapes;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * The weights of the top blocks, and of the normalization after them (Li and Liang 2021, section 5.2: FT-TOP2). The model that is
- * given is the one that changes.
+ * The weights of the top blocks, and of the normalization after them (Li and Liang 2021, section 5.2: FT-TOP2).
  *
  * @param blocks how many, counted from the top
  */
@@ -26,34 +29,35 @@ public record TopTuning(int blocks) implements WeightMethod {
         return "fine-tune-top";
     }
 
-    private boolean trains(String weight, Gpt2Config config) {
+    private boolean trains(String weight, ModelConfig config) {
         if (blocks > config.layers()) {
             throw new InputException(
                     "top-blocks must be at most the model's %d, was %d".formatted(config.layers(), blocks));
         }
-        if (weight.startsWith("ln_f.")) {
-            return true;
-        }
-        String[] parts = weight.split("\\.");
-        return parts[0].equals("h") && Integer.parseInt(parts[1]) >= config.layers() - blocks;
+        Family.Names names = config.family().names();
+        return weight.startsWith(names.norm() + '.')
+                || IntStream.range(config.layers() - blocks, config.layers())
+                        .anyMatch(layer ->
+                                weight.startsWith(names.block().apply(layer).prefix()));
     }
 
     @Override
-    public Map<String, List<Long>> stored(Gpt2Config config) {
+    public Map<String, List<Long>> stored(ModelConfig config) {
         Map<String, List<Long>> shapes = new LinkedHashMap<>(Shapes.of(config));
         shapes.keySet().removeIf(name -> !trains(name, config));
         return shapes;
     }
 
     @Override
-    public FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored) {
-        return new FrozenGpt2.Changes(stored, Extension.NONE);
+    public FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored) {
+        return new FrozenModel.Changes(stored, Extension.NONE);
     }
 
     @Override
-    public Map<String, Tensor> parameters(Gpt2 model) {
+    public Trained trained(BaseModel model) {
         Map<String, Tensor> weights = new LinkedHashMap<>(model.weights());
         weights.keySet().removeIf(name -> !trains(name, model.config()));
-        return weights;
+        weights.replaceAll((_, weight) -> weight.detach().clone());
+        return new Trained(weights, new AutogradModel(model.with(weights)));
     }
 }

@@ -1,9 +1,10 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenGpt2;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.Gpt2Config;
+import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.model.AutogradModel;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
@@ -14,23 +15,31 @@ sealed interface WeightMethod extends Method permits FineTuning, TopTuning, Adap
      *
      * @param stored by the names of {@link #stored}
      */
-    FrozenGpt2.Changes changes(Gpt2 model, Map<String, Tensor> stored);
+    FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored);
 
-    /** What is trained, with first values; it is in the model from now on. */
-    Map<String, Tensor> parameters(Gpt2 model);
+    /**
+     * What is trained, with first values.
+     *
+     * @param parameters by the names of {@link #stored}
+     * @param model with them in it
+     */
+    record Trained(Map<String, Tensor> parameters, AutogradModel model) {}
+
+    /** What is trained of a model, which stays as it is. */
+    Trained trained(BaseModel model);
 
     @Override
-    default long trainedNumbers(Gpt2Config config) {
+    default long trainedNumbers(ModelConfig config) {
         return storedNumbers(config);
     }
 
     @Override
-    default Conditioned apply(Gpt2 model, Freezer freezer, Map<String, Tensor> stored) {
+    default Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         return Conditioned.tuned(freezer.freeze(model, changes(model, stored)));
     }
 
     @Override
-    default Tuner tuner(Gpt2 model, Freezer freezer) {
-        return new WeightTuner(model, parameters(model), stored -> apply(model, freezer, stored));
+    default Tuner tuner(BaseModel model, Freezer freezer) {
+        return new WeightTuner(trained(model), stored -> apply(model, freezer, stored));
     }
 }

@@ -1,8 +1,8 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
+import dev.prefix4j.model.AutogradModel;
+import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.prefix.Gradient;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
@@ -23,17 +23,17 @@ import org.bytedeco.pytorch.global.torch;
  * <p>B sequences, T tokens of the longest, M targets, E width, V vocabulary.
  */
 final class WeightTuner implements Tuner {
-    private final Gpt2 model;
+    private final AutogradModel model;
     private final Map<String, Tensor> parameters;
     private final Function<Map<String, Tensor>, Conditioned> apply;
 
     /**
-     * @param parameters of the model or of its extension; they require gradients from now on
+     * @param trained its parameters require gradients from now on
      * @param apply the model with what is kept
      */
-    WeightTuner(Gpt2 model, Map<String, Tensor> parameters, Function<Map<String, Tensor>, Conditioned> apply) {
-        this.model = model;
-        this.parameters = parameters;
+    WeightTuner(WeightMethod.Trained trained, Function<Map<String, Tensor>, Conditioned> apply) {
+        this.model = trained.model();
+        this.parameters = trained.parameters();
         this.apply = apply;
         parameters.values().forEach(parameter -> parameter.requires_grad_(true));
     }
@@ -62,11 +62,10 @@ final class WeightTuner implements Tuner {
     /** Sum over the targets. */
     private Tensor loss(List<Sequence> part, Goal goal) {
         TokenBatch batch = TokenBatch.of(part, 0);
-        Tensor hidden = model.forward(
-                model.ids(batch.ids(), batch.rows()),
-                KvCache.empty(model.config().layers())); // [B, T, E]
+        BaseModel base = model.base();
+        Tensor hidden = model.forward(base.ids(batch.ids(), batch.rows())); // [B, T, E]
         Tensor asked =
-                torch.index_select(hidden.view(-1, model.config().width()), 0, model.ids(batch.positions())); // [M, E]
+                torch.index_select(hidden.view(-1, base.config().width()), 0, base.ids(batch.positions())); // [M, E]
         Tensor logs = torch.log_softmax(model.logits(asked), 1); // [M, V]
         if (goal.teacher().isPresent()) {
             Conditioned teacher = goal.teacher().get();
@@ -76,14 +75,14 @@ final class WeightTuner implements Tuner {
                     .logProbabilities(); // [M, V]
             return torch.sum(wanted.exp().mul_(wanted.sub(logs)));
         }
-        Tensor likelihood = torch.sum(logs.gather(1, model.ids(batch.targets()).unsqueeze(1))); // a scalar
+        Tensor likelihood = torch.sum(logs.gather(1, base.ids(batch.targets()).unsqueeze(1))); // a scalar
         if (goal.smoothing() == 0) {
             return likelihood.neg();
         }
         return likelihood
                 .mul(new Scalar(goal.smoothing() - 1))
                 .sub(torch.sum(logs)
-                        .mul(new Scalar(goal.smoothing() / model.config().vocabulary())));
+                        .mul(new Scalar(goal.smoothing() / base.config().vocabulary())));
     }
 
     @Override
@@ -93,7 +92,7 @@ final class WeightTuner implements Tuner {
 
     @Override
     public void requireRoom(int tokens) {
-        model.requireRoom(taken(), tokens, 0);
+        model.base().requireRoom(taken(), tokens, 0);
     }
 
     @Override

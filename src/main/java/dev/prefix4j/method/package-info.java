@@ -6,6 +6,6 @@
  * sees of them, {@link dev.prefix4j.method.AdapterFolder} reads and writes what they keep
  * ({@link dev.prefix4j.method.PeftKeys} is the table of what a configuration may say).
  *
- * <p>May import text, prefix, frozen, gpt2 and torch.
+ * <p>May import: {@code text}, {@code prefix}, {@code frozen}, {@code model}, {@code torch}.
  */
 package dev.prefix4j.method;

@@ -8,11 +8,11 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * The vectors themselves as parameters, {@code embedding.weight} [P, 2·L·E] (Li and Liang 2021, section 4.2; found to
+ * The vectors themselves as parameters, {@code embedding.weight} [P, 2·L·W] (Li and Liang 2021, section 4.2; found to
  * be unstable there, section 4.3). Starts from a standard normal distribution, as PyTorch's {@code Embedding} does.
  */
 public final class DirectPrefixEncoder extends PrefixEncoder {
-    private final Tensor embedding; // [P, 2·L·E]
+    private final Tensor embedding; // [P, 2·L·W]
 
     DirectPrefixEncoder(int length, int rowWidth) {
         super("DirectPrefixEncoder", length, rowWidth);

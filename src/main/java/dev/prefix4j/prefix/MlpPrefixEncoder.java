@@ -13,16 +13,16 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * The reparametrization P[i] = MLP(P'[i]) (Li and Liang 2021, section 4.3), with the names and the initial
  * distributions of Hugging Face PEFT: {@code embedding} P×E, {@code transform.0} E→M, tanh, {@code transform.2}
- * M→2·L·E.
+ * M→2·L·W.
  *
- * <p>P prefix length, E width of the model, M hidden width, L layers.
+ * <p>P prefix length, W columns of keys, M hidden width, L layers.
  */
 public final class MlpPrefixEncoder extends PrefixEncoder {
-    private final Tensor embedding; // [P, E]
-    private final Tensor inWeight; // [M, E]
+    private final Tensor embedding; // [P, W]
+    private final Tensor inWeight; // [M, W]
     private final Tensor inBias; // [M]
-    private final Tensor outWeight; // [2·L·E, M]
-    private final Tensor outBias; // [2·L·E]
+    private final Tensor outWeight; // [2·L·W, M]
+    private final Tensor outBias; // [2·L·W]
 
     MlpPrefixEncoder(int length, int width, int rowWidth, int hidden) {
         super("MlpPrefixEncoder", length, rowWidth);
@@ -53,7 +53,7 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
 
     @Override
     public Tensor forward() {
-        return torch.addmm(outBias, hidden(), outWeight.t()); // [P, 2·L·E]
+        return torch.addmm(outBias, hidden(), outWeight.t()); // [P, 2·L·W]
     }
 
     /** [P, M] */
@@ -68,11 +68,11 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
             Tensor dHidden = torch.mm(dVectors, outWeight); // [P, M]
             Tensor dIn = dHidden.sub_(dHidden.mul(hidden).mul_(hidden)); // [P, M], before the tanh
             Map<String, Gradient> gradients = new LinkedHashMap<>();
-            gradients.put("embedding.weight", new Gradient.Dense(torch.mm(dIn, inWeight))); // [P, E]
-            gradients.put("transform.0.weight", new Gradient.Dense(torch.mm(dIn.t(), embedding))); // [M, E]
+            gradients.put("embedding.weight", new Gradient.Dense(torch.mm(dIn, inWeight))); // [P, W]
+            gradients.put("transform.0.weight", new Gradient.Dense(torch.mm(dIn.t(), embedding))); // [M, W]
             gradients.put("transform.0.bias", new Gradient.Dense(sum(dIn))); // [M]
-            gradients.put("transform.2.weight", new Gradient.Product(dVectors, hidden)); // [2·L·E, M]
-            gradients.put("transform.2.bias", new Gradient.Dense(sum(dVectors))); // [2·L·E]
+            gradients.put("transform.2.weight", new Gradient.Product(dVectors, hidden)); // [2·L·W, M]
+            gradients.put("transform.2.bias", new Gradient.Dense(sum(dVectors))); // [2·L·W]
             return gradients;
         }
     }
@@ -90,9 +90,9 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
     public double fit(Tensor vectors) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Tensor missing = vectors.sub(forward()); // [P, 2·L·E]
+            Tensor missing = vectors.sub(forward()); // [P, 2·L·W]
             Tensor inverse = torch.linalg_pinv(hidden().to(torch.ScalarType.Double)); // [M, P]
-            Tensor change = inverse.matmul(missing.to(torch.ScalarType.Double)); // [M, 2·L·E]
+            Tensor change = inverse.matmul(missing.to(torch.ScalarType.Double)); // [M, 2·L·W]
             outWeight.add_(change.t().to(torch.ScalarType.Float));
         }
         return distance(vectors);

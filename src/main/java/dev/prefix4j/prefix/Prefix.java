@@ -1,8 +1,8 @@
 package dev.prefix4j.prefix;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2Config;
-import dev.prefix4j.gpt2.KvCache.KeyValue;
+import dev.prefix4j.model.KvCache.KeyValue;
+import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.torch.TensorScope;
 import java.util.List;
 import org.bytedeco.pytorch.Device;
@@ -17,10 +17,10 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class Prefix implements AutoCloseable {
     private final PrefixShape shape;
-    private final Tensor vectors; // [P, 2·L·E], float32
+    private final Tensor vectors; // [P, 2·L·W], float32
 
     /**
-     * @param vectors [P, 2·L·E], copied to float32
+     * @param vectors [P, 2·L·W], copied to float32
      * @param device where to keep them
      */
     public Prefix(PrefixShape shape, Tensor vectors, Device device) {
@@ -54,7 +54,7 @@ public final class Prefix implements AutoCloseable {
         return shape.length();
     }
 
-    /** [P, 2·L·E], float32. */
+    /** [P, 2·L·W], float32. */
     public Tensor vectors() {
         return vectors;
     }
@@ -70,7 +70,7 @@ public final class Prefix implements AutoCloseable {
      * @param name of the prefix, for the message
      * @throws InputException if not
      */
-    public void requireFits(Gpt2Config config, String name) {
+    public void requireFits(ModelConfig config, String name) {
         PrefixShape expected = PrefixShape.of(shape.length(), config);
         if (!shape.equals(expected)) {
             throw new InputException(("%s: a prefix of another model: expected %d layers, %d heads and width %d,"

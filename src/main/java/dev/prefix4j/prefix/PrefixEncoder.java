@@ -87,18 +87,18 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
         return length;
     }
 
-    /** Numbers of a vector: 2·L·E for a prefix of all layers. */
+    /** Numbers of a vector: 2·L·W for a prefix of all layers. */
     public int rowWidth() {
         return rowWidth;
     }
 
-    /** The vectors, [P, 2·L·E], with a graph to the parameters. */
+    /** The vectors, [P, 2·L·W], with a graph to the parameters. */
     public abstract Tensor forward();
 
     /**
      * The way back from the vectors to the parameters; the same as autograd's.
      *
-     * @param dVectors gradient with respect to the vectors, [P, 2·L·E]
+     * @param dVectors gradient with respect to the vectors, [P, 2·L·W]
      * @return by the names of {@link #state}, in its order
      */
     public abstract Map<String, Gradient> gradients(Tensor dVectors);
@@ -106,7 +106,7 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
     /**
      * Sets the parameters so that {@link #forward} gives these vectors, or as near as the encoder can get.
      *
-     * @param vectors [P, 2·L·E]
+     * @param vectors [P, 2·L·W]
      * @return the largest absolute difference that remains
      */
     public abstract double fit(Tensor vectors);

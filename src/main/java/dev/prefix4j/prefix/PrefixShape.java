@@ -1,8 +1,8 @@
 package dev.prefix4j.prefix;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2Config;
-import dev.prefix4j.gpt2.KvCache.KeyValue;
+import dev.prefix4j.model.KvCache.KeyValue;
+import dev.prefix4j.model.ModelConfig;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -15,7 +15,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * @param length virtual tokens, P
  * @param layers L
- * @param heads H
+ * @param heads of keys, H
  * @param headWidth D
  */
 public record PrefixShape(int length, int layers, int heads, int headWidth) {
@@ -26,16 +26,16 @@ public record PrefixShape(int length, int layers, int heads, int headWidth) {
     }
 
     /** The shape of a prefix for a model. */
-    public static PrefixShape of(int length, Gpt2Config config) {
-        return new PrefixShape(length, config.layers(), config.heads(), config.headWidth());
+    public static PrefixShape of(int length, ModelConfig config) {
+        return new PrefixShape(length, config.layers(), config.keyHeads(), config.headWidth());
     }
 
-    /** Width of the model, E = H·D. */
+    /** Columns of the keys of a layer, W = H·D. */
     public int width() {
         return heads * headWidth;
     }
 
-    /** Numbers in a row: 2·L·E. */
+    /** Numbers in a row: 2·L·W. */
     public int rowWidth() {
         return 2 * layers * width();
     }
@@ -43,7 +43,7 @@ public record PrefixShape(int length, int layers, int heads, int headWidth) {
     /**
      * The start of a cache.
      *
-     * @param vectors [P, 2·L·E]
+     * @param vectors [P, 2·L·W]
      * @return for each layer keys and values [1, H, P, D], views that gradients flow through
      */
     public List<KeyValue> split(Tensor vectors) {
@@ -55,7 +55,7 @@ public record PrefixShape(int length, int layers, int heads, int headWidth) {
         return result;
     }
 
-    /** The inverse of {@link #split}: from L times [1, H, P, D] to [P, 2·L·E]. */
+    /** The inverse of {@link #split}: from L times [1, H, P, D] to [P, 2·L·W]. */
     public Tensor join(List<KeyValue> entries) {
         TensorVector parts = new TensorVector();
         for (KeyValue entry : entries) {

@@ -1,7 +1,7 @@
 package dev.prefix4j.pretrain;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.gpt2.Gpt2;
+import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.torch.TensorScope;
 import java.util.Map;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -40,16 +40,19 @@ final class CopyingStart {
      * @throws InputException if the model has not two blocks, or less than four heads
      */
     static void apply(Gpt2 model, TokenCorpus corpus) {
-        int e = model.config().width();
-        int d = model.config().headWidth();
-        if (model.config().layers() < 2 || model.config().heads() < 4 || d % 2 != 0) {
+        int e = model.base().config().width();
+        int d = model.base().config().headWidth();
+        if (model.base().config().layers() < 2 || model.base().config().heads() < 4 || d % 2 != 0) {
             throw new InputException(
                     "copying start: expected at least 2 layers and 4 heads of even width, found %d, %d, %d"
-                            .formatted(model.config().layers(), model.config().heads(), d));
+                            .formatted(
+                                    model.base().config().layers(),
+                                    model.base().config().heads(),
+                                    d));
         }
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Map<String, Tensor> w = model.weights();
+            Map<String, Tensor> w = model.base().weights();
             // What other parts add to the stream begins at zero, or it would drown the circuit.
             w.forEach((name, weight) -> {
                 if (name.endsWith("c_proj.weight")) {

@@ -5,9 +5,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.eval.TextLikelihood;
-import dev.prefix4j.gpt2.Gpt2;
-import dev.prefix4j.gpt2.KvCache;
-import dev.prefix4j.gpt2.LmLoss;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.KvCache;
+import dev.prefix4j.model.LmLoss;
+import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.text.RunningText;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.AdamW;
@@ -46,18 +47,18 @@ public final class Pretrainer {
     private TextLikelihood last;
 
     /**
-     * @param model with weights that require gradients
+     * @param base a GPT-2 with weights that require gradients
      * @param validation no ids: none
      * @param saver writes the model to the run's folder
      */
     public Pretrainer(
-            Gpt2 model,
+            BaseModel base,
             PretrainConfig config,
             Mixture mixture,
             RunningText validation,
             RunDirectory run,
             Runnable saver) {
-        this.model = model;
+        this.model = new Gpt2(base);
         this.config = config;
         this.mixture = mixture;
         this.validation = validation;
@@ -70,8 +71,8 @@ public final class Pretrainer {
      *
      * @throws InputException if it has less than two layers or four heads
      */
-    public static void startCopying(Gpt2 model, TokenCorpus corpus) {
-        CopyingStart.apply(model, corpus);
+    public static void startCopying(BaseModel model, TokenCorpus corpus) {
+        CopyingStart.apply(new Gpt2(model), corpus);
     }
 
     /**
@@ -93,7 +94,7 @@ public final class Pretrainer {
             Map<String, Tensor> matrices = new LinkedHashMap<>();
             Map<String, Tensor> vectors = new LinkedHashMap<>();
             Map<String, Tensor> orthogonal = new LinkedHashMap<>();
-            model.weights().forEach((name, weight) -> {
+            model.base().weights().forEach((name, weight) -> {
                 boolean muon = config.muonLearningRate() > 0 && name.startsWith("h.");
                 (weight.dim() < 2 ? vectors : muon ? orthogonal : matrices).put(name, weight);
             });
@@ -101,7 +102,7 @@ public final class Pretrainer {
                     new AdamW(matrices, config.beta2(), config.weightDecay()), new AdamW(vectors, config.beta2(), 0));
             Muon muon = new Muon(orthogonal, config.weightDecay());
             Map<String, Tensor> state = new LinkedHashMap<>();
-            model.weights().forEach((name, weight) -> state.put("model." + name, weight));
+            model.base().weights().forEach((name, weight) -> state.put("model." + name, weight));
             optimizers.forEach(optimizer -> state.putAll(optimizer.state()));
             state.putAll(muon.state());
             restore(run.loadState(state));
@@ -171,7 +172,8 @@ public final class Pretrainer {
                 throw new InputException("the loss became %s in step %d: try a smaller --lr than %s"
                         .formatted(loss, step + 1, config.learningRate()));
             }
-            TensorVector weights = new TensorVector(model.weights().values().toArray(Tensor[]::new));
+            TensorVector weights =
+                    new TensorVector(model.base().weights().values().toArray(Tensor[]::new));
             norm = torch.clip_grad_norm_(weights, config.clip() > 0 ? config.clip() : Double.MAX_VALUE);
             optimizers.forEach(optimizer -> optimizer.step(learningRate));
             muon.step(config.muonLearningRate() * factor, learningRate);
@@ -200,12 +202,17 @@ public final class Pretrainer {
                 .map(i -> rows.get((int) (i / length)).ids()[(int) (i % length) + 1])
                 .toArray();
         Tensor hidden = model.forward(
-                model.ids(ids, rows.size()), KvCache.empty(model.config().layers())); // [B, T, E]
-        return LmLoss.sum(model, hidden, model.ids(positions), model.ids(targets));
+                model.base().ids(ids, rows.size()),
+                KvCache.empty(model.base().config().layers())); // [B, T, E]
+        return LmLoss.sum(
+                model.base().head(),
+                hidden,
+                model.base().ids(positions),
+                model.base().ids(targets));
     }
 
     private void validate(TrainListener listener) {
-        last = TextLikelihood.of(model, validation.ids(), validation.bytes());
+        last = TextLikelihood.of(model.base(), validation.ids(), validation.bytes());
         ObjectNode line = JSON.createObjectNode();
         line.put("step", step).put("valid_loss", last.loss()).put("valid_bits_per_byte", last.bitsPerByte());
         line.put("valid_tokens", last.tokens()).put("epochs", mixture.epochs((long) step * config.rows()));

@@ -3,7 +3,8 @@
  *
  * <p>Start reading at {@link dev.prefix4j.pretrain.Pretrainer}. {@link dev.prefix4j.pretrain.TokenCorpus} holds the text
  * as tokens, {@link dev.prefix4j.pretrain.Mixture} makes the rows of every batch out of it: prose as it is, and the
- * parts that teach to copy and to put records into words. This room imports {@code text}, {@code gpt2}, {@code eval},
- * {@code train} (optimizer, run directory, listener) and {@code torch}.
+ * parts that teach to copy and to put records into words.
+ *
+ * <p>May import: {@code text}, {@code model}, {@code model.gpt2}, {@code eval}, {@code train}, {@code torch}.
  */
 package dev.prefix4j.pretrain;

@@ -4,6 +4,8 @@
  * <p>Start reading at {@link dev.prefix4j.report.Report}: {@code RunRecord} reads what a run has left in its folder,
  * {@code Charts} draws it, {@code Page} writes it. {@link dev.prefix4j.report.RunReporter} and
  * {@link dev.prefix4j.report.TensorBoard} watch a run. All that a page shows is text of strangers until it has gone
- * through {@code Html}. This room imports {@code train} and {@code eval} (what a run tells its listeners).
+ * through {@code Html}.
+ *
+ * <p>May import: {@code train}, {@code eval}.
  */
 package dev.prefix4j.report;

@@ -62,6 +62,34 @@ public final class TensorScope implements AutoCloseable {
         return tensor;
     }
 
+    /** The scope that is open now, for what is made later and is to live as long; there may be none. */
+    public static Owner owner() {
+        return new Owner(enclosing());
+    }
+
+    /** A scope that takes tensors which are made in others. */
+    public static final class Owner {
+        private final PointerScope scope; // null: none
+
+        private Owner(PointerScope scope) {
+            this.scope = scope;
+        }
+    }
+
+    /**
+     * Moves a tensor made in this scope to another one that is still open; without one it belongs to whoever holds it.
+     *
+     * @return the same tensor
+     */
+    public <P extends Pointer> P give(P tensor, Owner owner) {
+        release(tensor);
+        if (owner.scope != null) {
+            owner.scope.attach(tensor);
+            tensor.releaseReference();
+        }
+        return tensor;
+    }
+
     /** Frees what was made in this scope and not kept. */
     @Override
     public void close() {

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.InputFile;
-import dev.prefix4j.gpt2.ConfigFile;
+import dev.prefix4j.model.ConfigFile;
 import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.SafetensorsWriter;
 import dev.prefix4j.torch.TensorScope;

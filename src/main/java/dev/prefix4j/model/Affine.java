@@ -1,0 +1,33 @@
+package dev.prefix4j.model;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The weights of an affine map of rows, {@code x W + b}.
+ *
+ * @param name of the module in a checkpoint, without the stem
+ * @param weight [in, out], a view where checkpoints store it the other way
+ * @param bias [out]; null: none
+ */
+public record Affine(String name, Tensor weight, Tensor bias) {
+    /** In. */
+    public long inputs() {
+        return weight.size(0);
+    }
+
+    /** Out. */
+    public long outputs() {
+        return weight.size(1);
+    }
+
+    /** Some of the outputs. */
+    public Affine columns(long first, long count) {
+        return new Affine(name, weight.narrow(1, first, count), bias == null ? null : bias.narrow(0, first, count));
+    }
+
+    /** [n, in] to [n, out]. */
+    public Tensor of(Tensor x) {
+        return bias == null ? torch.matmul(x, weight) : torch.addmm(bias, x, weight);
+    }
+}

@@ -1,0 +1,164 @@
+package dev.prefix4j.model;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.model.BlockWeights.NormWeights;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.DeviceOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * A model as a checkpoint has it: its configuration, and its weights by name and by role. {@link Checkpoint} loads it;
+ * {@link AutogradModel} runs it where autograd is to follow.
+ *
+ * <p>E width, V vocabulary.
+ */
+public final class BaseModel {
+    private final ModelConfig config;
+    private final Device device;
+    private final Map<String, Tensor> weights;
+
+    /** @param weights by the names of {@link Shapes}, in its order, on the device */
+    public BaseModel(ModelConfig config, Device device, Map<String, Tensor> weights) {
+        this.config = config;
+        this.device = device;
+        this.weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
+    }
+
+    /** The same with some weights in place of its own; it may get a head apart from the words. */
+    public BaseModel with(Map<String, Tensor> changes) {
+        Map<String, Tensor> changed = new LinkedHashMap<>(weights);
+        changed.putAll(changes);
+        return new BaseModel(config, device, changed);
+    }
+
+    /** The same with float32 weights of its own that require gradients; they belong to the open scope. */
+    public BaseModel trainable() {
+        Map<String, Tensor> own = new LinkedHashMap<>();
+        weights.forEach((name, weight) -> own.put(name, weight.detach().clone().requires_grad_(true)));
+        return new BaseModel(config, device, own);
+    }
+
+    public ModelConfig config() {
+        return config;
+    }
+
+    /** Where the weights are; inputs must be there too. */
+    public Device device() {
+        return device;
+    }
+
+    /** The weights by their names in a checkpoint, without the stem, in the order of the model; its own tensors. */
+    public Map<String, Tensor> weights() {
+        return weights;
+    }
+
+    /** Number of parameters. */
+    public long parameterCount() {
+        return weights.values().stream().mapToLong(Tensor::numel).sum();
+    }
+
+    private Family.Names names() {
+        return config.family().names();
+    }
+
+    /** Name of the token embedding among the {@link #weights}. */
+    public String wordsName() {
+        return names().words() + ".weight";
+    }
+
+    /** The token embedding, [V, E]. */
+    public Tensor words() {
+        return weights.get(wordsName());
+    }
+
+    /** Vectors of tokens int64 [...]: [..., E], without positions. */
+    public Tensor words(Tensor ids) {
+        return torch.embedding(words(), ids);
+    }
+
+    /** The vectors of the positions, [positions, E]; null where positions are rotations. */
+    public Tensor positions() {
+        return weights.get(names().positions() + ".weight");
+    }
+
+    /** The output head, [V, E]. */
+    public Tensor head() {
+        return weights.getOrDefault(Family.Names.HEAD + ".weight", words());
+    }
+
+    /** After the blocks. */
+    public NormWeights norm() {
+        return norm(names().norm());
+    }
+
+    private NormWeights norm(String name) {
+        return new NormWeights(weights.get(name + ".weight"), weights.get(name + ".bias"));
+    }
+
+    private Affine affine(String name) {
+        Tensor weight = weights.get(name + ".weight");
+        return new Affine(name, names().inputsFirst() ? weight : weight.t(), weights.get(name + ".bias"));
+    }
+
+    private List<Affine> affine(List<String> names) {
+        return names.stream().map(this::affine).toList();
+    }
+
+    /** Of a block, from 0. */
+    public BlockWeights block(int layer) {
+        Family.Block block = names().block().apply(layer);
+        return new BlockWeights(
+                block,
+                norm(block.attentionNorm()),
+                affine(block.attentionInputs()),
+                weights.get(block.queryNorm() + ".weight"),
+                weights.get(block.keyNorm() + ".weight"),
+                affine(block.attentionOutput()),
+                norm(block.mlpNorm()),
+                affine(block.mlpInputs()),
+                affine(block.mlpOutput()));
+    }
+
+    /** Numbers as an int64 tensor [N] on the device of the model. */
+    public Tensor ids(long[] values) {
+        return torch.tensor(values, options(torch.ScalarType.Long));
+    }
+
+    /** Numbers as an int64 tensor [rows, N / rows] on the device of the model. */
+    public Tensor ids(long[] values, int rows) {
+        return ids(values).view(rows, values.length / rows);
+    }
+
+    /** Options for a tensor beside the weights. */
+    public TensorOptions options(torch.ScalarType type) {
+        return new TensorOptions(type).device(new DeviceOptional(device));
+    }
+
+    /**
+     * Checks that a sequence fits the model.
+     *
+     * @param past tokens before it, such as the prefix
+     * @param tokens of the sequence itself
+     * @param toGenerate tokens that are to follow
+     * @throws InputException with the budget spelled out
+     */
+    public void requireRoom(int past, int tokens, int toGenerate) {
+        long needed = (long) past + tokens + toGenerate;
+        if (needed > config.positions()) {
+            throw new InputException(
+                    "too long for the model: %d positions of prefix + %d of tokens%s = %d, the model has %d"
+                            .formatted(
+                                    past,
+                                    tokens,
+                                    toGenerate == 0 ? "" : " + " + toGenerate + " to generate",
+                                    needed,
+                                    config.positions()));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+package dev.prefix4j.model;
+
+import dev.prefix4j.InputException;
+import java.util.Collections;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * What a language model is made of: its geometry, and all that its forward pass depends on. Dropout rates are read by nobody here:
+ * the base is a fixed function, in training too.
+ *
+ * @param family whose names its weights have
+ * @param layers blocks, L
+ * @param width of the residual stream, E
+ * @param positions that it reads
+ * @param vocabulary tokens, V
+ * @param tiedHead the output head is the token embedding
+ */
+public record ModelConfig(
+        Family family,
+        int layers,
+        int width,
+        int positions,
+        int vocabulary,
+        Attention attention,
+        Mlp mlp,
+        Norm norm,
+        boolean tiedHead,
+        Tokens tokens) {
+
+    /** Stands for a token that a model does not have. */
+    public static final int NONE = -1;
+
+    /** Larger sizes are not those of a model. */
+    private static final int MAX_SIZE = 1 << 24;
+
+    /**
+     * Self-attention.
+     *
+     * @param heads of queries, H
+     * @param keyHeads heads of keys and values, Hk, of which each serves H / Hk neighbours (Ainslie et al. 2023, arXiv:2305.13245)
+     * @param headWidth D
+     * @param scaled scores are divided by the square root of the head width
+     * @param scaledByLayer and by the layer's number from 1
+     * @param normed queries and keys are normalized, each head by itself
+     * @param inputBias the maps to queries, keys and values have a bias
+     * @param outputBias the map after attention has one
+     * @param rotary absent: positions are learned vectors
+     */
+    public record Attention(
+            int heads,
+            int keyHeads,
+            int headWidth,
+            boolean scaled,
+            boolean scaledByLayer,
+            boolean normed,
+            boolean inputBias,
+            boolean outputBias,
+            Optional<Rotary> rotary) {
+        /** Columns of queries, H·D. */
+        public int queryColumns() {
+            return heads * headWidth;
+        }
+
+        /** Columns of keys, Hk·D. */
+        public int keyColumns() {
+            return keyHeads * headWidth;
+        }
+    }
+
+    /**
+     * The feed-forward half of a block.
+     *
+     * @param width inside, F
+     * @param gated the activation of one map is multiplied with another map: {@code down(f(gate(x)) · up(x))} (Shazeer 2020,
+     *     arXiv:2002.05202)
+     */
+    public record Mlp(int width, Activation activation, boolean gated, boolean bias) {}
+
+    /** Normalization, in the blocks and after them. */
+    public record Norm(Kind kind, double epsilon) {
+        /** How rows are normalized. */
+        public enum Kind {
+            /** To mean 0 and deviation 1, with a gain and a bias (Ba et al. 2016, arXiv:1607.06450). */
+            LAYER,
+            /** To root mean square 1, with a gain (Zhang and Sennrich 2019, arXiv:1910.07467). */
+            RMS
+        }
+    }
+
+    /**
+     * Tokens with a role.
+     *
+     * @param bos between source and target; {@link #NONE} if the model has none
+     * @param eos ends a target in training and scoring; {@link #NONE} if the model has none
+     * @param ends end what the model alone generates
+     */
+    public record Tokens(int bos, int eos, Set<Integer> ends) {
+        public Tokens {
+            ends = Collections.unmodifiableSortedSet(new TreeSet<>(ends));
+        }
+
+        /** For a file: null if there is none. */
+        public Integer bosId() {
+            return bos == NONE ? null : Integer.valueOf(bos);
+        }
+
+        /** For a file: null if there is none. */
+        public Integer eosId() {
+            return eos == NONE ? null : Integer.valueOf(eos);
+        }
+
+        /** Outputs end with {@code eos}. */
+        public static Tokens of(int bos, int eos) {
+            return new Tokens(bos, eos, eos == NONE ? Set.of() : Set.of(eos));
+        }
+    }
+
+    public ModelConfig {
+        size("layers", layers);
+        size("width", width);
+        size("positions", positions);
+        size("vocabulary", vocabulary);
+        size("heads", attention.heads());
+        size("heads of keys", attention.keyHeads());
+        size("head width", attention.headWidth());
+        size("MLP width", mlp.width());
+        size("columns of queries", (long) attention.heads() * attention.headWidth());
+        if (attention.heads() % attention.keyHeads() != 0) {
+            throw new InputException("heads: expected a multiple of the %d heads of keys, was %d"
+                    .formatted(attention.keyHeads(), attention.heads()));
+        }
+        if (!(norm.epsilon() > 0 && norm.epsilon() < 1)) {
+            throw new InputException("epsilon of the normalization must be between 0 and 1, was " + norm.epsilon());
+        }
+        token("bos_token_id", tokens.bos(), vocabulary);
+        token("eos_token_id", tokens.eos(), vocabulary);
+        for (int end : tokens.ends()) {
+            token("eos_token_id", end, vocabulary);
+        }
+    }
+
+    private static void size(String what, long value) {
+        if (value < 1 || value > MAX_SIZE) {
+            throw new InputException("%s must be between 1 and %d, was %d".formatted(what, MAX_SIZE, value));
+        }
+    }
+
+    private static void token(String key, int value, int vocabulary) {
+        if (value != NONE && (value < 0 || value >= vocabulary)) {
+            throw new InputException("%s must be below vocab_size %d, was %d".formatted(key, vocabulary, value));
+        }
+    }
+
+    /** Heads of queries, H. */
+    public int heads() {
+        return attention.heads();
+    }
+
+    /** Heads of keys, Hk. */
+    public int keyHeads() {
+        return attention.keyHeads();
+    }
+
+    /** Width of a head, D. */
+    public int headWidth() {
+        return attention.headWidth();
+    }
+
+    /** Columns of the keys of a layer, Hk·D: a prefix has twice as many in each. */
+    public int keyColumns() {
+        return attention.keyColumns();
+    }
+
+    /** Factor of the attention scores in a block, counted from 0. */
+    public double attentionScale(int layer) {
+        double scale = attention.scaled() ? 1 / Math.sqrt(attention.headWidth()) : 1;
+        return attention.scaledByLayer() ? scale / (layer + 1) : scale;
+    }
+
+    /** @throws InputException if the model has none */
+    public int bos() {
+        return required("between a source and its target", "bos", tokens.bos());
+    }
+
+    /** @throws InputException if the model has none */
+    public int eos() {
+        return required("that ends a target", "eos", tokens.eos());
+    }
+
+    private int required(String role, String name, int id) {
+        if (id == NONE) {
+            throw new InputException(
+                    ("the model has no token %s: expected %s_token_id below vocab_size %d in config.json, or %s_token"
+                        + " in tokenizer_config.json with such an id; found neither (generate --raw needs none)")
+                            .formatted(role, name, vocabulary, name));
+        }
+        return id;
+    }
+
+    /** The tokens that end what the model alone generates. */
+    public Set<Integer> ends() {
+        return tokens.ends();
+    }
+
+    /** The tokens that end what is generated under an adapter: {@link #ends}, and the one that ended its targets. */
+    public Set<Integer> endsOfTargets() {
+        Set<Integer> all = new TreeSet<>(ends());
+        if (tokens.eos() != NONE) {
+            all.add(tokens.eos());
+        }
+        return all;
+    }
+
+    /** The same model with a head of its own. */
+    ModelConfig untied() {
+        return new ModelConfig(family, layers, width, positions, vocabulary, attention, mlp, norm, false, tokens);
+    }
+}

@@ -1,0 +1,75 @@
+package dev.prefix4j.pretrain;
+
+import dev.prefix4j.InputException;
+import dev.prefix4j.model.Activation;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModelConfig.Tokens;
+import dev.prefix4j.model.gpt2.Gpt2Family;
+import dev.prefix4j.torch.TensorScope;
+import java.nio.file.Path;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.global.torch;
+
+/** Models to be pretrained: GPT-2s, new ones and those that go on. */
+public final class Gpt2Models {
+    private Gpt2Models() {}
+
+    /**
+     * The geometry of a new model; all else is as in GPT-2.
+     *
+     * @param layers blocks
+     * @param end token between documents
+     */
+    public record Geometry(int layers, int heads, int width, int positions, int vocabulary, int end) {
+        /** @throws InputException naming the size that is out of range */
+        public void require() {
+            config();
+        }
+
+        private ModelConfig config() {
+            return Gpt2Family.config(
+                    layers,
+                    heads,
+                    width,
+                    positions,
+                    vocabulary,
+                    4 * width,
+                    Activation.GELU_TANH,
+                    1e-5,
+                    true,
+                    false,
+                    true,
+                    Tokens.of(end, end));
+        }
+    }
+
+    /** A model with random weights; the tensors belong to the open scope, or to the caller. */
+    public static BaseModel create(Geometry geometry, Device device) {
+        return Gpt2Family.initialize(geometry.config(), device);
+    }
+
+    /**
+     * A model to go on training, with weights of its own; the tensors belong to the open scope, or to the caller.
+     *
+     * @throws InputException as {@link Checkpoint#load}, or if it is of another family
+     */
+    public static BaseModel load(Path folder, Device device) {
+        try (TensorScope scope = new TensorScope()) {
+            BaseModel stored = Checkpoint.load(folder, device);
+            if (stored.config().family() != Gpt2Family.GPT2) {
+                throw new InputException("%s: expected a GPT-2 to go on training, found a model of the family %s"
+                        .formatted(folder, stored.config().family().name()));
+            }
+            BaseModel own = stored.trainable();
+            own.weights().values().forEach(scope::keep);
+            return own;
+        }
+    }
+
+    /** Writes a model as Transformers does: {@link Gpt2Family#save}. */
+    public static void save(BaseModel model, Path folder, torch.ScalarType type) {
+        Gpt2Family.save(model, folder, type);
+    }
+}
