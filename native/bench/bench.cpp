@@ -200,6 +200,36 @@ void rows() {
           [&] { p4j_gelu_backward(dy.data(), x.data(), n, f, nullptr, q8.rows()); });
 }
 
+// Shapes of a Qwen3 or Llama of some 600 million parameters. Bytes: of all that is read and written once.
+void llama_rows() {
+  const int64_t n = 600, e = 1024, f = 3072, H = 16, D = 128, wide = H * D;
+  const Floats x = numbers(n * 2 * f), dy = numbers(n * f), weight = numbers(e), turn = numbers(n * D);
+  Floats y(at(n * 2 * f)), rstd(at(n * H)), heads = numbers(n * wide);
+  Q8 narrow(n, e), q8(n, f), both(n, 2 * f);
+  const auto bytes = [&](int64_t columns) { return static_cast<double>(n * columns); };
+  measure("rms_norm 600 x 1024", bytes(8 * e), "GB/s",
+          [&] { p4j_rms_norm(x.data(), e, weight.data(), 1e-6f, n, e, y.data(), {}, rstd.data()); });
+  measure("rms_norm 600 x 1024 to 8 bits", bytes(5 * e), "GB/s",
+          [&] { p4j_rms_norm(x.data(), e, weight.data(), 1e-6f, n, e, nullptr, narrow.rows(), rstd.data()); });
+  measure("rms_norm_backward 600 x 1024", bytes(16 * e), "GB/s",
+          [&] { p4j_rms_norm_backward(dy.data(), x.data(), e, weight.data(), rstd.data(), n, e, y.data()); });
+  measure("swiglu 600 x 3072", bytes(12 * f), "GB/s", [&] { p4j_swiglu(x.data(), 2 * f, n, f, y.data(), {}); });
+  measure("swiglu 600 x 3072 to 8 bits", bytes(9 * f), "GB/s", [&] { p4j_swiglu(x.data(), 2 * f, n, f, nullptr, q8.rows()); });
+  measure("swiglu_backward 600 x 3072", bytes(20 * f), "GB/s",
+          [&] { p4j_swiglu_backward(dy.data(), x.data(), 2 * f, n, f, y.data(), {}); });
+  measure("swiglu_backward 600 x 3072 to 8 bits", bytes(14 * f), "GB/s",
+          [&] { p4j_swiglu_backward(dy.data(), x.data(), 2 * f, n, f, nullptr, both.rows()); });
+  int64_t direction = 1;
+  measure("rotate 600 x 16 x 128", bytes(8 * wide + 4 * D), "GB/s",
+          [&] { p4j_rotate(heads.data(), wide, n, H, D, D, turn.data(), direction = -direction); });
+  measure("head_norm 600 x 16 x 128", bytes(8 * wide + 4 * H), "GB/s",
+          [&] { p4j_head_norm(x.data(), wide, weight.data(), 1e-6f, n, H, D, y.data(), wide, rstd.data()); });
+  measure("head_norm_backward 600 x 16 x 128", bytes(12 * wide + 4 * H), "GB/s", [&] {
+    p4j_head_norm_backward(dy.data(), wide, x.data(), wide, weight.data(), rstd.data(), n, H, D, y.data(), wide);
+  });
+  measure("memcpy 600 x 3072", bytes(8 * f), "GB/s", [&] { memcpy(y.data(), x.data(), at(n * f * 4)); });
+}
+
 void attention() {
   const int64_t H = 12, D = 64, E = H * D, P = 100, T = 60, B = 10, n = B * T;
   const Floats qkv = numbers(n * 3 * E), prefix = numbers(P * 2 * E), dy = numbers(n * E);
@@ -293,6 +323,7 @@ int main(int count, char** words) {
   for (const auto& shape : shapes) matmul(shape[0], shape[1]);
   for (const auto& shape : shapes) matmul_f32(shape[0], shape[1]);
   rows();
+  llama_rows();
   attention();
   decode();
   vocabulary();

@@ -60,6 +60,16 @@ P4J_API void p4j_layer_norm(const float* x, int64_t ldx, const float* weight, co
 P4J_API void p4j_layer_norm_backward(const float* dy, const float* x, int64_t ldx, const float* weight, const float* mean,
                                      const float* rstd, int64_t n, int64_t e, float* dx);
 
+// Root mean square normalization (Zhang and Sennrich 2019, arXiv:1910.07467): y = x * rstd * weight,
+// rstd = 1 / sqrt(mean(x^2) + epsilon). y [N, E] contiguous, or NULL; out.q NULL or the quantized y; rstd [N], or NULL.
+P4J_API void p4j_rms_norm(const float* x, int64_t ldx, const float* weight, float epsilon, int64_t n, int64_t e, float* y,
+                          p4j_q8_rows out, float* rstd);
+
+// Its gradient with respect to its input, added to what dx holds: dx += rstd * (g - xhat * mean(g * xhat)), g = dy * weight,
+// xhat = x * rstd. dy and dx [N, E] contiguous.
+P4J_API void p4j_rms_norm_backward(const float* dy, const float* x, int64_t ldx, const float* weight, const float* rstd,
+                                   int64_t n, int64_t e, float* dx);
+
 // GELU with the tanh approximation (GPT-2's "gelu_new"). y [N, columns] or NULL; out.q NULL or the quantized y; slope
 // [N, columns] or NULL: gelu'(x) in 8 bits, round((gelu'(x) + 0.13) * 255 / 1.26), all that the way back needs.
 P4J_API void p4j_gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out, uint8_t* slope);
@@ -69,6 +79,32 @@ P4J_API void p4j_gelu_backward(const float* dy, const float* x, int64_t n, int64
 
 // out = the quantized dy * slope, for a slope as p4j_gelu gives it.
 P4J_API void p4j_slope_backward(const float* dy, const uint8_t* slope, int64_t n, int64_t columns, p4j_q8_rows out);
+
+// SwiGLU (Shazeer 2020, arXiv:2002.05202): y = silu(gate) * value, silu(a) = a / (1 + e^-a). x [N, ldx] has the gates in
+// its first `columns` columns and the values in as many after them. y [N, columns] or NULL; out.q NULL or the quantized y.
+P4J_API void p4j_swiglu(const float* x, int64_t ldx, int64_t n, int64_t columns, float* y, p4j_q8_rows out);
+
+// Its gradient with respect to x for a dy [N, columns]: dx [N, 2 * columns] contiguous, or NULL, must not be x or dy; out.q
+// NULL or the quantized dx, one scale for the whole row.
+P4J_API void p4j_swiglu_backward(const float* dy, const float* x, int64_t ldx, int64_t n, int64_t columns, float* dx,
+                                 p4j_q8_rows out);
+
+// ---- heads of a row -----------------------------------------------------------------------------------------------------
+
+// Turns every head of the rows x [N, ldx], H * width columns, in place: the pairs (i, i + rotary / 2) of its first `rotary`
+// columns, (a, b) becomes (a cos - b sin, b cos + a sin). turn [N, rotary]: a row's cosines, then its sines. direction 1, or
+// -1 to turn back, which is also the way of gradients.
+P4J_API void p4j_rotate(float* x, int64_t ldx, int64_t n, int64_t heads, int64_t width, int64_t rotary, const float* turn,
+                        int64_t direction);
+
+// p4j_rms_norm of every head by itself, with one weight [width] for all of them. x [N, ldx] and y [N, ldy], H * width
+// columns, y must not be x; rstd [N, H], or NULL.
+P4J_API void p4j_head_norm(const float* x, int64_t ldx, const float* weight, float epsilon, int64_t n, int64_t heads,
+                           int64_t width, float* y, int64_t ldy, float* rstd);
+
+// Its gradient with respect to its input, written to dx [N, lddx], which may be dy [N, lddy].
+P4J_API void p4j_head_norm_backward(const float* dy, int64_t lddy, const float* x, int64_t ldx, const float* weight,
+                                    const float* rstd, int64_t n, int64_t heads, int64_t width, float* dx, int64_t lddx);
 
 // ---- 8-bit matrix products --------------------------------------------------------------------------------------------
 

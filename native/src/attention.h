@@ -11,6 +11,7 @@
 #ifndef P4J_ATTENTION_H
 #define P4J_ATTENTION_H
 
+#include "heads.h"
 #include "matmul_f32.h"
 
 namespace p4j {
@@ -30,21 +31,6 @@ inline void add_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t wi
     each(width, [&](int64_t j, auto lanes) {
       float* at = to + i * ldto + j;
       store(at, load(at, lanes) + load(from + i * ldfrom + j, lanes), lanes);
-    });
-  }
-}
-
-// Turns the pairs (i, i + rotary / 2) of rows in place, by the angles of `turn` times sign.
-inline void rotate(float* rows, int64_t ld, int64_t n, int64_t rotary, const float* turn, float sign) {
-  const int64_t half = rotary / 2;
-  const F direction = all(sign);
-  for (int64_t r = 0; r < n; ++r) {
-    float* x = rows + r * ld;
-    each(half, [&](int64_t i, auto lanes) {
-      const F cosine = load(turn + i, lanes), sine = load(turn + half + i, lanes) * direction;
-      const F a = load(x + i, lanes), b = load(x + half + i, lanes);
-      store(x + i, a * cosine - b * sine, lanes);
-      store(x + half + i, b * cosine + a * sine, lanes);
     });
   }
 }

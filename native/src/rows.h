@@ -1,4 +1,4 @@
-// Kernels that work on one row at a time: quantization, layer normalization, GELU.
+// Kernels that work on one row at a time: quantization, normalizations, GELU, SwiGLU.
 //
 // They read and write memory that the caches mostly hold, so what counts is passes over a row. A row that leaves in
 // 8 bits is computed into scratch first (its scale is known only at its end) and quantized from there.
@@ -165,6 +165,51 @@ void layer_norm_backward(const float* dy, const float* x, int64_t ldx, const flo
   });
 }
 
+// y [e] = x * rstd * weight; returns rstd.
+inline float rms_norm_row(const float* x, const float* weight, float epsilon, int64_t e, float* y) {
+  const float squares = row_sum(e, [&](int64_t i, auto lanes) {
+    const F v = load(x + i, lanes);
+    return v * v;
+  });
+  const float factor = 1.0f / sqrtf(squares / static_cast<float>(e) + epsilon);
+  const F scale = all(factor);
+  each(e, [&](int64_t i, auto lanes) { store(y + i, load(x + i, lanes) * scale * load(weight + i, lanes), lanes); });
+  return factor;
+}
+
+// put(i, lanes, d) for the vectors of the gradient of a row [e].
+template <class Put>
+P4J_INLINE void rms_norm_row_backward(const float* dy, const float* x, const float* weight, float rstd, int64_t e,
+                                      const Put& put) {
+  const F scale = all(rstd);
+  const float along =
+      row_sum(e, [&](int64_t i, auto lanes) { return load(dy + i, lanes) * load(weight + i, lanes) * load(x + i, lanes); });
+  const F slope = all(along / static_cast<float>(e)) * scale * scale;  // mean(g * xhat) * rstd: times x
+  each(e, [&](int64_t i, auto lanes) {
+    const F g = load(dy + i, lanes) * load(weight + i, lanes);
+    put(i, lanes, scale * (g - load(x + i, lanes) * slope));
+  });
+}
+
+void rms_norm(const float* x, int64_t ldx, const float* weight, float epsilon, int64_t n, int64_t e, float* y,
+              p4j_q8_rows out, float* rstd) {
+  rows_out(n, e, y, out, [&](int64_t row, float* result) {
+    const float factor = rms_norm_row(x + row * ldx, weight, epsilon, e, result);
+    if (rstd != nullptr) rstd[row] = factor;
+  });
+}
+
+void rms_norm_backward(const float* dy, const float* x, int64_t ldx, const float* weight, const float* rstd, int64_t n,
+                       int64_t e, float* dx) {
+  parallel(n, rows_at_once(e), [&](int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; ++row) {
+      float* down = dx + row * e;
+      rms_norm_row_backward(dy + row * e, x + row * ldx, weight, rstd[row], e,
+                            [&](int64_t i, auto lanes, F d) { store(down + i, load(down + i, lanes) + d, lanes); });
+    }
+  });
+}
+
 // GELU: y = x / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3), which is x / (1 + e^-2u): no difference
 // of nearly equal numbers, so small results are as exact as large ones.
 constexpr float gelu_linear = 1.595769122f;  // 2 sqrt(2 / pi)
@@ -219,6 +264,34 @@ void gelu_backward(const float* dy, const float* x, int64_t n, int64_t columns, 
       const F v = load(in + i, lanes);
       const F e = gelu_exp(v);
       store(result + i, load(up + i, lanes) * gelu_slope(v, e, all(1.0f) / (e + all(1.0f))), lanes);
+    });
+  });
+}
+
+void swiglu(const float* x, int64_t ldx, int64_t n, int64_t columns, float* y, p4j_q8_rows out) {
+  rows_out(n, columns, y, out, [&](int64_t row, float* result) {
+    const float* gate = x + row * ldx;
+    const float* value = gate + columns;
+    each(columns, [&](int64_t i, auto lanes) {
+      const F a = load(gate + i, lanes);
+      store(result + i, a / (exp(-a) + all(1.0f)) * load(value + i, lanes), lanes);
+    });
+  });
+}
+
+// silu'(a) = s + a s (1 - s) with s = 1 / (1 + e^-a), and 1 - s = e^-a s: no difference of nearly equal numbers.
+void swiglu_backward(const float* dy, const float* x, int64_t ldx, int64_t n, int64_t columns, float* dx, p4j_q8_rows out) {
+  rows_out(n, 2 * columns, dx, out, [&](int64_t row, float* result) {
+    const float* up = dy + row * columns;
+    const float* gate = x + row * ldx;
+    const float* value = gate + columns;
+    each(columns, [&](int64_t i, auto lanes) {
+      const F d = load(up + i, lanes), a = load(gate + i, lanes);
+      const F e = exp(-a);
+      const F s = all(1.0f) / (e + all(1.0f));
+      const F silu = a * s;
+      store(result + i, d * load(value + i, lanes) * (s + silu * (e * s)), lanes);
+      store(result + columns + i, d * silu, lanes);
     });
   });
 }

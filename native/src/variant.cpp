@@ -8,6 +8,7 @@
 #include "attention.h"
 #include "decode.h"
 #include "gemm_q8.h"
+#include "heads.h"
 #include "matmul_f32.h"
 #include "optimizer.h"
 #include "vocabulary.h"

@@ -266,6 +266,92 @@ void test_layer_norm_backward() {
   }
 }
 
+Doubles rms_norm(const Doubles& x, const Floats& weight, double epsilon, int64_t n, int64_t e, Doubles* rstd = nullptr) {
+  Doubles y(x.size());
+  for (int64_t r = 0; r < n; ++r) {
+    double squares = 0;
+    for (int64_t i = 0; i < e; ++i) squares += x[at(r * e + i)] * x[at(r * e + i)] / static_cast<double>(e);
+    const double s = 1 / sqrt(squares + epsilon);
+    for (int64_t i = 0; i < e; ++i) y[at(r * e + i)] = x[at(r * e + i)] * s * weight[at(i)];
+    if (rstd != nullptr) rstd->push_back(s);
+  }
+  return y;
+}
+
+Doubles rms_norm_backward(const Floats& dy, const Floats& x, const Floats& weight, const Doubles& rstd, int64_t n, int64_t e) {
+  Doubles dx(x.size());
+  for (int64_t r = 0; r < n; ++r) {
+    double along = 0;
+    for (int64_t i = 0; i < e; ++i) {
+      const double normal = x[at(r * e + i)] * rstd[at(r)];
+      along += static_cast<double>(dy[at(r * e + i)]) * weight[at(i)] * normal / static_cast<double>(e);
+    }
+    for (int64_t i = 0; i < e; ++i) {
+      const double g = static_cast<double>(dy[at(r * e + i)]) * weight[at(i)];
+      dx[at(r * e + i)] = rstd[at(r)] * (g - x[at(r * e + i)] * rstd[at(r)] * along);
+    }
+  }
+  return dx;
+}
+
+void test_rms_norm() {
+  for (const int64_t n : {0, 1, 7, 33}) {
+    for (const int64_t e : {1, 5, 16, 33, 768, 1601}) {
+      const int64_t ldx = e + 5;
+      Floats x = normals(n * ldx, 2);
+      const Floats weight = normals(e);
+      if (n >= 7) std::fill(x.begin() + ldx, x.begin() + ldx + e, 0.0f);
+      const Floats in = dense(x, ldx, n, e);
+      Doubles want_rstd;
+      const Doubles want = rms_norm(Doubles(in.begin(), in.end()), weight, 1e-5f, n, e, &want_rstd);
+      Floats y(at(n * e), untouched), rstd(at(n)), again = y;
+      Q8 q8(n, e), alone(n, e);
+      p4j_rms_norm(x.data(), ldx, weight.data(), 1e-5f, n, e, y.data(), q8.rows(), rstd.data());
+      p4j_rms_norm(x.data(), ldx, weight.data(), 1e-5f, n, e, nullptr, alone.rows(), nullptr);
+      for (int64_t i = 0; i < n * e; ++i) near("rms norm", y[at(i)], want[at(i)], 5e-6, 2e-6);
+      for (int64_t r = 0; r < n; ++r) near("rstd", rstd[at(r)], want_rstd[at(r)], 0, 2e-6);
+      check_q8("rms norm, quantized", y.data(), e, n, e, q8);
+      check_q8("rms norm, quantized only", y.data(), e, n, e, alone);
+      for (int64_t r = 0; r < n; ++r)
+        p4j_rms_norm(x.data() + r * ldx, ldx, weight.data(), 1e-5f, 1, e, again.data() + r * e, no_q8, nullptr);
+      same_floats("rms norm, row by row", again.data(), y.data(), y.size());
+      hash(y);
+      hash(rstd);
+    }
+  }
+}
+
+void test_rms_norm_backward() {
+  for (const int64_t n : {0, 1, 7, 33}) {
+    for (const int64_t e : {1, 5, 16, 33, 768}) {
+      const int64_t ldx = e + 5;
+      const Floats x = normals(n * ldx, 2), weight = normals(e), dy = normals(n * e), before = normals(n * e);
+      const Floats in = dense(x, ldx, n, e);
+      const Doubles exact(in.begin(), in.end());
+      Doubles exact_rstd;
+      rms_norm(exact, weight, 1e-5f, n, e, &exact_rstd);
+      const Floats rstd(exact_rstd.begin(), exact_rstd.end());
+      Floats dx = before, again = before;
+      p4j_rms_norm_backward(dy.data(), x.data(), ldx, weight.data(), rstd.data(), n, e, dx.data());
+      const Doubles want = rms_norm_backward(dy, in, weight, exact_rstd, n, e);
+      for (size_t i = 0; i < want.size(); ++i) {
+        const double size = e == 1 ? exact_rstd[i] : 1;  // a row of one number has almost no gradient, but its terms do
+        near("rms norm backward", dx[i], before[i] + want[i], 2e-5 * std::max(1.0, size), 2e-5);
+      }
+      if (n == 1 && e <= 16) {
+        const Doubles d = differences(in, dy, [&](const Doubles& v) { return rms_norm(v, weight, 1e-5f, n, e); });
+        for (size_t i = 0; i < d.size(); ++i) near("rms norm, differences", dx[i] - before[i], d[i], 1e-4, 1e-4);
+      }
+      for (int64_t r = 0; r < n; ++r) {
+        const float *up = dy.data() + r * e, *row = x.data() + r * ldx;
+        p4j_rms_norm_backward(up, row, ldx, weight.data(), &rstd[at(r)], 1, e, again.data() + r * e);
+      }
+      same_floats("rms norm backward, row by row", again.data(), dx.data(), dx.size());
+      hash(dx);
+    }
+  }
+}
+
 double gelu(double x) { return x / 2 * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
 
 double gelu_slope(double x) {
@@ -336,6 +422,185 @@ void test_gelu_backward() {
     check_q8("gelu backward, quantized", dx.data(), columns, n, columns, q8);
     check_q8("gelu backward, quantized only", dx.data(), columns, n, columns, alone);
     hash(dx);
+  }
+}
+
+double silu(double x) { return x / (1 + exp(-x)); }
+
+double silu_slope(double x) {
+  const double s = 1 / (1 + exp(-x));
+  return s * (1 + x * (1 - s));
+}
+
+// A row's gates and values, some of the gates large.
+Floats gates(int64_t n, int64_t columns, int64_t ldx) {
+  Floats x = normals(n * ldx, columns > 1000 ? 5 : 1);
+  const float large[] = {0, 50, -50, 1e4f, -1e4f, -6};
+  if (n >= 7 && columns >= 6) std::copy(large, large + 6, x.begin());
+  return x;
+}
+
+void test_swiglu() {
+  for (const int64_t n : {0, 1, 7, 33}) {
+    for (const int64_t columns : {1, 5, 16, 33, 3072}) {
+      const int64_t ldx = 2 * columns + 3;
+      const Floats x = gates(n, columns, ldx);
+      Floats y(at(n * columns), untouched), again = y;
+      Q8 q8(n, columns), alone(n, columns);
+      p4j_swiglu(x.data(), ldx, n, columns, y.data(), q8.rows());
+      p4j_swiglu(x.data(), ldx, n, columns, nullptr, alone.rows());
+      for (int64_t r = 0; r < n; ++r) {
+        const float* row = x.data() + r * ldx;
+        for (int64_t i = 0; i < columns; ++i)
+          near("swiglu", y[at(r * columns + i)], silu(row[i]) * row[columns + i], 1e-8, 2e-6);
+        p4j_swiglu(row, ldx, 1, columns, again.data() + r * columns, no_q8);
+      }
+      same_floats("swiglu, row by row", again.data(), y.data(), y.size());
+      check_q8("swiglu, quantized", y.data(), columns, n, columns, q8);
+      check_q8("swiglu, quantized only", y.data(), columns, n, columns, alone);
+      hash(y);
+    }
+  }
+}
+
+void test_swiglu_backward() {
+  for (const int64_t n : {0, 1, 7, 33}) {
+    for (const int64_t columns : {1, 5, 16, 33, 1601}) {
+      const int64_t ldx = 2 * columns + 3, wide = 2 * columns;
+      const Floats x = gates(n, columns, ldx), dy = normals(n * columns);
+      Floats dx(at(n * wide), untouched), again = dx;
+      Q8 q8(n, wide), alone(n, wide);
+      p4j_swiglu_backward(dy.data(), x.data(), ldx, n, columns, dx.data(), q8.rows());
+      p4j_swiglu_backward(dy.data(), x.data(), ldx, n, columns, nullptr, alone.rows());
+      for (int64_t r = 0; r < n; ++r) {
+        const float* row = x.data() + r * ldx;
+        for (int64_t i = 0; i < columns; ++i) {
+          const double d = dy[at(r * columns + i)], gate = row[i], value = row[columns + i];
+          near("gate", dx[at(r * wide + i)], d * value * silu_slope(gate), 5e-7 * (1 + fabs(d * value)), 2e-6);
+          near("value", dx[at(r * wide + columns + i)], d * silu(gate), 1e-8, 2e-6);
+        }
+        p4j_swiglu_backward(dy.data() + r * columns, row, ldx, 1, columns, again.data() + r * wide, no_q8);
+      }
+      if (n == 1 && columns <= 5) {
+        const Doubles d = differences(dense(x, ldx, n, wide), dy, [&](const Doubles& v) {
+          Doubles y;
+          for (int64_t i = 0; i < columns; ++i) y.push_back(silu(v[at(i)]) * v[at(columns + i)]);
+          return y;
+        });
+        for (size_t i = 0; i < d.size(); ++i) near("swiglu, differences", dx[i], d[i], 1e-5, 1e-5);
+      }
+      same_floats("swiglu backward, row by row", again.data(), dx.data(), dx.size());
+      check_q8("swiglu backward, quantized", dx.data(), wide, n, wide, q8);
+      check_q8("swiglu backward, quantized only", dx.data(), wide, n, wide, alone);
+      hash(dx);
+    }
+  }
+}
+
+// ---- heads of a row -----------------------------------------------------------------------------------------------------
+
+struct HeadShape {
+  int64_t heads, width, rotary;
+};
+const HeadShape head_shapes[] = {{1, 2, 2}, {3, 5, 4}, {2, 33, 0}, {4, 64, 64}, {5, 81, 22}, {12, 128, 96}};
+
+void test_rotate() {
+  for (const int64_t n : {0, 1, 7, 33}) {
+    for (const HeadShape& s : head_shapes) {
+      const int64_t e = s.heads * s.width, ldx = e + 5, half = s.rotary / 2;
+      const Floats before = normals(n * ldx);
+      Floats turn(at(n * s.rotary));
+      for (int64_t r = 0; r < n; ++r) {
+        for (int64_t i = 0; i < half; ++i) {
+          const double angle = 100 * random_numbers.uniform();
+          turn[at(r * s.rotary + i)] = static_cast<float>(cos(angle));
+          turn[at(r * s.rotary + half + i)] = static_cast<float>(sin(angle));
+        }
+      }
+      for (const int64_t direction : {1, -1}) {
+        Floats x = before, again = before;
+        p4j_rotate(x.data(), ldx, n, s.heads, s.width, s.rotary, turn.data(), direction);
+        for (int64_t r = 0; r < n; ++r) {
+          for (int64_t i = 0; i < ldx; ++i) {
+            const size_t place = at(r * ldx + i);
+            const int64_t column = i % s.width;
+            if (i >= e || column >= s.rotary) {
+              same("rotate, what stays", x[place], before[place]);
+              continue;
+            }
+            const bool first = column < half;
+            const size_t angle = at(r * s.rotary + column % std::max(half, int64_t{1}));
+            const double cosine = turn[angle], sine = static_cast<double>(direction) * turn[angle + at(half)];
+            const double other = before[first ? place + at(half) : place - at(half)];
+            near("rotate", x[place], before[place] * cosine + (first ? -other : other) * sine, 1e-6, 1e-6);
+          }
+          const float* angles = turn.data() + r * s.rotary;
+          p4j_rotate(again.data() + r * ldx, ldx, 1, s.heads, s.width, s.rotary, angles, direction);
+        }
+        same_floats("rotate, row by row", again.data(), x.data(), x.size());
+        hash(x);
+        p4j_rotate(x.data(), ldx, n, s.heads, s.width, s.rotary, turn.data(), -direction);
+        for (size_t i = 0; i < x.size(); ++i) near("rotate and back", x[i], before[i], 3e-6, 0);
+      }
+    }
+  }
+}
+
+// The heads of the rows as rows of their own.
+Floats heads_of(const Floats& x, int64_t ld, int64_t n, const HeadShape& s) { return dense(x, ld, n, s.heads * s.width); }
+
+void test_head_norm() {
+  for (const int64_t n : {0, 1, 7, 33}) {
+    for (const HeadShape& s : head_shapes) {
+      const int64_t e = s.heads * s.width, ldx = e + 5, ldy = e + 3;
+      const Floats x = normals(n * ldx, 2), weight = normals(s.width), in = heads_of(x, ldx, n, s);
+      Doubles want_rstd;
+      const Doubles want = rms_norm(Doubles(in.begin(), in.end()), weight, 1e-5f, n * s.heads, s.width, &want_rstd);
+      Floats y(at(n * ldy), untouched), rstd(at(n * s.heads)), again = y;
+      p4j_head_norm(x.data(), ldx, weight.data(), 1e-5f, n, s.heads, s.width, y.data(), ldy, rstd.data());
+      for (int64_t r = 0; r < n; ++r) {
+        for (int64_t i = 0; i < e; ++i) near("head norm", y[at(r * ldy + i)], want[at(r * e + i)], 5e-6, 2e-6);
+        for (int64_t i = e; i < ldy; ++i) same("head norm, past the end", y[at(r * ldy + i)], untouched);
+        const float* row = x.data() + r * ldx;
+        p4j_head_norm(row, ldx, weight.data(), 1e-5f, 1, s.heads, s.width, again.data() + r * ldy, ldy, nullptr);
+      }
+      for (size_t i = 0; i < rstd.size(); ++i) near("rstd", rstd[i], want_rstd[i], 0, 2e-6);
+      same_floats("head norm, row by row", again.data(), y.data(), y.size());
+      hash(y);
+      hash(rstd);
+    }
+  }
+}
+
+void test_head_norm_backward() {
+  for (const int64_t n : {0, 1, 7, 33}) {
+    for (const HeadShape& s : head_shapes) {
+      const int64_t e = s.heads * s.width, ldx = e + 5, lddy = e + 3, lddx = e + 2;
+      const Floats x = normals(n * ldx, 2), weight = normals(s.width), dy = normals(n * lddy), in = heads_of(x, ldx, n, s);
+      Doubles exact_rstd;
+      rms_norm(Doubles(in.begin(), in.end()), weight, 1e-5f, n * s.heads, s.width, &exact_rstd);
+      const Floats rstd(exact_rstd.begin(), exact_rstd.end());
+      const Doubles want = rms_norm_backward(heads_of(dy, lddy, n, s), in, weight, exact_rstd, n * s.heads, s.width);
+      Floats dx(at(n * lddx), untouched), again = dx, in_place = dy;
+      const auto backward = [&](const float* up, const float* row, const float* factor, int64_t rows, float* to, int64_t ld) {
+        p4j_head_norm_backward(up, lddy, row, ldx, weight.data(), factor, rows, s.heads, s.width, to, ld);
+      };
+      backward(dy.data(), x.data(), rstd.data(), n, dx.data(), lddx);
+      backward(in_place.data(), x.data(), rstd.data(), n, in_place.data(), lddy);
+      for (int64_t r = 0; r < n; ++r) {
+        for (int64_t i = 0; i < e; ++i) {
+          const double size = std::max(1.0, exact_rstd[at(r * s.heads + i / s.width)]);
+          near("head norm backward", dx[at(r * lddx + i)], want[at(r * e + i)], 1e-5 * size, 1e-5);
+          same("head norm backward in place", in_place[at(r * lddy + i)], dx[at(r * lddx + i)]);
+        }
+        for (int64_t i = e; i < lddx; ++i) same("head norm backward, past the end", dx[at(r * lddx + i)], untouched);
+        for (int64_t i = r * lddy + e; i < (r + 1) * lddy; ++i)
+          same("head norm backward, between rows", in_place[at(i)], dy[at(i)]);
+        backward(&dy[at(r * lddy)], &x[at(r * ldx)], &rstd[at(r * s.heads)], 1, &again[at(r * lddx)], lddx);
+      }
+      same_floats("head norm backward, row by row", again.data(), dx.data(), dx.size());
+      hash(dx);
+    }
   }
 }
 
@@ -1035,8 +1300,15 @@ int main() {
       {"quantize", test_quantize, true},
       {"layer_norm", test_layer_norm, false},
       {"layer_norm_backward", test_layer_norm_backward, false},
+      {"rms_norm", test_rms_norm, false},
+      {"rms_norm_backward", test_rms_norm_backward, false},
       {"gelu", test_gelu, false},
       {"gelu_backward", test_gelu_backward, false},
+      {"swiglu", test_swiglu, false},
+      {"swiglu_backward", test_swiglu_backward, false},
+      {"rotate", test_rotate, false},
+      {"head_norm", test_head_norm, false},
+      {"head_norm_backward", test_head_norm_backward, false},
       {"pack, matmul_q8", test_matmul_q8, false},
       {"matmul_f32", test_matmul_f32, false},
       {"attention", test_attention, false},
@@ -1048,7 +1320,7 @@ int main() {
   };
   const p4j_parallel_for pools[] = {nullptr, three_threads, refusing};
   int64_t failures = 0;
-  if (p4j_version() != 3 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0) {
+  if (p4j_version() != 4 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0) {
     printf("start: wrong\n");
     ++failures;
   }

@@ -194,9 +194,8 @@ class ModelNameTest {
         try (FakeHub other = new FakeHub(bert, "config.json")) {
             String message = refused(other.environment(temporary), FakeHub.MODEL);
             assertTrue(
-                    message.endsWith(
-                            "config.json: key 'model_type': expected gpt2, the one family that prefix4j runs, found"
-                                    + " bert"),
+                    message.endsWith("config.json: key 'model_type': expected one of gpt2, llama, mistral, qwen2,"
+                            + " qwen3, which prefix4j runs, found bert"),
                     message);
         }
     }

@@ -6,16 +6,25 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.TorchRuntime;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class KernelsTest {
     private static int run(String... command) throws IOException, InterruptedException {
@@ -76,6 +85,7 @@ class KernelsTest {
     /** One of each kind of argument; [2, 4] throughout where nothing is wrong. */
     private static List<Wrong> wrong(Kernels kernels) {
         RowKernels rows = kernels.rows();
+        HeadKernels heads = kernels.heads();
         ProductKernels products = kernels.products();
         Tensor x = floats(2, 4);
         Tensor doubles = torch.zeros(new long[] {2, 4}, new TensorOptions(torch.ScalarType.Double));
@@ -112,6 +122,61 @@ class KernelsTest {
                 new Wrong(
                         "slope: expected [2, 4], got [1, 4]",
                         () -> rows.slopeBackward(x, bytes.narrow(0, 0, 1), bits(2, 4))),
+                new Wrong("weight: expected 4 contiguous", () -> rows.rmsNorm(x, floats(3), 1e-5, x, null, null)),
+                new Wrong(
+                        "y: expected [2, 4], got [2, 3]",
+                        () -> rows.rmsNorm(x, floats(4), 1e-5, floats(2, 3), null, null)),
+                new Wrong(
+                        "q: expected [2, 4], got [1, 4]",
+                        () -> rows.rmsNorm(x, floats(4), 1e-5, null, bits(1, 4), null)),
+                new Wrong("rstd: expected 2 contiguous", () -> rows.rmsNorm(x, floats(4), 1e-5, x, null, floats(3))),
+                new Wrong(
+                        "rstd: expected a tensor, got null",
+                        () -> rows.rmsNormBackward(x, x, floats(4), null, floats(2, 4))),
+                new Wrong(
+                        "dx: expected rows 4 apart, got 8",
+                        () -> rows.rmsNormBackward(
+                                x, x, floats(4), floats(2), floats(2, 8).narrow(1, 0, 4))),
+                new Wrong(
+                        "x: expected as many gates as values, got 3 columns",
+                        () -> rows.swiglu(floats(2, 3), floats(2, 1), null)),
+                new Wrong("y: expected [2, 2], got [2, 4]", () -> rows.swiglu(x, floats(2, 4), null)),
+                new Wrong("q: expected [2, 4], got [1, 4]", () -> rows.swiglu(x, null, bits(1, 4))),
+                new Wrong("dy: expected [2, 2], got [2, 4]", () -> rows.swigluBackward(x, x, floats(2, 4), null)),
+                new Wrong(
+                        "dx: expected [2, 4], got [2, 2]",
+                        () -> rows.swigluBackward(floats(2, 2), x, floats(2, 2), null)),
+                new Wrong(
+                        "q: expected [2, 8], got [2, 4]",
+                        () -> rows.swigluBackward(floats(2, 4), floats(2, 8), null, bits(2, 4))),
+                new Wrong(
+                        "x: expected heads of one width, got 4 columns for 3 heads",
+                        () -> heads.rotate(x, 3, 2, floats(2, 2), false)),
+                new Wrong(
+                        "expected an even number of columns that turn, up to 2, got 4",
+                        () -> heads.rotate(x, 2, 4, x, false)),
+                new Wrong(
+                        "expected an even number of columns that turn, up to 4, got 3",
+                        () -> heads.rotate(x, 1, 3, floats(2, 3), false)),
+                new Wrong("turn: expected [2, 2], got [1, 2]", () -> heads.rotate(x, 2, 2, floats(1, 2), true)),
+                new Wrong(
+                        "x: expected heads of one width, got 4 columns for 0 heads",
+                        () -> heads.headNorm(x, 0, floats(4), 1e-5, floats(2, 4), null)),
+                new Wrong(
+                        "weight: expected 2 contiguous",
+                        () -> heads.headNorm(x, 2, floats(4), 1e-5, floats(2, 4), null)),
+                new Wrong(
+                        "y: expected [2, 4], got [1, 4]",
+                        () -> heads.headNorm(x, 2, floats(2), 1e-5, floats(1, 4), null)),
+                new Wrong(
+                        "rstd: expected [2, 2], got [2, 1]",
+                        () -> heads.headNorm(x, 2, floats(2), 1e-5, floats(2, 4), floats(2, 1))),
+                new Wrong(
+                        "rstd: expected a tensor, got null",
+                        () -> heads.headNormBackward(x, x, 2, floats(2), null, floats(2, 4))),
+                new Wrong(
+                        "dx: expected [2, 4], got [2, 2]",
+                        () -> heads.headNormBackward(x, x, 2, floats(2), floats(2, 2), floats(2, 2))),
                 new Wrong(
                         "weight: expected [4, 3], got [5, 3]",
                         () -> products.multiply(x, floats(5, 3), null, null, floats(2, 3))),
@@ -163,6 +228,192 @@ class KernelsTest {
                 String message = assertThrows(IllegalArgumentException.class, wrong.call(), wrong.message())
                         .getMessage();
                 assertTrue(message.startsWith("kernel: " + wrong.message()), message);
+            }
+        }
+    }
+
+    /** Normal numbers [rows, columns], rows apart. */
+    private static Tensor apart(long rows, long columns) {
+        return torch.randn(new long[] {rows, columns + 3}).narrow(1, 0, columns);
+    }
+
+    private static void assertNear(Tensor expected, Tensor actual, String what) {
+        assertTrue(torch.allclose(actual, expected, 1e-5, 1e-5, false), what);
+    }
+
+    /** What libtorch gives for the gradient of x. */
+    private static Tensor gradient(UnaryOperator<Tensor> forward, Tensor x, Tensor dy) {
+        Tensor leaf = x.clone().requires_grad_(true);
+        forward.apply(leaf).backward(dy, new BoolOptional(), false, new TensorArrayRefOptional());
+        return leaf.grad();
+    }
+
+    /** 8-bit rows of x, which are to be its nearest. */
+    private static EightBits assertHolds(Tensor x, EightBits rows) {
+        Tensor scale = rows.scale().unsqueeze(1);
+        Tensor held =
+                rows.q().narrow(1, 0, x.size(1)).to(torch.ScalarType.Float).mul(scale);
+        Tensor within = held.sub(x).abs().le(scale.mul(new Scalar(0.501)));
+        assertTrue(within.all().item_bool(), "nearest of 8 bits");
+        return rows;
+    }
+
+    /** That a row's 8 bits are those of the row alone, bit for bit. */
+    private static void assertSame(EightBits rows, long row, EightBits alone) {
+        assertTrue(rows.q().narrow(0, row, 1).equal(alone.q()), "8 bits of the row alone");
+        assertTrue(rows.scale().narrow(0, row, 1).equal(alone.scale()), "scale of the row alone");
+    }
+
+    /** x · rstd · weight over the last dimension. */
+    private static Tensor rmsNorm(Tensor x, Tensor weight) {
+        Tensor squares = x.mul(x).mean(new long[] {-1}, true, new ScalarTypeOptional());
+        return x.mul(squares.add(new Scalar(1e-5)).rsqrt()).mul(weight);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1, 7, 33})
+    void rmsNormIsLibtorchs(long n) {
+        assumeTrue(Kernels.find().isPresent(), "kernels are built");
+        RowKernels rows = Kernels.find().orElseThrow().rows();
+        try (TensorScope _ = new TensorScope()) {
+            TorchRuntime.seed(3);
+            Tensor x = apart(n, 777);
+            Tensor weight = torch.randn(777);
+            Tensor dy = torch.randn(n, 777);
+            Tensor before = torch.randn(n, 777);
+            Tensor y = floats(n, 777);
+            Tensor rstd = floats(n);
+            Tensor dx = before.clone();
+            EightBits out = bits(n, 780);
+            rows.rmsNorm(x, weight, 1e-5, y, null, rstd);
+            rows.rmsNorm(x, weight, 1e-5, null, out, null);
+            rows.rmsNormBackward(dy, x, weight, rstd, dx);
+            assertNear(rmsNorm(x, weight), y, "y");
+            assertHolds(y, out);
+            assertNear(before.add(gradient(leaf -> rmsNorm(leaf, weight), x, dy)), dx, "dx");
+            for (long r = 0; r < n; r++) {
+                Tensor one = floats(1, 777);
+                EightBits bits = bits(1, 780);
+                rows.rmsNorm(x.narrow(0, r, 1), weight, 1e-5, one, bits, null);
+                assertTrue(one.equal(y.narrow(0, r, 1)), "y of the row alone");
+                assertSame(out, r, bits);
+                Tensor down = before.narrow(0, r, 1).clone();
+                rows.rmsNormBackward(dy.narrow(0, r, 1), x.narrow(0, r, 1), weight, rstd.narrow(0, r, 1), down);
+                assertTrue(down.equal(dx.narrow(0, r, 1)), "dx of the row alone");
+            }
+        }
+    }
+
+    private static Tensor swiglu(Tensor x) {
+        TensorVector halves = x.chunk(2, 1);
+        return torch.silu(halves.get(0)).mul(halves.get(1));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1, 7, 33})
+    void swigluIsLibtorchs(long n) {
+        assumeTrue(Kernels.find().isPresent(), "kernels are built");
+        RowKernels rows = Kernels.find().orElseThrow().rows();
+        try (TensorScope _ = new TensorScope()) {
+            TorchRuntime.seed(4);
+            Tensor x = apart(n, 2 * 777).mul_(new Scalar(3));
+            Tensor dy = torch.randn(n, 777);
+            Tensor y = floats(n, 777);
+            Tensor dx = floats(n, 2 * 777);
+            EightBits out = bits(n, 780);
+            EightBits back = bits(n, 1556);
+            rows.swiglu(x, y, null);
+            rows.swiglu(x, null, out);
+            rows.swigluBackward(dy, x, dx, null);
+            rows.swigluBackward(dy, x, null, back);
+            assertNear(swiglu(x), y, "y");
+            assertHolds(y, out);
+            assertNear(gradient(KernelsTest::swiglu, x, dy), dx, "dx");
+            assertHolds(dx, back);
+            for (long r = 0; r < n; r++) {
+                Tensor one = floats(1, 777);
+                Tensor down = floats(1, 2 * 777);
+                EightBits bits = bits(1, 780);
+                EightBits downBits = bits(1, 1556);
+                rows.swiglu(x.narrow(0, r, 1), one, bits);
+                rows.swigluBackward(dy.narrow(0, r, 1), x.narrow(0, r, 1), down, downBits);
+                assertTrue(one.equal(y.narrow(0, r, 1)), "y of the row alone");
+                assertTrue(down.equal(dx.narrow(0, r, 1)), "dx of the row alone");
+                assertSame(out, r, bits);
+                assertSame(back, r, downBits);
+            }
+        }
+    }
+
+    /** Five heads of 21 columns, of which 14 turn. */
+    private static Tensor rotated(Tensor x, Tensor turn) {
+        Tensor heads = x.reshape(x.size(0), 5, 21);
+        Tensor first = heads.narrow(2, 0, 7);
+        Tensor second = heads.narrow(2, 7, 7);
+        Tensor cosine = turn.narrow(1, 0, 7).unsqueeze(1);
+        Tensor sine = turn.narrow(1, 7, 7).unsqueeze(1);
+        return torch.cat(
+                        new TensorVector(
+                                first.mul(cosine).sub(second.mul(sine)),
+                                second.mul(cosine).add(first.mul(sine)),
+                                heads.narrow(2, 14, 7)),
+                        2)
+                .reshape(x.size(0), 5 * 21);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1, 7, 33})
+    void rotationIsLibtorchs(long n) {
+        assumeTrue(Kernels.find().isPresent(), "kernels are built");
+        HeadKernels kernels = Kernels.find().orElseThrow().heads();
+        try (TensorScope _ = new TensorScope()) {
+            TorchRuntime.seed(5);
+            Tensor before = torch.randn(n, 5 * 21);
+            Tensor angles = torch.randn(n, 7).mul(new Scalar(50));
+            Tensor turn = torch.cat(new TensorVector(angles.cos(), angles.sin()), 1);
+            Tensor x = apart(n, 5 * 21).copy_(before);
+            kernels.rotate(x, 5, 14, turn, false);
+            assertNear(rotated(before, turn), x, "x");
+            Tensor dy = apart(n, 5 * 21);
+            Tensor expected = gradient(leaf -> rotated(leaf, turn), before, dy);
+            kernels.rotate(dy, 5, 14, turn, true);
+            assertNear(expected, dy, "dx");
+            for (long r = 0; r < n; r++) {
+                Tensor one = before.narrow(0, r, 1).clone();
+                kernels.rotate(one, 5, 14, turn.narrow(0, r, 1), false);
+                assertTrue(one.equal(x.narrow(0, r, 1)), "x of the row alone");
+            }
+            kernels.rotate(x, 5, 14, turn, true);
+            assertNear(before, x, "turned back");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1, 7, 33})
+    void normOfHeadsIsLibtorchs(long n) {
+        assumeTrue(Kernels.find().isPresent(), "kernels are built");
+        HeadKernels kernels = Kernels.find().orElseThrow().heads();
+        try (TensorScope _ = new TensorScope()) {
+            TorchRuntime.seed(6);
+            Tensor x = apart(n, 5 * 21);
+            Tensor weight = torch.randn(21);
+            Tensor dy = apart(n, 5 * 21);
+            Tensor y = apart(n, 5 * 21);
+            Tensor dx = apart(n, 5 * 21);
+            Tensor rstd = floats(n, 5);
+            UnaryOperator<Tensor> norm =
+                    rows -> rmsNorm(rows.reshape(n, 5, 21), weight).reshape(n, 5 * 21);
+            kernels.headNorm(x, 5, weight, 1e-5, y, rstd);
+            kernels.headNormBackward(dy, x, 5, weight, rstd, dx);
+            assertNear(norm.apply(x), y, "y");
+            assertNear(gradient(norm, x, dy), dx, "dx");
+            for (long r = 0; r < n; r++) {
+                Tensor one = floats(1, 5 * 21);
+                Tensor down = dy.narrow(0, r, 1).clone();
+                kernels.headNorm(x.narrow(0, r, 1), 5, weight, 1e-5, one, null);
+                kernels.headNormBackward(down, x.narrow(0, r, 1), 5, weight, rstd.narrow(0, r, 1), down);
+                assertTrue(one.equal(y.narrow(0, r, 1)), "y of the row alone");
+                assertTrue(down.equal(dx.narrow(0, r, 1)), "dx of the row alone, over dy");
             }
         }
     }

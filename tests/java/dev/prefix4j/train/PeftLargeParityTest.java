@@ -14,7 +14,14 @@ class PeftLargeParityTest {
     Path temporary;
 
     @ParameterizedTest
-    @ValueSource(strings = {"odd", "medium", "gpt2-small"})
+    @ValueSource(
+            strings = {
+                "odd", "medium", "gpt2-small",
+                "llama-grouped", "llama-own-width", "llama-scaled",
+                "mistral-grouped", "mistral-own-width", "mistral-scaled",
+                "qwen2-grouped", "qwen2-own-width", "qwen2-scaled",
+                "qwen3-grouped", "qwen3-own-width", "qwen3-scaled"
+            })
     void computesWhatTransformersAndPeftCompute(String name) throws IOException {
         try (PeftParity parity = new PeftParity(Path.of(System.getProperty("parity.folder"), name))) {
             parity.logitsAgree();

@@ -13,7 +13,7 @@ class PeftParityTest {
     Path temporary;
 
     @ParameterizedTest
-    @ValueSource(strings = {"tiny", "odd"})
+    @ValueSource(strings = {"tiny", "odd", "llama", "qwen2", "qwen3"})
     void computesWhatTransformersAndPeftCompute(String name) throws IOException {
         try (PeftParity parity = new PeftParity(Path.of(FOLDERS + name))) {
             parity.logitsAgree();

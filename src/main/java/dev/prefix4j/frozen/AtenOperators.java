@@ -80,15 +80,17 @@ record AtenOperators() implements Operators {
 
     @Override
     public NormalizedHeads normalizeHeads(Tensor x, Tensor weight, double epsilon) {
-        Tensor heads = heads(x, weight.size(0)); // [N, heads, D]
+        Tensor before = x.clone();
+        Tensor heads = heads(before, weight.size(0)); // [N, heads, D]
         Tensor rstd = rstd(heads, epsilon); // [N, heads, 1]
-        return new NormalizedHeads(heads.mul(rstd).mul(weight).reshape(x.size(0), x.size(1)), rstd.squeeze(2));
+        x.copy_(heads.mul(rstd).mul(weight).reshape(x.size(0), x.size(1)));
+        return new NormalizedHeads(before, rstd.squeeze(2));
     }
 
     @Override
-    public void normalizeHeadsBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd) {
+    public void normalizeHeadsBackward(Tensor dy, Tensor weight, NormalizedHeads of) {
         Tensor g = heads(dy, weight.size(0)).mul(weight); // [N, heads, D]
-        Tensor dx = rmsBackward(g, heads(x, weight.size(0)), rstd.unsqueeze(2));
+        Tensor dx = rmsBackward(g, heads(of.before(), weight.size(0)), of.rstd().unsqueeze(2));
         dy.copy_(dx.reshape(dy.size(0), dy.size(1)));
     }
 

@@ -108,20 +108,14 @@ record FrozenBlock(
      * @param raw before heads were normalized; null: they were not
      */
     record Heads(Tensor q, Tensor k, Tensor v, Raw raw) {
-        /**
-         * Heads before they were normalized.
-         *
-         * @param q [M, Q]
-         * @param k [N, K]
-         * @param qRstd [M, H]
-         * @param kRstd [N, Hk]
-         */
-        record Raw(Tensor q, Tensor k, Tensor qRstd, Tensor kRstd) {}
+        /** Of queries and of keys. */
+        record Raw(NormalizedHeads q, NormalizedHeads k) {}
 
         void keep(Consumer<Tensor> keeper) {
             List.of(q, k, v).forEach(keeper);
             if (raw != null) {
-                List.of(raw.q, raw.k, raw.qRstd, raw.kRstd).forEach(keeper);
+                List.of(raw.q.before(), raw.q.rstd(), raw.k.before(), raw.k.rstd())
+                        .forEach(keeper);
             }
         }
     }
@@ -199,11 +193,8 @@ record FrozenBlock(
         Heads.Raw raw = null;
         if (queryNorm != null) {
             double epsilon = config.norm().epsilon();
-            NormalizedHeads normedQ = operators.normalizeHeads(q, queryNorm, epsilon);
-            NormalizedHeads normedK = operators.normalizeHeads(k, keyNorm, epsilon);
-            raw = new Heads.Raw(q, k, normedQ.rstd(), normedK.rstd());
-            q = normedQ.y();
-            k = normedK.y();
+            raw = new Heads.Raw(
+                    operators.normalizeHeads(q, queryNorm, epsilon), operators.normalizeHeads(k, keyNorm, epsilon));
         }
         if (turns != null) {
             operators.rotate(q, config.headWidth(), asked == null ? turns.all() : turns.asked(), false);
@@ -294,8 +285,8 @@ record FrozenBlock(
             operators.rotate(dk, config.headWidth(), turns.all(), true);
         }
         if (raw != null) {
-            operators.normalizeHeadsBackward(dq, raw.q(), queryNorm, raw.qRstd());
-            operators.normalizeHeadsBackward(dk, raw.k(), keyNorm, raw.kRstd());
+            operators.normalizeHeadsBackward(dq, queryNorm, raw.q());
+            operators.normalizeHeadsBackward(dk, keyNorm, raw.k());
         }
     }
 }

@@ -53,13 +53,14 @@ record NativeOperators(Kernels kernels) implements Operators {
 
     @Override
     public Normalized normalize(Tensor x, NormWeights weights, Norm how, Precision form) {
-        if (how.kind() == Norm.Kind.RMS) {
-            return ATEN.normalize(x, weights, how, form);
-        }
         Rows rows = room(x.size(0), x.size(1), form);
         Out out = Out.of(rows);
-        Tensor mean = floats(x.size(0));
         Tensor rstd = floats(x.size(0));
+        if (how.kind() == Norm.Kind.RMS) {
+            kernels.rows().rmsNorm(x, weights.weight(), how.epsilon(), out.y(), out.bits(), rstd);
+            return new Normalized(rows, null, rstd);
+        }
+        Tensor mean = floats(x.size(0));
         kernels.rows().layerNorm(x, weights.weight(), weights.bias(), how.epsilon(), out.y(), out.bits(), mean, rstd);
         return new Normalized(rows, mean, rstd);
     }
@@ -67,7 +68,7 @@ record NativeOperators(Kernels kernels) implements Operators {
     @Override
     public void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Normalized of, Tensor dx) {
         if (of.mean() == null) {
-            ATEN.normalizeBackward(dy, x, weights, of, dx);
+            kernels.rows().rmsNormBackward(dy, x, weights.weight(), of.rstd(), dx);
             return;
         }
         kernels.rows().layerNormBackward(dy, x, weights.weight(), of.mean(), of.rstd(), dx);
@@ -75,23 +76,43 @@ record NativeOperators(Kernels kernels) implements Operators {
 
     @Override
     public NormalizedHeads normalizeHeads(Tensor x, Tensor weight, double epsilon) {
-        return ATEN.normalizeHeads(x, weight, epsilon);
+        int heads = heads(x, weight.size(0));
+        Tensor before = x.clone();
+        Tensor rstd = floats(x.size(0), heads);
+        kernels.heads().headNorm(before, heads, weight, epsilon, x, rstd);
+        return new NormalizedHeads(before, rstd);
     }
 
     @Override
-    public void normalizeHeadsBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd) {
-        ATEN.normalizeHeadsBackward(dy, x, weight, rstd);
+    public void normalizeHeadsBackward(Tensor dy, Tensor weight, NormalizedHeads of) {
+        kernels.heads().headNormBackward(dy, of.before(), heads(dy, weight.size(0)), weight, of.rstd(), dy);
+    }
+
+    private static int heads(Tensor x, long width) {
+        return Math.toIntExact(x.size(1) / width);
     }
 
     @Override
     public void rotate(Tensor x, int width, Tensor turns, boolean back) {
-        ATEN.rotate(x, width, turns, back);
+        kernels.heads().rotate(x, heads(x, width), Math.toIntExact(turns.size(1)), turns, back);
     }
 
     @Override
     public Activated activate(Mlp how, Tensor h, Precision form) {
         if (how.gated()) {
-            return ATEN.activate(how, h, form);
+            if (how.activation() != Activation.SILU) {
+                return new Activated(
+                        rows(
+                                ((Rows.Float32) ATEN.activate(how, h, Precision.FP32)
+                                                .rows())
+                                        .x(),
+                                form),
+                        h);
+            }
+            Rows rows = room(h.size(0), h.size(1) / 2, form);
+            Out out = Out.of(rows);
+            kernels.rows().swiglu(h, out.y(), out.bits());
+            return new Activated(rows, h);
         }
         if (how.activation() != Activation.GELU_TANH) {
             Activated plain = ATEN.activate(how, h, Precision.FP32);
@@ -112,15 +133,18 @@ record NativeOperators(Kernels kernels) implements Operators {
 
     @Override
     public Rows activateBackward(Mlp how, Tensor dy, Tensor kept, Precision form) {
-        if (how.gated()) {
-            return ATEN.activateBackward(how, dy, kept, form);
+        if (how.gated() && how.activation() == Activation.SILU) {
+            Rows rows = room(kept.size(0), kept.size(1), form);
+            Out out = Out.of(rows);
+            kernels.rows().swigluBackward(dy, kept, out.y(), out.bits());
+            return rows;
         }
         if (Activated.isSlope(kept) && form == Precision.INT8) {
             Rows.Int8 rows = eightBits(dy.size(0), dy.size(1));
             kernels.rows().slopeBackward(dy, kept, rows.bits());
             return rows;
         }
-        if (how.activation() != Activation.GELU_TANH || Activated.isSlope(kept)) {
+        if (how.gated() || how.activation() != Activation.GELU_TANH || Activated.isSlope(kept)) {
             return rows(((Rows.Float32) ATEN.activateBackward(how, dy, kept, Precision.FP32)).x(), form);
         }
         kernels.rows().geluBackward(dy, kept, dy, null);

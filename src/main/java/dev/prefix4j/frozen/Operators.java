@@ -76,18 +76,18 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     void rotate(Tensor x, int width, Tensor turns, boolean back);
 
     /**
-     * Heads normalized each by itself.
+     * Heads that were normalized, each by itself.
      *
-     * @param y [N, heads · D]
+     * @param before a copy of what they were, [N, heads · D]
      * @param rstd [N, heads]
      */
-    record NormalizedHeads(Tensor y, Tensor rstd) {}
+    record NormalizedHeads(Tensor before, Tensor rstd) {}
 
-    /** Divides each head of x [N, heads · D] by the root of its mean square, times weight [D]. */
+    /** Divides each head of x [N, heads · D], whose rows may lie apart, by the root of its mean square, times weight [D]; in place. */
     NormalizedHeads normalizeHeads(Tensor x, Tensor weight, double epsilon);
 
-    /** The gradient with respect to x, in the place of dy [N, heads · D], whose rows may lie apart. */
-    void normalizeHeadsBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd);
+    /** The gradient with respect to what the heads were, in the place of dy [N, heads · D], whose rows may lie apart. */
+    void normalizeHeadsBackward(Tensor dy, Tensor weight, NormalizedHeads of);
 
     /**
      * A matrix as the sum of two of 8-bit rows, exact to about 1/32,000 of the largest magnitude of a row.

@@ -26,6 +26,7 @@ public final class Kernels {
 
     private final String isa;
     private final RowKernels rows;
+    private final HeadKernels heads;
     private final ProductKernels products;
     private final AttentionKernels attention;
     private final VocabularyKernels vocabulary;
@@ -34,6 +35,7 @@ public final class Kernels {
     private Kernels(NativeLibrary library) {
         this.isa = library.isa();
         this.rows = new RowKernels(library);
+        this.heads = new HeadKernels(library);
         this.products = new ProductKernels(library);
         this.attention = new AttentionKernels(library);
         this.vocabulary = new VocabularyKernels(library);
@@ -67,6 +69,10 @@ public final class Kernels {
 
     public RowKernels rows() {
         return rows;
+    }
+
+    public HeadKernels heads() {
+        return heads;
     }
 
     public ProductKernels products() {

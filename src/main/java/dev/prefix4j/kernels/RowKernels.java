@@ -12,17 +12,25 @@ public final class RowKernels {
     private final MethodHandle quantize;
     private final MethodHandle layerNorm;
     private final MethodHandle layerNormBackward;
+    private final MethodHandle rmsNorm;
+    private final MethodHandle rmsNormBackward;
     private final MethodHandle gelu;
     private final MethodHandle geluBackward;
     private final MethodHandle slopeBackward;
+    private final MethodHandle swiglu;
+    private final MethodHandle swigluBackward;
 
     RowKernels(NativeLibrary library) {
         this.quantize = library.bind(Function.QUANTIZE);
         this.layerNorm = library.bind(Function.LAYER_NORM);
         this.layerNormBackward = library.bind(Function.LAYER_NORM_BACKWARD);
+        this.rmsNorm = library.bind(Function.RMS_NORM);
+        this.rmsNormBackward = library.bind(Function.RMS_NORM_BACKWARD);
         this.gelu = library.bind(Function.GELU);
         this.geluBackward = library.bind(Function.GELU_BACKWARD);
         this.slopeBackward = library.bind(Function.SLOPE_BACKWARD);
+        this.swiglu = library.bind(Function.SWIGLU);
+        this.swigluBackward = library.bind(Function.SWIGLU_BACKWARD);
     }
 
     /**
@@ -97,6 +105,51 @@ public final class RowKernels {
     }
 
     /**
+     * {@code p4j_rms_norm}.
+     *
+     * @param x float32 [N, E], rows may lie apart
+     * @param weight [E]
+     * @param y [N, E] contiguous; null: only 8 bits
+     * @param out null: only float32
+     * @param rstd [N] or null
+     */
+    public void rmsNorm(Tensor x, Tensor weight, double epsilon, Tensor y, EightBits out, Tensor rstd) {
+        Matrix in = Matrix.floats("x", x);
+        try (Arena arena = Arena.ofConfined()) {
+            rmsNorm.invokeExact(
+                    in.address(),
+                    in.ld(),
+                    Matrix.vector("weight", weight, ScalarType.Float, in.columns()),
+                    (float) epsilon,
+                    in.rows(),
+                    in.columns(),
+                    Matrix.floatsOrNone("y", y, in.rows(), in.columns()).dense(),
+                    EightBits.struct(arena, out, in.rows(), in.columns()),
+                    Matrix.vectorOrNone("rstd", rstd, in.rows()));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** {@code p4j_rms_norm_backward}: adds to dx [N, E]; dy [N, E], weight [E], rstd [N]; rows of x may lie apart. */
+    public void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx) {
+        Matrix in = Matrix.floats("x", x);
+        try {
+            rmsNormBackward.invokeExact(
+                    Matrix.floats("dy", dy, in.rows(), in.columns()).dense(),
+                    in.address(),
+                    in.ld(),
+                    Matrix.vector("weight", weight, ScalarType.Float, in.columns()),
+                    Matrix.vector("rstd", rstd, ScalarType.Float, in.rows()),
+                    in.rows(),
+                    in.columns(),
+                    Matrix.floats("dx", dx, in.rows(), in.columns()).dense());
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /**
      * {@code p4j_gelu}.
      *
      * @param x float32 [N, F] contiguous
@@ -148,6 +201,63 @@ public final class RowKernels {
         } catch (Throwable e) {
             throw failed(e);
         }
+    }
+
+    /**
+     * {@code p4j_swiglu}.
+     *
+     * @param x float32 [N, 2 F], gates first, rows may lie apart
+     * @param y [N, F] contiguous; null: only 8 bits
+     * @param out null: only float32
+     */
+    public void swiglu(Tensor x, Tensor y, EightBits out) {
+        Matrix in = Matrix.floats("x", x);
+        long columns = half(in);
+        try (Arena arena = Arena.ofConfined()) {
+            swiglu.invokeExact(
+                    in.address(),
+                    in.ld(),
+                    in.rows(),
+                    columns,
+                    Matrix.floatsOrNone("y", y, in.rows(), columns).dense(),
+                    EightBits.struct(arena, out, in.rows(), columns));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /**
+     * {@code p4j_swiglu_backward}.
+     *
+     * @param dy float32 [N, F] contiguous
+     * @param x [N, 2 F], gates first, rows may lie apart
+     * @param dx [N, 2 F] contiguous, not x; null: only 8 bits
+     * @param out [N, 2 F] in 8 bits; null: only float32
+     */
+    public void swigluBackward(Tensor dy, Tensor x, Tensor dx, EightBits out) {
+        Matrix in = Matrix.floats("x", x);
+        long columns = half(in);
+        try (Arena arena = Arena.ofConfined()) {
+            swigluBackward.invokeExact(
+                    Matrix.floats("dy", dy, in.rows(), columns).dense(),
+                    in.address(),
+                    in.ld(),
+                    in.rows(),
+                    columns,
+                    Matrix.floatsOrNone("dx", dx, in.rows(), in.columns()).dense(),
+                    EightBits.struct(arena, out, in.rows(), in.columns()));
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** Columns of the gates, which are as many as those of the values. */
+    private static long half(Matrix x) {
+        if (x.columns() % 2 != 0) {
+            throw new IllegalArgumentException(
+                    "kernel: %s: expected as many gates as values, got %d columns".formatted(x.name(), x.columns()));
+        }
+        return x.columns() / 2;
     }
 
     private static long slope(String name, Tensor slope, Matrix of) {

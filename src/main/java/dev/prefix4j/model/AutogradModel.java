@@ -71,9 +71,7 @@ public final class AutogradModel {
         } else {
             h = h.add(torch.embedding(model.positions(), model.ids(positions)));
         }
-        Tensor mask = fresh > 1 && past > 0
-                ? torch.tril(torch.ones(new long[] {fresh, past + fresh}, model.options(torch.ScalarType.Bool)), past)
-                : null; // true where new token t may look at token s
+        AttentionMask mask = AttentionMask.causal(past, fresh, model.options(torch.ScalarType.Bool));
         for (int layer = 0; layer < config.layers(); layer++) {
             BlockWeights block = model.block(layer);
             h = h.add(extension.half(
@@ -123,11 +121,10 @@ public final class AutogradModel {
 
     /**
      * @param x [B, T, E]
-     * @param mask bool [T, S]; null: everything, or causal where the cache was empty
      * @param turns [T, R]; null: no rotations
      * @return [B, T, E]
      */
-    private Tensor attention(BlockWeights block, int layer, Tensor x, KvCache cache, Tensor mask, Tensor turns) {
+    private Tensor attention(BlockWeights block, int layer, Tensor x, KvCache cache, AttentionMask mask, Tensor turns) {
         ModelConfig.Attention how = config.attention();
         long batch = x.size(0);
         long fresh = x.size(1);
@@ -149,9 +146,9 @@ public final class AutogradModel {
                 q,
                 seen.key(),
                 seen.value(),
-                mask == null ? new TensorOptional() : new TensorOptional(mask),
+                mask.allowed(),
                 0,
-                mask == null && fresh > 1,
+                mask.causal(),
                 new DoubleOptional(config.attentionScale(layer)),
                 how.heads() != how.keyHeads()); // [B, H, T, D]
         Tensor rows = y.transpose(1, 2).reshape(batch * fresh, how.queryColumns());

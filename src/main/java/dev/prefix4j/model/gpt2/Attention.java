@@ -1,7 +1,9 @@
 package dev.prefix4j.model.gpt2;
 
+import dev.prefix4j.model.AttentionMask;
 import dev.prefix4j.model.KvCache;
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModuleWeights;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
@@ -20,7 +22,7 @@ final class Attention extends Module {
     private final long heads;
     private final double scale;
 
-    Attention(Weights weights, ModelConfig config, int layer) {
+    Attention(ModuleWeights weights, ModelConfig config, int layer) {
         super("Attention");
         this.attn = new Conv1d(weights.in("c_attn"));
         this.proj = new Conv1d(weights.in("c_proj"));

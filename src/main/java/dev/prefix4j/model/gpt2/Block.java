@@ -1,7 +1,9 @@
 package dev.prefix4j.model.gpt2;
 
+import dev.prefix4j.model.AttentionMask;
 import dev.prefix4j.model.KvCache;
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModuleWeights;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
@@ -12,7 +14,7 @@ final class Block extends Module {
     private final LayerNorm ln2;
     private final Mlp mlp;
 
-    Block(Weights weights, ModelConfig config, int layer) {
+    Block(ModuleWeights weights, ModelConfig config, int layer) {
         super("Block");
         this.ln1 = new LayerNorm(weights.in("ln_1"), config);
         this.attn = new Attention(weights.in("attn"), config, layer);

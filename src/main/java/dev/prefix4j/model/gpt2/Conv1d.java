@@ -1,5 +1,6 @@
 package dev.prefix4j.model.gpt2;
 
+import dev.prefix4j.model.ModuleWeights;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -12,7 +13,7 @@ final class Conv1d extends Module {
     final Tensor weight; // [in, out]
     final Tensor bias; // [out]
 
-    Conv1d(Weights weights) {
+    Conv1d(ModuleWeights weights) {
         super("Conv1D");
         this.weight = weights.register(this, "weight");
         this.bias = weights.register(this, "bias");

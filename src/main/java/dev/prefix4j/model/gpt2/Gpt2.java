@@ -1,9 +1,12 @@
 package dev.prefix4j.model.gpt2;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.model.AttentionMask;
 import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Embedding;
 import dev.prefix4j.model.KvCache;
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModuleWeights;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Module;
@@ -28,7 +31,7 @@ public final class Gpt2 extends Module {
         super("Gpt2");
         this.base = base;
         ModelConfig config = base.config();
-        Weights weights = new Weights("", base.weights());
+        ModuleWeights weights = new ModuleWeights("", base.weights());
         this.wte = new Embedding(weights.in("wte"));
         this.wpe = new Embedding(weights.in("wpe"));
         register_module("wte", wte);
@@ -76,9 +79,7 @@ public final class Gpt2 extends Module {
         int fresh = (int) embeddings.size(1);
         base.requireRoom(past, fresh, 0);
         Tensor positions = range(past, past + fresh); // [T]
-        AttentionMask mask = fresh == 1
-                ? AttentionMask.everywhere()
-                : past == 0 ? AttentionMask.past() : AttentionMask.only(causalMask(past, fresh));
+        AttentionMask mask = AttentionMask.causal(past, fresh, base.options(torch.ScalarType.Bool));
         Tensor h = embeddings.add(wpe.forward(positions)); // [B, T, E]
         for (Block block : blocks) {
             h = block.forward(h, cache, mask);
@@ -89,12 +90,6 @@ public final class Gpt2 extends Module {
     /** Scores of every next token: [..., E] to [..., V]. */
     public Tensor logits(Tensor hidden) {
         return hidden.matmul(base.head().t());
-    }
-
-    /** True where new token t may look at token s of past and new ones: [T, past + T]. */
-    private Tensor causalMask(int past, int fresh) {
-        Tensor all = torch.ones(new long[] {fresh, past + fresh}, base.options(torch.ScalarType.Bool));
-        return torch.tril(all, past);
     }
 
     private Tensor range(int from, int to) {

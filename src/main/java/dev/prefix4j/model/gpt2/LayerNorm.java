@@ -1,6 +1,7 @@
 package dev.prefix4j.model.gpt2;
 
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModuleWeights;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -12,7 +13,7 @@ final class LayerNorm extends Module {
     final Tensor bias; // [E]
     private final double epsilon;
 
-    LayerNorm(Weights weights, ModelConfig config) {
+    LayerNorm(ModuleWeights weights, ModelConfig config) {
         super("LayerNorm");
         this.weight = weights.register(this, "weight");
         this.bias = weights.register(this, "bias");

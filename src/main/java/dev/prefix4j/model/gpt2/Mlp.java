@@ -2,6 +2,7 @@ package dev.prefix4j.model.gpt2;
 
 import dev.prefix4j.model.Activation;
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.model.ModuleWeights;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
@@ -11,7 +12,7 @@ final class Mlp extends Module {
     private final Conv1d proj;
     private final Activation activation;
 
-    Mlp(Weights weights, ModelConfig config) {
+    Mlp(ModuleWeights weights, ModelConfig config) {
         super("Mlp");
         this.fc = new Conv1d(weights.in("c_fc"));
         this.proj = new Conv1d(weights.in("c_proj"));

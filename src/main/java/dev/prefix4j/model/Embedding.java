@@ -1,20 +1,20 @@
-package dev.prefix4j.model.gpt2;
+package dev.prefix4j.model;
 
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /** A table of vectors: {@code weight} [rows, E]. */
-final class Embedding extends Module {
+public final class Embedding extends Module {
     final Tensor weight; // [rows, E]
 
-    Embedding(Weights weights) {
+    public Embedding(ModuleWeights weights) {
         super("Embedding");
         this.weight = weights.register(this, "weight");
     }
 
     /** Rows for ids of any shape, int64: [...] to [..., E]. */
-    Tensor forward(Tensor ids) {
+    public Tensor forward(Tensor ids) {
         return torch.embedding(weight, ids);
     }
 }

@@ -1,4 +1,4 @@
-package dev.prefix4j.model.gpt2;
+package dev.prefix4j.model;
 
 import java.util.Map;
 import org.bytedeco.pytorch.Module;
@@ -10,14 +10,14 @@ import org.bytedeco.pytorch.Tensor;
  * @param prefix of the module that is being built, such as {@code h.0.attn.}
  * @param all by their names in a checkpoint, without the stem
  */
-record Weights(String prefix, Map<String, Tensor> all) {
+public record ModuleWeights(String prefix, Map<String, Tensor> all) {
     /** The weights of a submodule. */
-    Weights in(String module) {
-        return new Weights(prefix + module + '.', all);
+    public ModuleWeights in(String module) {
+        return new ModuleWeights(prefix + module + '.', all);
     }
 
     /** Gives a module its parameter. */
-    Tensor register(Module module, String name) {
+    public Tensor register(Module module, String name) {
         Tensor tensor = all.get(prefix + name);
         module.register_parameter(name, tensor, tensor.requires_grad());
         return tensor;
