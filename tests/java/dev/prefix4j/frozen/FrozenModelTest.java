@@ -10,8 +10,11 @@ import dev.prefix4j.model.KvCache;
 import dev.prefix4j.model.LmLoss;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.model.ModelConfig.Tokens;
-import dev.prefix4j.model.gpt2.Gpt2;
+import dev.prefix4j.model.Readable;
+import dev.prefix4j.model.Rotary;
+import dev.prefix4j.model.Shapes;
 import dev.prefix4j.model.gpt2.Gpt2Family;
+import dev.prefix4j.model.llama.LlamaFamily;
 import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
@@ -20,7 +23,9 @@ import dev.prefix4j.torch.NativeMemory;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -43,13 +48,49 @@ class FrozenModelTest {
         SILU(Gpt2Family.config(2, 2, 32, 96, 97, 64, Activation.SILU, 1e-5, true, false, true, Tokens.of(0, 0))),
         TANH(Gpt2Family.config(2, 2, 32, 96, 97, 64, Activation.TANH, 1e-5, true, false, true, Tokens.of(0, 0))),
         QUICK_GELU(Gpt2Family.config(
-                2, 2, 32, 96, 97, 64, Activation.QUICK_GELU, 1e-5, true, false, true, Tokens.of(0, 0)));
+                2, 2, 32, 96, 97, 64, Activation.QUICK_GELU, 1e-5, true, false, true, Tokens.of(0, 0))),
+        LLAMA(llama(
+                3,
+                new ModelConfig.Attention(
+                        4, 2, 16, true, false, false, false, false, Optional.of(Rotary.of(16, 10_000))),
+                true)),
+        QWEN2(llama(
+                2,
+                new ModelConfig.Attention(
+                        4,
+                        1,
+                        12,
+                        true,
+                        false,
+                        false,
+                        true,
+                        false,
+                        Optional.of(Rotary.of(12, 500_000).linear(4))),
+                false)),
+        QWEN3(llama(
+                2,
+                new ModelConfig.Attention(6, 3, 20, true, false, true, true, true, Optional.of(Rotary.of(20, 1000))),
+                true));
 
         final ModelConfig config;
 
         Model(ModelConfig config) {
             this.config = config;
         }
+    }
+
+    private static ModelConfig llama(int layers, ModelConfig.Attention attention, boolean tied) {
+        return new ModelConfig(
+                LlamaFamily.LLAMA,
+                layers,
+                64,
+                96,
+                331,
+                attention,
+                new ModelConfig.Mlp(112, Activation.SILU, true, attention.outputBias()),
+                new ModelConfig.Norm(ModelConfig.Norm.Kind.RMS, 1e-5),
+                tied,
+                Tokens.of(0, 0));
     }
 
     private record Case(Model model, int prefix, Precision precision, boolean recompute, boolean kernels) {}
@@ -74,12 +115,26 @@ class FrozenModelTest {
 
     static BaseModel model(ModelConfig config) {
         TorchRuntime.seed(5);
-        BaseModel model = Gpt2Family.initialize(config, TorchRuntime.device("cpu"));
+        BaseModel model = config.family() == Gpt2Family.GPT2
+                ? Gpt2Family.initialize(config, TorchRuntime.device("cpu"))
+                : quiet(config);
         // Far from the first weights, where half of a model does nothing.
         model.weights()
                 .forEach((name, weight) -> weight.requires_grad_(false)
-                        .add_(torch.randn_like(weight).mul_(new Scalar(name.contains("ln_") ? 0.1 : 0.15))));
+                        .add_(torch.randn_like(weight)
+                                .mul_(new Scalar(name.contains("ln_") || name.contains("norm") ? 0.1 : 0.15))));
         return model;
+    }
+
+    /** Norms of 1, and zeros. */
+    private static BaseModel quiet(ModelConfig config) {
+        Map<String, Tensor> weights = new LinkedHashMap<>();
+        Shapes.of(config).forEach((name, shape) -> {
+            long[] sizes = shape.stream().mapToLong(Long::longValue).toArray();
+            boolean norm = name.endsWith("norm.weight");
+            weights.put(name, norm ? torch.ones(sizes) : torch.zeros(sizes));
+        });
+        return new BaseModel(config, TorchRuntime.device("cpu"), weights);
     }
 
     /** Sequences of unequal length, some with a long target, one with a single token of it. */
@@ -95,7 +150,7 @@ class FrozenModelTest {
     }
 
     static Tensor vectors(ModelConfig config, int length) {
-        return torch.randn(new long[] {length, 2L * config.layers() * config.width()})
+        return torch.randn(new long[] {length, 2L * config.layers() * config.keyColumns()})
                 .mul_(new Scalar(0.7));
     }
 
@@ -107,7 +162,7 @@ class FrozenModelTest {
         KvCache cache = prefix == 0
                 ? KvCache.empty(model.config().layers())
                 : KvCache.startingWith(PrefixShape.of(prefix, model.config()).split(leaf));
-        Tensor hidden = new Gpt2(model).forward(model.ids(batch.ids(), batch.rows()), cache);
+        Tensor hidden = Readable.hidden(model, model.ids(batch.ids(), batch.rows()), cache);
         Tensor loss = LmLoss.sum(model.head(), hidden, model.ids(batch.positions()), model.ids(batch.targets()));
         if (prefix == 0) {
             return new Expected(loss.item_double(), torch.zeros_like(vectors));

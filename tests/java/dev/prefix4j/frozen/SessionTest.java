@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.KvCache;
-import dev.prefix4j.model.gpt2.Gpt2;
+import dev.prefix4j.model.Readable;
 import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.torch.NativeMemory;
 import dev.prefix4j.torch.TensorScope;
@@ -26,7 +26,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Token by token against whole sequences through {@link BaseModel}. */
@@ -43,8 +43,8 @@ class SessionTest {
         KvCache cache =
                 KvCache.startingWith(PrefixShape.of(PREFIX, model.config()).split(vectors));
         long[] all = Arrays.stream(ids).asLongStream().toArray();
-        Tensor hidden = new Gpt2(model).forward(model.ids(all, 1), cache);
-        return new Gpt2(model).logits(hidden.select(1, ids.length - 1)).squeeze(0);
+        Tensor hidden = Readable.hidden(model, model.ids(all, 1), cache);
+        return Readable.logits(model, hidden.select(1, ids.length - 1)).squeeze(0);
     }
 
     private static int[] with(int[] ids, int token) {
@@ -210,13 +210,13 @@ class SessionTest {
 
     /** In our kernels a row gets the same bits alone and in any company: of prompts, prefixes and numbers of steps. */
     @ParameterizedTest
-    @EnumSource(Precision.class)
-    void aRowDoesNotDependOnItsCompany(Precision precision) {
+    @MethodSource("dev.prefix4j.frozen.SoftPromptTest#familiesAndPrecisions")
+    void aRowDoesNotDependOnItsCompany(FrozenModelTest.Model geometry, Precision precision) {
         assumeTrue(Kernels.find().isPresent(), "kernels are built");
         Random random = new Random(16);
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            BaseModel model = FrozenModelTest.model(GEOMETRY.config);
+            BaseModel model = FrozenModelTest.model(geometry.config);
             FrozenModel frozen = frozen(model, precision, true);
             int longest = model.config().positions() - 33 - 4;
             Map<Integer, Run> runs = new HashMap<>();

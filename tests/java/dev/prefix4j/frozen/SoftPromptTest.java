@@ -23,7 +23,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every place of a soft prompt and every objective, against {@link PlainGpt2} with autograd. */
@@ -110,7 +110,7 @@ class SoftPromptTest {
     /** Logits at the target positions, [M, V]. */
     private static Tensor logits(BaseModel model, SoftPrompt prompt, Sequence sequence) {
         int before = sequence.sourceLength() - 1;
-        return PlainGpt2.logits(model, sequence.ids(), prompt, from(prompt, sequence))
+        return PlainModel.logits(model, sequence.ids(), prompt, from(prompt, sequence))
                 .narrow(0, before, sequence.ids().length - 1 - before);
     }
 
@@ -242,7 +242,7 @@ class SoftPromptTest {
                                     Arrays.stream(tokens).map(t -> t - 7).toArray());
                     for (int i = 0; i < rows.size(); i++) {
                         int[] ids = rows.get(i);
-                        Tensor expected = PlainGpt2.logits(model, ids, prompt, ends.get(i))
+                        Tensor expected = PlainModel.logits(model, ids, prompt, ends.get(i))
                                 .select(0, ids.length - 1);
                         assertTrue(expected.sub(logits.select(0, i)).abs().max().item_double() < 2e-4);
                         int[] longer = Arrays.copyOf(ids, ids.length + 1);
@@ -252,6 +252,12 @@ class SoftPromptTest {
                 }
             }
         }
+    }
+
+    /** A GPT-2, and models of the family of Llama, in every precision. */
+    static Stream<Arguments> familiesAndPrecisions() {
+        return Stream.of(FrozenModelTest.Model.USUAL, FrozenModelTest.Model.LLAMA, FrozenModelTest.Model.QWEN3)
+                .flatMap(model -> Arrays.stream(Precision.values()).map(precision -> Arguments.of(model, precision)));
     }
 
     /** A sequence with a soft prompt's virtual tokens, of random lengths. */
@@ -293,11 +299,11 @@ class SoftPromptTest {
      * are those of a batch of its own rows alone, with our kernels bit for bit.
      */
     @ParameterizedTest
-    @EnumSource(Precision.class)
-    void promptsInOneBatchHaveTheLossesAndGradientsTheyHaveAlone(Precision precision) {
+    @MethodSource("familiesAndPrecisions")
+    void promptsInOneBatchHaveTheLossesAndGradientsTheyHaveAlone(FrozenModelTest.Model geometry, Precision precision) {
         assumeTrue(Kernels.find().isPresent(), "kernels are built");
         try (TensorScope _ = new TensorScope()) {
-            BaseModel model = FrozenModelTest.model(FrozenModelTest.Model.USUAL.config);
+            BaseModel model = FrozenModelTest.model(geometry.config);
             FrozenModel frozen =
                     new FrozenModel(model, new FrozenModel.Options(precision, false, false, Kernels.find()));
             List<SoftPrompt> prompts = manyPrompts(model);
