@@ -28,6 +28,7 @@ class PeftLargeParityTest {
             parity.adapterHoldsTheVectorsThatPeftUsed();
             parity.lossAndPrefixGradientAgree();
             parity.decodingAgrees();
+            parity.adaptersOfPeftAreRead();
             parity.tenTrainingLossesAgree(temporary.resolve("run"));
             parity.eightBitGradientPointsTheSameWay();
             parity.peftLoadsWhatWeSave(temporary.resolve("saved"), System.getProperty("parity.python"));

@@ -219,6 +219,38 @@ final class PeftParity implements AutoCloseable {
                         .toList());
     }
 
+    /** Of other kinds than the prefix: losses, and what is generated from prompts of 1 to 40 tokens, alone and together. */
+    void adaptersOfPeftAreRead() {
+        for (String kind : List.of("prompt", "lora")) {
+            try (TensorScope _ = new TensorScope()) {
+                Conditioned conditioned =
+                        AdapterFolder.apply(folder.resolve("adapters").resolve(kind), model);
+                double loss = Likelihood.of(
+                                conditioned,
+                                sequences().subList(0, 4).stream()
+                                        .map(conditioned::arrange)
+                                        .toList(),
+                                4)
+                        .loss();
+                assertEquals(texts.path("adapters").path(kind).doubleValue(), loss, 1e-4, kind);
+                if (kind.equals("prompt")) {
+                    Generator generator = new Generator(conditioned);
+                    List<int[]> prompts = new ArrayList<>();
+                    texts.path("short").forEach(prompt -> prompts.add(ids(prompt)));
+                    List<Generation> together = generator.generate(prompts, new Decoding.Greedy(), 12);
+                    for (int i = 0; i < prompts.size(); i++) {
+                        int[] wanted = ids(texts.path("behind").get(i));
+                        assertArrayEquals(wanted, together.get(i).ids(), "prompt " + i + " among others");
+                        Generation alone = generator
+                                .generate(List.of(prompts.get(i)), new Decoding.Greedy(), 12)
+                                .getFirst();
+                        assertArrayEquals(wanted, alone.ids(), "prompt " + i + " alone");
+                    }
+                }
+            }
+        }
+    }
+
     private void check(String name, List<Generation> results) {
         for (int i = 0; i < results.size(); i++) {
             assertArrayEquals(ids(texts.path(name).get(i)), results.get(i).ids(), name + " " + i);

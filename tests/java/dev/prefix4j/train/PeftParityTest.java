@@ -23,4 +23,12 @@ class PeftParityTest {
             parity.tenTrainingLossesAgree(temporary.resolve("run"));
         }
     }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "qwen2", "qwen3"})
+    void adaptersOfPeftAreReadForEveryFamily(String name) throws IOException {
+        try (PeftParity parity = new PeftParity(Path.of(FOLDERS + name))) {
+            parity.adaptersOfPeftAreRead();
+        }
+    }
 }

@@ -19,7 +19,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /** Entry point of {@code scripts/prefix4j}. */
 @Command(
         name = "prefix4j",
-        description = "Prefix-tuning for GPT-2: train a few key/value vectors, keep the model.",
+        description = "Prefix-tuning of language models: train a few key/value vectors, keep the model.",
         synopsisSubcommandLabel = "COMMAND",
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,

@@ -22,8 +22,9 @@ import picocli.CommandLine.Option;
 
 /** The model, and sources cut to fit it. */
 final class ModelOptions {
-    static final String DESCRIPTION = "A Hugging Face GPT-2: a folder (config.json, model.safetensors, tokenizer.json),"
-            + " or a name on the hub: gpt2, owner/name, owner/name@revision; or builtin:tiny.";
+    static final String DESCRIPTION =
+            "A Hugging Face model (gpt2, llama, mistral, qwen2, qwen3): a folder (config.json, model.safetensors,"
+                    + " tokenizer.json), or a name on the hub: gpt2, owner/name, owner/name@revision; or builtin:tiny.";
 
     static final String STRICT_BASE = "Refuse an adapter that was made for another model; otherwise one line says so.";
 

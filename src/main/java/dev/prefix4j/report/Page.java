@@ -71,7 +71,7 @@ final class Page {
 
     private void summary() {
         markup("<header>\n<h1>").text(run.name()).markup("</h1>\n");
-        markup("<p>").text(run.isPretraining() ? "Pretraining of a GPT-2" : tuning() + " of a GPT-2");
+        markup("<p>").text(run.isPretraining() ? "Pretraining of a GPT-2" : tuning() + " of a language model");
         for (String key : List.of("model", "data")) {
             if (run.config.containsKey(key)) {
                 text(key.equals("model") ? ", model " : ", data ").markup("<span dir=\"auto\">");

@@ -20,6 +20,8 @@ public final class LlamaFamily implements Family {
     /** The one there is. */
     public static final LlamaFamily LLAMA = new LlamaFamily();
 
+    private static final int MAX_HEAD_WIDTH = 1 << 16;
+
     private LlamaFamily() {}
 
     @Override
@@ -88,6 +90,9 @@ public final class LlamaFamily implements Family {
         boolean llama = type.equals("llama");
         int keyHeads = file.positive("num_key_value_heads", llama ? heads : type.equals("mistral") ? 8 : 32);
         int headWidth = file.positive("head_dim", type.equals("qwen3") ? 128 : width / heads);
+        if (headWidth % 2 != 0 || headWidth > MAX_HEAD_WIDTH) {
+            throw file.wrong("head_dim", "an even number of at most " + MAX_HEAD_WIDTH, headWidth);
+        }
         boolean biased = switch (type) {
             case "qwen2" -> true;
             case "mistral" -> false;
@@ -104,9 +109,6 @@ public final class LlamaFamily implements Family {
                 biased,
                 outputBias,
                 Optional.of(RotaryReader.read(file, headWidth)));
-        if (headWidth % 2 != 0) {
-            throw file.wrong("head_dim", "an even number", headWidth);
-        }
         Mlp mlp = new Mlp(
                 file.positive(
                         "intermediate_size",
