@@ -316,6 +316,9 @@ class SafetensorsTest {
             assertTrue(Safetensors.evict(x));
             assertTrue(residentBytesOf(file) < bytes / 16, "the memory is given back");
             assertEquals(sum, x.sum().item_double());
+            assertTrue(Safetensors.evict(x.view(-1, 1024).t()), "a transposed view is in one piece too");
+            assertTrue(residentBytesOf(file) < bytes / 16, "the memory is given back");
+            assertFalse(Safetensors.evict(x.view(-1, 1024).narrow(1, 0, 512)), "pages of others are between");
             x.narrow(0, 1_000_000, 1).fill_(new Scalar(7.0));
             assertFalse(Safetensors.evict(x));
             assertEquals(7, x.get(1_000_000).item_double());

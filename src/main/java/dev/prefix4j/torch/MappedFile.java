@@ -99,7 +99,7 @@ final class MappedFile implements AutoCloseable {
      * @return whether the tensor is a whole one over a mapped file, and nobody has written to it
      */
     static boolean evict(Tensor tensor) {
-        if (!tensor.device().is_cpu() || !tensor.is_contiguous() || tensor.numel() == 0) {
+        if (!tensor.device().is_cpu() || !inOnePiece(tensor) || tensor.numel() == 0) {
             return false;
         }
         long start = tensor.data_ptr().address();
@@ -108,6 +108,12 @@ final class MappedFile implements AutoCloseable {
         return file != null
                 && start + bytes <= file.getKey() + file.getValue().bytes.byteSize()
                 && Libc.evict(start, bytes);
+    }
+
+    /** Whether its numbers fill a stretch of memory, in the order of its rows or of its columns. */
+    private static boolean inOnePiece(Tensor tensor) {
+        return tensor.is_contiguous()
+                || tensor.dim() == 2 && tensor.stride(0) == 1 && tensor.stride(1) == tensor.size(0);
     }
 
     private void release() {
