@@ -29,6 +29,7 @@ class PeftLargeParityTest {
             parity.lossAndPrefixGradientAgree();
             parity.decodingAgrees();
             parity.adaptersOfPeftAreRead();
+            parity.mergedAdapterIsAModel(temporary.resolve("merged"));
             parity.tenTrainingLossesAgree(temporary.resolve("run"));
             parity.eightBitGradientPointsTheSameWay();
             parity.peftLoadsWhatWeSave(temporary.resolve("saved"), System.getProperty("parity.python"));

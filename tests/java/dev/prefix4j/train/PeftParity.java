@@ -251,6 +251,21 @@ final class PeftParity implements AutoCloseable {
         }
     }
 
+    /** PEFT's LoRA adapter, merged, written and loaded again as a model, has its loss. */
+    void mergedAdapterIsAModel(Path out) {
+        try (TensorScope _ = new TensorScope()) {
+            BaseModel merged = AdapterFolder.merge(folder.resolve("adapters").resolve("lora"), model);
+            Checkpoint.export(folder.resolve("model"), merged, out, torch.ScalarType.Float);
+            BaseModel alone = Checkpoint.load(out, model.device());
+            double loss = Likelihood.of(
+                            Conditioned.plain(new FrozenModel(alone, Precision.FP32)),
+                            sequences().subList(0, 4),
+                            4)
+                    .loss();
+            assertEquals(texts.path("adapters").path("lora").doubleValue(), loss, 1e-4);
+        }
+    }
+
     private void check(String name, List<Generation> results) {
         for (int i = 0; i < results.size(); i++) {
             assertArrayEquals(ids(texts.path(name).get(i)), results.get(i).ids(), name + " " + i);

@@ -29,6 +29,7 @@ class PeftParityTest {
     void adaptersOfPeftAreReadForEveryFamily(String name) throws IOException {
         try (PeftParity parity = new PeftParity(Path.of(FOLDERS + name))) {
             parity.adaptersOfPeftAreRead();
+            parity.mergedAdapterIsAModel(temporary.resolve("merged"));
         }
     }
 }
