@@ -23,6 +23,7 @@ import dev.prefix4j.torch.NativeMemory;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,7 +38,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The explicit rules against autograd through {@link BaseModel}. */
+/** The explicit rules against autograd through the readable module of the family. */
 class FrozenModelTest {
     /** Geometries with every activation and with what configurations may change. */
     enum Model {
@@ -233,6 +234,43 @@ class FrozenModelTest {
                 double same = cosine(other.gradient(), result.gradient());
                 assertTrue(same > 0.999, "cosine " + same);
             }
+        }
+    }
+
+    /** Passes that pause between blocks, with others in between, come to the same; one that is dropped leaves nothing. */
+    @Test
+    void aPassMayPauseAndBeDropped() {
+        try (TensorScope _ = new TensorScope()) {
+            BaseModel model = model(Model.LLAMA.config);
+            PackedBatch batch = PackedBatch.of(sequences(model.config(), 3));
+            List<SoftPrompt> prompts = List.of(SoftPrompt.prefix(vectors(model.config(), 7), model.config()));
+            double[] weights = new double[batch.targets().length];
+            Arrays.fill(weights, 0.5);
+            FrozenModel frozen = new FrozenModel(model, FrozenModel.Options.of(model, Precision.FP32));
+            int[] of = new int[batch.sequences()];
+            GradientPass.Gradients whole = frozen.gradient(batch, prompts, of, Objective.LIKELIHOOD, weights);
+            try (GradientPass one = frozen.begin(batch, prompts, of, Objective.LIKELIHOOD, weights);
+                    GradientPass other = frozen.begin(batch, prompts, of, Objective.LIKELIHOOD, weights)) {
+                while (one.advance()) {
+                    other.advance();
+                }
+                while (other.advance()) {}
+                for (GradientPass pass : List.of(one, other)) {
+                    GradientPass.Gradients result = pass.result();
+                    assertTrue(result.activations()
+                            .getFirst()
+                            .equal(whole.activations().getFirst()));
+                    assertEquals(whole.losses()[0], result.losses()[0]);
+                }
+            }
+            Random random = new Random(1);
+            NativeMemory.assertNothingIsLeftBehind(300, () -> {
+                try (GradientPass dropped = frozen.begin(batch, prompts, of, Objective.LIKELIHOOD, weights)) {
+                    for (int steps = random.nextInt(2 * model.config().layers()); steps > 0; steps--) {
+                        dropped.advance();
+                    }
+                }
+            });
         }
     }
 

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Token by token against whole sequences through {@link BaseModel}. */
+/** Token by token against whole sequences through the readable module of the family. */
 class SessionTest {
     private static final int PREFIX = 5;
 

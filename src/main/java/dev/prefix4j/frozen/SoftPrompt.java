@@ -62,10 +62,6 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
         return (int) activations.size(0);
     }
 
-    boolean inLayer(int layer) {
-        return layer >= firstLayer && layer <= lastLayer;
-    }
-
     /** The same without a graph, each in one piece. */
     public SoftPrompt withoutGraph() {
         return new SoftPrompt(
