@@ -8,7 +8,6 @@ import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.model.BaseModel;
-import dev.prefix4j.model.Families;
 import dev.prefix4j.pretrain.Gpt2Models;
 import dev.prefix4j.pretrain.Mixture;
 import dev.prefix4j.pretrain.PretrainConfig;
@@ -241,7 +240,7 @@ final class PretrainCommand extends ConsoleCommand {
         if (from != null) {
             source = ModelName.resolve(from, console);
             tokenizerFolder = source;
-            positions = Families.read(source).positions();
+            positions = Gpt2Models.read(source).positions();
         }
         Device device = runtimeOptions.start();
         TorchRuntime.matmulPrecision(precision);

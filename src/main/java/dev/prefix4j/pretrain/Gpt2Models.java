@@ -4,6 +4,7 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.model.Activation;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Checkpoint;
+import dev.prefix4j.model.Families;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.model.ModelConfig.Tokens;
 import dev.prefix4j.model.gpt2.Gpt2Family;
@@ -51,17 +52,28 @@ public final class Gpt2Models {
     }
 
     /**
+     * The configuration of a model that is to go on training.
+     *
+     * @throws InputException as {@link Families#read}, or if it is of another family
+     */
+    public static ModelConfig read(Path folder) {
+        ModelConfig config = Families.read(folder);
+        if (config.family() != Gpt2Family.GPT2) {
+            throw new InputException("%s: expected a GPT-2 to go on training, found a model of the family %s"
+                    .formatted(folder, config.family().name()));
+        }
+        return config;
+    }
+
+    /**
      * A model to go on training, with weights of its own; the tensors belong to the open scope, or to the caller.
      *
      * @throws InputException as {@link Checkpoint#load}, or if it is of another family
      */
     public static BaseModel load(Path folder, Device device) {
+        read(folder);
         try (TensorScope scope = new TensorScope()) {
             BaseModel stored = Checkpoint.load(folder, device);
-            if (stored.config().family() != Gpt2Family.GPT2) {
-                throw new InputException("%s: expected a GPT-2 to go on training, found a model of the family %s"
-                        .formatted(folder, stored.config().family().name()));
-            }
             BaseModel own = stored.trainable();
             own.weights().values().forEach(scope::keep);
             return own;
