@@ -1,6 +1,6 @@
 """Writes a GPT-2 of a chosen geometry with seeded random weights as a Hugging Face folder; prints the folder.
 
-    python scripts/peers/make_checkpoint.py --out MODEL --text src/main/resources/dev/prefix4j/builtin/e2e/train.csv.gz
+    python scripts/peers/make_checkpoint.py --out MODEL --text src/core/resources/dev/prefix4j/builtin/e2e/train.csv.gz
     python scripts/peers/make_checkpoint.py --out MODEL --tokenizer GPT2    # a folder with GPT-2's own tokenizer.json
 
 Without a tokenizer, a byte-level BPE is made from the texts; it may have fewer tokens than --vocab.

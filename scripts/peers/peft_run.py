@@ -19,7 +19,7 @@ import torch
 from peft import PrefixTuningConfig, TaskType, get_peft_model
 from transformers import AutoModelForCausalLM, get_linear_schedule_with_warmup
 
-E2E = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/main/resources/dev/prefix4j/builtin/e2e")
+E2E = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/core/resources/dev/prefix4j/builtin/e2e")
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--model", required=True)
 parser.add_argument("--train", default=os.path.join(E2E, "train.csv.gz"))

