@@ -23,10 +23,10 @@ using Doubles = std::vector<double>;
 // ---- bookkeeping ------------------------------------------------------------------------------------------------------
 
 struct State {
-  double worst = 0;       // largest error, as a share of what is tolerated
-  double largest = 0;     // largest absolute error
+  double worst = 0;    // largest error, as a share of what is tolerated
+  double largest = 0;  // largest absolute error
   int64_t failures = 0;
-  uint64_t hash = 0;      // of all outputs
+  uint64_t hash = 0;  // of all outputs
 } state;
 
 bool against_reference = true;  // else only the hash of the outputs is wanted, to be compared
@@ -72,9 +72,7 @@ struct Random {
     return s;
   }
   double uniform() { return static_cast<double>(bits() >> 11) / 9007199254740992.0; }
-  float normal() {
-    return static_cast<float>(sqrt(-2 * log(uniform() + 1e-300)) * cos(6.283185307179586 * uniform()));
-  }
+  float normal() { return static_cast<float>(sqrt(-2 * log(uniform() + 1e-300)) * cos(6.283185307179586 * uniform())); }
   int64_t below(int64_t n) { return static_cast<int64_t>(bits() % static_cast<uint64_t>(n)); }
 };
 Random random_numbers;
@@ -96,7 +94,9 @@ struct Q8 {
   int64_t ld;
 
   Q8(int64_t n, int64_t columns, int64_t extra = 0)
-      : q(at(n * ((columns + 3) / 4 * 4 + extra)), 99), scale(at(n), untouched), sum(at(n), 99),
+      : q(at(n * ((columns + 3) / 4 * 4 + extra)), 99),
+        scale(at(n), untouched),
+        sum(at(n), 99),
         ld((columns + 3) / 4 * 4 + extra) {}
   p4j_q8_rows rows() { return {q.data(), ld, scale.data(), sum.data()}; }
   void add_hash() const {
@@ -609,9 +609,9 @@ void test_head_norm_backward() {
 void test_matmul_q8() {
   struct {
     int64_t n, k, m;
-  } const shapes[] = {{1, 5, 1},   {1, 1, 50257}, {2, 7, 33},    {3, 64, 64},    {4, 63, 31},  {5, 65, 97},    {7, 100, 129},
-                      {8, 768, 70}, {11, 30, 65},  {12, 128, 32}, {13, 128, 100}, {25, 31, 40}, {40, 768, 129}, {600, 5, 3},
-                      {700, 768, 33}, {130, 3072, 40}, {1, 768, 768}};
+  } const shapes[] = {{1, 5, 1},      {1, 1, 50257}, {2, 7, 33},     {3, 64, 64},     {4, 63, 31},    {5, 65, 97},
+                      {7, 100, 129},  {8, 768, 70},  {11, 30, 65},   {12, 128, 32},   {13, 128, 100}, {25, 31, 40},
+                      {40, 768, 129}, {600, 5, 3},   {700, 768, 33}, {130, 3072, 40}, {1, 768, 768}};
   for (const auto& s : shapes) {
     for (int form = 0; form < 3; ++form) {
       const int64_t n = s.n, k = s.k, m = s.m, ldy = m + form, ldr = m + 2 * form;
@@ -636,13 +636,13 @@ void test_matmul_q8() {
           for (int64_t j = 0; j < m; ++j) y[at(r * ldy + j)] = residual[at(r * ldr + j)];
         const int64_t half = m > 64 ? 64 : m;  // in two parts
         for (int64_t first = 0; first < m; first += half) {
-          p4j_matmul_q8(a.rows(), n, packed, k, m, first, first == 0 ? half : m - first, bias.data() + first,
-                        y.data() + first, ldy, y.data() + first, ldy);
+          p4j_matmul_q8(a.rows(), n, packed, k, m, first, first == 0 ? half : m - first, bias.data() + first, y.data() + first,
+                        ldy, y.data() + first, ldy);
           if (first > 0) break;
         }
       } else {
-        p4j_matmul_q8(a.rows(), n, packed, k, m, 0, m, form == 1 ? bias.data() : nullptr,
-                      form == 1 ? residual.data() : nullptr, ldr, y.data(), ldy);
+        p4j_matmul_q8(a.rows(), n, packed, k, m, 0, m, form == 1 ? bias.data() : nullptr, form == 1 ? residual.data() : nullptr,
+                      ldr, y.data(), ldy);
       }
       hash(y);
       if (!against_reference) continue;
@@ -671,9 +671,9 @@ void test_matmul_q8() {
 void test_matmul_f32() {
   struct {
     int64_t n, k, m;
-  } const shapes[] = {{1, 5, 1},   {1, 1, 300},   {2, 7, 33},    {3, 64, 64},   {4, 63, 31},   {5, 65, 97},  {7, 100, 129},
-                      {8, 768, 70}, {11, 30, 65}, {20, 128, 192}, {40, 77, 100}, {41, 30, 17}, {64, 64, 64}, {97, 800, 130},
-                      {600, 5, 3}, {401, 1600, 33}, {0, 4, 4}, {3, 0, 5}, {50, 0, 5}};
+  } const shapes[] = {{1, 5, 1},    {1, 1, 300},     {2, 7, 33},     {3, 64, 64},   {4, 63, 31},  {5, 65, 97},  {7, 100, 129},
+                      {8, 768, 70}, {11, 30, 65},    {20, 128, 192}, {40, 77, 100}, {41, 30, 17}, {64, 64, 64}, {97, 800, 130},
+                      {600, 5, 3},  {401, 1600, 33}, {0, 4, 4},      {3, 0, 5},     {50, 0, 5}};
   for (const auto& s : shapes) {
     for (int form = 0; form < 4; ++form) {
       const int64_t n = s.n, k = s.k, m = s.m, ldx = k + form, ldy = m + form, ldr = m + 2 * form;
@@ -710,8 +710,8 @@ void test_matmul_f32() {
       const float* rest = form < 2 ? nullptr : residual.data();
       for (int64_t r = 0; r < n; r += 1 + n / 20) {  // rows alone
         Floats alone(at(m));
-        p4j_matmul_f32(x.data() + r * ldx, ldx, 1, w.data(), stride_k, stride_m, k, m, plus, rest == nullptr ? nullptr : rest + r * ldr,
-                       ldr, alone.data(), m);
+        p4j_matmul_f32(x.data() + r * ldx, ldx, 1, w.data(), stride_k, stride_m, k, m, plus,
+                       rest == nullptr ? nullptr : rest + r * ldr, ldr, alone.data(), m);
         same_floats("matmul_f32, a row alone", alone.data(), &y[at(r * ldy)], alone.size());
       }
       Floats memory(at(p4j_packed_floats(k, m) + 32), 77), strips(at(n * ldy), untouched);  // in strips, and in two parts
@@ -720,8 +720,9 @@ void test_matmul_f32() {
       same("pack_f32, past the end", packed[p4j_packed_floats(k, m)], 77);
       const int64_t half = m > 64 ? 64 : m;
       for (int64_t first = 0; first < m; first += half) {
-        p4j_matmul_packed_f32(x.data(), ldx, n, packed, k, first, first == 0 ? half : m - first, plus == nullptr ? nullptr : plus + first,
-                              rest == nullptr ? nullptr : rest + first, ldr, strips.data() + first, ldy);
+        p4j_matmul_packed_f32(x.data(), ldx, n, packed, k, first, first == 0 ? half : m - first,
+                              plus == nullptr ? nullptr : plus + first, rest == nullptr ? nullptr : rest + first, ldr,
+                              strips.data() + first, ldy);
         if (first > 0) break;
       }
       same_floats("matmul_packed_f32", strips.data(), y.data(), y.size());
@@ -738,8 +739,15 @@ struct KeysValues {
   Floats k, v, dk, dv, turn;
 
   KeysValues(int64_t n, int64_t width, bool gradient, float before)
-      : length(n), columns(width), ld(2 * width + 3), layer_stride(n * ld + 5), wanted(gradient),
-        k(normals(2 * layer_stride)), v(normals(2 * layer_stride)), dk(k.size(), before), dv(k.size(), before) {}
+      : length(n),
+        columns(width),
+        ld(2 * width + 3),
+        layer_stride(n * ld + 5),
+        wanted(gradient),
+        k(normals(2 * layer_stride)),
+        v(normals(2 * layer_stride)),
+        dk(k.size(), before),
+        dv(k.size(), before) {}
 
   size_t place(int64_t key, int64_t column) const { return at(layer_stride + key * ld + column); }
 };
@@ -760,7 +768,12 @@ struct Batch {
   // rotated: with rotations; some: not every token asks; inside: some segments are seen from the middle on
   Batch(std::vector<int64_t> lengths, int64_t heads, int64_t key_heads, int64_t width, std::vector<int64_t> lengths_of_shared,
         bool rotated, bool some, bool inside)
-      : H(heads), Hk(key_heads), D(width), rotary(rotated ? width / 4 * 2 : 0), ldq(heads * width + 3), ldy(heads * width + 8),
+      : H(heads),
+        Hk(key_heads),
+        D(width),
+        rotary(rotated ? width / 4 * 2 : 0),
+        ldq(heads * width + 3),
+        ldy(heads * width + 8),
         scale(static_cast<float>(1 / sqrt(static_cast<double>(width)))) {
     const int64_t rows = static_cast<int64_t>(lengths.size());
     for (size_t i = 0; i < lengths_of_shared.size(); ++i) {
@@ -781,7 +794,8 @@ struct Batch {
           sights.back().push_back({static_cast<int64_t>(i), inside && i % 2 == 0 ? lengths[at(b)] / 2 : 0});
       int64_t taken = 0;
       for (int64_t t = 0; t < lengths[at(b)]; ++t)
-        if (!some || (t > lengths[at(b)] / 3 && random_numbers.below(3) != 0)) positions.push_back(static_cast<int32_t>(t)), ++taken;
+        if (!some || (t > lengths[at(b)] / 3 && random_numbers.below(3) != 0))
+          positions.push_back(static_cast<int32_t>(t)), ++taken;
       qoffsets.push_back(qoffsets.back() + taken);
     }
     q = normals(qoffsets.back() * ldq);
@@ -800,7 +814,8 @@ struct Batch {
   std::vector<Key> keys(int64_t b, int64_t position) const {
     std::vector<Key> all;
     for (const Sight& sight : sights[at(b)])
-      for (int64_t j = 0; j < shared[at(sight.shared)].length; ++j) all.push_back({&shared[at(sight.shared)], j, position < sight.from});
+      for (int64_t j = 0; j < shared[at(sight.shared)].length; ++j)
+        all.push_back({&shared[at(sight.shared)], j, position < sight.from});
     for (int64_t j = 0; j <= position; ++j) all.push_back({&own[at(b)], j, false});
     return all;
   }
@@ -904,8 +919,9 @@ struct Batch {
     const auto add = [&](KeysValues& of, int64_t first, int64_t n, int64_t from) {
       const size_t start = at(first * of.ld);
       const bool gradient = of.wanted;
-      segments.push_back({&of.k[start], &of.v[start], of.ld, n, of.layer_stride, from, of.turn.empty() ? nullptr : of.turn.data(),
-                          gradient ? &of.dk[start] : nullptr, gradient ? &of.dv[start] : nullptr, of.ld});
+      segments.push_back({&of.k[start], &of.v[start], of.ld, n, of.layer_stride, from,
+                          of.turn.empty() ? nullptr : of.turn.data(), gradient ? &of.dk[start] : nullptr,
+                          gradient ? &of.dv[start] : nullptr, of.ld});
     };
     for (const int64_t b : chosen) {
       for (const Sight& sight : sights[at(b)]) {
@@ -926,7 +942,8 @@ struct Batch {
       offsets.push_back(static_cast<int64_t>(places.size()));
     }
     const int64_t n = static_cast<int64_t>(chosen.size()), count = offsets.back();
-    const p4j_attention how = {n, H, Hk, D, rotary, 1, offsets.data(), places.data(), soffsets.data(), segments.data(), 1, scale};
+    const p4j_attention how = {n, H,    Hk, D, rotary, 1, offsets.data(), places.data(), soffsets.data(), segments.data(),
+                               1, scale};
     got.y.assign(at(count * ldy), untouched);
     got.lse.assign(at(count * H), untouched);
     p4j_attention_forward(&how, queries.data(), ldq, got.y.data(), ldy, got.lse.data());
@@ -1015,7 +1032,8 @@ void test_attention() {
     for (size_t i = 0; i < a.shared.size(); ++i) check("gradient of a segment", a.shared[i], got.shared[i], 0.25f, false);
     for (size_t i = 0; i < a.own.size(); ++i) check("gradient of own tokens", a.own[i], got.own[i], untouched, true);
     const Batch::Got without = a.run(all_rows(a), 0, dy, false);
-    for (size_t i = 0; i < a.shared.size(); ++i) check("gradient of a segment alone", a.shared[i], without.shared[i], 0.25f, false);
+    for (size_t i = 0; i < a.shared.size(); ++i)
+      check("gradient of a segment alone", a.shared[i], without.shared[i], 0.25f, false);
 
     // however segments are cut
     for (const int64_t piece : {1, 3, 16}) {
@@ -1072,7 +1090,8 @@ void test_attention_differences() {
       return (high - low) / (static_cast<double>(up) - down);
     };
     for (int64_t r = 0; r < count; ++r)
-      for (int64_t i = 0; i < E; ++i) near("dq, differences", got.dq[at(r * a.ldq + i)], slope(a.q[at(r * a.ldq + i)]), 3e-4, 3e-4);
+      for (int64_t i = 0; i < E; ++i)
+        near("dq, differences", got.dq[at(r * a.ldq + i)], slope(a.q[at(r * a.ldq + i)]), 3e-4, 3e-4);
     const auto check = [&](KeysValues& of, const KeysValues& result, float before) {
       for (int64_t j = 0; j < of.length; ++j) {
         for (int64_t c = 0; c < of.columns; ++c) {
@@ -1102,8 +1121,8 @@ void test_attention_decode() {
         for (int64_t copy = 0; copy < copies; ++copy) {
           const auto add = [&](std::vector<p4j_segment>& list, const KeysValues& kv, int64_t first, int64_t n) {
             const size_t start = at(first * kv.ld);
-            list.push_back({&kv.k[start], &kv.v[start], kv.ld, n, kv.layer_stride, 0, kv.turn.empty() ? nullptr : kv.turn.data(),
-                            nullptr, nullptr, 0});
+            list.push_back({&kv.k[start], &kv.v[start], kv.ld, n, kv.layer_stride, 0,
+                            kv.turn.empty() ? nullptr : kv.turn.data(), nullptr, nullptr, 0});
           };
           const auto both = [&](const KeysValues& kv, int64_t n) {
             add(segments, kv, 0, n);
@@ -1119,9 +1138,9 @@ void test_attention_decode() {
       const int64_t R = static_cast<int64_t>(of.size());
       Floats q(at(R * a.ldq)), y(at(R * a.ldy), untouched), cut = y;
       for (int64_t r = 0; r < R; ++r)
-        for (int64_t i = 0; i < E; ++i)
-          q[at(r * a.ldq + i)] = a.q[at((a.qoffsets[at(of[at(r)] + 1)] - 1) * a.ldq + i)];
-      const p4j_attention how = {R, a.H, a.Hk, a.D, a.rotary, 1, nullptr, nullptr, soffsets.data(), segments.data(), 0, a.scale};
+        for (int64_t i = 0; i < E; ++i) q[at(r * a.ldq + i)] = a.q[at((a.qoffsets[at(of[at(r)] + 1)] - 1) * a.ldq + i)];
+      const p4j_attention how = {R, a.H,    a.Hk, a.D, a.rotary, 1, nullptr, nullptr, soffsets.data(), segments.data(),
+                                 0, a.scale};
       p4j_attention in_pieces = how;
       in_pieces.soffsets = poffsets.data();
       in_pieces.segments = pieces.data();
@@ -1183,7 +1202,8 @@ void test_softmax_block() {
         total += p;
         for (int64_t e = 0; e < E; ++e) want[at(e)] += p * words[at(i * E + e)], size += p * fabs(words[at(i * E + e)]);
       }
-      near("loss", log(sum[at(r)]) + top[at(r)] - of_target[at(r)], log(total) - logits[at(r * v + targets[at(r)])], 4e-6, 4e-6);
+      near("loss", log(sum[at(r)]) + top[at(r)] - of_target[at(r)], log(total) - logits[at(r * v + targets[at(r)])], 4e-6,
+           4e-6);
       for (int64_t e = 0; e < E; ++e)
         near("mean", mean[at(r * E + e)] / sum[at(r)], want[at(e)] / total, 1e-5 * size / total, 0);
     }
