@@ -28,11 +28,18 @@ typedef int32_t (*p4j_parallel_for)(int64_t begin, int64_t end, int64_t grain, p
 // Chooses the instruction set and the thread pool, before anything else is called.
 // isa: NULL or "" for the best that the processor has, or "avx512vnni", "avx512", "avx2", "portable".
 // parallel: NULL for one thread.
-// Returns 0, or 1 if the processor has not what was asked for.
+// Returns 0, or 1 if isa is none of them or the processor does not support it.
 P4J_API int32_t p4j_start(const char* isa, p4j_parallel_for parallel);
+
+// 1 if isa is one of the names above and the processor supports it, else 0.
+P4J_API int32_t p4j_supports(const char* isa);
 
 // The instruction set in use: one of the names above.
 P4J_API const char* p4j_isa(void);
+
+// The layout of a structure below, such as "attention", as the compiler made it: the offset of a field in bytes, or the size of
+// the structure where field is ""; -1 where there is none of that name. The Java side compares it with its own.
+P4J_API int64_t p4j_layout(const char* structure, const char* field);
 
 // ---- rows -------------------------------------------------------------------------------------------------------------
 
