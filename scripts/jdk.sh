@@ -31,7 +31,8 @@ jdk_of_path() {
   (cd "$(dirname "$java")/.." 2>/dev/null && pwd -P)
 }
 
-# Prints the folder of a JDK that suffices: the one asked for, else the one in use, else the oldest that is found.
+# Prints the folder of a JDK that suffices: the one asked for, else the one in use, else the oldest that is found. Fails with
+# a line and 2 if the one asked for does not suffice, 1 if there is none.
 find_jdk() {
   local candidate best='' best_major=0 major
   if [ -n "${PREFIX4J_JAVA_HOME:-}" ]; then
@@ -40,7 +41,7 @@ find_jdk() {
       return 0
     fi
     echo "prefix4j: PREFIX4J_JAVA_HOME: expected a JDK $jdk_least or newer, found none in $PREFIX4J_JAVA_HOME" >&2
-    return 1
+    return 2
   fi
   for candidate in "${JAVA_HOME:-}" "$(jdk_of_path || true)"; do
     if [ -n "$candidate" ] && jdk_suffices "$candidate"; then

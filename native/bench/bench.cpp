@@ -171,7 +171,8 @@ void matmul_f32(int64_t k, int64_t m) {
             [&] { p4j_matmul_f32(x.data(), k, n, next(), m, 1, k, m, bias.data(), nullptr, 0, y.data(), m); });
     if (n <= 64) {
       measure("matmul_packed_f32 " + size, operations, "GFLOP/s", [&] {
-        p4j_matmul_packed_f32(x.data(), k, n, packed + turn++ % matrices * floats, k, 0, m, bias.data(), nullptr, 0, y.data(), m);
+        p4j_matmul_packed_f32(x.data(), k, n, packed + turn++ % matrices * floats, k, 0, m, bias.data(), nullptr, 0, y.data(),
+                              m);
       });
     }
     measure("matmul_f32 back " + size, operations, "GFLOP/s",
@@ -186,14 +187,15 @@ void rows() {
   Floats y(at(n * f)), mean(at(n)), rstd(at(n));
   Q8 q8(n, f), narrow(n, e);
   std::vector<uint8_t> slope(at(n * f));
-  measure("quantize 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_quantize(x.data(), f, n, f, q8.rows(), nullptr); });
+  measure("quantize 600 x 3072", static_cast<double>(n * f * 4), "GB/s",
+          [&] { p4j_quantize(x.data(), f, n, f, q8.rows(), nullptr); });
   measure("layer_norm 600 x 768", static_cast<double>(n * e * 4), "GB/s", [&] {
     p4j_layer_norm(x.data(), e, weight.data(), bias.data(), 1e-5f, n, e, nullptr, narrow.rows(), mean.data(), rstd.data());
   });
-  measure("layer_norm_backward 600 x 768", static_cast<double>(n * e * 4), "GB/s", [&] {
-    p4j_layer_norm_backward(dy.data(), x.data(), e, weight.data(), mean.data(), rstd.data(), n, e, y.data());
-  });
-  measure("gelu 600 x 3072", static_cast<double>(n * f * 4), "GB/s", [&] { p4j_gelu(x.data(), n, f, nullptr, q8.rows(), slope.data()); });
+  measure("layer_norm_backward 600 x 768", static_cast<double>(n * e * 4), "GB/s",
+          [&] { p4j_layer_norm_backward(dy.data(), x.data(), e, weight.data(), mean.data(), rstd.data(), n, e, y.data()); });
+  measure("gelu 600 x 3072", static_cast<double>(n * f * 4), "GB/s",
+          [&] { p4j_gelu(x.data(), n, f, nullptr, q8.rows(), slope.data()); });
   measure("slope_backward 600 x 3072", static_cast<double>(n * f * 4), "GB/s",
           [&] { p4j_slope_backward(dy.data(), slope.data(), n, f, q8.rows()); });
   measure("gelu_backward 600 x 3072", static_cast<double>(n * f * 4), "GB/s",
@@ -271,7 +273,8 @@ void decode() {
   for (int64_t r = 0; r < R; ++r) {
     const auto add = [&](const float* k, int64_t length, int64_t most) {
       for (int64_t j = 0; j < length; j += most)
-        segments.push_back({k + j * 2 * E, k + j * 2 * E + E, 2 * E, std::min(most, length - j), 0, 0, nullptr, nullptr, nullptr, 0});
+        segments.push_back(
+            {k + j * 2 * E, k + j * 2 * E + E, 2 * E, std::min(most, length - j), 0, 0, nullptr, nullptr, nullptr, 0});
     };
     add(prefix.data(), P, P);
     add(prompts.data() + r / beams * T * 2 * E, T, page);
@@ -302,9 +305,8 @@ void optimizer() {
   const Floats left = numbers(p * m), right = numbers(p * k);
   Floats param = numbers(m * k), mean(param.size()), square(param.size());
   const p4j_adamw how = {1e-4, 0.9, 0.999, 1e-8, 0, 1};
-  measure("adamw_product 18432 x 512, P 10", static_cast<double>(m * k * 24), "GB/s", [&] {
-    p4j_adamw_product(&how, param.data(), mean.data(), square.data(), m, k, left.data(), m, right.data(), k, p);
-  });
+  measure("adamw_product 18432 x 512, P 10", static_cast<double>(m * k * 24), "GB/s",
+          [&] { p4j_adamw_product(&how, param.data(), mean.data(), square.data(), m, k, left.data(), m, right.data(), k, p); });
 }
 
 }  // namespace

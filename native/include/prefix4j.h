@@ -28,11 +28,18 @@ typedef int32_t (*p4j_parallel_for)(int64_t begin, int64_t end, int64_t grain, p
 // Chooses the instruction set and the thread pool, before anything else is called.
 // isa: NULL or "" for the best that the processor has, or "avx512vnni", "avx512", "avx2", "portable".
 // parallel: NULL for one thread.
-// Returns 0, or 1 if the processor has not what was asked for.
+// Returns 0, or 1 if isa is none of them or the processor does not support it.
 P4J_API int32_t p4j_start(const char* isa, p4j_parallel_for parallel);
+
+// 1 if isa is one of the names above and the processor supports it, else 0.
+P4J_API int32_t p4j_supports(const char* isa);
 
 // The instruction set in use: one of the names above.
 P4J_API const char* p4j_isa(void);
+
+// The layout of a structure below, such as "attention", as the compiler made it: the offset of a field in bytes, or the size of
+// the structure where field is ""; -1 where there is none of that name. The Java side compares it with its own.
+P4J_API int64_t p4j_layout(const char* structure, const char* field);
 
 // ---- rows -------------------------------------------------------------------------------------------------------------
 
@@ -41,10 +48,10 @@ P4J_API const char* p4j_isa(void);
 // arXiv:2208.07339, section 2.) Scales below the smallest normal float count as 0; a row that is not finite gets the scale
 // NaN and q = 0, so that everything computed from it is NaN.
 typedef struct {
-  int8_t* q;      // [N, ld]
-  int64_t ld;     // at least the number of columns, a multiple of 4; columns up to it are set to 0
-  float* scale;   // [N]
-  int32_t* sum;   // [N]
+  int8_t* q;     // [N, ld]
+  int64_t ld;    // at least the number of columns, a multiple of 4; columns up to it are set to 0
+  float* scale;  // [N]
+  int32_t* sum;  // [N]
 } p4j_q8_rows;
 
 // rest [N, ldx] or NULL, may be x: what the 8 bits do not hold, x - scale * q.
@@ -126,8 +133,7 @@ P4J_API void p4j_matmul_q8(p4j_q8_rows a, int64_t n, const void* packed, int64_t
 // y[n, j] = bias[j] (+ residual[n, j]) + sum_i x[n, i] * w[i * stride_k + j * stride_m], summed in this order. One of the
 // strides is 1. bias [M] or NULL; residual [N, ldr] or NULL, may be y. The weights are read where they are.
 P4J_API void p4j_matmul_f32(const float* x, int64_t ldx, int64_t n, const float* w, int64_t stride_k, int64_t stride_m,
-                            int64_t k, int64_t m, const float* bias, const float* residual, int64_t ldr, float* y,
-                            int64_t ldy);
+                            int64_t k, int64_t m, const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy);
 
 // Floats that p4j_pack_f32 needs for a matrix of k inputs and m outputs.
 P4J_API int64_t p4j_packed_floats(int64_t k, int64_t m);
@@ -139,16 +145,15 @@ P4J_API void p4j_pack_f32(const float* w, int64_t stride_k, int64_t stride_m, in
 // The same product, bit for bit, with the outputs first .. first + count of a packed matrix of k inputs; first is a multiple
 // of 64, and y, bias and residual begin with it. Made for few rows: the weights are read once, in order.
 P4J_API void p4j_matmul_packed_f32(const float* x, int64_t ldx, int64_t n, const float* packed, int64_t k, int64_t first,
-                                   int64_t count, const float* bias, const float* residual, int64_t ldr, float* y,
-                                   int64_t ldy);
+                                   int64_t count, const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy);
 
 // ---- attention to segments of keys and values ---------------------------------------------------------------------------
 
 // Keys and values that a row of a batch looks at: of a prefix, a page of a prompt, an infix, the row's own tokens. Heads lie
 // side by side. Pointers are to the first key of the layer 0.
 typedef struct {
-  const float* k;        // [length, ld], Hk * D columns
-  const float* v;        // [length, ld]
+  const float* k;  // [length, ld], Hk * D columns
+  const float* v;  // [length, ld]
   int64_t ld;
   int64_t length;        // keys, may be 0
   int64_t layer_stride;  // floats between two layers of k, v, dk and dv
@@ -160,18 +165,18 @@ typedef struct {
 } p4j_segment;
 
 // B rows of a batch. Row b has the rows qoffsets[b] .. qoffsets[b + 1] of q (NULL: one each), at the positions qpositions
-// (NULL: 0, 1, ...), and looks at the segments soffsets[b] .. soffsets[b + 1], one after the other. A query sees a segment whole if it does not
-// stand before its `from`; but of the last segment, if `own` is not 0 the row's own tokens, only the keys up to its own position.
-// Heads of queries share heads of keys in equal parts, H / Hk neighbours each. A rotation turns the pairs (i, i + rotary / 2)
-// of the first `rotary` columns of a head (the layout of Llama's checkpoints at Hugging Face).
+// (NULL: 0, 1, ...), and looks at the segments soffsets[b] .. soffsets[b + 1], one after the other. A query sees a segment
+// whole if it does not stand before its `from`; but of the last segment, if `own` is not 0 the row's own tokens, only the keys
+// up to its own position. Heads of queries share heads of keys in equal parts, H / Hk neighbours each. A rotation turns the
+// pairs (i, i + rotary / 2) of the first `rotary` columns of a head (the layout of Llama's checkpoints at Hugging Face).
 typedef struct {
   int64_t rows, heads, key_heads, width, rotary, layer;  // B, H, Hk, D
-  const int64_t* qoffsets;    // [B + 1] or NULL
-  const int32_t* qpositions;  // [rows of q] or NULL
-  const int64_t* soffsets;    // [B + 1]
+  const int64_t* qoffsets;                               // [B + 1] or NULL
+  const int32_t* qpositions;                             // [rows of q] or NULL
+  const int64_t* soffsets;                               // [B + 1]
   const p4j_segment* segments;
   int64_t own;
-  float scale;                // of the scores, before the softmax
+  float scale;  // of the scores, before the softmax
 } p4j_attention;
 
 // The rows in groups, in which gradients are summed: group g has the rows order[goffsets[g]] .. order[goffsets[g + 1] - 1].

@@ -18,8 +18,7 @@ namespace p4j {
 namespace {
 
 // to [rows, ldto] = from [rows, width] * factor; columns up to ldto, a multiple of W, are zeroed.
-inline void copy_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t width, float factor, float* to,
-                      int64_t ldto) {
+inline void copy_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t width, float factor, float* to, int64_t ldto) {
   const F times = all(factor);
   for (int64_t i = 0; i < rows; ++i)
     each(width, [&](int64_t j, auto lanes) { store(to + i * ldto + j, load(from + i * ldfrom + j, lanes) * times); });
@@ -60,7 +59,8 @@ struct Row {
 };
 
 inline bool same_keys(const p4j_segment& s, const p4j_segment& t) {
-  return s.k == t.k && s.v == t.v && s.ld == t.ld && s.length == t.length && s.layer_stride == t.layer_stride && s.turn == t.turn;
+  return s.k == t.k && s.v == t.v && s.ld == t.ld && s.length == t.length && s.layer_stride == t.layer_stride &&
+         s.turn == t.turn;
 }
 
 // Keys of the longest row; `only_wanted`: of the segments that want a gradient.
@@ -168,9 +168,9 @@ void attention_forward(const p4j_attention* shape, const float* q, int64_t ldq, 
   parallel(how.rows * Hk, 1, [&](int64_t from, int64_t to) {
     Arrays arrays(work_slot, Arrays::floats(D * ld) + Arrays::floats(S * wide) + Arrays::floats(block * ld) +
                                  2 * Arrays::floats(block * wide));
-    float* keys = arrays.take(D * ld);         // [D, ld]: transposed
-    float* values = arrays.take(S * wide);     // [S, wide]
-    float* scores = arrays.take(block * ld);   // [block, ld]
+    float* keys = arrays.take(D * ld);        // [D, ld]: transposed
+    float* values = arrays.take(S * wide);    // [S, wide]
+    float* scores = arrays.take(block * ld);  // [block, ld]
     float* queries = arrays.take(block * wide);
     float* result = arrays.take(block * wide);
     for (int64_t item = from; item < to; ++item) {
@@ -256,13 +256,13 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
   parallel(groups.groups * Hk, 1, [&](int64_t from, int64_t to) {
     Arrays arrays(work_slot, 2 * Arrays::floats(D * ld) + 3 * Arrays::floats(S * wide) + 2 * Arrays::floats(block * ld) +
                                  3 * Arrays::floats(block * wide));
-    float* keys_t = arrays.take(D * ld);      // [D, ld]: transposed
-    float* values_t = arrays.take(D * ld);    // [D, ld]: transposed
-    float* keys = arrays.take(S * wide);      // [S, wide], as their gradients
+    float* keys_t = arrays.take(D * ld);    // [D, ld]: transposed
+    float* values_t = arrays.take(D * ld);  // [D, ld]: transposed
+    float* keys = arrays.take(S * wide);    // [S, wide], as their gradients
     float* dkeys = arrays.take(S * wide);
     float* dvalues = arrays.take(S * wide);
-    float* p = arrays.take(block * ld);       // [block, ld]: scores, then probabilities
-    float* ds = arrays.take(block * ld);      // [block, ld]: gradient of the probabilities, then of the scores
+    float* p = arrays.take(block * ld);   // [block, ld]: scores, then probabilities
+    float* ds = arrays.take(block * ld);  // [block, ld]: gradient of the probabilities, then of the scores
     float* queries = arrays.take(block * wide);
     float* dresult = arrays.take(block * wide);
     float* dqueries = arrays.take(block * wide);

@@ -140,13 +140,13 @@ void attention_decode(const p4j_attention* shape, const float* q, int64_t ldq, f
 
   const int64_t ld = round_up(S, W), wide = round_up(D, W), most = most_rows * together;
   parallel(count * Hk, 1, [&](int64_t from, int64_t to) {
-    Arrays arrays(work_slot, Arrays::floats(most * ld) + 2 * Arrays::floats(most * wide) + Arrays::floats(wide) +
-                                 Arrays::floats(most));
+    Arrays arrays(work_slot,
+                  Arrays::floats(most * ld) + 2 * Arrays::floats(most * wide) + Arrays::floats(wide) + Arrays::floats(most));
     float* scores = arrays.take(most * ld);     // [queries, ld]
     float* queries = arrays.take(most * wide);  // [queries, wide], those of a row beside each other
     float* results = arrays.take(most * wide);  // [queries, wide]
     float* turned = arrays.take(wide);
-    float* totals = arrays.take(most);          // [queries]
+    float* totals = arrays.take(most);  // [queries]
     for (int64_t item = from; item < to; ++item) {
       const Team& team = teams[item / Hk];
       const int64_t key_head = item % Hk;

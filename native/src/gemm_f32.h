@@ -16,9 +16,7 @@ constexpr int TILE_VECTORS = W == 16 ? 4 : 2;
 template <bool TRANSPOSED, int R, int V>
 void float_tile(const float* a, int64_t lda, const float* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
   F s[R][V];
-  unroll<R>(P4J_UNROLLED(auto r) {
-    unroll<V>(P4J_UNROLLED(auto v) { s[r][v] = add ? load(c + r * ldc + v * W) : F{}; });
-  });
+  unroll<R>(P4J_UNROLLED(auto r) { unroll<V>(P4J_UNROLLED(auto v) { s[r][v] = add ? load(c + r * ldc + v * W) : F{}; }); });
   for (int64_t l = 0; l < k; ++l) {
     F row[V];
     unroll<V>(P4J_UNROLLED(auto v) { row[v] = load(b + l * ldb + v * W); });

@@ -172,8 +172,7 @@ inline void write_out(const Product& p, int64_t from, int64_t to, int64_t panel,
     const int64_t j = v * W, rest = width - j;
     scales[v] = load(p.scales + j0 + j);
     biases[v] = F{};
-    if (p.bias != nullptr && rest > 0)
-      biases[v] = rest >= W ? load(p.bias + j0 + j) : load(p.bias + j0 + j, Part{rest});
+    if (p.bias != nullptr && rest > 0) biases[v] = rest >= W ? load(p.bias + j0 + j) : load(p.bias + j0 + j, Part{rest});
   });
   for (int64_t row = from; row < to; ++row, sums_in += PANEL) {
     const I too_large = all(OFFSET * p.a.sum[row]);
@@ -215,8 +214,8 @@ inline void multiply_part(const Product& p, int64_t first_row, int64_t last_row,
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t r0 = rows * block / blocks, r1 = rows * (block + 1) / blocks;
       alignas(64) int32_t sums_out[ROWS * PANEL];
-      tile_for(r1 - r0, std::make_integer_sequence<int, ROWS>())(a + r0 * lda, lda, p.panels + panel * panel_bytes(p.k),
-                                                                 groups, sums_out);
+      tile_for(r1 - r0, std::make_integer_sequence<int, ROWS>())(a + r0 * lda, lda, p.panels + panel * panel_bytes(p.k), groups,
+                                                                 sums_out);
       write_out(p, first_row + r0, first_row + r1, panel, sums_out);
     }
   }

@@ -187,7 +187,8 @@ inline void stream(const FloatProduct& p) {
         for (int64_t block = 0; block < blocks; ++block) {
           const int64_t row = p.n * block / blocks, rows = p.n * (block + 1) / blocks - row;
           stream_tile_for(rows, width / W)(p.x + row * p.ldx + l, p.ldx, p.weights(j, l), p.step(), depth,
-                                           p.y + row * p.ldy + j, p.ldy, !straight && unit == 0 && block == 0, straight ? nullptr : next, block, blocks);
+                                           p.y + row * p.ldy + j, p.ldy, !straight && unit == 0 && block == 0,
+                                           straight ? nullptr : next, block, blocks);
         }
       }
     }
@@ -254,8 +255,8 @@ inline void multiply(const FloatProduct& p) {
   }
 }
 
-void matmul_f32(const float* x, int64_t ldx, int64_t n, const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m,
-                const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy) {
+void matmul_f32(const float* x, int64_t ldx, int64_t n, const float* w, int64_t stride_k, int64_t stride_m, int64_t k,
+                int64_t m, const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy) {
   multiply({x, ldx, n, w, stride_k, stride_m, k, m, bias, residual, ldr, y, ldy});
 }
 

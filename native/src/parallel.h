@@ -65,8 +65,9 @@ void parallel(int64_t items, int64_t grain, const Body& body) {
   }
   Parts<Body> parts{0, items, grain, &body};
   constexpr int64_t most_threads = 256;
-  pool(0, smaller(divide_up(items, grain), most_threads), 1,
-       [](int64_t, int64_t, void* context) { static_cast<Parts<Body>*>(context)->drain(); }, &parts);
+  pool(
+      0, smaller(divide_up(items, grain), most_threads), 1,
+      [](int64_t, int64_t, void* context) { static_cast<Parts<Body>*>(context)->drain(); }, &parts);
   parts.drain();  // nothing is left, unless the pool refused
 }
 

@@ -109,8 +109,7 @@ inline float exponentials(float* x, int64_t n, float* top) {
 }
 
 // to [rows, width] = from [rows, ldfrom] * factor, where ldfrom is a multiple of W.
-inline void write_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t width, float factor, float* to,
-                       int64_t ldto) {
+inline void write_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t width, float factor, float* to, int64_t ldto) {
   const F times = all(factor);
   for (int64_t i = 0; i < rows; ++i)
     each(width, [&](int64_t j, auto lanes) { store(to + i * ldto + j, load(from + i * ldfrom + j) * times, lanes); });
@@ -123,10 +122,12 @@ void layer_norm(const float* x, int64_t ldx, const float* weight, const float* b
     const float* in = x + row * ldx;
     const float mu = row_sum(e, [&](int64_t i, auto lanes) { return load(in + i, lanes); }) / width;
     const F center = all(mu);
-    const float variance = row_sum(e, [&](int64_t i, auto lanes) {
-      const F d = load(in + i, lanes, mu) - center;
-      return d * d;
-    }) / width;
+    const float variance = row_sum(e,
+                                   [&](int64_t i, auto lanes) {
+                                     const F d = load(in + i, lanes, mu) - center;
+                                     return d * d;
+                                   }) /
+                           width;
     const float factor = 1.0f / sqrtf(variance + epsilon);
     const F scale = all(factor);
     each(e, [&](int64_t i, auto lanes) {
@@ -191,8 +192,8 @@ P4J_INLINE void rms_norm_row_backward(const float* dy, const float* x, const flo
   });
 }
 
-void rms_norm(const float* x, int64_t ldx, const float* weight, float epsilon, int64_t n, int64_t e, float* y,
-              p4j_q8_rows out, float* rstd) {
+void rms_norm(const float* x, int64_t ldx, const float* weight, float epsilon, int64_t n, int64_t e, float* y, p4j_q8_rows out,
+              float* rstd) {
   rows_out(n, e, y, out, [&](int64_t row, float* result) {
     const float factor = rms_norm_row(x + row * ldx, weight, epsilon, e, result);
     if (rstd != nullptr) rstd[row] = factor;
@@ -218,9 +219,7 @@ constexpr float gelu_cubic = 0.0713548162726f;
 P4J_INLINE F gelu_exp(F x) { return exp(-x * (all(gelu_linear) + all(gelu_cubic) * x * x)); }
 
 // s (1 + 2u' x (1 - s)) with s = 1 / (1 + e^-2u), for e = e^-2u.
-P4J_INLINE F gelu_slope(F x, F e, F s) {
-  return s + x * (all(gelu_linear) + all(3 * gelu_cubic) * x * x) * (e * s) * s;
-}
+P4J_INLINE F gelu_slope(F x, F e, F s) { return s + x * (all(gelu_linear) + all(3 * gelu_cubic) * x * x) * (e * s) * s; }
 
 // A slope in 8 bits: -0.13 .. 1.13, which holds the derivatives of all GELUs.
 constexpr float slope_low = 0.13f, slope_step = 1.26f / 255;

@@ -137,7 +137,8 @@ P4J_INLINE F pick(F a, F b, From from, std::integer_sequence<int, l...>) {
   return __builtin_shufflevector(a, b, from(l)...);
 }
 #define P4J_PICK(a, b, expression) \
-  pick(a, b, [](int l) { return expression; }, std::make_integer_sequence<int, W>())
+  pick(                            \
+      a, b, [](int l) { return expression; }, std::make_integer_sequence<int, W>())
 
 // Over all lanes of a vector.
 template <int d = W / 2>

@@ -55,6 +55,8 @@ touch "$copy/pom.xml"
 echo libs >"$copy/target/classpath"
 touch "$copy/target/built"
 ln -s "$copy/scripts/prefix4j" "$work/p4j"
+expect "ends with the exit code of wrong usage for an unfit PREFIX4J_JAVA_HOME" 2 \
+  "$(env -i HOME="$work" PATH=/usr/bin:/bin PREFIX4J_JAVA_HOME="$work/jdk17" "$work/p4j" doctor >/dev/null 2>&1; echo $?)"
 out=$(cd / && env -i HOME="$work" PATH=/usr/bin:/bin PREFIX4J_JAVA_HOME="$work/jdk25" "$work/p4j" doctor 'two words' 2>&1)
 expect "runs through a link from any folder" \
   "ran $work/jdk25 --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xms32m -Xmx256m -Xmn16m -Dprefix4j.terminal=false -cp $copy/target/cli/classes:libs dev.prefix4j.cli.Main doctor two words" \

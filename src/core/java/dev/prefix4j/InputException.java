@@ -6,7 +6,7 @@ package dev.prefix4j;
  * <p>The message is the one line that the user sees. It names the file, key or row, what was expected and what was
  * found: {@code model/config.json: key 'n_head': expected a positive integer, found -3}.
  */
-public final class InputException extends RuntimeException {
+public sealed class InputException extends RuntimeException permits SettingException {
     private static final long serialVersionUID = 1L;
 
     /** @param message one line for the user, without a final full stop */

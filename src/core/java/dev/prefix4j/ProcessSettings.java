@@ -20,7 +20,7 @@ public final class ProcessSettings {
     /**
      * Whether prefix4j may set what holds for the whole process.
      *
-     * @throws InputException if the property is neither {@code on} nor {@code off}
+     * @throws SettingException if the property is neither {@code on} nor {@code off}
      */
     public static boolean allowed() {
         String value = System.getProperty(PROPERTY, "on");
@@ -28,7 +28,8 @@ public final class ProcessSettings {
             case "on" -> true;
             case "off" -> false;
             default ->
-                throw new InputException("system property " + PROPERTY + ": expected on or off, found '" + value + "'");
+                throw new SettingException(
+                        "system property " + PROPERTY + ": expected on or off, found '" + value + "'");
         };
     }
 

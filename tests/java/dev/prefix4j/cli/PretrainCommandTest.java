@@ -2,6 +2,7 @@ package dev.prefix4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -9,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -122,5 +124,25 @@ class PretrainCommandTest {
         List<String> samples = Files.readAllLines(run.resolve("samples.jsonl"));
         assertEquals(8, samples.size());
         assertTrue(samples.getLast().contains("\"stands\""), samples.getLast());
+    }
+
+    @Test
+    void refusesAModelOfAnotherFamilyBeforeAnythingIsMade() {
+        Path out = folder.resolve("run");
+        Path model = Path.of("tests/resources/parity/llama/model");
+        ByteArrayOutputStream errors = new ByteArrayOutputStream();
+        String[] line = {
+            "pretrain", "--data", text.toString(), "--out", out.toString(), "--from", model.toString(), "--steps", "2"
+        };
+        int code = Main.run(
+                line,
+                InputStream.nullInputStream(),
+                new PrintStream(OutputStream.nullOutputStream()),
+                new PrintStream(errors, true, StandardCharsets.UTF_8));
+        assertEquals(Main.FAILED, code);
+        assertEquals(
+                "prefix4j: " + model + ": expected a GPT-2 to go on training, found a model of the family llama",
+                errors.toString(StandardCharsets.UTF_8).strip());
+        assertFalse(Files.exists(out));
     }
 }

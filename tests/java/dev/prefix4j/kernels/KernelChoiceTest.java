@@ -1,6 +1,7 @@
 package dev.prefix4j.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -9,6 +10,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -25,23 +27,30 @@ class KernelChoiceTest {
         System.out.println("kernels: " + Kernels.describe());
     }
 
+    /** What a process has said, in lines, and its exit code. */
+    private record Ended(int code, String output) {}
+
     private static String start(String wanted, String classPath) throws IOException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-Xmx64m",
-                        "-cp",
-                        classPath,
-                        KernelChoiceTest.class.getName()))
-                .redirectErrorStream(true);
+        return run(wanted, classPath, KernelChoiceTest.class.getName()).output();
+    }
+
+    private static Ended run(String wanted, String classPath, String... program)
+            throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-Xmx64m",
+                "-cp",
+                classPath));
+        command.addAll(List.of(program));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().remove("PREFIX4J_KERNELS");
         if (wanted != null) {
             builder.environment().put("PREFIX4J_KERNELS", wanted);
         }
         Process process = builder.start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        process.waitFor();
-        return output;
+        return new Ended(process.waitFor(), output);
     }
 
     private static String start(String wanted) throws IOException, InterruptedException {
@@ -86,9 +95,20 @@ class KernelChoiceTest {
     void theOneThatWasAskedForIsTakenOrRefused(String set) throws Exception {
         assumeTrue(Kernels.find().isPresent(), "kernels are built");
         String output = start(set);
-        String expected = has(set)
-                ? "kernels: prefix4j's, " + set
-                : "InputException: PREFIX4J_KERNELS: this processor does not support '" + set + "'";
+        if (has(set)) {
+            assertEquals("kernels: prefix4j's, " + set, output.strip());
+            return;
+        }
+        List<String> had = new ArrayList<>(List.of("off"));
+        for (String other : Kernels.SETS) {
+            if (has(other)) {
+                had.add(other);
+            }
+        }
+        String last = had.removeLast(); // portable is always there
+        String expected =
+                "SettingException: PREFIX4J_KERNELS: expected %s or %s, found '%s', which this processor does not support"
+                        .formatted(String.join(", ", had), last, set);
         assertTrue(output.contains(expected), output);
     }
 
@@ -133,8 +153,33 @@ class KernelChoiceTest {
         String output = start("avx2", classPath);
         assertTrue(
                 output.contains(
-                        "InputException: PREFIX4J_KERNELS: 'avx2' was asked for, but the kernels were not built for "),
+                        "SettingException: PREFIX4J_KERNELS: expected off, found 'avx2', but the kernels were not"
+                                + " built for "),
                 output);
         assertTrue(start(null, classPath).contains("kernels: libtorch's only (prefix4j's were not built for "));
+    }
+
+    /** Of the command line: one line, before anything is made, and the exit code of wrong usage. */
+    @Test
+    void aCommandThatAsksForWhatIsNotThereEndsWithOneLine(@TempDir Path folder) throws Exception {
+        String classPath = withoutLibrary(folder.resolve("classes"));
+        Path out = folder.resolve("run");
+        Path data = Files.writeString(folder.resolve("data.tsv"), "a\tb\n");
+        List<String[]> commands = List.of(
+                new String[] {"doctor"},
+                "train --model tests/resources/model --data %s --method lora --out %s"
+                        .formatted(data, out)
+                        .split(" "));
+        for (String[] arguments : commands) {
+            String[] program = Stream.concat(Stream.of("dev.prefix4j.cli.Main"), Stream.of(arguments))
+                    .toArray(String[]::new);
+            Ended ended = run("portable", classPath, program);
+            assertEquals(2, ended.code(), ended.output());
+            assertEquals(1, ended.output().lines().count(), ended.output());
+            assertTrue(
+                    ended.output().startsWith("prefix4j: PREFIX4J_KERNELS: expected off, found 'portable', but "),
+                    ended.output());
+            assertFalse(Files.exists(out));
+        }
     }
 }

@@ -1,6 +1,7 @@
 package dev.prefix4j.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -8,7 +9,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -72,7 +72,24 @@ class NativeContractTest {
     void theHeaderDeclaresWhatIsDefined() throws IOException {
         Map<String, String> declared = signatures(
                 DECLARATION, read("include/prefix4j.h").replaceAll("P4J_API (int32_t|const char\\*) [^;]*;", ""));
+        assertEquals("lpp", declared.remove("layout")); // of the library itself, as what was left out before
         assertEquals(signatures(KERNEL, read("src/kernels.def")), declared);
+    }
+
+    @Test
+    void everyKernelIsTestedAndDescribed() throws IOException {
+        StringBuilder tests = new StringBuilder();
+        try (Stream<Path> files = Files.list(Path.of("native/test"))) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                tests.append(Files.readString(file));
+            }
+        }
+        String readme = Files.readString(Path.of("native/README.md"));
+        for (Function function : Function.values()) {
+            String name = "p4j_" + function.nativeName();
+            assertTrue(tests.indexOf(name + "(") >= 0, name + ": expected a call in native/test");
+            assertTrue(readme.contains("`" + name + "`"), name + ": expected a place in native/README.md");
+        }
     }
 
     @Test
@@ -99,8 +116,19 @@ class NativeContractTest {
         }
         Map<String, List<String>> bound = new LinkedHashMap<>();
         for (Struct struct : Struct.values()) {
-            bound.put(struct.name().toLowerCase(Locale.ROOT), struct.fields());
+            bound.put(struct.nativeName(), struct.fields());
         }
         assertEquals(declared, bound);
+        List<String> listed = Pattern.compile("P4J_(?:STRUCT|FIELD)\\(([^)]*)\\)")
+                .matcher(read("src/structs.def"))
+                .results()
+                .map(result -> result.group(1))
+                .toList();
+        List<String> expected = new ArrayList<>();
+        declared.forEach((name, fields) -> {
+            expected.add(name);
+            fields.forEach(field -> expected.add(name + ", " + field.substring(0, field.indexOf(':'))));
+        });
+        assertEquals(expected, listed);
     }
 }

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.prefix4j.InputException;
+import dev.prefix4j.SettingException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -70,8 +70,8 @@ class TorchRuntimeTest {
     void theOptionWinsOverTheEnvironmentAndThatOverTheMachine(
             Integer asked, String omp, String mkl, int count, String from) {
         assertEquals(
-                new TorchRuntime.Threads(count, from),
-                TorchRuntime.Threads.choose(
+                new Threads(count, from),
+                Threads.choose(
                         asked == null ? OptionalInt.empty() : OptionalInt.of(asked),
                         Map.of("OMP_NUM_THREADS", omp == null ? "" : omp, "MKL_NUM_THREADS", mkl == null ? "" : mkl),
                         8));
@@ -80,11 +80,22 @@ class TorchRuntimeTest {
     @ParameterizedTest
     @CsvSource({"0", "-1", "two", "1.5", "999999"})
     void aVariableThatIsNoNumberOfThreadsIsRefused(String value) {
-        InputException e = assertThrows(
-                InputException.class,
-                () -> TorchRuntime.Threads.choose(OptionalInt.empty(), Map.of("OMP_NUM_THREADS", value), 8));
-        assertEquals(
-                "environment variable OMP_NUM_THREADS: expected a number of threads, found '" + value + "'",
-                e.getMessage());
+        SettingException e = assertThrows(
+                SettingException.class, () -> Threads.choose(OptionalInt.empty(), Map.of("OMP_NUM_THREADS", value), 8));
+        assertEquals("OMP_NUM_THREADS: expected a number of threads, found '" + value + "'", e.getMessage());
+    }
+
+    @Test
+    void aBlasThatIsUnknownOrComesTooLateIsRefused() throws Exception {
+        assertTrue(start(Map.of("PREFIX4J_BLAS", "blis"))
+                .contains("SettingException: PREFIX4J_BLAS: expected auto, mkl or openblas, found 'blis'"));
+        assertTrue(start(Map.of("PREFIX4J_BLAS", "")).contains("blas: "));
+        Blas loaded = TorchRuntime.require().blas();
+        Blas other = loaded == Blas.MKL ? Blas.OPENBLAS : Blas.MKL;
+        String message = assertThrows(
+                        SettingException.class,
+                        () -> TorchRuntime.start(new TorchRuntime.Options(OptionalInt.empty(), other)))
+                .getMessage();
+        assertEquals("BLAS '%s': libtorch has been loaded with %s in this process".formatted(other, loaded), message);
     }
 }

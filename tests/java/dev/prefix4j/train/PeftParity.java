@@ -62,14 +62,25 @@ final class PeftParity implements AutoCloseable {
     private final Prefix prefix;
 
     PeftParity(Path folder) throws IOException {
+        this(folder, "cpu");
+    }
+
+    /** @param device that computes */
+    PeftParity(Path folder, String device) throws IOException {
         this.folder = folder;
-        this.model = Checkpoint.load(folder.resolve("model"), TorchRuntime.device("cpu"));
+        this.model = Checkpoint.load(folder.resolve("model"), TorchRuntime.device(device));
         this.expected = Safetensors.open(folder.resolve("expected.safetensors"));
         this.texts = new ObjectMapper().readTree(folder.resolve("expected.json").toFile());
         Tensor vectors = AdapterFolder.load(folder.resolve("adapter"), model.config(), model.device())
                 .tensors()
                 .get(SoftPromptTuner.VECTORS);
         this.prefix = new Prefix(PrefixShape.of((int) vectors.size(0), model.config()), vectors, model.device());
+    }
+
+    /** What Transformers or PEFT has, on the device. */
+    private Tensor expected(String name) {
+        Tensor tensor = expected.tensor(name);
+        return tensor.to(model.device(), tensor.scalar_type());
     }
 
     @Override
@@ -109,8 +120,8 @@ final class PeftParity implements AutoCloseable {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             for (String name : expected.names().contains("long") ? List.of("logits", "long") : List.of("logits")) {
-                Tensor ids = expected.tensor(name + ".ids");
-                Tensor wanted = expected.tensor(name);
+                Tensor ids = expected(name + ".ids");
+                Tensor wanted = expected(name);
                 AutogradModel autograd = new AutogradModel(model);
                 assertEquals(0, distance(autograd.logits(autograd.forward(ids)), wanted), 1e-4, name);
                 assertEquals(
@@ -135,7 +146,7 @@ final class PeftParity implements AutoCloseable {
         int rows = (int) ids.size(0);
         int tokens = (int) ids.size(1);
         long[] all = new long[rows * tokens];
-        ids.contiguous().data_ptr_long().get(all);
+        ids.cpu().contiguous().data_ptr_long().get(all);
         try (Session session = new Session(frozen(), rows * Session.pagesFor(tokens))) {
             List<Session.Chunk> chunks = new ArrayList<>();
             for (int row = 0; row < rows; row++) {
@@ -153,7 +164,7 @@ final class PeftParity implements AutoCloseable {
     }
 
     void adapterHoldsTheVectorsThatPeftUsed() {
-        assertEquals(0, distance(prefix.vectors(), expected.tensor("prefix")), 1e-6);
+        assertEquals(0, distance(prefix.vectors(), expected("prefix")), 1e-6);
     }
 
     private FrozenModel frozen() {
@@ -162,7 +173,7 @@ final class PeftParity implements AutoCloseable {
 
     void lossAndPrefixGradientAgree() {
         try (TensorScope _ = new TensorScope()) {
-            Tensor vectors = expected.tensor("prefix").clone();
+            Tensor vectors = expected("prefix").clone();
             vectors.set_requires_grad(true);
             TokenBatch batch =
                     TokenBatch.of(sequences().subList(0, 4), model.config().eos());
@@ -170,13 +181,13 @@ final class PeftParity implements AutoCloseable {
             Tensor hidden = new AutogradModel(model).forward(model.ids(batch.ids(), batch.rows()), cache);
             Tensor loss = LmLoss.mean(model.head(), hidden, model.ids(batch.positions()), model.ids(batch.targets()));
             loss.backward();
-            assertEquals(expected.tensor("loss").item_double(), loss.item_double(), 1e-5);
-            Tensor wanted = expected.tensor("prefix.gradient");
+            assertEquals(expected("loss").item_double(), loss.item_double(), 1e-5);
+            Tensor wanted = expected("prefix.gradient");
             double relative = norm(vectors.grad().sub(wanted)) / norm(wanted);
             assertTrue(relative < 1e-4, "relative difference " + relative);
             PackedBatch packed = PackedBatch.of(sequences().subList(0, 4));
             FrozenModel.Gradient result = frozen().gradient(packed, vectors, 1.0 / packed.targets().length);
-            assertEquals(expected.tensor("loss").item_double(), result.loss() / packed.targets().length, 1e-5);
+            assertEquals(expected("loss").item_double(), result.loss() / packed.targets().length, 1e-5);
             double explicit = norm(result.gradient().sub(wanted)) / norm(wanted);
             assertTrue(explicit < 1e-4, "relative difference of the explicit rules " + explicit);
         }
@@ -185,7 +196,7 @@ final class PeftParity implements AutoCloseable {
                         sequences().subList(0, 4),
                         3)
                 .loss();
-        assertEquals(expected.tensor("loss").item_double(), scored, 1e-5);
+        assertEquals(expected("loss").item_double(), scored, 1e-5);
     }
 
     /** For models that are wide enough for errors of 8 bits to cancel out. */
@@ -194,10 +205,10 @@ final class PeftParity implements AutoCloseable {
             if (model.config().width() < 64) {
                 return;
             }
-            Tensor wanted = expected.tensor("prefix.gradient");
+            Tensor wanted = expected("prefix.gradient");
             PackedBatch packed = PackedBatch.of(sequences().subList(0, 4));
             FrozenModel.Gradient result = new FrozenModel(model, Precision.INT8)
-                    .gradient(packed, expected.tensor("prefix"), 1.0 / packed.targets().length);
+                    .gradient(packed, expected("prefix"), 1.0 / packed.targets().length);
             double cosine =
                     torch.sum(result.gradient().mul(wanted)).item_double() / (norm(result.gradient()) * norm(wanted));
             System.out.printf("%s: cosine of the 8-bit gradient with PEFT's %.5f%n", folder.getFileName(), cosine);
@@ -273,13 +284,13 @@ final class PeftParity implements AutoCloseable {
     }
 
     void tenTrainingLossesAgree(Path out) {
-        Tensor inBias = expected.tensor("encoder.transform.0.bias");
+        Tensor inBias = expected("encoder.transform.0.bias");
         try (TensorScope _ = new TensorScope()) {
             PrefixShape shape = prefix.shape();
             Tuner tuner = new PrefixTuning(new Vectors(shape.length(), Reparametrization.MLP, (int) inBias.size(0)))
                     .tuner(model, (_, _) -> frozen());
             try (NoGradGuard _ = new NoGradGuard()) {
-                tuner.parameters().forEach((name, tensor) -> tensor.copy_(expected.tensor("encoder." + name)));
+                tuner.parameters().forEach((name, tensor) -> tensor.copy_(expected("encoder." + name)));
             }
             TrainConfig config = new TrainConfig(10, 0, 4, 1, false, 1e-2, 2, 0.01, 1, false, 0, 0, 0, 0, 100, 1);
             List<Double> losses = new ArrayList<>();

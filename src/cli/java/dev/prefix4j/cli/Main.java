@@ -1,6 +1,7 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.SettingException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
@@ -219,7 +220,7 @@ public final class Main {
         if (verbose) {
             e.printStackTrace(err);
         }
-        return FAILED;
+        return e instanceof SettingException ? WRONG_USAGE : FAILED;
     }
 
     private static String oneLine(String message) {

@@ -1,5 +1,6 @@
 package dev.prefix4j.cli;
 
+import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.torch.TorchRuntime;
 import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Option;
@@ -20,10 +21,15 @@ final class RuntimeOptions {
     @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", description = "cpu, cuda or cuda:N.")
     String device;
 
-    /** Starts libtorch. */
+    /**
+     * Starts libtorch and our kernels.
+     *
+     * @throws dev.prefix4j.SettingException if the device or the environment asks for what this machine lacks
+     */
     Device start() {
         TorchRuntime.Options options = TorchRuntime.Options.defaults();
         TorchRuntime.start(threads == null ? options : options.withThreads(threads));
+        Kernels.find();
         TorchRuntime.seed(seed);
         return TorchRuntime.device(device);
     }

@@ -1,6 +1,7 @@
 package dev.prefix4j.report;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.SettingException;
 import dev.prefix4j.train.TrainListener;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -10,10 +11,10 @@ import java.util.function.Consumer;
 
 /** Writes the report of a run every few minutes while it goes on, and when it ends, however that comes. */
 public final class RunReporter implements TrainListener, AutoCloseable {
-    /** {@code -Dprefix4j.report.seconds=N} sets another. */
-    private static final Duration INTERVAL =
-            Duration.ofSeconds(Math.max(1, Long.getLong("prefix4j.report.seconds", 120)));
+    /** A system property: seconds between two reports. */
+    private static final String SECONDS = "prefix4j.report.seconds";
 
+    private final Duration interval = interval();
     private final Path run;
     private final String command;
     private final Map<String, String> environment;
@@ -28,12 +29,22 @@ public final class RunReporter implements TrainListener, AutoCloseable {
      * @param run folder of the run
      * @param environment what the run runs on, by topic
      * @param remarks takes what kept a report from being written: it does not end a run
+     * @throws SettingException if the system property {@value #SECONDS} is no number of seconds
      */
     public RunReporter(Path run, String command, Map<String, String> environment, Consumer<String> remarks) {
         this.run = run;
         this.command = command;
         this.environment = environment;
         this.remarks = remarks;
+    }
+
+    private static Duration interval() {
+        String seconds = System.getProperty(SECONDS, "120");
+        if (!seconds.matches("[1-9][0-9]{0,8}")) {
+            throw new SettingException(
+                    "system property %s: expected a number of seconds, found '%s'".formatted(SECONDS, seconds));
+        }
+        return Duration.ofSeconds(Long.parseLong(seconds));
     }
 
     @Override
@@ -46,7 +57,7 @@ public final class RunReporter implements TrainListener, AutoCloseable {
     public void stepped(Step step) {
         steps = step.step();
         total = step.total();
-        if (System.nanoTime() - written > INTERVAL.toNanos()) {
+        if (System.nanoTime() - written > interval.toNanos()) {
             write();
         }
     }

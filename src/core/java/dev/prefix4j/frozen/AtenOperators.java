@@ -1,15 +1,9 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.kernels.Attention;
 import dev.prefix4j.model.Activation;
 import dev.prefix4j.model.BlockWeights.NormWeights;
 import dev.prefix4j.model.ModelConfig.Mlp;
 import dev.prefix4j.model.ModelConfig.Norm;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
-import org.bytedeco.pytorch.DoubleOptional;
-import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -81,7 +75,7 @@ record AtenOperators() implements Operators {
     @Override
     public NormalizedHeads normalizeHeads(Tensor x, Tensor weight, double epsilon) {
         Tensor before = x.clone();
-        Tensor heads = heads(before, weight.size(0)); // [N, heads, D]
+        Tensor heads = AtenHeads.of(before, weight.size(0)); // [N, heads, D]
         Tensor rstd = rstd(heads, epsilon); // [N, heads, 1]
         x.copy_(heads.mul(rstd).mul(weight).reshape(x.size(0), x.size(1)));
         return new NormalizedHeads(before, rstd.squeeze(2));
@@ -89,36 +83,15 @@ record AtenOperators() implements Operators {
 
     @Override
     public void normalizeHeadsBackward(Tensor dy, Tensor weight, NormalizedHeads of) {
-        Tensor g = heads(dy, weight.size(0)).mul(weight); // [N, heads, D]
-        Tensor dx = rmsBackward(g, heads(of.before(), weight.size(0)), of.rstd().unsqueeze(2));
+        Tensor g = AtenHeads.of(dy, weight.size(0)).mul(weight); // [N, heads, D]
+        Tensor dx = rmsBackward(
+                g, AtenHeads.of(of.before(), weight.size(0)), of.rstd().unsqueeze(2));
         dy.copy_(dx.reshape(dy.size(0), dy.size(1)));
-    }
-
-    /** [N, heads · D] as [N, heads, D]. */
-    private static Tensor heads(Tensor x, long width) {
-        return x.unflatten(1, new long[] {x.size(1) / width, width});
     }
 
     @Override
     public void rotate(Tensor x, int width, Tensor turns, boolean back) {
-        x.copy_(turned(x, width, turns, back));
-    }
-
-    /** x [N, heads · D], turned by turns [N, R] or [1, R]. */
-    private static Tensor turned(Tensor x, long width, Tensor turns, boolean back) {
-        long half = turns.size(1) / 2;
-        Tensor heads = heads(x, width); // [N, heads, D]
-        Tensor cosine = turns.narrow(1, 0, half).unsqueeze(1); // [N, 1, R/2]
-        Tensor sine = turns.narrow(1, half, half).unsqueeze(1);
-        Tensor a = heads.narrow(2, 0, half);
-        Tensor b = heads.narrow(2, half, half);
-        Tensor across = back ? sine.neg() : sine;
-        TensorVector parts =
-                new TensorVector(a.mul(cosine).sub(b.mul(across)), b.mul(cosine).add(a.mul(across)));
-        if (width > 2 * half) {
-            parts.push_back(heads.narrow(2, 2 * half, width - 2 * half));
-        }
-        return torch.cat(parts, 2).reshape(x.size(0), x.size(1));
+        x.copy_(AtenHeads.turned(x, width, turns, back));
     }
 
     /** Over the last dimension, which stays as 1. */
@@ -218,212 +191,20 @@ record AtenOperators() implements Operators {
                 q, scale, torch.sum(q, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Int)));
     }
 
-    /** Columns of x [N, count · D] by heads: rows from to to, [count, T, D]. */
-    private static Tensor heads(Tensor x, int count, long from, long to) {
-        return x.narrow(0, from, to - from)
-                .reshape(to - from, count, x.size(1) / count)
-                .transpose(0, 1);
-    }
-
-    private static Tensor queries(Packing packing, Tensor x, long from, long to) {
-        return heads(x, packing.heads().queries(), from, to);
-    }
-
-    /** From [H, T, D] to [T, H·D]. */
-    private static Tensor merge(Tensor x) {
-        return x.transpose(0, 1).reshape(x.size(1), x.size(0) * x.size(2));
-    }
-
-    /** Heads of keys [Hk, ...] for the heads of queries that each serves, [H, ...]. */
-    private static Tensor spread(Attention.Heads heads, Tensor x) {
-        return heads.queries() == heads.keys()
-                ? x
-                : x.repeat_interleave(heads.queries() / heads.keys(), new LongOptional(0), new LongOptional());
-    }
-
-    /** The gradient of {@link #spread}: [H, S, D] to [Hk, S, D]. */
-    private static Tensor gathered(Attention.Heads heads, Tensor x) {
-        return heads.queries() == heads.keys()
-                ? x
-                : torch.sum(
-                        x.unflatten(0, new long[] {heads.keys(), heads.queries() / heads.keys()}),
-                        new long[] {1},
-                        false,
-                        new ScalarTypeOptional());
-    }
-
-    /** Keys of a sequence behind those that it sees, [H, S+T, D]; or its values. */
-    private static Tensor behind(Packing packing, Tensor x, int sequence, boolean values) {
-        long from = packing.offsets()[sequence];
-        TensorVector parts = new TensorVector();
-        for (Segment segment : packing.seen(sequence)) {
-            Stored of = segment.keys();
-            Tensor part = (values ? of.values(packing.layer()) : of.keys(packing.layer()))
-                    .narrow(0, segment.first(), segment.length());
-            parts.push_back(
-                    values || segment.turn() == null
-                            ? part
-                            : turned(
-                                    part,
-                                    packing.heads().width(),
-                                    segment.turn().unsqueeze(0),
-                                    true));
-        }
-        parts.push_back(x.narrow(0, from, packing.offsets()[sequence + 1] - from));
-        Tensor all = parts.size() == 1 ? parts.get(0) : torch.cat(parts, 0); // [S+T, Hk·D]
-        return spread(packing.heads(), heads(all, packing.heads().keys(), 0, all.size(0)));
-    }
-
-    /** Scores of a sequence, [H, queries, S+T]; minus infinity where a query must not look. */
-    private static Tensor scores(Packing packing, int sequence, Tensor q, Tensor k) {
-        int from = (int) packing.firstQuery(sequence);
-        int to = (int) packing.firstQuery(sequence + 1);
-        int columns = (int) k.size(1);
-        int own = columns - (int) (packing.offsets()[sequence + 1] - packing.offsets()[sequence]);
-        byte[] hidden = new byte[(to - from) * columns];
-        for (int row = from; row < to; row++) {
-            int position = packing.position(sequence, row);
-            int start = (row - from) * columns;
-            for (Segment segment : packing.seen(sequence)) {
-                Arrays.fill(hidden, start, start += segment.length(), (byte) (position < segment.from() ? 1 : 0));
-            }
-            Arrays.fill(hidden, start + position + 1, start + columns - own, (byte) 1);
-        }
-        Tensor mask = torch.tensor(hidden).view(to - from, columns).to(q.device(), torch.ScalarType.Bool);
-        return torch.matmul(q, k.transpose(1, 2))
-                .mul(new Scalar(packing.scale()))
-                .masked_fill(mask, new Scalar(Double.NEGATIVE_INFINITY));
-    }
-
     @Override
     public Attended attend(Packing packing, Tensor q, Tensor k, Tensor v) {
-        TensorVector ys = new TensorVector();
-        TensorVector lses = new TensorVector();
-        for (int b = 0; b < packing.sequences(); b++) {
-            Tensor own = queries(packing, q, packing.firstQuery(b), packing.firstQuery(b + 1)); // [H, queries, D]
-            Tensor scores = scores(packing, b, own, behind(packing, k, b, false));
-            Tensor lse = torch.logsumexp(scores, new long[] {2}, true); // [H, queries, 1]
-            ys.push_back(merge(torch.matmul(scores.sub(lse).exp(), behind(packing, v, b, true))));
-            lses.push_back(lse.squeeze(2).transpose(0, 1));
-        }
-        return new Attended(torch.cat(ys, 0), torch.cat(lses, 0).contiguous());
+        return AtenAttention.attend(packing, q, k, v);
     }
 
     @Override
     public void attendBackward(
             Packing packing, Tensor dy, Attended of, Tensor q, Tensor k, Tensor v, AttentionGradients gradients) {
-        for (int b = 0; b < packing.sequences(); b++) {
-            long from = packing.firstQuery(b);
-            long to = packing.firstQuery(b + 1);
-            Tensor own = queries(packing, q, from, to); // [H, queries, D]
-            Tensor keys = behind(packing, k, b, false); // [H, S+T, D]
-            Tensor values = behind(packing, v, b, true);
-            Tensor lse = of.lse().narrow(0, from, to - from).transpose(0, 1).unsqueeze(2); // [H, queries, 1]
-            Tensor p = scores(packing, b, own, keys).sub(lse).exp(); // [H, queries, S+T]
-            Tensor d = queries(packing, dy, from, to); // [H, queries, D]
-            Tensor delta = torch.sum(
-                    d.mul(queries(packing, of.y(), from, to)), new long[] {2}, true, new ScalarTypeOptional());
-            Tensor ds =
-                    torch.matmul(d, values.transpose(1, 2)).sub(delta).mul(p).mul(new Scalar(packing.scale()));
-            Tensor dk = gathered(packing.heads(), torch.matmul(ds.transpose(1, 2), own)); // [Hk, S+T, D]
-            Tensor dv = gathered(packing.heads(), torch.matmul(p.transpose(1, 2), d));
-            give(merge(dv), true, gradients.dv(), packing, b);
-            give(merge(dk), false, gradients.dk(), packing, b);
-            if (gradients.dq() != null) {
-                gradients.dq().narrow(0, from, to - from).copy_(merge(torch.matmul(ds, keys)));
-            }
-        }
-    }
-
-    /** Splits a gradient [S+T, Hk·D] between what a sequence sees and its own rows. */
-    private static void give(Tensor gradient, boolean values, Tensor rows, Packing packing, int sequence) {
-        long start = 0;
-        for (Segment segment : packing.seen(sequence)) {
-            Stored of = segment.keys();
-            if (of.gradient() != null) {
-                Tensor to = values ? of.dValues(packing.layer()) : of.dKeys(packing.layer());
-                Tensor part = gradient.narrow(0, start, segment.length());
-                to.narrow(0, segment.first(), segment.length())
-                        .add_(
-                                values || segment.turn() == null
-                                        ? part
-                                        : turned(
-                                                part,
-                                                packing.heads().width(),
-                                                segment.turn().unsqueeze(0),
-                                                false));
-            }
-            start += segment.length();
-        }
-        if (rows != null) {
-            long from = packing.offsets()[sequence];
-            long count = packing.offsets()[sequence + 1] - from;
-            rows.narrow(0, from, count).copy_(gradient.narrow(0, start, count));
-        }
+        AtenAttention.attendBackward(packing, dy, of, q, k, v, gradients);
     }
 
     @Override
     public Tensor attendStep(Sight sight, Tensor q) {
-        int rows = sight.rows();
-        int longest = 0;
-        for (int row = 0; row < rows; row++) {
-            longest = Math.max(
-                    longest, sight.seen(row).stream().mapToInt(Segment::length).sum());
-        }
-        Stored store = sight.seen(0).getFirst().keys();
-        int[] index = new int[rows * longest];
-        byte[] seen = new byte[rows * longest];
-        int[] turn = new int[rows * longest];
-        List<Tensor> turns = new ArrayList<>(); // from 1 on: 0 is none
-        for (int row = 0; row < rows; row++) {
-            int at = row * longest;
-            for (Segment segment : sight.seen(row)) {
-                if (segment.keys() != store) {
-                    throw new IllegalArgumentException("attention: expected segments of one store");
-                }
-                if (segment.turn() != null) {
-                    turns.add(segment.turn());
-                    Arrays.fill(turn, at, at + segment.length(), turns.size());
-                }
-                for (int i = 0; i < segment.length(); i++, at++) {
-                    index[at] = segment.first() + i;
-                    seen[at] = 1;
-                }
-            }
-        }
-        Tensor places = torch.tensor(index).to(q.device(), torch.ScalarType.Int);
-        Tensor mask = torch.tensor(seen).view(rows, 1, 1, longest).to(q.device(), torch.ScalarType.Bool);
-        Tensor keys = torch.index_select(store.keys(sight.layer()), 0, places); // [R·S, Hk·D]
-        if (!turns.isEmpty()) {
-            keys = turned(keys, sight.heads().width(), each(turns, turn), true);
-        }
-        Tensor values = torch.index_select(store.values(sight.layer()), 0, places);
-        return torch.scaled_dot_product_attention(
-                        q.reshape(rows, sight.heads().queries(), 1, -1), // [R, H, 1, D]
-                        byRow(keys, sight),
-                        byRow(values, sight),
-                        new TensorOptional(mask),
-                        0,
-                        false,
-                        new DoubleOptional(sight.scale()),
-                        sight.heads().queries() != sight.heads().keys())
-                .reshape(rows, -1);
-    }
-
-    /** Of each key its rotation, [keys, R]. */
-    private static Tensor each(List<Tensor> turns, int[] which) {
-        Tensor none = torch.zeros_like(turns.getFirst());
-        none.narrow(0, 0, none.size(0) / 2).fill_(new Scalar(1.0)); // cosines
-        List<Tensor> all = new ArrayList<>(List.of(none));
-        all.addAll(turns);
-        Tensor index = torch.tensor(which).to(none.device(), torch.ScalarType.Int);
-        return torch.index_select(torch.stack(new TensorVector(all.toArray(Tensor[]::new))), 0, index);
-    }
-
-    /** [R·S, Hk·D] as [R, Hk, S, D]. */
-    private static Tensor byRow(Tensor x, Sight sight) {
-        return x.view(sight.rows(), -1, sight.heads().keys(), sight.heads().width())
-                .transpose(1, 2);
+        return AtenAttention.attendStep(sight, q);
     }
 
     @Override

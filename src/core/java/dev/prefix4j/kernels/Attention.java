@@ -110,6 +110,9 @@ public final class Attention {
      * @param places positions of its queries among its own tokens, from {@code first} on; null: 0, 1, and so on
      */
     public void endRow(int queries, int[] places, int first) {
+        if (queries < 0) {
+            throw new IllegalArgumentException("kernel: expected a number of queries, got " + queries);
+        }
         long ownTokens = own && count > segmentOffsets[rows]
                 ? segments[(count - 1) * KeysValues.FIELDS + KeysValues.LENGTH]
                 : Long.MAX_VALUE;

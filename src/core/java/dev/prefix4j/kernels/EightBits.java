@@ -8,7 +8,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 /**
  * Rows x with {@code x = scale · q}: {@code p4j_q8_rows}.
  *
- * @param q int8 [N, K'], K' the next multiple of 4 after the columns K, or more; rows may lie apart
+ * @param q int8 [N, K'] contiguous, K' the next multiple of 4 after the columns K, or more
  * @param scale float32 [N]
  * @param sum int32 [N], of a row of {@code q}
  */
@@ -22,11 +22,19 @@ public record EightBits(Tensor q, Tensor scale, Tensor sum) {
                 throw new IllegalArgumentException("kernel: q: expected [%d, %d], got [%d, %d]"
                         .formatted(n, Math.ceilDiv(columns, 4L) * 4, q.rows(), q.columns()));
             }
-            struct.set("q", q.address())
-                    .set("ld", q.ld())
+            struct.set("q", q.dense())
+                    .set("ld", q.columns()) // up to which kernels write zeros
                     .set("scale", Matrix.vector("scale", rows.scale, ScalarType.Float, n))
                     .set("sum", Matrix.vector("sum", rows.sum, ScalarType.Int, n));
         }
         return struct.memory();
+    }
+
+    /** The structure of rows that must be there. */
+    static MemorySegment required(Arena arena, EightBits rows, long n, long columns) {
+        if (rows == null) {
+            throw new IllegalArgumentException("kernel: q: expected rows in 8 bits, got null");
+        }
+        return struct(arena, rows, n, columns);
     }
 }

@@ -61,7 +61,7 @@ public final class HeadKernels {
     public void headNorm(Tensor x, int heads, Tensor weight, double epsilon, Tensor y, Tensor rstd) {
         Matrix in = Matrix.floats("x", x);
         long width = width(in, heads);
-        Matrix result = Matrix.floats("y", y, in.rows(), in.columns());
+        Matrix result = Matrix.floats("y", y, in.rows(), in.columns()).apartFrom(in);
         try {
             headNorm.invokeExact(
                     in.address(),

@@ -1,8 +1,9 @@
 package dev.prefix4j.kernels;
 
-import dev.prefix4j.InputException;
+import dev.prefix4j.SettingException;
 import dev.prefix4j.torch.TorchRuntime;
 import java.net.URL;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.bytedeco.javacpp.Loader;
@@ -17,7 +18,7 @@ import org.bytedeco.javacpp.Loader;
 public final class Kernels {
     static final String VARIABLE = "PREFIX4J_KERNELS";
     private static final String OFF = "off";
-    private static final List<String> SETS = List.of("avx512vnni", "avx512", "avx2", "portable");
+    static final List<String> SETS = List.of("avx512vnni", "avx512", "avx2", "portable");
 
     private static Lookup found;
 
@@ -45,7 +46,7 @@ public final class Kernels {
     /**
      * The kernels; absent where they were not built for this machine, or are switched off.
      *
-     * @throws InputException if {@code PREFIX4J_KERNELS} asks for something that is not available
+     * @throws SettingException if {@code PREFIX4J_KERNELS} asks for something that is not available
      */
     public static Optional<Kernels> find() {
         return lookup().kernels();
@@ -105,31 +106,40 @@ public final class Kernels {
             return new Lookup(Optional.empty(), "are switched off by " + VARIABLE);
         }
         if (!wanted.isEmpty() && !SETS.contains(wanted)) {
-            throw new InputException(
-                    VARIABLE + ": expected off, avx512vnni, avx512, avx2 or portable, found '" + wanted + "'");
+            throw expected(SETS, "'" + wanted + "'");
         }
         String resource = "/dev/prefix4j/native/" + Loader.getPlatform() + "/" + System.mapLibraryName("prefix4j");
         URL url = Kernels.class.getResource(resource);
         if (url == null) {
             if (!wanted.isEmpty()) {
-                throw new InputException(
-                        "%s: '%s' was asked for, but the kernels were not built for %s; install CMake and a C++20 compiler and build again, or unset it"
-                                .formatted(VARIABLE, wanted, Loader.getPlatform()));
+                throw expected(
+                        List.of(),
+                        "'%s', but the kernels were not built for %s (a build with CMake and a C++20 compiler makes them)"
+                                .formatted(wanted, Loader.getPlatform()));
             }
             return new Lookup(Optional.empty(), "were not built for " + Loader.getPlatform());
         }
         try {
             return new Lookup(Optional.of(new Kernels(new NativeLibrary(url, wanted))), "");
-        } catch (InputException e) {
+        } catch (SettingException e) {
             throw e;
         } catch (RuntimeException e) {
             if (!wanted.isEmpty()) {
-                throw new InputException(
-                        "%s: '%s' was asked for, but the kernels cannot be loaded: %s"
+                throw new SettingException(
+                        "%s: found '%s', but the kernels cannot be loaded: %s"
                                 .formatted(VARIABLE, wanted, e.getMessage()),
                         e);
             }
             return new Lookup(Optional.empty(), "cannot be loaded: " + e.getMessage());
         }
+    }
+
+    /** @param sets instruction sets that could be had */
+    static SettingException expected(List<String> sets, String found) {
+        List<String> choices = new ArrayList<>(List.of(OFF));
+        choices.addAll(sets);
+        String last = choices.removeLast();
+        String list = choices.isEmpty() ? last : String.join(", ", choices) + " or " + last;
+        return new SettingException(VARIABLE + ": expected " + list + ", found " + found);
     }
 }

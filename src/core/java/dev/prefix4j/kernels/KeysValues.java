@@ -60,6 +60,7 @@ public final class KeysValues {
      * @param memory float32 [L, 2, T, W] contiguous: keys and values of each layer
      */
     public static KeysValues layers(Tensor memory) {
+        Matrix.requireCpu("memory", memory, ScalarType.Float);
         long layers = memory.dim() == 4 ? memory.size(0) : 0;
         if (layers < 1 || memory.size(1) != 2 || !memory.is_contiguous()) {
             throw new IllegalArgumentException("kernel: memory: expected [L, 2, T, W] contiguous, got " + memory.dim()
@@ -86,6 +87,10 @@ public final class KeysValues {
 
     /** The same with a gradient: dKeys and dValues [T, W], rows as far apart from each other; of one layer. */
     public KeysValues withGradient(Tensor dKeys, Tensor dValues) {
+        if (layers != 1) {
+            throw new IllegalArgumentException(
+                    "kernel: dKeys: expected a gradient of " + layers + " layers, got that of one");
+        }
         Matrix dk = Matrix.floats("dKeys", dKeys, keys.rows(), keys.columns());
         Matrix dv =
                 Matrix.floats("dValues", dValues, keys.rows(), keys.columns()).as(dk);

@@ -72,6 +72,15 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         return this;
     }
 
+    /** The same, if it does not begin where another one does: a kernel reads that after it has written this. */
+    Matrix apartFrom(Matrix other) {
+        if (address != 0 && address == other.address && rows > 0 && columns > 0) {
+            throw new IllegalArgumentException(
+                    "kernel: %s: expected other memory than that of %s, got the same".formatted(name, other.name));
+        }
+        return this;
+    }
+
     /** Address of a contiguous vector of a given length. */
     static long vector(String name, Tensor tensor, ScalarType type, long length) {
         requireCpu(name, tensor, type);
@@ -86,7 +95,8 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         return tensor == null ? 0 : vector(name, tensor, ScalarType.Float, length);
     }
 
-    private static void requireCpu(String name, Tensor tensor, ScalarType type) {
+    /** Refuses what is no tensor of a type on the CPU. */
+    static void requireCpu(String name, Tensor tensor, ScalarType type) {
         if (tensor == null) {
             throw new IllegalArgumentException("kernel: " + name + ": expected a tensor, got null");
         }

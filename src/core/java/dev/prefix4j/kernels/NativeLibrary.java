@@ -1,6 +1,6 @@
 package dev.prefix4j.kernels;
 
-import dev.prefix4j.InputException;
+import dev.prefix4j.SettingException;
 import dev.prefix4j.torch.TorchRuntime;
 import java.io.IOException;
 import java.io.InputStream;
@@ -17,10 +17,13 @@ import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 
 /** The native library, loaded and started. */
 final class NativeLibrary {
-    private static final int VERSION = 4;
+    private static final int VERSION = 5;
     private static final ValueLayout.OfLong POINTER = ValueLayout.JAVA_LONG;
 
     private final SymbolLookup symbols;
@@ -29,7 +32,7 @@ final class NativeLibrary {
     /**
      * @param url the library, a file or an entry of a jar
      * @param wanted instruction set; empty: the best that the processor has
-     * @throws InputException if the processor lacks it
+     * @throws SettingException if the processor does not support it
      * @throws IllegalStateException if the library is not the one that belongs to these classes
      */
     NativeLibrary(URL url, String wanted) {
@@ -43,12 +46,40 @@ final class NativeLibrary {
             int code = (int) bind("p4j_start", FunctionDescriptor.of(ValueLayout.JAVA_INT, POINTER, POINTER))
                     .invokeExact(arena.allocateFrom(wanted).address(), TorchRuntime.parallelFor());
             if (code != 0) {
-                throw new InputException(Kernels.VARIABLE + ": this processor does not support '" + wanted + "'");
+                throw Kernels.expected(supported(arena), "'" + wanted + "', which this processor does not support");
             }
+            requireLayouts(arena);
             long name = (long) bind("p4j_isa", FunctionDescriptor.of(POINTER)).invokeExact();
             this.isa = MemorySegment.ofAddress(name).reinterpret(64).getString(0);
         } catch (Throwable e) {
             throw failed(e);
+        }
+    }
+
+    private List<String> supported(Arena arena) throws Throwable {
+        MethodHandle supports = bind("p4j_supports", FunctionDescriptor.of(ValueLayout.JAVA_INT, POINTER));
+        List<String> sets = new ArrayList<>();
+        for (String set : Kernels.SETS) {
+            if ((int) supports.invokeExact(arena.allocateFrom(set).address()) == 1) {
+                sets.add(set);
+            }
+        }
+        return sets;
+    }
+
+    /** Refuses a library whose compiler laid out a structure in another way than {@link Struct}. */
+    private void requireLayouts(Arena arena) throws Throwable {
+        MethodHandle layout = bind("p4j_layout", FunctionDescriptor.of(POINTER, POINTER, POINTER));
+        for (Struct struct : Struct.values()) {
+            long name = arena.allocateFrom(struct.nativeName()).address();
+            for (Map.Entry<String, Long> expected : struct.offsets().entrySet()) {
+                long found = (long) layout.invokeExact(
+                        name, arena.allocateFrom(expected.getKey()).address());
+                if (found != expected.getValue()) {
+                    throw new IllegalStateException("expected %s.%s at %d, found %d"
+                            .formatted(struct.nativeName(), expected.getKey(), expected.getValue(), found));
+                }
+            }
         }
     }
 

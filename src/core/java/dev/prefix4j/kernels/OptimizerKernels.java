@@ -20,6 +20,12 @@ public final class OptimizerKernels {
      * @param step 1 at the first
      */
     public record AdamW(double rate, double beta1, double beta2, double epsilon, double decay, long step) {
+        public AdamW {
+            if (step < 1) {
+                throw new IllegalArgumentException("kernel: step: expected at least 1, got " + step);
+            }
+        }
+
         private long struct(Arena arena) {
             return Struct.ADAMW
                     .allocate(arena)

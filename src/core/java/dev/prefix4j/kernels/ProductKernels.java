@@ -19,6 +19,9 @@ public final class ProductKernels {
     /** Outputs of a packed matrix can be had from each multiple of this one on. */
     public static final long ALIGNMENT = 64;
 
+    /** Of whose multiples the address of a packed matrix is one, as libtorch allocates. */
+    private static final long PACKED_BYTES = 64;
+
     private final MethodHandle packedBytes;
     private final MethodHandle pack;
     private final MethodHandle matmulQ8;
@@ -46,7 +49,13 @@ public final class ProductKernels {
      */
     public record Packed(Tensor memory, long inputs, long outputs) {
         private long address(ScalarType type, long length) {
-            return Matrix.vector("packed weight", memory, type, length);
+            long address = Matrix.vector("packed weight", memory, type, length);
+            if (address % PACKED_BYTES != 0) {
+                throw new IllegalArgumentException(
+                        "kernel: packed weight: expected an address that is a multiple of %d, got %d"
+                                .formatted(PACKED_BYTES, address));
+            }
+            return address;
         }
 
         /** Refuses outputs that it does not have. */
@@ -76,15 +85,12 @@ public final class ProductKernels {
      * @return with memory that belongs to the open scope or the caller
      */
     public Packed pack(Tensor weight) {
-        requireContiguous(weight);
+        requireContiguous(matrix(weight));
         return packed(weight, ScalarType.Float, packedFloats, packF32);
     }
 
     private static Packed packed(Tensor weight, ScalarType type, MethodHandle size, MethodHandle into) {
-        if (weight.dim() != 2 || !weight.is_cpu() || weight.scalar_type().intern() != ScalarType.Float) {
-            throw new IllegalArgumentException("kernel: weight: expected a float32 matrix on the CPU, got "
-                    + weight.scalar_type().intern() + " of " + weight.dim() + " dimensions");
-        }
+        matrix(weight);
         try {
             long k = weight.size(0);
             long m = weight.size(1);
@@ -102,6 +108,16 @@ public final class ProductKernels {
         }
     }
 
+    /** A float32 matrix of any strides. */
+    private static Tensor matrix(Tensor weight) {
+        Matrix.requireCpu("weight", weight, ScalarType.Float);
+        if (weight.dim() != 2) {
+            throw new IllegalArgumentException(
+                    "kernel: weight: expected a matrix, got " + weight.dim() + " dimensions");
+        }
+        return weight;
+    }
+
     private static void requireContiguous(Tensor weight) {
         if (weight.stride(0) != 1 && weight.stride(1) != 1) {
             throw new IllegalArgumentException(
@@ -117,7 +133,7 @@ public final class ProductKernels {
         weight.require(first, out.columns());
         try (Arena arena = Arena.ofConfined()) {
             matmulQ8.invokeExact(
-                    EightBits.struct(arena, x, out.rows(), weight.inputs()),
+                    EightBits.required(arena, x, out.rows(), weight.inputs()),
                     out.rows(),
                     weight.address(ScalarType.Byte, (long) packedBytes.invokeExact(weight.inputs(), weight.outputs())),
                     weight.inputs(),
@@ -171,10 +187,8 @@ public final class ProductKernels {
         Matrix out = Matrix.floats("y", y);
         Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());
         out.require(in.rows(), out.columns());
-        long strideK = weight.stride(0);
-        long strideM = weight.stride(1);
-        boolean side = strideM == 1; // outputs lie side by side
-        requireContiguous(weight);
+        requireContiguous(matrix(weight));
+        boolean side = weight.stride(1) == 1; // outputs lie side by side
         Matrix w = side
                 ? Matrix.floats("weight", weight, in.columns(), out.columns())
                 : Matrix.floats("weight", weight.t(), out.columns(), in.columns());

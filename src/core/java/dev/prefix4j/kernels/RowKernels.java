@@ -48,7 +48,7 @@ public final class RowKernels {
                     in.ld(),
                     in.rows(),
                     in.columns(),
-                    EightBits.struct(arena, out, in.rows(), in.columns()),
+                    EightBits.required(arena, out, in.rows(), in.columns()),
                     left.address());
         } catch (Throwable e) {
             throw failed(e);
@@ -197,7 +197,7 @@ public final class RowKernels {
                     slope("slope", slope, up),
                     up.rows(),
                     up.columns(),
-                    EightBits.struct(arena, out, up.rows(), up.columns()));
+                    EightBits.required(arena, out, up.rows(), up.columns()));
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -231,20 +231,24 @@ public final class RowKernels {
      *
      * @param dy float32 [N, F] contiguous
      * @param x [N, 2 F], gates first, rows may lie apart
-     * @param dx [N, 2 F] contiguous, not x; null: only 8 bits
+     * @param dx [N, 2 F] contiguous, neither x nor dy; null: only 8 bits
      * @param out [N, 2 F] in 8 bits; null: only float32
      */
     public void swigluBackward(Tensor dy, Tensor x, Tensor dx, EightBits out) {
         Matrix in = Matrix.floats("x", x);
         long columns = half(in);
+        Matrix up = Matrix.floats("dy", dy, in.rows(), columns);
         try (Arena arena = Arena.ofConfined()) {
             swigluBackward.invokeExact(
-                    Matrix.floats("dy", dy, in.rows(), columns).dense(),
+                    up.dense(),
                     in.address(),
                     in.ld(),
                     in.rows(),
                     columns,
-                    Matrix.floatsOrNone("dx", dx, in.rows(), in.columns()).dense(),
+                    Matrix.floatsOrNone("dx", dx, in.rows(), in.columns())
+                            .apartFrom(in)
+                            .apartFrom(up)
+                            .dense(),
                     EightBits.struct(arena, out, in.rows(), in.columns()));
         } catch (Throwable e) {
             throw failed(e);

@@ -7,7 +7,10 @@ import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 
 /** The structures of {@code native/include/prefix4j.h}, by the names of their fields. Pointers are addresses. */
 enum Struct {
@@ -72,6 +75,19 @@ enum Struct {
     /** One of it, all zero. */
     Fields allocate(SegmentAllocator allocator) {
         return new Fields(allocator.allocate(layout));
+    }
+
+    /** Its name without {@code p4j_}. */
+    String nativeName() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Offset in bytes of each field; the size of the structure under the empty name. */
+    Map<String, Long> offsets() {
+        Map<String, Long> offsets = new LinkedHashMap<>();
+        offsets.put("", layout.byteSize());
+        fields.forEach(field -> offsets.put(name(field), offset(name(field))));
+        return offsets;
     }
 
     /** Place of a field, in units of 8 bytes; for structures of nothing else. */

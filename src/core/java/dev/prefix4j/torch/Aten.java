@@ -14,12 +14,9 @@ import org.bytedeco.pytorch.Argument;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Dispatcher;
 import org.bytedeco.pytorch.FunctionSchema;
-import org.bytedeco.pytorch.GenericList;
-import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.Type;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -69,68 +66,7 @@ public final class Aten {
         return OPERATORS.computeIfAbsent(name + '.' + overload, key -> new Operator(name, overload));
     }
 
-    /** Schema types that a call converts. {@code OTHER} is known to libtorch only. */
-    private enum Kind {
-        TENSOR,
-        INT,
-        FLOAT,
-        BOOL,
-        STRING,
-        SCALAR_TYPE,
-        DEVICE,
-        SCALAR,
-        OPTIONAL,
-        LIST,
-        OTHER
-    }
-
-    /** A schema type: its kind, the type inside an optional or a list, and its text in the schema. */
-    private record ValueType(Kind kind, ValueType element, String text) {
-        static ValueType of(Type.TypePtr pointer) {
-            Type type = pointer.get();
-            String text = type.str().getString();
-            return switch (type.kind().intern()) {
-                case TensorType -> new ValueType(Kind.TENSOR, null, text);
-                case IntType, SymIntType -> new ValueType(Kind.INT, null, text);
-                case FloatType -> new ValueType(Kind.FLOAT, null, text);
-                case BoolType -> new ValueType(Kind.BOOL, null, text);
-                case StringType -> new ValueType(Kind.STRING, null, text);
-                case ScalarTypeType -> new ValueType(Kind.SCALAR_TYPE, null, text);
-                case DeviceObjType -> new ValueType(Kind.DEVICE, null, text);
-                case NumberType -> new ValueType(Kind.SCALAR, null, text);
-                case OptionalType -> new ValueType(Kind.OPTIONAL, of(type.containedType(0)), text);
-                case ListType -> new ValueType(Kind.LIST, of(type.containedType(0)), text);
-                default -> new ValueType(Kind.OTHER, null, text);
-            };
-        }
-
-        /** Whether libtorch 2.10's stable ABI converts values of this type. */
-        boolean isStable() {
-            return switch (kind) {
-                case TENSOR, INT, FLOAT, BOOL, STRING, SCALAR_TYPE, DEVICE -> true;
-                case OPTIONAL, LIST -> element.isStable();
-                case SCALAR, OTHER -> false;
-            };
-        }
-
-        boolean accepts(Object value) {
-            return switch (kind) {
-                case TENSOR -> value instanceof Tensor t && !t.isNull();
-                case INT -> value instanceof Long || value instanceof Integer;
-                case FLOAT -> value instanceof Number;
-                case BOOL -> value instanceof Boolean;
-                case STRING -> value instanceof String;
-                case SCALAR_TYPE -> value instanceof torch.ScalarType;
-                case DEVICE -> value instanceof Device;
-                case SCALAR -> value instanceof Number || value instanceof Boolean;
-                case OPTIONAL -> value == null || element.accepts(value);
-                case LIST -> value instanceof List<?> list && list.stream().allMatch(element::accepts);
-                case OTHER -> value instanceof IValue;
-            };
-        }
-    }
-
-    private record Parameter(String name, ValueType type, boolean hasDefault) {}
+    private record Parameter(String name, SchemaType type, boolean hasDefault) {}
 
     /** One operator. Safe for use by many threads. */
     public static final class Operator {
@@ -138,7 +74,7 @@ public final class Aten {
         private final String overload;
         private final OperatorHandle handle;
         private final List<Parameter> parameters;
-        private final List<ValueType> returns;
+        private final List<SchemaType> returns;
         private final boolean stable;
         private final MemorySegment nativeName;
         private final MemorySegment nativeOverload;
@@ -178,7 +114,7 @@ public final class Aten {
                 BytePointer name = argument.name(); // null for the empty name of a result
                 list.add(new Parameter(
                         name == null ? "" : name.getString(),
-                        ValueType.of(argument.real_type()),
+                        SchemaType.of(argument.real_type()),
                         argument.default_value().has_value()));
             }
             return List.copyOf(list);
@@ -187,7 +123,7 @@ public final class Aten {
         /** The ABI reads the return types in reverse order: it can carry only lists of types that do not mind. */
         private boolean returnsAreStable() {
             for (int i = 0; i < returns.size(); i++) {
-                ValueType mirrored = returns.get(returns.size() - 1 - i);
+                SchemaType mirrored = returns.get(returns.size() - 1 - i);
                 if (!returns.get(i).isStable() || !returns.get(i).equals(mirrored)) {
                     return false;
                 }
@@ -268,14 +204,14 @@ public final class Aten {
                         arena.allocate(ValueLayout.JAVA_LONG, Math.max(1, Math.max(arguments.length, returns.size())));
                 for (int i = 0; i < arguments.length; i++) {
                     stack.setAtIndex(
-                            ValueLayout.JAVA_LONG, i, toStable(parameters.get(i).type(), arguments[i], arena));
+                            ValueLayout.JAVA_LONG, i, parameters.get(i).type().toStable(arguments[i], arena));
                 }
                 if (!StableAbi.callDispatcher(nativeName, nativeOverload, stack)) {
                     throw refused(arguments);
                 }
                 Object[] results = new Object[returns.size()];
                 for (int i = 0; i < results.length; i++) {
-                    results[i] = fromStable(returns.get(i), stack.getAtIndex(ValueLayout.JAVA_LONG, i));
+                    results[i] = returns.get(i).fromStable(stack.getAtIndex(ValueLayout.JAVA_LONG, i));
                 }
                 return results;
             }
@@ -305,10 +241,7 @@ public final class Aten {
                     stack.push_back(
                             arguments[i] == Default.VALUE
                                     ? argument.default_value().get()
-                                    : toBoxed(
-                                            argument.real_type(),
-                                            parameters.get(i).type(),
-                                            arguments[i]));
+                                    : parameters.get(i).type().toBoxed(argument.real_type(), arguments[i]));
                 }
                 try {
                     handle.callBoxed(stack);
@@ -316,7 +249,7 @@ public final class Aten {
                     throw new IllegalStateException(title() + ": " + firstLine(e.getMessage()), e);
                 }
                 for (int i = 0; i < results.length; i++) {
-                    results[i] = fromBoxed(returns.get(i), stack.get(i), scope);
+                    results[i] = returns.get(i).fromBoxed(stack.get(i), scope);
                 }
             }
             return results;
@@ -349,105 +282,6 @@ public final class Aten {
             case Object[] array -> java.util.Arrays.asList(array);
             case null -> null;
             default -> value;
-        };
-    }
-
-    private static long toStable(ValueType type, Object value, Arena arena) {
-        return switch (type.kind()) {
-            case TENSOR -> StableAbi.newHandle((Tensor) value); // the dispatcher takes the handle over
-            case INT -> ((Number) value).longValue();
-            case FLOAT -> Double.doubleToRawLongBits(((Number) value).doubleValue());
-            case BOOL -> (boolean) value ? 1 : 0;
-            case STRING -> StableAbi.newString((String) value, arena);
-            case SCALAR_TYPE -> ((torch.ScalarType) value).value;
-            // c10::Device: type in the upper half, index in the lower
-            case DEVICE ->
-                ((long) ((Device) value).type().value << 32) | Integer.toUnsignedLong(((Device) value).index());
-            case OPTIONAL -> value == null ? 0 : StableAbi.newBox(toStable(type.element(), value, arena));
-            case LIST -> {
-                List<?> list = (List<?>) value;
-                long[] items = new long[list.size()];
-                for (int i = 0; i < items.length; i++) {
-                    items[i] = toStable(type.element(), list.get(i), arena);
-                }
-                yield StableAbi.newList(items);
-            }
-            case SCALAR, OTHER -> throw new AssertionError(type);
-        };
-    }
-
-    private static Object fromStable(ValueType type, long bits) {
-        return switch (type.kind()) {
-            case TENSOR -> StableAbi.adopt(bits);
-            case INT -> bits;
-            case FLOAT -> Double.longBitsToDouble(bits);
-            case BOOL -> (bits & 0xff) != 0;
-            case STRING -> StableAbi.takeString(bits);
-            case OPTIONAL -> bits == 0 ? null : fromStable(type.element(), StableAbi.takeBox(bits));
-            case LIST -> {
-                List<Object> list = new ArrayList<>();
-                for (long item : StableAbi.takeList(bits)) {
-                    list.add(fromStable(type.element(), item));
-                }
-                yield list;
-            }
-            case SCALAR_TYPE -> torch.ScalarType.values()[(int) bits];
-            case DEVICE, SCALAR, OTHER -> throw new AssertionError(type);
-        };
-    }
-
-    private static IValue toBoxed(Type.TypePtr pointer, ValueType type, Object value) {
-        return switch (value) {
-            case null -> new IValue();
-            case Tensor tensor -> new IValue(tensor);
-            case Boolean bool -> new IValue(bool);
-            case Number number when type.kind() == Kind.OPTIONAL -> toBoxed(pointer, type.element(), number);
-            case Number number
-            when type.kind() == Kind.INT || isInteger(number) && type.kind() == Kind.SCALAR ->
-                new IValue(number.longValue());
-            case Number number -> new IValue(number.doubleValue());
-            case String string -> new IValue(string);
-            case torch.ScalarType scalarType -> new IValue((long) scalarType.value); // an int in IValue, as in JIT
-            case Device device -> new IValue(device);
-            case IValue given -> given;
-            case List<?> list -> {
-                Type.TypePtr inner =
-                        type.kind() == Kind.OPTIONAL ? pointer.get().containedType(0) : pointer;
-                ValueType listType = type.kind() == Kind.OPTIONAL ? type.element() : type;
-                Type.TypePtr elementType = inner.get().containedType(0);
-                GenericList boxed = new GenericList(elementType);
-                for (Object item : list) {
-                    boxed.push_back(toBoxed(elementType, listType.element(), item));
-                }
-                yield new IValue(boxed);
-            }
-            default -> throw new AssertionError(value.getClass());
-        };
-    }
-
-    private static boolean isInteger(Number number) {
-        return number instanceof Long || number instanceof Integer;
-    }
-
-    private static Object fromBoxed(ValueType type, IValue value, TensorScope scope) {
-        return switch (type.kind()) {
-            case TENSOR -> scope.keep(new Tensor(value.toTensor()));
-            case INT -> value.toInt();
-            case FLOAT -> value.toDouble();
-            case BOOL -> value.toBool();
-            case STRING -> value.toStringRef().getString();
-            case OPTIONAL -> value.isNone() ? null : fromBoxed(type.element(), value, scope);
-            case LIST -> {
-                List<Object> list = new ArrayList<>();
-                GenericList items = value.toList();
-                for (long i = 0; i < items.size(); i++) {
-                    list.add(fromBoxed(type.element(), items.get(i), scope));
-                }
-                yield list;
-            }
-            case SCALAR -> value.isInt() ? (Object) value.toInt() : value.isBool() ? value.toBool() : value.toDouble();
-            case SCALAR_TYPE, DEVICE, OTHER ->
-                throw new UnsupportedOperationException("results of type " + type.text() + " are not supported");
         };
     }
 

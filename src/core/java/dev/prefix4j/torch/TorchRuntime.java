@@ -3,10 +3,10 @@ package dev.prefix4j.torch;
 import dev.prefix4j.FirstStart;
 import dev.prefix4j.InputException;
 import dev.prefix4j.ProcessSettings;
+import dev.prefix4j.SettingException;
 import java.io.File;
 import java.io.IOException;
 import java.net.JarURLConnection;
-import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,8 +51,7 @@ public final class TorchRuntime {
     private static final String WAIT_POLICY = "OMP_WAIT_POLICY";
     private static final String PASSIVE = "passive";
 
-    private static final String MKL_THREADS = "MKL_NUM_THREADS";
-    private static final String OPENBLAS_LOAD = "org.bytedeco.openblas.load";
+    static final String MKL_THREADS = "MKL_NUM_THREADS";
 
     private static TorchRuntime instance;
 
@@ -62,46 +61,22 @@ public final class TorchRuntime {
     private final boolean keepsFreedMemory;
     private final boolean loadedByOthers;
 
-    /** The library that multiplies matrices on the CPU. */
-    public enum Blas {
-        /** MKL where it is on the class path and its licence and platform (x86-64) allow, else OpenBLAS. */
-        AUTO,
-        /** Intel oneMKL, on the threads of libtorch's OpenMP. */
-        MKL,
-        /** OpenBLAS, on threads of its own; OpenMP's then wait passively. */
-        OPENBLAS;
-
-        /** @throws InputException if there is no such BLAS */
-        public static Blas parse(String name) {
-            return switch (name.toLowerCase(Locale.ROOT)) {
-                case "auto" -> AUTO;
-                case "mkl" -> MKL;
-                case "openblas" -> OPENBLAS;
-                default -> throw new InputException("BLAS: expected auto, mkl or openblas, found '" + name + "'");
-            };
-        }
-    }
-
     /**
      * How to start.
      *
      * @param threads for one operator; absent: as {@code OMP_NUM_THREADS} or else {@code MKL_NUM_THREADS} says, or all processors that
      *     the machine gives to this process (its affinity and its control group count)
-     * @param blas has no effect after the first start
+     * @param blas fixed by the first start
      */
     public record Options(OptionalInt threads, Blas blas) {
         /**
          * All threads; the BLAS from the environment variable {@code PREFIX4J_BLAS}, if set.
          *
-         * @throws InputException if the variable names no BLAS
+         * @throws SettingException if the variable names no BLAS
          */
         public static Options defaults() {
-            String name = System.getenv().getOrDefault(BLAS_VARIABLE, "auto");
-            try {
-                return new Options(OptionalInt.empty(), Blas.parse(name));
-            } catch (InputException e) {
-                throw new InputException("environment variable " + BLAS_VARIABLE + ": " + e.getMessage(), e);
-            }
+            String name = System.getenv().getOrDefault(BLAS_VARIABLE, "");
+            return new Options(OptionalInt.empty(), name.isEmpty() ? Blas.AUTO : Blas.parse(BLAS_VARIABLE, name));
         }
 
         public Options {
@@ -116,41 +91,10 @@ public final class TorchRuntime {
         }
     }
 
-    /** A number of threads, and in a few words who asked for it. */
-    record Threads(int count, String from) {
-        /**
-         * What is asked for, the strongest first: {@code options}, a variable of the environment, the machine.
-         *
-         * @throws InputException if a variable is not a number of threads
-         */
-        static Threads choose(OptionalInt asked, Map<String, String> environment, int processors) {
-            if (asked.isPresent()) {
-                return new Threads(asked.getAsInt(), "as asked for");
-            }
-            for (String variable : List.of("OMP_NUM_THREADS", MKL_THREADS)) {
-                String value = environment.getOrDefault(variable, "").strip();
-                if (!value.isEmpty()) {
-                    return new Threads(parse(variable, value), "as " + variable + " says");
-                }
-            }
-            return new Threads(processors, "one for each processor");
-        }
-
-        /** OpenMP takes a list, one number for each level of nesting; libtorch has one level. */
-        private static int parse(String variable, String value) {
-            String first = value.split(",", 2)[0].strip();
-            if (!first.matches("[1-9][0-9]{0,4}")) {
-                throw new InputException(
-                        "environment variable " + variable + ": expected a number of threads, found '" + value + "'");
-            }
-            return Integer.parseInt(first);
-        }
-    }
-
     private TorchRuntime(Options options) {
         this.loadedByOthers = Loader.getLoadedLibraries().keySet().stream().anyMatch(name -> name.contains("torch"));
         this.settled = ProcessSettings.allowed();
-        this.blas = settled ? choose(options.blas()) : given(options.blas());
+        this.blas = settled ? options.blas().choose() : options.blas().given();
         this.threads = Threads.choose(
                 options.threads(), System.getenv(), Runtime.getRuntime().availableProcessors());
         this.keepsFreedMemory = settled && settle(options);
@@ -177,7 +121,7 @@ public final class TorchRuntime {
         ProcessSettings.setDefault("org.bytedeco.javacpp.maxBytes", "0");
         ProcessSettings.setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         if (blas == Blas.MKL) {
-            ProcessSettings.setDefault(OPENBLAS_LOAD, "mkl");
+            ProcessSettings.setDefault(Blas.PROPERTY, "mkl");
             // Share libtorch's OpenMP (libgomp) instead of bringing Intel's beside it.
             Libc.setEnvironmentDefault("MKL_THREADING_LAYER", "GNU");
             if (options.threads().isPresent() && System.getenv(MKL_THREADS) != null) {
@@ -211,9 +155,9 @@ public final class TorchRuntime {
 
     /** Another name for other jars, and for another BLAS. */
     private static String unpackedName() {
-        StringBuilder sources = new StringBuilder(System.getProperty(OPENBLAS_LOAD, ""));
+        StringBuilder sources = new StringBuilder(System.getProperty(Blas.PROPERTY, ""));
         for (String library : List.of("pytorch", "openblas", "mkl", "javacpp")) {
-            Optional.ofNullable(resource("org/bytedeco/" + library + "/" + Loader.getPlatform() + "/"))
+            Optional.ofNullable(Blas.resource("org/bytedeco/" + library + "/" + Loader.getPlatform() + "/"))
                     .ifPresent(url -> {
                         sources.append('\n').append(url);
                         try {
@@ -246,13 +190,17 @@ public final class TorchRuntime {
      *
      * @return the one runtime of this process
      * @throws InputException if the native libraries are missing or do not fit
+     * @throws SettingException if the environment or the options ask for what is unknown or cannot be had any more
      */
     public static synchronized TorchRuntime start(Options options) {
         if (instance == null) {
             instance = new TorchRuntime(options);
             torch.set_num_threads(instance.threads.count());
             LOG.debug("{}", instance.describe());
-        } else if (options.threads().isPresent()) {
+            return instance;
+        }
+        options.blas().requireLoaded(instance.blas);
+        if (options.threads().isPresent()) {
             instance.threads = Threads.choose(options.threads(), Map.of(), 0);
             torch.set_num_threads(instance.threads.count());
         }
@@ -262,40 +210,6 @@ public final class TorchRuntime {
     /** Starts with {@link Options#defaults} unless it has been started. */
     public static synchronized TorchRuntime require() {
         return instance != null ? instance : start(Options.defaults());
-    }
-
-    /** What the host has set; what is asked for must be that. */
-    private static Blas given(Blas wanted) {
-        Blas given = System.getProperty(OPENBLAS_LOAD, "").equals("mkl") ? Blas.MKL : Blas.OPENBLAS;
-        if (wanted != Blas.AUTO && wanted != given) {
-            throw new InputException(
-                    "BLAS '" + wanted.name().toLowerCase(Locale.ROOT) + "': " + ProcessSettings.PROPERTY
-                            + " is off, and the system property " + OPENBLAS_LOAD + " chooses "
-                            + given.name().toLowerCase(Locale.ROOT));
-        }
-        return given;
-    }
-
-    private static Blas choose(Blas wanted) {
-        boolean available = resource("org/bytedeco/mkl/global/mkl_rt.class") != null
-                && Loader.getPlatform().endsWith("x86_64")
-                && resource("org/bytedeco/mkl/" + Loader.getPlatform() + "/libmkl_core.so.2") != null;
-        return switch (wanted) {
-            case AUTO -> available ? Blas.MKL : Blas.OPENBLAS;
-            case OPENBLAS -> Blas.OPENBLAS;
-            case MKL -> {
-                if (!available) {
-                    throw new InputException("BLAS 'mkl': expected org.bytedeco:mkl with its -redist library for "
-                            + Loader.getPlatform() + " on the class path, found none");
-                }
-                yield Blas.MKL;
-            }
-        };
-    }
-
-    /** By the loader of this class: a thread's own may be absent, or another. */
-    private static URL resource(String name) {
-        return TorchRuntime.class.getClassLoader().getResource(name);
     }
 
     /** The BLAS that libtorch calls. */
@@ -390,21 +304,21 @@ public final class TorchRuntime {
      * A device by its name.
      *
      * @param name {@code cpu}, {@code cuda} or {@code cuda:N}
-     * @throws InputException if there is no such device here
+     * @throws SettingException if there is no such device here
      */
     public static Device device(String name) {
         require();
         if (!name.matches("cpu|cuda(:\\d{1,2})?")) {
-            throw new InputException("device: expected cpu, cuda or cuda:N, found '" + name + "'");
+            throw new SettingException("device: expected cpu, cuda or cuda:N, found '" + name + "'");
         }
         if (name.startsWith("cuda")) {
             if (!torch.hasCUDA()) {
-                throw new InputException(
+                throw new SettingException(
                         "device '" + name + "': this libtorch is built for CPUs; build prefix4j with -Pgpu");
             }
             int index = name.length() > 5 ? Integer.parseInt(name.substring(5)) : 0;
             if (index >= cudaDevices()) {
-                throw new InputException("device '" + name + "': found " + cudaDevices() + " CUDA devices");
+                throw new SettingException("device '" + name + "': found " + cudaDevices() + " CUDA devices");
             }
         }
         return new Device(name);
