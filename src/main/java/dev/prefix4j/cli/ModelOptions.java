@@ -125,33 +125,39 @@ final class ModelOptions {
         List<Sequence> sequences = new ArrayList<>(Sequences.encode(
                 pairs, tokenizer, model.config().bos(), model.config().eos(), layout));
         for (int i = 0; i < sequences.size(); i++) {
-            Sequence sequence = cut(sequences.get(i));
+            Sequence sequence = cut(sequences.get(i), tokenizer.beginningLength());
             sequences.set(i, sequence);
             requireRoom(model, pairs.get(i), past, sequence.ids().length, 0);
         }
         return sequences;
     }
 
-    /** Leaves out what is beyond the first tokens of the source. */
-    private Sequence cut(Sequence sequence) {
-        int source = sequence.sourceLength() - 1; // without BOS
+    /**
+     * Leaves out what is beyond the first tokens of the source.
+     *
+     * @param before tokens before the source
+     */
+    private Sequence cut(Sequence sequence, int before) {
+        int source = sequence.sourceLength() - 1 - before; // without BOS
         if (maxSourceTokens == null || source <= maxSourceTokens) {
             return sequence;
         }
         int dropped = source - maxSourceTokens;
+        int kept = before + maxSourceTokens;
         int[] ids = new int[sequence.ids().length - dropped];
-        System.arraycopy(sequence.ids(), 0, ids, 0, maxSourceTokens);
-        System.arraycopy(sequence.ids(), source, ids, maxSourceTokens, sequence.ids().length - source);
+        System.arraycopy(sequence.ids(), 0, ids, 0, kept);
+        System.arraycopy(sequence.ids(), kept + dropped, ids, kept, ids.length - kept);
         return new Sequence(ids, sequence.sourceLength() - dropped);
     }
 
-    /** Leaves out what is beyond the first tokens of a source that ends with BOS. */
-    int[] cutPrompt(int[] prompt, boolean endsWithBos) {
-        int source = prompt.length - (endsWithBos ? 1 : 0);
+    /** Leaves out what is beyond the first tokens of a source, behind what the tokenizer puts before it; it may end with BOS. */
+    int[] cutPrompt(int[] prompt, Tokenizer tokenizer, boolean endsWithBos) {
+        int before = tokenizer.beginningLength();
+        int source = prompt.length - before - (endsWithBos ? 1 : 0);
         if (maxSourceTokens == null || source <= maxSourceTokens) {
             return prompt;
         }
-        int[] cut = Arrays.copyOf(prompt, maxSourceTokens + prompt.length - source);
+        int[] cut = Arrays.copyOf(prompt, prompt.length - source + maxSourceTokens);
         if (endsWithBos) {
             cut[cut.length - 1] = prompt[prompt.length - 1];
         }
