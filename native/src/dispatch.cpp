@@ -43,7 +43,7 @@ const Kernels& kernels() {
 
 }  // namespace
 
-int32_t p4j_version(void) { return 4; }
+int32_t p4j_version(void) { return 5; }
 
 int32_t p4j_start(const char* isa, p4j_parallel_for parallel) {
 #ifdef P4J_X86

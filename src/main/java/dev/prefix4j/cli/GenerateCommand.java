@@ -232,7 +232,7 @@ final class GenerateCommand extends ConsoleCommand {
         List<Example> sources = sources();
         StringBuilder lines = new StringBuilder();
         try (TensorScope _ = new TensorScope()) {
-            BaseModel model = modelOptions.load(device, console);
+            BaseModel model = modelOptions.load(device, console, precision.parse());
             Path adapter = modelOptions.adapter(prefix, console);
             Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freezeForDecoding);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {

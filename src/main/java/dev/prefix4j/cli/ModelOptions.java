@@ -3,6 +3,7 @@ package dev.prefix4j.cli;
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Fingerprint;
 import dev.prefix4j.method.Freezer;
@@ -46,13 +47,25 @@ final class ModelOptions {
     /** As it was named; null: none. */
     private Path adapter;
 
-    /** @return a model that belongs to the open scope; it is downloaded where that is needed */
+    /** @return a model in float32 that belongs to the open scope; it is downloaded where that is needed */
     BaseModel load(Device device, Console console) {
+        return load(device, console, Precision.FP32);
+    }
+
+    /**
+     * As {@link #load(Device, Console)}.
+     *
+     * @param precision what is to be made of it: for 8 bits its matrices stay as the file has them
+     */
+    BaseModel load(Device device, Console console, Precision precision) {
         if (maxSourceTokens != null && maxSourceTokens < 1) {
             throw new InputException("max-source-tokens must be at least 1, was " + maxSourceTokens);
         }
         folder = ModelName.resolve(name, console);
-        return Checkpoint.load(folder, device);
+        return switch (precision) {
+            case FP32 -> Checkpoint.load(folder, device);
+            case INT8 -> Checkpoint.open(folder, device);
+        };
     }
 
     /** @return where the loaded model is */

@@ -20,7 +20,7 @@ import java.nio.file.StandardCopyOption;
 
 /** The native library, loaded and started. */
 final class NativeLibrary {
-    private static final int VERSION = 4;
+    private static final int VERSION = 5;
     private static final ValueLayout.OfLong POINTER = ValueLayout.JAVA_LONG;
 
     private final SymbolLookup symbols;
