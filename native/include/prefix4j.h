@@ -118,9 +118,13 @@ P4J_API void p4j_head_norm_backward(const float* dy, int64_t lddy, const float* 
 // Bytes that p4j_pack needs for a matrix of k inputs and m outputs, scales included.
 P4J_API int64_t p4j_packed_bytes(int64_t k, int64_t m);
 
+// What weights are stored as. Numbers of 16 bits are those float32 numbers that they stand for, exactly.
+enum { P4J_FLOAT32 = 0, P4J_BFLOAT16 = 1, P4J_FLOAT16 = 2 };
+
 // Quantizes a weight matrix with one scale for each output and lays it out for p4j_matmul_q8. packed is 64-byte aligned.
-// Input i and output j are at w[i * stride_k + j * stride_m]. Size and layout are those of the instruction set in use.
-P4J_API void p4j_pack(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m, void* packed);
+// Input i and output j are at w[i * stride_k + j * stride_m], counted in elements of the type. Size and layout are those of the
+// instruction set in use.
+P4J_API void p4j_pack(const void* w, int64_t type, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m, void* packed);
 
 // y[n, j] = a.scale[n] * wscale[j] * sum_i a.q[n, i] * wq[i, j] + bias[j] (+ residual[n, j]), exact in the integers, for the
 // outputs j = first .. first + count of a packed matrix of k inputs and m outputs; first is a multiple of 64, and y, bias

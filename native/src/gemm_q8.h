@@ -43,7 +43,36 @@ inline int64_t scale_bytes(int64_t m) { return round_up(panels_of(m) * PANEL * 4
 
 int64_t packed_bytes(int64_t k, int64_t m) { return scale_bytes(m) + panels_of(m) * panel_bytes(k); }
 
-void pack(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m, void* packed) {
+inline float scalar_from_bits(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+struct Float32 {
+  float value;
+  float number() const { return value; }
+};
+
+struct Bfloat16 {
+  uint16_t bits;
+  float number() const { return scalar_from_bits(static_cast<uint32_t>(bits) << 16); }
+};
+
+struct Float16 {
+  uint16_t bits;
+  float number() const {
+    const uint32_t sign = (bits & 0x8000u) << 16, exponent = bits >> 10 & 31, fraction = bits & 0x3ffu;
+    if (exponent == 0) {
+      const float subnormal = static_cast<float>(fraction) * 0x1p-24f;
+      return sign ? -subnormal : subnormal;
+    }
+    return scalar_from_bits(sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13);
+  }
+};
+
+template <class T>
+void pack_from(const T* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m, void* packed) {
   float* scales = static_cast<float*>(packed);
   uint8_t* panels = static_cast<uint8_t*>(packed) + scale_bytes(m);
   const int64_t ld = round_up(k, W), ldq = round_up(k, 64);
@@ -53,13 +82,13 @@ void pack(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t
     int8_t* q = reinterpret_cast<int8_t*>(arrays.take(PANEL * ldq / 4));
     for (int64_t panel = from; panel < to; ++panel) {
       const int64_t j0 = panel * PANEL, width = smaller(PANEL, m - j0);
-      const float* source = w + j0 * stride_m;
+      const T* source = w + j0 * stride_m;
       if (stride_k < stride_m) {
         for (int64_t j = 0; j < width; ++j)
-          for (int64_t i = 0; i < k; ++i) columns[j * ld + i] = source[i * stride_k + j * stride_m];
+          for (int64_t i = 0; i < k; ++i) columns[j * ld + i] = source[i * stride_k + j * stride_m].number();
       } else {
         for (int64_t i = 0; i < k; ++i)
-          for (int64_t j = 0; j < width; ++j) columns[j * ld + i] = source[i * stride_k + j * stride_m];
+          for (int64_t j = 0; j < width; ++j) columns[j * ld + i] = source[i * stride_k + j * stride_m].number();
       }
       memset(q, 0, static_cast<size_t>(PANEL * ldq));
       for (int64_t j = 0; j < PANEL; ++j) {
@@ -73,6 +102,16 @@ void pack(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_t
           for (int64_t d = 0; d < DEPTH; ++d) *out++ = static_cast<uint8_t>(q[j * ldq + g * DEPTH + d] + OFFSET);
     }
   });
+}
+
+void pack(const void* w, int64_t type, int64_t stride_k, int64_t stride_m, int64_t k, int64_t m, void* packed) {
+  if (type == P4J_BFLOAT16) {
+    pack_from(static_cast<const Bfloat16*>(w), stride_k, stride_m, k, m, packed);
+  } else if (type == P4J_FLOAT16) {
+    pack_from(static_cast<const Float16*>(w), stride_k, stride_m, k, m, packed);
+  } else {
+    pack_from(static_cast<const Float32*>(w), stride_k, stride_m, k, m, packed);
+  }
 }
 
 // sums [R, PANEL] = a [R, groups * DEPTH] * panel, OFFSET * sum(a) too large.

@@ -28,7 +28,7 @@ void test_matmul_q8() {
       const int64_t bytes = p4j_packed_bytes(k, m);
       std::vector<char> memory(at(bytes + 128), 77);
       char* packed = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
-      p4j_pack(w.data(), stride_k, stride_m, k, m, packed);
+      p4j_pack(w.data(), P4J_FLOAT32, stride_k, stride_m, k, m, packed);
       same("pack", packed[bytes], 77);
       Floats y(at(n * ldy), untouched);
       if (form == 2) {
@@ -64,6 +64,35 @@ void test_matmul_q8() {
       }
       for (int64_t r = 0; r < n; ++r)
         for (int64_t j = m; j < ldy; ++j) same("matmul, past the end", y[at(r * ldy + j)], untouched);
+    }
+  }
+}
+
+// Every number of 16 bits as a weight of its own, so that its scale shows it.
+void test_pack_types() {
+  const int64_t m = 1 << 16;
+  for (const int64_t type : {P4J_BFLOAT16, P4J_FLOAT16}) {
+    const int width = type == P4J_FLOAT16 ? 5 : 8, fraction_bits = 15 - width, bias = (1 << (width - 1)) - 1;
+    std::vector<uint16_t> stored(at(m));
+    Floats numbers(at(m));
+    for (int64_t i = 0; i < m; ++i) {
+      const int exponent = static_cast<int>(i >> fraction_bits) & ((1 << width) - 1);
+      const int fraction = static_cast<int>(i) & ((1 << fraction_bits) - 1);
+      if (exponent == (1 << width) - 1) continue;  // no finite number: 0 stays
+      const double size = exponent == 0 ? ldexp(fraction, 1 - bias - fraction_bits)
+                                        : ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
+      stored[at(i)] = static_cast<uint16_t>(i);
+      numbers[at(i)] = static_cast<float>(i >> 15 ? -size : size);
+    }
+    const int64_t bytes = p4j_packed_bytes(1, m);
+    for (const int64_t stride_k : {m, int64_t{1}}) {
+      std::vector<char> memory(at(2 * bytes + 192), 77);
+      char* packed = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
+      char* wanted = packed + (bytes + 63) / 64 * 64;
+      p4j_pack(stored.data(), type, stride_k, 1, 1, m, packed);
+      p4j_pack(numbers.data(), P4J_FLOAT32, stride_k, 1, 1, m, wanted);
+      same(type == P4J_FLOAT16 ? "pack float16" : "pack bfloat16", memcmp(packed, wanted, at(bytes)), 0);
+      hash(std::vector<char>(packed, packed + bytes));
     }
   }
 }

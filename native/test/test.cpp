@@ -47,6 +47,7 @@ int main() {
       {"head_norm", test_head_norm, false},
       {"head_norm_backward", test_head_norm_backward, false},
       {"pack, matmul_q8", test_matmul_q8, false},
+      {"pack, 16 bits", test_pack_types, false},
       {"matmul_f32", test_matmul_f32, false},
       {"attention", test_attention, false},
       {"attention, differences", test_attention_differences, false},

@@ -38,7 +38,11 @@ final class PlainModel {
                     ? prompt.embeddings().select(0, -ids[t] - 1)
                     : model.words().select(0, ids[t]);
             positions[t] = t >= from ? t + past : t;
-            rows.push_back(rotary ? word : word.add(model.positions().select(0, positions[t])));
+            rows.push_back(
+                    rotary
+                            ? word
+                            : word.add(model.positions(model.ids(new long[] {positions[t]}))
+                                    .select(0, 0)));
             for (int s = 0; s < past + ids.length; s++) {
                 boolean seen = s < past ? t >= from : s - past <= t;
                 hidden[t * (past + ids.length) + s] = (byte) (seen ? 0 : 1);

@@ -38,8 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class HubTest {
     private static final Path MODEL = Path.of("tests/resources/model");
     private static final HubId ID = HubId.parse(FakeHub.MODEL).orElseThrow();
-    private static final HubClient.Patience SHORT =
-            new HubClient.Patience(3, Duration.ofMillis(5), Duration.ofMinutes(1));
+    private static final Patience SHORT = new Patience(3, Duration.ofMillis(5), Duration.ofMinutes(1));
 
     @TempDir
     Path home;
@@ -378,7 +377,7 @@ class HubTest {
         Hub impatient = new Hub(
                 new HubEnvironment(hub.environment(home)),
                 listener,
-                new HubClient.Patience(3, Duration.ofMillis(5), Duration.ofSeconds(1)));
+                new Patience(3, Duration.ofMillis(5), Duration.ofSeconds(1)));
         heard.add(assertThrows(InputException.class, () -> impatient.model(ID, _ -> {}))
                 .getMessage());
         assertTrue(heard.getLast().contains(" broke off: "), heard.toString());

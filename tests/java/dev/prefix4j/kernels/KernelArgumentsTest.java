@@ -448,7 +448,10 @@ class KernelArgumentsTest {
                 new Wrong(
                         "packed weight: expected Byte on the CPU",
                         () -> products.multiply(bits(2, 4), strips, 0, null, null, floats(2, 130))),
-                new Wrong("weight: expected Float on the CPU", () -> products.pack(doubles)),
+                new Wrong("weight: expected float32 on the CPU, got Double", () -> products.pack(doubles)),
+                new Wrong(
+                        "weight: expected float32, bfloat16 or float16 on the CPU, got Double",
+                        () -> products.quantize(doubles)),
                 new Wrong(
                         "values: expected [2, 4], got [2, 5]",
                         () -> kernels.vocabulary().topK(x, floats(2, 5), longs)),

@@ -74,6 +74,13 @@ class SequencesTest {
     }
 
     @Test
+    void theEndCountsInTheLossWhereItIsThePaddingToo() {
+        TokenBatch batch = TokenBatch.of(
+                List.of(new Sequence(new int[] {5, BOS, 7, EOS}, 2), new Sequence(new int[] {BOS, 8, EOS}, 1)), EOS);
+        assertArrayEquals(new long[] {7, EOS, 8, EOS}, batch.targets());
+    }
+
+    @Test
     void refusesASequenceWithoutATarget() {
         assertThrows(IllegalArgumentException.class, () -> new Sequence(new int[] {1, BOS}, 2));
         assertThrows(IllegalArgumentException.class, () -> new Sequence(new int[] {1, BOS}, 0));

@@ -5,14 +5,20 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.prefix4j.InputException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ids as Transformers 5.18's AutoTokenizer gives them for the same folders; and hostile folders. */
 class TokenizerFilesTest {
@@ -85,11 +91,87 @@ class TokenizerFilesTest {
     }
 
     @Test
-    void whatWouldAddTokensToEveryTextIsRefused() throws IOException {
+    void bosBesideAVocabularyStandsBeforeTheText() throws IOException {
         copy("vocab.json", "merges.txt");
-        write("tokenizer_config.json", "{\"add_bos_token\": true}");
+        write("tokenizer_config.json", "{\"add_bos_token\": true, \"bos_token\": \"<|sep|>\"}");
+        try (Tokenizer tokenizer = Tokenizer.load(t)) {
+            assertArrayEquals(of(300, 294, 85, 69), tokenizer.begin(tokenizer.encode("Blue")));
+        }
+    }
+
+    @Test
+    void whatWouldAddTokensBehindEveryTextIsRefused() throws IOException {
+        copy("vocab.json", "merges.txt");
+        write("tokenizer_config.json", "{\"add_eos_token\": true}");
         InputException e = assertThrows(InputException.class, () -> Tokenizer.load(t));
-        assertTrue(e.getMessage().contains("key 'add_bos_token': expected false"), e.getMessage());
+        assertTrue(e.getMessage().contains("key 'add_eos_token': expected false"), e.getMessage());
+    }
+
+    private void template(String postProcessor) throws IOException {
+        write(
+                "tokenizer.json",
+                "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1}, \"merges\": []},"
+                        + " \"post_processor\": " + postProcessor + "}");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"b\"}}, {\"Sequence\":"
+                        + " {}}]} | key 'post_processor.special_tokens': expected the ids of b, found nothing",
+                "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"b\"}}, {\"Sequence\":"
+                        + " {}}], \"special_tokens\": {\"b\": {\"ids\": [-1]}}} | key 'post_processor': expected an id"
+                        + " between 0 and 16777216 of b, found -1",
+                "{\"type\": \"Sequence\", \"processors\": [{\"type\": \"Sequence\"}]}"
+                        + " | key 'post_processor.processors': expected none that is a Sequence, found one"
+            })
+    void malformedTemplatesAreRefusedByTheirKeys(String postProcessor, String message) throws IOException {
+        template(postProcessor);
+        InputException e = assertThrows(InputException.class, () -> Tokenizer.load(t));
+        assertEquals(t.resolve("tokenizer.json") + ": " + message, e.getMessage());
+    }
+
+    @Test
+    void aTemplateWithATokenThatTheModelLacksIsRefused() throws IOException {
+        template("{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"b\"}},"
+                + " {\"Sequence\": {}}, {\"SpecialToken\": {\"id\": \"a\"}}],"
+                + " \"special_tokens\": {\"b\": {\"ids\": [1]}, \"a\": {\"ids\": [0]}}}");
+        try (Tokenizer tokenizer = Tokenizer.load(t)) {
+            tokenizer.requireBelow(2);
+            assertArrayEquals(of(1, 0, 1), tokenizer.begin(tokenizer.encode("ab"))); // nothing behind the text
+            InputException e = assertThrows(InputException.class, () -> tokenizer.requireBelow(1));
+            assertTrue(e.getMessage().startsWith("tokenizer: before a text: token 'b' has id 1"), e.getMessage());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "llama3", "qwen"})
+    void idsAreThoseOfTransformers(String name) throws IOException {
+        Path folder = Path.of("tests/resources/tokenizers").resolve(name);
+        JsonNode expected =
+                new ObjectMapper().readTree(folder.resolve("expected.json").toFile());
+        try (Tokenizer tokenizer = Tokenizer.load(folder)) {
+            for (JsonNode one : expected) {
+                String text = one.path("text").asText();
+                int[] ids = new int[one.path("ids").size()];
+                Arrays.setAll(ids, i -> one.path("ids").get(i).intValue());
+                assertArrayEquals(ids, tokenizer.begin(tokenizer.encode(text)), text);
+                assertEquals(one.path("decoded").asText(), tokenizer.decode(ids), text);
+            }
+            Sequence sequence = Sequences.encode(List.of(new Example("a b", List.of("c"), "f:1")), tokenizer, 1, 2)
+                    .getFirst();
+            int[] source = tokenizer.encode("a b");
+            int before = tokenizer.beginningLength();
+            assertEquals(name.equals("qwen") ? 0 : 1, before);
+            int[] begun = tokenizer.begin(source);
+            assertArrayEquals(begun, Arrays.copyOf(sequence.ids(), begun.length));
+            assertEquals(before + source.length + 1, sequence.sourceLength());
+            assertArrayEquals(
+                    tokenizer.encode(" c"),
+                    Arrays.copyOfRange(sequence.ids(), sequence.sourceLength(), sequence.ids().length - 1));
+        }
     }
 
     @Test

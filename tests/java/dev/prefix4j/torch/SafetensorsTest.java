@@ -290,8 +290,28 @@ class SafetensorsTest {
                 "{\"x\": \"m-3.safetensors\"}",
                 "{}")) {
             Files.writeString(index, "{\"weight_map\": " + map + "}");
-            assertThrows(InputException.class, () -> SafetensorsSet.open(temporary, "m"), map);
+            InputException e = assertThrows(InputException.class, () -> SafetensorsSet.open(temporary, "m"), map);
+            assertTrue(e.getMessage().startsWith(index + ": "), e.getMessage());
+            assertEquals(1, e.getMessage().lines().count());
         }
+    }
+
+    @Test
+    void saysWhichShardIsMissingOrHasATensorTwice() throws IOException {
+        Path index = temporary.resolve("m.safetensors.index.json");
+        SafetensorsWriter.write(temporary.resolve("m-1.safetensors"), Map.of("x", torch.ones(2)), Map.of());
+        SafetensorsWriter.write(
+                temporary.resolve("m-2.safetensors"), Map.of("x", torch.ones(2), "y", torch.zeros(3)), Map.of());
+        Files.writeString(index, "{\"weight_map\": {\"x\": \"m-3.safetensors\"}}");
+        assertEquals(
+                index + ": tensor 'x': expected it in m-3.safetensors, found no such file",
+                assertThrows(InputException.class, () -> SafetensorsSet.open(temporary, "m"))
+                        .getMessage());
+        Files.writeString(index, "{\"weight_map\": {\"x\": \"m-1.safetensors\", \"y\": \"m-2.safetensors\"}}");
+        assertEquals(
+                index + ": expected every tensor of m-2.safetensors to be named, found 'x' unnamed",
+                assertThrows(InputException.class, () -> SafetensorsSet.open(temporary, "m"))
+                        .getMessage());
     }
 
     @Test

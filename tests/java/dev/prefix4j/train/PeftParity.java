@@ -230,7 +230,7 @@ final class PeftParity implements AutoCloseable {
                         .toList());
     }
 
-    /** Of other kinds than the prefix: losses, and what is generated from prompts of 1 to 40 tokens, alone and together. */
+    /** Of other kinds than the prefix: losses, and behind virtual tokens what is predicted and generated. */
     void adaptersOfPeftAreRead() {
         for (String kind : List.of("prompt", "lora")) {
             try (TensorScope _ = new TensorScope()) {
@@ -245,21 +245,46 @@ final class PeftParity implements AutoCloseable {
                         .loss();
                 assertEquals(texts.path("adapters").path(kind).doubleValue(), loss, 1e-4, kind);
                 if (kind.equals("prompt")) {
-                    Generator generator = new Generator(conditioned);
-                    List<int[]> prompts = new ArrayList<>();
-                    texts.path("short").forEach(prompt -> prompts.add(ids(prompt)));
-                    List<Generation> together = generator.generate(prompts, new Decoding.Greedy(), 12);
-                    for (int i = 0; i < prompts.size(); i++) {
-                        int[] wanted = ids(texts.path("behind").get(i));
-                        assertArrayEquals(wanted, together.get(i).ids(), "prompt " + i + " among others");
-                        Generation alone = generator
-                                .generate(List.of(prompts.get(i)), new Decoding.Greedy(), 12)
-                                .getFirst();
-                        assertArrayEquals(wanted, alone.ids(), "prompt " + i + " alone");
-                    }
+                    behindVirtualTokens(conditioned);
                 }
             }
         }
+    }
+
+    /** Prompts of 1 to 40 tokens, in batches of 1 and of 8. */
+    private void behindVirtualTokens(Conditioned conditioned) {
+        List<int[]> prompts = new ArrayList<>();
+        texts.path("short").forEach(prompt -> prompts.add(ids(prompt)));
+        Generator generator = new Generator(conditioned);
+        for (int size : new int[] {1, 8}) {
+            for (int from = 0; from < prompts.size(); from += size) {
+                List<int[]> batch = prompts.subList(from, from + size);
+                String what = "prompts from %d in a batch of %d".formatted(from, size);
+                try (TensorScope _ = new TensorScope()) {
+                    Tensor wanted = expected.tensor("behind.first").narrow(0, from, size);
+                    assertEquals(0, distance(firsts(conditioned, batch), wanted), 1e-4, what);
+                }
+                List<Generation> outputs = generator.generate(batch, new Decoding.Greedy(), 12);
+                for (int i = 0; i < size; i++) {
+                    assertArrayEquals(
+                            ids(texts.path("behind").get(from + i)),
+                            outputs.get(i).ids(),
+                            what);
+                }
+            }
+        }
+    }
+
+    /** Logarithms of the probabilities of the first word behind each prompt, [n, V]. */
+    private Tensor firsts(Conditioned conditioned, List<int[]> prompts) {
+        List<Sequence> sequences = prompts.stream()
+                .map(prompt -> new Sequence(Arrays.copyOf(prompt, prompt.length + 1), prompt.length))
+                .map(conditioned::arrange)
+                .toList();
+        return conditioned
+                .model()
+                .predictions(PackedBatch.of(sequences), conditioned.prompt())
+                .logProbabilities();
     }
 
     /** PEFT's LoRA adapter, merged, written and loaded again as a model, has its loss. */

@@ -52,7 +52,7 @@ final class BenchGenerate extends BenchWork {
         List<Example> examples = dataOptions.read(data, (batches + 1) * batchSize);
         atLeast(data + ": rows", examples.size(), (batches + 1) * batchSize);
         try (TensorScope _ = new TensorScope()) {
-            BaseModel gpt2 = modelOptions.load(device, console);
+            BaseModel gpt2 = modelOptions.load(device, console, precision.parse());
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
             PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.DIRECT, shape, 1, device);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2);

@@ -54,7 +54,7 @@ final class BenchTrain extends BenchWork {
         Device device = runtimeOptions.start();
         List<Example> examples = dataOptions.read(data, (steps + warmup) * batchSize);
         try (TensorScope _ = new TensorScope()) {
-            BaseModel gpt2 = modelOptions.load(device, console);
+            BaseModel gpt2 = modelOptions.load(device, console, precision.parse());
             List<Sequence> sequences;
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
                 sequences = modelOptions.encode(examples, tokenizer, gpt2, prefixLength);

@@ -68,7 +68,7 @@ final class DemoCommand extends ConsoleCommand {
             "--precision",
             "int8");
 
-    private static final Prompt CONTINUED = (source, tokenizer, _) -> tokenizer.encode(source);
+    private static final Prompt CONTINUED = (source, tokenizer, _) -> tokenizer.begin(tokenizer.encode(source));
     private static final Prompt ASKED = Sequences::prompt;
 
     @Option(

@@ -232,7 +232,7 @@ final class GenerateCommand extends ConsoleCommand {
         List<Example> sources = sources();
         StringBuilder lines = new StringBuilder();
         try (TensorScope _ = new TensorScope()) {
-            BaseModel model = modelOptions.load(device, console);
+            BaseModel model = modelOptions.load(device, console, precision.parse());
             Path adapter = modelOptions.adapter(prefix, console);
             Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freezeForDecoding);
             try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
@@ -311,13 +311,13 @@ final class GenerateCommand extends ConsoleCommand {
     private List<int[]> prompts(List<Example> sources, Tokenizer tokenizer, BaseModel model, int past) {
         List<int[]> prompts = new ArrayList<>();
         for (Example source : sources) {
-            int[] ids = tokenizer
+            int[] ids = tokenizer.begin(tokenizer
                     .encode(List.of(source.source()), _ -> source.location())
-                    .getFirst();
+                    .getFirst());
             if (!raw) {
                 ids = Sequences.withBos(ids, model.config().bos());
             }
-            int[] cut = modelOptions.cutPrompt(ids, !raw);
+            int[] cut = modelOptions.cutPrompt(ids, tokenizer, !raw);
             modelOptions.requireRoom(model, source, past, cut.length, maxNewTokens);
             prompts.add(cut);
         }

@@ -43,7 +43,7 @@ final class GreedySampler implements Sampler {
         }
         prompts = references.keySet().stream()
                 .map(source -> options.cutPrompt(
-                        Sequences.prompt(source, tokenizer, model.config().bos()), true))
+                        Sequences.prompt(source, tokenizer, model.config().bos()), tokenizer, true))
                 .toList();
         int longest = prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
         maxNewTokens = Math.min(MAX_NEW_TOKENS, model.config().positions() - taken - longest);

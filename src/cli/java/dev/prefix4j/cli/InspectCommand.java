@@ -167,6 +167,7 @@ final class InspectCommand extends ConsoleCommand {
                 .map(source -> modelOptions.cutPrompt(
                         Sequences.prompt(
                                 source.source(), tokenizer, model.config().bos()),
+                        tokenizer,
                         true))
                 .toList();
         for (int i = 0; i < prompts.size(); i++) {

@@ -3,6 +3,7 @@ package dev.prefix4j.cli;
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
+import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Fingerprint;
 import dev.prefix4j.method.Freezer;
@@ -46,13 +47,25 @@ final class ModelOptions {
     /** As it was named; null: none. */
     private Path adapter;
 
-    /** @return a model that belongs to the open scope; it is downloaded where that is needed */
+    /** @return a model in float32 that belongs to the open scope; it is downloaded where that is needed */
     BaseModel load(Device device, Console console) {
+        return load(device, console, Precision.FP32);
+    }
+
+    /**
+     * As {@link #load(Device, Console)}.
+     *
+     * @param precision what is to be made of it: for 8 bits its matrices stay as the file has them
+     */
+    BaseModel load(Device device, Console console, Precision precision) {
         if (maxSourceTokens != null && maxSourceTokens < 1) {
             throw new InputException("max-source-tokens must be at least 1, was " + maxSourceTokens);
         }
         folder = ModelName.resolve(name, console);
-        return Checkpoint.load(folder, device);
+        return switch (precision) {
+            case FP32 -> Checkpoint.load(folder, device);
+            case INT8 -> Checkpoint.open(folder, device);
+        };
     }
 
     /** @return where the loaded model is */
@@ -125,33 +138,39 @@ final class ModelOptions {
         List<Sequence> sequences = new ArrayList<>(Sequences.encode(
                 pairs, tokenizer, model.config().bos(), model.config().eos(), layout));
         for (int i = 0; i < sequences.size(); i++) {
-            Sequence sequence = cut(sequences.get(i));
+            Sequence sequence = cut(sequences.get(i), tokenizer.beginningLength());
             sequences.set(i, sequence);
             requireRoom(model, pairs.get(i), past, sequence.ids().length, 0);
         }
         return sequences;
     }
 
-    /** Leaves out what is beyond the first tokens of the source. */
-    private Sequence cut(Sequence sequence) {
-        int source = sequence.sourceLength() - 1; // without BOS
+    /**
+     * Leaves out what is beyond the first tokens of the source.
+     *
+     * @param before tokens before the source
+     */
+    private Sequence cut(Sequence sequence, int before) {
+        int source = sequence.sourceLength() - 1 - before; // without BOS
         if (maxSourceTokens == null || source <= maxSourceTokens) {
             return sequence;
         }
         int dropped = source - maxSourceTokens;
+        int kept = before + maxSourceTokens;
         int[] ids = new int[sequence.ids().length - dropped];
-        System.arraycopy(sequence.ids(), 0, ids, 0, maxSourceTokens);
-        System.arraycopy(sequence.ids(), source, ids, maxSourceTokens, sequence.ids().length - source);
+        System.arraycopy(sequence.ids(), 0, ids, 0, kept);
+        System.arraycopy(sequence.ids(), kept + dropped, ids, kept, ids.length - kept);
         return new Sequence(ids, sequence.sourceLength() - dropped);
     }
 
-    /** Leaves out what is beyond the first tokens of a source that ends with BOS. */
-    int[] cutPrompt(int[] prompt, boolean endsWithBos) {
-        int source = prompt.length - (endsWithBos ? 1 : 0);
+    /** Leaves out what is beyond the first tokens of a source, behind what the tokenizer puts before it; it may end with BOS. */
+    int[] cutPrompt(int[] prompt, Tokenizer tokenizer, boolean endsWithBos) {
+        int before = tokenizer.beginningLength();
+        int source = prompt.length - before - (endsWithBos ? 1 : 0);
         if (maxSourceTokens == null || source <= maxSourceTokens) {
             return prompt;
         }
-        int[] cut = Arrays.copyOf(prompt, maxSourceTokens + prompt.length - source);
+        int[] cut = Arrays.copyOf(prompt, prompt.length - source + maxSourceTokens);
         if (endsWithBos) {
             cut[cut.length - 1] = prompt[prompt.length - 1];
         }

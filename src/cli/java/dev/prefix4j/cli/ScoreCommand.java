@@ -155,7 +155,7 @@ final class ScoreCommand extends ConsoleCommand {
     private int scoreTargets(Device device) {
         List<Example> examples = dataOptions.read(subject.data, limit, compat.training());
         try (TensorScope _ = new TensorScope()) {
-            BaseModel model = modelOptions.load(device, console);
+            BaseModel model = modelOptions.load(device, console, precision.parse());
             Path adapter = modelOptions.adapter(prefix, console);
             Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freeze);
             List<Sequence> sequences;

@@ -296,7 +296,7 @@ final class TrainCommand extends ConsoleCommand {
             modelOptions.name = model;
             modelOptions.maxSourceTokens = maxSourceTokens;
             modelOptions.strictBase = strictBase;
-            BaseModel gpt2 = modelOptions.load(device, console);
+            BaseModel gpt2 = modelOptions.load(device, console, precision.parse());
             Freezer freezer = (base, changes) -> precision.freeze(base, changes, recompute);
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
                 modelOptions.checkBase(initOptions.resolve(console), gpt2, tokenizer, console);
@@ -326,8 +326,11 @@ final class TrainCommand extends ConsoleCommand {
                         gpt2, tokenizer, validation.isEmpty() ? training : validation, modelOptions, taken);
                 Optional<Conditioned> teaching = teacher == null
                         ? Optional.empty()
-                        : Optional.of(
-                                teacher(teacherFolder, modelOptions.load(device, console), freezer, trainingSequences));
+                        : Optional.of(teacher(
+                                teacherFolder,
+                                modelOptions.load(device, console, precision.parse()),
+                                freezer,
+                                trainingSequences));
                 try (RunDirectory run = resume
                         ? RunDirectory.open(out)
                         : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {

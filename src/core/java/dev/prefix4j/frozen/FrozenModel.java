@@ -374,7 +374,7 @@ public final class FrozenModel {
 
     Head.Targets targets(PackedBatch batch) {
         Tensor ids = model.ids(batch.targets()); // [M]
-        Tensor words = torch.embedding(head.weight(), ids); // [M, E]
+        Tensor words = head.rows(ids); // [M, E]
         inputLayer.evict();
         return new Head.Targets(ids, words);
     }

@@ -34,8 +34,13 @@ sealed interface Head {
     /** {@code sum + z W}, [n, E], of numbers z [n, C] for the words from {@code first} on, and their weights W [C, E]. */
     Tensor addMean(Tensor z, long first, Tensor sum);
 
-    /** [V, E]. */
+    /** [V, E], float32 or as the checkpoint stores it. */
     Tensor weight();
+
+    /** Rows of the {@link #weight} for words int64 [n]: float32 [n, E]. */
+    default Tensor rows(Tensor words) {
+        return torch.embedding(weight(), words).to(torch.ScalarType.Float);
+    }
 
     Operators operators();
 
@@ -99,8 +104,9 @@ sealed interface Head {
             mean.div_(softmax.sum().unsqueeze(1));
             mean.sub_(words.mul_(new Scalar(1 - smoothing)));
             if (smoothing > 0) {
-                mean.sub_(torch.mean(weight(), new long[] {0}, false, new ScalarTypeOptional())
-                        .mul_(new Scalar(smoothing)));
+                mean.sub_(
+                        torch.mean(weight().to(torch.ScalarType.Float), new long[] {0}, false, new ScalarTypeOptional())
+                                .mul_(new Scalar(smoothing)));
             }
         }
         return new Loss(losses, mean);
@@ -149,18 +155,22 @@ sealed interface Head {
 
     /** [n, E]. */
     private Tensor zeros(Rows hidden) {
-        return torch.zeros(new long[] {hidden.count(), weight().size(1)}, weight().options());
+        return torch.zeros(
+                new long[] {hidden.count(), weight().size(1)},
+                weight().options().dtype(new ScalarTypeOptional(torch.ScalarType.Float)));
     }
 
     /** @param weight [V, E] of the model, which stays open */
     static Head of(Tensor weight, Operators operators, WeightForm form) {
         return switch (form.precision()) {
-            case FP32 ->
-                new Float32(
-                        weight,
+            case FP32 -> {
+                Tensor floats = weight.to(torch.ScalarType.Float);
+                yield new Float32(
+                        floats,
                         operators,
                         form.kernels(),
-                        form.strips() ? form.kernels().products().pack(weight.t()) : null);
+                        form.strips() ? form.kernels().products().pack(floats.t()) : null);
+            }
             case INT8 -> new Int8(weight, operators, form.kernels());
         };
     }

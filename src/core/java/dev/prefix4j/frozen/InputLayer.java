@@ -165,7 +165,7 @@ final class InputLayer {
     }
 
     private Tensor addPositions(Tensor x, long[] positions) {
-        return rotary.isPresent() ? x : x.add_(torch.embedding(model.positions(), model.ids(positions)));
+        return rotary.isPresent() ? x : x.add_(model.positions(model.ids(positions)));
     }
 
     /** @return null where positions are no rotations */

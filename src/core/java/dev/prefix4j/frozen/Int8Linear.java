@@ -110,10 +110,10 @@ final class Int8Linear implements Linear {
         /** What it is made of. */
         List<Tensor> tensors();
 
-        /** @param weight float32 [K, M] */
+        /** @param weight [K, M], float32, bfloat16 or float16 */
         static OneWay of(Tensor weight, Kernels kernels) {
             return kernels == null
-                    ? Composed.of(weight)
+                    ? Composed.of(weight.to(torch.ScalarType.Float))
                     : new Packed(kernels.products(), kernels.products().quantize(weight));
         }
     }

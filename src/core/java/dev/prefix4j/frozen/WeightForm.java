@@ -20,7 +20,10 @@ record WeightForm(Precision precision, boolean strips, Kernels kernels) {
     Linear linear(List<Affine> maps) {
         Linear made = switch (precision) {
             case INT8 -> Int8Linear.of(maps, kernels);
-            case FP32 -> strips ? Linear.Strips.of(maps, inPlace(maps), kernels.products()) : inPlace(maps);
+            case FP32 -> {
+                List<Affine> floats = maps.stream().map(Affine::floats).toList();
+                yield strips ? Linear.Strips.of(floats, inPlace(floats), kernels.products()) : inPlace(floats);
+            }
         };
         if (copies()) {
             // the system would keep in memory what nobody reads any more

@@ -17,13 +17,13 @@ public final class Hub {
 
     private final HubEnvironment environment;
     private final DownloadListener listener;
-    private final HubClient.Patience patience;
+    private final Patience patience;
 
     public Hub(HubEnvironment environment, DownloadListener listener) {
-        this(environment, listener, HubClient.Patience.USUAL);
+        this(environment, listener, Patience.USUAL);
     }
 
-    Hub(HubEnvironment environment, DownloadListener listener, HubClient.Patience patience) {
+    Hub(HubEnvironment environment, DownloadListener listener, Patience patience) {
         this.environment = environment;
         this.listener = listener;
         this.patience = patience;
@@ -77,7 +77,7 @@ public final class Hub {
     }
 
     private Path fallBack(Download download, IOException e) throws NotOnHubException {
-        String reason = HubClient.reason(e);
+        String reason = HubTransport.reason(e);
         String host = download.client.host();
         Optional<Path> cached = download.cache.complete(download.id, download.kind);
         if (cached.isPresent()) {

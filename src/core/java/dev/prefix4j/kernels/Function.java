@@ -23,7 +23,7 @@ enum Function {
     HEAD_NORM("v", "plpflllplp"),
     HEAD_NORM_BACKWARD("v", "plplpplllpl"),
     PACKED_BYTES("l", "ll"),
-    PACK("v", "pllllp"),
+    PACK("v", "plllllp"),
     MATMUL_Q8("v", "qlpllllpplpl"),
     MATMUL_F32("v", "pllpllllpplpl"),
     PACKED_FLOATS("l", "ll"),

@@ -97,14 +97,19 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
 
     /** Refuses what is no tensor of a type on the CPU. */
     static void requireCpu(String name, Tensor tensor, ScalarType type) {
+        requireTensor(name, tensor);
+        if (!tensor.is_cpu() || tensor.scalar_type().intern() != type) {
+            throw wrong(name, type + " on the CPU", tensor);
+        }
+    }
+
+    /** Refuses null and a tensor that has been closed. */
+    static void requireTensor(String name, Tensor tensor) {
         if (tensor == null) {
             throw new IllegalArgumentException("kernel: " + name + ": expected a tensor, got null");
         }
         if (tensor.isNull()) {
             throw new IllegalArgumentException("kernel: " + name + ": got " + TensorScope.CLOSED);
-        }
-        if (!tensor.is_cpu() || tensor.scalar_type().intern() != type) {
-            throw wrong(name, type + " on the CPU", tensor);
         }
     }
 

@@ -71,11 +71,37 @@ public final class ProductKernels {
     /**
      * {@code p4j_pack}: a weight in 8 bits.
      *
-     * @param weight float32 [K, M], of any strides
+     * @param weight float32, bfloat16 or float16 [K, M], of any strides
      * @return with memory that belongs to the open scope or the caller
      */
     public Packed quantize(Tensor weight) {
-        return packed(weight, ScalarType.Byte, packedBytes, pack);
+        requireMatrix(weight);
+        long k = weight.size(0);
+        long m = weight.size(1);
+        try {
+            Tensor memory = empty((long) packedBytes.invokeExact(k, m), ScalarType.Byte);
+            pack.invokeExact(
+                    weight.data_ptr().address(),
+                    stored(weight),
+                    weight.stride(0),
+                    weight.stride(1),
+                    k,
+                    m,
+                    memory.data_ptr().address());
+            return new Packed(memory, k, m);
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** The header's number of the type that a weight is stored as. */
+    private static long stored(Tensor weight) {
+        return switch (weight.scalar_type().intern()) {
+            case Float -> 0;
+            case BFloat16 -> 1;
+            case Half -> 2;
+            default -> throw wrong(weight, "float32, bfloat16 or float16");
+        };
     }
 
     /**
@@ -85,17 +111,16 @@ public final class ProductKernels {
      * @return with memory that belongs to the open scope or the caller
      */
     public Packed pack(Tensor weight) {
-        requireContiguous(matrix(weight));
-        return packed(weight, ScalarType.Float, packedFloats, packF32);
-    }
-
-    private static Packed packed(Tensor weight, ScalarType type, MethodHandle size, MethodHandle into) {
-        matrix(weight);
+        requireMatrix(weight);
+        requireContiguous(weight);
+        if (weight.scalar_type().intern() != ScalarType.Float) {
+            throw wrong(weight, "float32");
+        }
+        long k = weight.size(0);
+        long m = weight.size(1);
         try {
-            long k = weight.size(0);
-            long m = weight.size(1);
-            Tensor memory = torch.empty(new long[] {(long) size.invokeExact(k, m)}, new TensorOptions(type), null);
-            into.invokeExact(
+            Tensor memory = empty((long) packedFloats.invokeExact(k, m), ScalarType.Float);
+            packF32.invokeExact(
                     weight.data_ptr().address(),
                     weight.stride(0),
                     weight.stride(1),
@@ -108,14 +133,20 @@ public final class ProductKernels {
         }
     }
 
-    /** A float32 matrix of any strides. */
-    private static Tensor matrix(Tensor weight) {
-        Matrix.requireCpu("weight", weight, ScalarType.Float);
-        if (weight.dim() != 2) {
-            throw new IllegalArgumentException(
-                    "kernel: weight: expected a matrix, got " + weight.dim() + " dimensions");
+    private static Tensor empty(long elements, ScalarType type) {
+        return torch.empty(new long[] {elements}, new TensorOptions(type), null);
+    }
+
+    private static void requireMatrix(Tensor weight) {
+        Matrix.requireTensor("weight", weight);
+        if (weight.dim() != 2 || !weight.is_cpu()) {
+            throw wrong(weight, "a matrix");
         }
-        return weight;
+    }
+
+    private static IllegalArgumentException wrong(Tensor weight, String expected) {
+        return new IllegalArgumentException("kernel: weight: expected %s on the CPU, got %s of %d dimensions"
+                .formatted(expected, weight.scalar_type().intern(), weight.dim()));
     }
 
     private static void requireContiguous(Tensor weight) {

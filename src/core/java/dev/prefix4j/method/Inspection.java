@@ -79,7 +79,9 @@ public final class Inspection {
         List<List<Near>> all = new ArrayList<>();
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            Tensor cosines = torch.matmul(unit(embeddings), unit(model.words()).t()); // [P, V]
+            Tensor cosines = torch.matmul(
+                    unit(embeddings),
+                    unit(model.words().to(torch.ScalarType.Float)).t()); // [P, V]
             T_TensorTensor_T top = torch.topk(cosines, count, 1, true, true);
             for (int i = 0; i < embeddings.size(0); i++) {
                 List<Near> near = new ArrayList<>();

@@ -222,7 +222,7 @@ record StoredLora(
                 Tensor from = changed.getOrDefault(name, base.get(name));
                 Tensor values = stored.get(
                         FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta"); // in place of rows, [n, E]
-                changed.put(name, from.index_copy(0, rows, values));
+                changed.put(name, from.to(torch.ScalarType.Float).index_copy(0, rows, values));
             });
             String words = words(model.config());
             if (model.config().tiedHead() && changed.containsKey(words)) {

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * The weights of the top blocks, and of the normalization after them (Li and Liang 2021, section 5.2: FT-TOP2).
@@ -57,7 +58,7 @@ public record TopTuning(int blocks) implements WeightMethod {
     public Trained trained(BaseModel model) {
         Map<String, Tensor> weights = new LinkedHashMap<>(model.weights());
         weights.keySet().removeIf(name -> !trains(name, model.config()));
-        weights.replaceAll((_, weight) -> weight.detach().clone());
+        weights.replaceAll((_, weight) -> weight.detach().clone().to(torch.ScalarType.Float));
         return new Trained(weights, new AutogradModel(model.with(weights)));
     }
 }

@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.global.torch;
  * The weights of an affine map of rows, {@code x W + b}.
  *
  * @param name of the module in a checkpoint, without the stem
- * @param weight [in, out], a view where checkpoints store it the other way
+ * @param weight [in, out], a view where checkpoints store it the other way; float32, or as the checkpoint stores it
  * @param bias [out]; null: none
  */
 public record Affine(String name, Tensor weight, Tensor bias) {
@@ -26,8 +26,16 @@ public record Affine(String name, Tensor weight, Tensor bias) {
         return new Affine(name, weight.narrow(1, first, count), bias == null ? null : bias.narrow(0, first, count));
     }
 
-    /** [n, in] to [n, out]. */
+    /** The same in float32; with tensors that belong to the open scope, where it was not. */
+    public Affine floats() {
+        return weight.scalar_type().intern() == torch.ScalarType.Float
+                ? this
+                : new Affine(name, weight.to(torch.ScalarType.Float), bias);
+    }
+
+    /** Float32 [n, in] to [n, out]. */
     public Tensor of(Tensor x) {
-        return bias == null ? torch.matmul(x, weight) : torch.addmm(bias, x, weight);
+        Tensor w = floats().weight();
+        return bias == null ? torch.matmul(x, w) : torch.addmm(bias, x, w);
     }
 }

@@ -69,7 +69,7 @@ public final class AutogradModel {
         if (config.attention().rotary().isPresent()) {
             turns = config.attention().rotary().get().turns(positions).to(model.device(), torch.ScalarType.Float);
         } else {
-            h = h.add(torch.embedding(model.positions(), model.ids(positions)));
+            h = h.add(model.positions(model.ids(positions)));
         }
         AttentionMask mask = AttentionMask.causal(past, fresh, model.options(torch.ScalarType.Bool));
         for (int layer = 0; layer < config.layers(); layer++) {
@@ -84,7 +84,7 @@ public final class AutogradModel {
 
     /** Scores of every next token: [..., E] to [..., V]. */
     public Tensor logits(Tensor hidden) {
-        return hidden.matmul(model.head().t());
+        return hidden.matmul(model.head().to(torch.ScalarType.Float).t());
     }
 
     private Tensor normalize(Tensor x, NormWeights weights) {

@@ -14,7 +14,8 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * A model as a checkpoint has it: its configuration, and its weights by name and by role. {@link Checkpoint} loads it;
- * {@link AutogradModel} runs it where autograd is to follow.
+ * {@link AutogradModel} runs it where autograd is to follow. Vectors are float32; matrices are too, or bfloat16 or float16 where the
+ * checkpoint has them so and {@link Checkpoint#open} was asked for the model.
  *
  * <p>E width, V vocabulary.
  */
@@ -40,7 +41,8 @@ public final class BaseModel {
     /** The same with float32 weights of its own that require gradients; they belong to the open scope. */
     public BaseModel trainable() {
         Map<String, Tensor> own = new LinkedHashMap<>();
-        weights.forEach((name, weight) -> own.put(name, weight.detach().clone().requires_grad_(true)));
+        weights.forEach((name, weight) ->
+                own.put(name, weight.detach().clone().to(torch.ScalarType.Float).requires_grad_(true)));
         return new BaseModel(config, device, own);
     }
 
@@ -77,14 +79,15 @@ public final class BaseModel {
         return weights.get(wordsName());
     }
 
-    /** Vectors of tokens int64 [...]: [..., E], without positions. */
+    /** Vectors of tokens int64 [...]: float32 [..., E], without positions. */
     public Tensor words(Tensor ids) {
-        return torch.embedding(words(), ids);
+        return torch.embedding(words(), ids).to(torch.ScalarType.Float);
     }
 
-    /** The vectors of the positions, [positions, E]; null where positions are rotations. */
-    public Tensor positions() {
-        return weights.get(names().positions() + ".weight");
+    /** Vectors of positions int64 [...]: float32 [..., E]; only where they are no rotations. */
+    public Tensor positions(Tensor ids) {
+        return torch.embedding(weights.get(names().positions() + ".weight"), ids)
+                .to(torch.ScalarType.Float);
     }
 
     /** The output head, [V, E]. */

@@ -45,6 +45,18 @@ public final class Checkpoint {
      * @throws InputException if a file is missing or malformed, or a tensor is missing, unexpected or of another shape
      */
     public static BaseModel load(Path folder, Device device) {
+        return load(folder, device, true);
+    }
+
+    /**
+     * As {@link #load}, but bfloat16 and float16 matrices keep their type, on the CPU in the file, too: for who makes another form
+     * of them, as 8 bits do. Vectors are float32.
+     */
+    public static BaseModel open(Path folder, Device device) {
+        return load(folder, device, false);
+    }
+
+    private static BaseModel load(Path folder, Device device, boolean floats) {
         ModelConfig config = Families.read(folder);
         if (!Files.exists(folder.resolve("model.safetensors"))
                 && !Files.exists(folder.resolve("model.safetensors.index.json"))
@@ -56,7 +68,8 @@ public final class Checkpoint {
             Map<String, String> stored = stored(config.family(), file);
             ModelConfig settled = settleHead(config, file, stored);
             Map<String, Tensor> weights = new LinkedHashMap<>();
-            Shapes.of(settled).forEach((name, shape) -> weights.put(name, take(file, stored, name, shape, device)));
+            Shapes.of(settled)
+                    .forEach((name, shape) -> weights.put(name, take(file, stored, name, shape, device, floats)));
             if (!stored.isEmpty()) {
                 throw new InputException("%s: %s no %s of this configuration has: %s"
                         .formatted(
@@ -229,7 +242,12 @@ public final class Checkpoint {
     }
 
     private static Tensor take(
-            SafetensorsSet file, Map<String, String> stored, String name, List<Long> shape, Device device) {
+            SafetensorsSet file,
+            Map<String, String> stored,
+            String name,
+            List<Long> shape,
+            Device device,
+            boolean floats) {
         String found = stored.remove(name);
         if (found == null) {
             throw new InputException(
@@ -246,7 +264,8 @@ public final class Checkpoint {
                 throw new InputException("%s: tensor '%s': expected floating-point numbers, found %s"
                         .formatted(file.path(found), found, file.info(found).dtype()));
             }
-            return scope.keep(tensor.to(device, torch.ScalarType.Float));
+            boolean kept = !floats && tensor.dim() > 1 && tensor.scalar_type().intern() != torch.ScalarType.Double;
+            return scope.keep(tensor.to(device, kept ? tensor.scalar_type() : torch.ScalarType.Float));
         }
     }
 

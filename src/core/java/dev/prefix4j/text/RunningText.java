@@ -10,7 +10,7 @@ import java.util.stream.IntStream;
 /**
  * Documents as one run of tokens, to be scored as they stand.
  *
- * @param ids of the documents, one after the other, each with an end token behind it
+ * @param ids what the tokenizer puts before a text, then the documents, one after the other, each with an end token behind it
  * @param bytes UTF-8 bytes of their text; end tokens count none
  */
 public record RunningText(int[] ids, long bytes) {
@@ -26,7 +26,8 @@ public record RunningText(int[] ids, long bytes) {
                 .flatMapToInt(document -> IntStream.concat(Arrays.stream(document), IntStream.of(eos)))
                 .toArray();
         return new RunningText(
-                ids, documents.stream().mapToLong(RunningText::bytes).sum());
+                tokenizer.begin(ids),
+                documents.stream().mapToLong(RunningText::bytes).sum());
     }
 
     private static long bytes(String text) {

@@ -3,10 +3,11 @@ package dev.prefix4j.text;
 import java.util.Arrays;
 
 /**
- * A source and its target as a model reads them: ids of the source, BOS, ids of the target, EOS.
+ * A source and its target as a model reads them: ids of the source, behind what its tokenizer puts before a text; BOS; ids of the
+ * target; EOS.
  *
  * @param ids of the whole
- * @param sourceLength ids that are no target: those of the source, and BOS
+ * @param sourceLength ids that are no target: all up to the BOS before the target
  */
 public record Sequence(int[] ids, int sourceLength) {
     public Sequence {

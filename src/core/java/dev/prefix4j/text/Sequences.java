@@ -7,7 +7,7 @@ import java.util.function.IntFunction;
 
 /**
  * From texts to ids (Li and Liang 2021, section 3; the layout is that of the authors' data): the source, BOS, a space
- * and the target, EOS.
+ * and the target, EOS. What the tokenizer itself puts before a text stands before the source, once.
  */
 public final class Sequences {
     private Sequences() {}
@@ -29,7 +29,7 @@ public final class Sequences {
                 location);
         List<Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < pairs.size(); i++) {
-            sequences.add(join(sources.get(i), bos, targets.get(i), eos));
+            sequences.add(join(tokenizer.begin(sources.get(i)), bos, targets.get(i), eos));
         }
         return sequences;
     }
@@ -49,7 +49,7 @@ public final class Sequences {
 
     /** What a target is generated from: the source and BOS. */
     public static int[] prompt(String source, Tokenizer tokenizer, int bos) {
-        return withBos(tokenizer.encode(source), bos);
+        return withBos(tokenizer.begin(tokenizer.encode(source)), bos);
     }
 
     /** Ids of a source, and BOS. */

@@ -27,7 +27,7 @@ import java.util.function.Supplier;
 
 /**
  * The tokenizer of a model folder: Hugging Face's own (Rust), through DJL. Nothing is added, cut off or padded:
- * {@link #encode} gives the ids of the text and no others.
+ * {@link #encode} gives the ids of the text and no others. What the tokenizer would put before a text, {@link #begin} puts there.
  *
  * <p>It holds native memory; {@link #close} frees it.
  */
@@ -53,14 +53,20 @@ public final class Tokenizer implements AutoCloseable {
     private final Watched watched;
     private final Map<Integer, String> tokens;
     private final int vocabularySize;
+    private final int[] beginning;
     private int known = Integer.MAX_VALUE;
 
     private Tokenizer(
-            HuggingFaceTokenizer tokenizer, Watched watched, Map<Integer, String> tokens, int vocabularySize) {
+            HuggingFaceTokenizer tokenizer,
+            Watched watched,
+            Map<Integer, String> tokens,
+            int vocabularySize,
+            int... beginning) {
         this.tokenizer = tokenizer;
         this.watched = watched;
         this.tokens = tokens;
         this.vocabularySize = vocabularySize;
+        this.beginning = beginning;
     }
 
     /**
@@ -96,7 +102,7 @@ public final class Tokenizer implements AutoCloseable {
                 || json.path("model").path("vocab").isEmpty()) {
             throw new InputException(file + ": key 'model.vocab': expected tokens with their ids, found none");
         }
-        TokenizerFiles.complete(folder, json, file.endsWith("vocab.json"));
+        int[] beginning = TokenizerFiles.complete(folder, json, file.endsWith("vocab.json"));
         TokenizerBounds.require(file, json);
         Map<Integer, String> tokens = new HashMap<>();
         json.path("model")
@@ -119,7 +125,7 @@ public final class Tokenizer implements AutoCloseable {
                 throw new IllegalArgumentException("expected a Hugging Face tokenizer, found other JSON: " + reason, e);
             }
         });
-        return new Tokenizer(tokenizer, watched, tokens, size);
+        return new Tokenizer(tokenizer, watched, tokens, size, beginning);
     }
 
     private static ObjectNode parse(Path file) {
@@ -175,9 +181,26 @@ public final class Tokenizer implements AutoCloseable {
      * From now on ids that a model does not know are an error: of a token that was added to the tokenizer alone.
      *
      * @param vocabulary number of tokens that the model knows
+     * @throws InputException if the tokenizer puts such a token before a text
      */
     public void requireBelow(int vocabulary) {
         this.known = vocabulary;
+        requireKnown(beginning, () -> "tokenizer: before a text");
+    }
+
+    /**
+     * What a sequence begins with, if a text does: the text's ids behind those that the tokenizer itself puts there, such as BOS. Most
+     * tokenizers put none.
+     */
+    public int[] begin(int... ids) {
+        int[] begun = Arrays.copyOf(beginning, beginning.length + ids.length);
+        System.arraycopy(ids, 0, begun, beginning.length, ids.length);
+        return begun;
+    }
+
+    /** How many ids {@link #begin} puts before a text. */
+    public int beginningLength() {
+        return beginning.length;
     }
 
     /**

@@ -16,8 +16,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * What the files of a model folder say of its tokenizer, as one {@code tokenizer.json}; in the way of Transformers 5's
@@ -29,6 +27,7 @@ import org.slf4j.LoggerFactory;
  *   <li>added tokens: those of {@code tokenizer.json}; {@code added_tokens_decoder} of {@code tokenizer_config.json}, or
  *       else {@code added_tokens.json}; then the named special tokens and the additional ones. A token of the vocabulary
  *       keeps its id, another gets the next free one, whatever number the file gives it
+ *   <li>what is put before a text: {@link PostProcessor}; beside {@code vocab.json}, the BOS where {@code add_bos_token} says so
  * </ul>
  *
  * <p>With a {@code tokenizer_class} that is not GPT-2's, {@code tokenizer.json} alone decides how a text is split. What else
@@ -51,7 +50,6 @@ final class TokenizerFiles {
     private static final List<String> NAMED =
             List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
     private static final List<String> OF_GPT2 = List.of("bos_token", "eos_token", "unk_token");
-    private static final Logger LOG = LoggerFactory.getLogger(TokenizerFiles.class);
 
     private final Path folder;
     private final Path configFile;
@@ -86,29 +84,43 @@ final class TokenizerFiles {
      *
      * @param json {@code tokenizer.json}, or what it would be; changed
      * @param fromVocabulary whether it was made of {@code vocab.json} and {@code merges.txt}
+     * @return ids of the tokens that are put before a text
      * @throws InputException if a key would change ids in a way that is not supported
      */
-    static void complete(Path folder, ObjectNode json, boolean fromVocabulary) {
+    static int[] complete(Path folder, ObjectNode json, boolean fromVocabulary) {
         TokenizerFiles files = new TokenizerFiles(folder);
         boolean gpt2 = fromVocabulary
                 || files.config.path("tokenizer_class").asText("GPT2Tokenizer").startsWith("GPT2");
         files.requireFalse("split_special_tokens");
         if (fromVocabulary) { // beside tokenizer.json Transformers drops them
-            files.requireFalse("add_bos_token");
             files.requireFalse("add_eos_token");
         }
         if (gpt2) {
             files.prefixSpace(json);
-        } else if (json.path("post_processor").path("type").asText().equals("TemplateProcessing")) {
-            LOG.warn(
-                    "{}: its post_processor, with which Transformers adds tokens to a text, is left out",
-                    folder.resolve("tokenizer.json"));
         }
         files.addTokens(json, gpt2);
-        // Nothing is added, cut off or filled up; what would do so is not even read.
+        int[] before = fromVocabulary
+                ? files.beginning(json)
+                : PostProcessor.before(folder.resolve("tokenizer.json"), json.path("post_processor"));
+        // The library is to add, cut off and fill up nothing; what would do so is not even given to it.
         json.putNull("post_processor");
         json.putNull("truncation");
         json.putNull("padding");
+        return before;
+    }
+
+    /** Of a tokenizer that was made of a vocabulary: BOS, where that is wanted. */
+    private int[] beginning(ObjectNode json) {
+        if (!config.path("add_bos_token").asBoolean(false)) {
+            return new int[0];
+        }
+        String bos = content(special.hasNonNull("bos_token") ? special.get("bos_token") : config.path("bos_token"));
+        for (JsonNode token : json.path("added_tokens")) {
+            if (token.path("content").asText().equals(bos.isEmpty() ? DEFAULT : bos)) {
+                return new int[] {token.path("id").intValue()};
+            }
+        }
+        return new int[0];
     }
 
     private JsonNode read(String name) {
@@ -121,7 +133,7 @@ final class TokenizerFiles {
     private void requireFalse(String key) {
         if (config.path(key).asBoolean(false)) {
             throw new InputException(configFile + ": key '" + key + "': expected false, the only value that prefix4j"
-                    + " supports, found true: it adds no token to a text and splits none");
+                    + " supports, found true: it adds no token behind a text and splits none");
         }
     }
 

@@ -71,6 +71,10 @@ public final class SafetensorsSet implements AutoCloseable {
                 throw new InputException("%s: tensor '%s': expected the plain name of a safetensors file, found %s"
                         .formatted(index, tensor, entry.getValue()));
             }
+            if (!files.containsKey(name) && !Files.exists(folder.resolve(name))) {
+                throw new InputException(
+                        "%s: tensor '%s': expected it in %s, found no such file".formatted(index, tensor, name));
+            }
             Safetensors file = files.computeIfAbsent(name, n -> Safetensors.open(folder.resolve(n)));
             if (!file.names().contains(tensor)) {
                 throw new InputException(
