@@ -1,5 +1,7 @@
 package dev.prefix4j.frozen;
 
+import dev.prefix4j.frozen.Extended.Part;
+import dev.prefix4j.frozen.Operators.Activated;
 import dev.prefix4j.frozen.Operators.Attended;
 import dev.prefix4j.frozen.Operators.AttentionGradients;
 import dev.prefix4j.frozen.Operators.Normalized;
@@ -7,12 +9,13 @@ import dev.prefix4j.frozen.Operators.NormalizedHeads;
 import dev.prefix4j.model.Affine;
 import dev.prefix4j.model.BlockWeights;
 import dev.prefix4j.model.BlockWeights.NormWeights;
-import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.Family;
 import dev.prefix4j.model.ModelConfig;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -21,52 +24,45 @@ import org.bytedeco.pytorch.global.torch;
  * <p>N rows, M of them asked for (all, save in the last block), E width, H heads of queries with Q columns, Hk of keys with K, F inner
  * width.
  *
- * @param extension asked for what comes out of each half; null: none
  * @param joined to queries, keys and values; null in the last block, where only some rows ask
  * @param queryNorm gain of the heads of queries, [D]; null: they are not normalized
+ * @param keyNorm gain of the heads of keys, [D]; null: they are not normalized
  */
 record FrozenBlock(
         ModelConfig config,
         Operators operators,
-        Extension extension,
         Family.Block names,
         NormWeights norm1,
-        Linear joined,
-        Linear query,
-        Linear keyValue,
+        BlockMap joined,
+        BlockMap query,
+        BlockMap keyValue,
         Tensor queryNorm,
         Tensor keyNorm,
-        Linear attentionOutput,
+        BlockMap attentionOutput,
         NormWeights norm2,
-        Linear inner,
-        Linear output) {
+        BlockMap inner,
+        BlockMap output) {
 
     /** @param last whether it is the last one of the model */
     static FrozenBlock of(
-            ModelConfig config,
-            Operators operators,
-            Extension extension,
-            BlockWeights weights,
-            WeightForm form,
-            boolean last) {
+            ModelConfig config, Operators operators, BlockWeights weights, WeightForm form, boolean last) {
         List<Affine> inputs = weights.attentionInputs();
         long queries = config.attention().queryColumns();
         long keys = config.attention().keyColumns();
         return new FrozenBlock(
                 config,
                 operators,
-                extension == Extension.NONE ? null : extension,
                 weights.names(),
                 weights.attentionNorm(),
-                last ? null : form.linear(inputs),
-                last ? form.linear(WeightForm.columns(inputs, 0, queries)) : null,
-                last ? form.linear(WeightForm.columns(inputs, queries, 2 * keys)) : null,
+                last ? null : BlockMap.of(inputs, form, operators),
+                last ? BlockMap.of(inputs, 0, queries, form, operators) : null,
+                last ? BlockMap.of(inputs, queries, 2 * keys, form, operators) : null,
                 weights.queryNorm(),
                 weights.keyNorm(),
-                form.linear(weights.attentionOutput()),
+                BlockMap.of(List.of(weights.attentionOutput()), form, operators),
                 weights.mlpNorm(),
-                form.linear(weights.mlpInputs()),
-                form.linear(weights.mlpOutput()));
+                BlockMap.of(weights.mlpInputs(), form, operators),
+                BlockMap.of(List.of(weights.mlpOutput()), form, operators));
     }
 
     /**
@@ -75,27 +71,33 @@ record FrozenBlock(
      * @param x [N, E], what came in
      * @param norm1 without its rows
      * @param heads what attention compared
+     * @param behindAttention of each part with a network behind attention, what went into that
      * @param middle [M, E], after attention
      * @param norm2 without its rows
      * @param activated of the activation, as {@link Operators.Activated} keeps it
+     * @param behindMlp as behindAttention
      */
     record Saved(
             Tensor x,
             Normalized norm1,
             Heads heads,
             Attended attended,
+            List<Tensor> behindAttention,
             Tensor middle,
             Normalized norm2,
-            Tensor activated) {
+            Tensor activated,
+            List<Tensor> behindMlp) {
         /** Lets it outlive a scope; what came in is the caller's. */
         void keep(Consumer<Tensor> keeper) {
             norm1.keep(keeper);
             heads.keep(keeper);
             keeper.accept(attended.y());
             keeper.accept(attended.lse());
+            behindAttention.forEach(keeper);
             keeper.accept(middle);
             norm2.keep(keeper);
             keeper.accept(activated);
+            behindMlp.forEach(keeper);
         }
     }
 
@@ -128,23 +130,37 @@ record FrozenBlock(
     record Result(Tensor y, Saved saved) {}
 
     /**
-     * @param x [N, E]
-     * @param asked int64 [M], rows that are asked for; null: all
-     * @param turns null: no rotary positions
+     * The residual stream behind a half.
+     *
+     * @param y [M, E]
+     * @param outputs of the half, for each part with a network behind it, before that
      */
-    Result forward(Tensor x, Packing packing, Turns turns, Tensor asked) {
-        Linear first = joined == null ? keyValue : joined;
-        Normalized norm1 = operators.normalize(x, this.norm1, config.norm(), first.form());
-        Heads heads = heads(norm1.rows(), turns, asked);
-        Tensor residual = asked == null ? x : torch.index_select(x, 0, asked);
-        Attended attended = operators.attend(packing, heads.q(), heads.k(), heads.v());
-        Tensor middle = onto(residual, attentionOutput, attended.y(), names.attention()); // [M, E]
-        Normalized norm2 = operators.normalize(middle, this.norm2, config.norm(), inner.form());
-        Tensor h = inner.forward(norm2.rows(), null); // [M, F], or twice as many
-        Operators.Activated activated = operators.activate(config.mlp(), h, output.form());
-        Tensor y = onto(middle, output, activated.rows(), names.mlp()); // [M, E]
+    private record Half(Tensor y, List<Tensor> outputs) {}
+
+    /** @param x [N, E] */
+    Result forward(Tensor x, BlockRows rows) {
+        Extended asked = rows.extendedOfAsked();
+        Normalized norm1 = operators.normalize(x, this.norm1, config.norm(), inputForm(rows.extended()));
+        Heads heads = heads(norm1.rows(), rows);
+        Attended attended = operators.attend(rows.packing(), heads.q(), heads.k(), heads.v());
+        Half attention = onto(
+                rows.select(x), attentionOutput, new Rows.Float32(attended.y()), names.attention(), asked); // [M, E]
+        Normalized norm2 = operators.normalize(attention.y(), this.norm2, config.norm(), inner.form(asked));
+        Tensor h = inner.forward(norm2.rows(), null, asked); // [M, F], or twice as many
+        Activated activated = operators.activate(config.mlp(), h, output.form(asked));
+        Half mlp = onto(attention.y(), output, activated.rows(), names.mlp(), asked); // [M, E]
         return new Result(
-                y, new Saved(x, norm1.withoutRows(), heads, attended, middle, norm2.withoutRows(), activated.kept()));
+                mlp.y(),
+                new Saved(
+                        x,
+                        norm1.withoutRows(),
+                        heads,
+                        attended,
+                        attention.outputs(),
+                        attention.y(),
+                        norm2.withoutRows(),
+                        activated.kept(),
+                        mlp.outputs()));
     }
 
     /**
@@ -156,37 +172,47 @@ record FrozenBlock(
      * @param places in it, int64 [R]
      * @return [R, E]
      */
-    Tensor step(Tensor x, Sight sight, Turns turns, Stored pool, Tensor places) {
-        Linear first = joined == null ? keyValue : joined;
-        Rows rows = operators.normalize(x, norm1, config.norm(), first.form()).rows();
-        Heads heads = heads(rows, turns, null);
-        pool.write(sight.layer(), places, heads.k(), heads.v());
-        Tensor y = operators.attendStep(sight, heads.q()); // [R, Q]
-        Tensor middle = onto(x, attentionOutput, y, names.attention());
-        Rows norm2 = operators
-                .normalize(middle, this.norm2, config.norm(), inner.form())
+    Tensor step(Tensor x, Sight sight, Turns turns, Stored pool, Tensor places, Extended extended) {
+        Rows first = operators
+                .normalize(x, norm1, config.norm(), inputForm(extended))
                 .rows();
-        Tensor h = inner.forward(norm2, null); // [R, F]
-        return onto(
-                middle,
-                output,
-                operators.activate(config.mlp(), h, output.form()).rows(),
-                names.mlp());
+        Heads heads = heads(first, new BlockRows(null, turns, null, extended));
+        pool.write(sight.layer(), places, heads.k(), heads.v());
+        Tensor seen = operators.attendStep(sight, heads.q()); // [R, Q]
+        Tensor middle = onto(x, attentionOutput, new Rows.Float32(seen), names.attention(), extended)
+                .y();
+        Rows second = operators
+                .normalize(middle, norm2, config.norm(), inner.form(extended))
+                .rows();
+        Tensor h = inner.forward(second, null, extended); // [R, F]
+        Rows activated =
+                operators.activate(config.mlp(), h, output.form(extended)).rows();
+        return onto(middle, output, activated, names.mlp(), extended).y();
+    }
+
+    private boolean inputsChanged(Extended extended) {
+        return joined == null ? query.changed(extended) || keyValue.changed(extended) : joined.changed(extended);
+    }
+
+    private Precision inputForm(Extended extended) {
+        return inputsChanged(extended)
+                ? Precision.FP32
+                : (joined == null ? keyValue : joined).linear().form();
     }
 
     /** Queries, keys and values, normalized and turned as the model does. */
-    private Heads heads(Rows rows, Turns turns, Tensor asked) {
+    private Heads heads(Rows x, BlockRows rows) {
         long queries = config.attention().queryColumns();
         long keys = config.attention().keyColumns();
         Tensor q;
         Tensor kv;
         if (joined != null) {
-            Tensor qkv = joined.forward(rows, null); // [N, Q + 2K]
+            Tensor qkv = joined.forward(x, null, rows.extended()); // [N, Q + 2K]
             q = qkv.narrow(1, 0, queries);
             kv = qkv.narrow(1, queries, 2 * keys);
         } else {
-            q = query.forward(asked == null ? rows : select(rows, asked), null);
-            kv = keyValue.forward(rows, null);
+            q = query.forward(rows.select(x), null, rows.extendedOfAsked());
+            kv = keyValue.forward(x, null, rows.extended());
         }
         Tensor k = kv.narrow(1, 0, keys);
         Tensor v = kv.narrow(1, keys, keys);
@@ -196,97 +222,179 @@ record FrozenBlock(
             raw = new Heads.Raw(
                     operators.normalizeHeads(q, queryNorm, epsilon), operators.normalizeHeads(k, keyNorm, epsilon));
         }
-        if (turns != null) {
-            operators.rotate(q, config.headWidth(), asked == null ? turns.all() : turns.asked(), false);
-            operators.rotate(k, config.headWidth(), turns.all(), false);
+        if (rows.turns() != null) {
+            operators.rotate(q, config.headWidth(), rows.turnsOfAsked(), false);
+            operators.rotate(k, config.headWidth(), rows.turns().all(), false);
         }
         return new Heads(q, k, v, raw);
     }
 
-    private Tensor onto(Tensor residual, Linear map, Tensor x, String half) {
-        return onto(residual, map, operators.rows(x, map.form()), half);
-    }
-
     /** Adds what comes out of a half of the block to the residual stream. */
-    private Tensor onto(Tensor residual, Linear map, Rows rows, String half) {
-        return extension == null
-                ? map.forward(rows, residual)
-                : residual.add(extension.half(half, map.forward(rows, null)));
+    private Half onto(Tensor residual, BlockMap map, Rows x, String half, Extended extended) {
+        List<Part> parts = extended.behind(half);
+        boolean all = parts.stream().anyMatch(part -> part.rows() == null);
+        Tensor sum = all ? null : map.forward(x, residual, extended);
+        List<Tensor> outputs = new ArrayList<>();
+        for (Part part : parts) {
+            Rows own = part.rows() == null ? x : x.select(part.rows());
+            Tensor y = map.forward(own, null, extended.within(part)); // [n, E]
+            sum = part.place(sum, part.select(residual).add(extended.network(part, half, y)));
+            outputs.add(y);
+        }
+        return new Half(sum, outputs);
     }
 
-    private static Rows select(Rows rows, Tensor index) {
-        return switch (rows) {
-            case Rows.Float32(Tensor x) -> new Rows.Float32(torch.index_select(x, 0, index));
-            case Rows.Int8(Tensor q, Tensor scale, Tensor sum) ->
-                new Rows.Int8(
-                        torch.index_select(q, 0, index),
-                        torch.index_select(scale, 0, index),
-                        torch.index_select(sum, 0, index));
-        };
+    /**
+     * The way back through the networks behind a half.
+     *
+     * @param d [M, E], stays as it is
+     * @param outputs of the half, as {@link Half} has them
+     */
+    private Tensor behind(String half, Tensor d, List<Tensor> outputs, Extended extended) {
+        List<Part> parts = extended.behind(half);
+        Tensor result = parts.isEmpty() || parts.getFirst().rows() == null ? d : d.clone();
+        for (int i = 0; i < parts.size(); i++) {
+            Part part = parts.get(i);
+            result = part.place(result, extended.networkBackward(part, half, outputs.get(i), part.select(d)));
+        }
+        return result;
     }
 
     /**
      * The way back.
      *
      * @param dy [M, E], with respect to what went out; used up
-     * @param asked as in {@link #forward}
-     * @param through whether the gradient with respect to what came in is wanted, and not only that of what is seen
+     * @param rows as in {@link #forward}
+     * @param through whether the gradient with respect to what came in is wanted, and not only that of what is seen and put in
+     * @param own gradients of keys and values of the rows themselves, from others that saw them; null: none
      * @return [N, E], or null
      */
-    Tensor backward(Tensor dy, Saved saved, Packing packing, Turns turns, Tensor asked, boolean through) {
-        Tensor dh = output.backward(operators.rows(dy, output.form()), null); // [M, F]
-        Rows dInner = operators.activateBackward(config.mlp(), dh, saved.activated(), inner.form());
-        Tensor dn = inner.backward(dInner, null); // [M, E]
+    Tensor backward(Tensor dy, Saved saved, BlockRows rows, boolean through, KeyGradients own) {
+        Extended asked = rows.extendedOfAsked();
+        Tensor dMlp = behind(names.mlp(), dy, saved.behindMlp(), asked); // [M, E]
+        Tensor dh = output.backward(new Rows.Float32(dMlp), () -> activated(saved), asked, true); // [M, F]
+        Rows dInner = operators.activateBackward(config.mlp(), dh, saved.activated(), inner.form(asked));
+        Tensor dn = inner.backward(dInner, () -> normalized(saved.middle(), norm2), asked, true); // [M, E]
         Tensor dMiddle = dy; // [M, E]; the residual: its gradient begins as dy
         operators.normalizeBackward(dn, saved.middle(), norm2, saved.norm2(), dMiddle);
-        Tensor dAttended = attentionOutput.backward(operators.rows(dMiddle, attentionOutput.form()), null); // [M, Q]
+        Tensor dHalf = behind(names.attention(), dMiddle, saved.behindAttention(), asked); // [M, E]
+        Tensor dAttended = attentionOutput.backward(
+                new Rows.Float32(dHalf), () -> saved.attended().y(), asked, true); // [M, Q]
         Heads heads = saved.heads();
-        if (!through) {
-            operators.attendBackward(
-                    packing, dAttended, saved.attended(), heads.q(), heads.k(), heads.v(), AttentionGradients.NONE);
+        if (!through && !inputsChanged(rows.extended())) {
+            attendBackward(rows, dAttended, saved, AttentionGradients.NONE);
             return null;
         }
         long queries = config.attention().queryColumns();
         long keys = config.attention().keyColumns();
         Tensor dqkv = torch.empty(new long[] {heads.k().size(0), queries + 2 * keys}, dy.options(), null);
-        Tensor dq = asked == null
+        Tensor dq = rows.asked() == null
                 ? dqkv.narrow(1, 0, queries)
                 : torch.empty_like(heads.q()).contiguous();
         Tensor dk = dqkv.narrow(1, queries, keys);
         Tensor dv = dqkv.narrow(1, queries + keys, keys);
-        operators.attendBackward(
-                packing,
-                dAttended,
-                saved.attended(),
-                heads.q(),
-                heads.k(),
-                heads.v(),
-                new AttentionGradients(dq, dk, dv));
-        headsBackward(dq, dk, heads.raw(), turns, asked);
-        Tensor dx;
-        Tensor dn1;
-        if (asked == null) {
-            dn1 = joined.backward(operators.rows(dqkv, joined.form()), null); // [N, E]
-            dx = dMiddle;
-        } else {
-            Tensor dkv = dqkv.narrow(1, queries, 2 * keys);
-            dn1 = keyValue.backward(operators.rows(dkv, keyValue.form()), null);
-            dn1.index_add_(0, asked, query.backward(operators.rows(dq, query.form()), null));
-            dx = torch.zeros_like(saved.x()).index_add_(0, asked, dMiddle);
+        attendBackward(rows, dAttended, saved, new AttentionGradients(dq, dk, dv));
+        if (own != null) {
+            dk.add_(own.dk());
+            dv.add_(own.dv());
         }
-        operators.normalizeBackward(dn1, saved.x(), norm1, saved.norm1(), dx);
+        keysBackward(dk, heads, rows);
+        queriesBackward(dq, heads, rows);
+        return joined == null
+                ? inputsBackward(dq, dqkv.narrow(1, queries, 2 * keys), dMiddle, saved, rows, through)
+                : inputsBackward(dqkv, dMiddle, saved, rows, through);
+    }
+
+    private void attendBackward(BlockRows rows, Tensor dAttended, Saved saved, AttentionGradients gradients) {
+        Heads heads = saved.heads();
+        operators.attendBackward(
+                rows.packing(), dAttended, saved.attended(), heads.q(), heads.k(), heads.v(), gradients);
+    }
+
+    /**
+     * Gradients of a block's keys and values.
+     *
+     * @param dk [N, K], as attention uses them
+     * @param dv [N, K]
+     */
+    record KeyGradients(Tensor dk, Tensor dv) {}
+
+    /** The way back through the last block where nobody asked for what goes out: from keys and values alone, [N, E]. */
+    Tensor backward(KeyGradients own, Saved saved, BlockRows rows) {
+        Tensor dkv = torch.cat(new TensorVector(own.dk(), own.dv()), 1); // [N, 2K]
+        keysBackward(dkv.narrow(1, 0, own.dk().size(1)), saved.heads(), rows);
+        Tensor dn = keyValue.backward(new Rows.Float32(dkv), () -> normalized(saved.x(), norm1), rows.extended(), true);
+        Tensor dx = torch.zeros_like(saved.x());
+        operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dx);
+        return dx;
+    }
+
+    /** From queries, keys and values of all rows, which one map gave. */
+    private Tensor inputsBackward(Tensor dqkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
+        Tensor dn = joined.backward(
+                new Rows.Float32(dqkv), () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
+        if (!through) {
+            return null;
+        }
+        operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dMiddle);
+        return dMiddle;
+    }
+
+    /** From the queries of rows that were asked for, and from keys and values of all. */
+    private Tensor inputsBackward(Tensor dq, Tensor dkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
+        Tensor dn = keyValue.backward(
+                new Rows.Float32(dkv), () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
+        Tensor dnOfAsked = query.backward(
+                new Rows.Float32(dq),
+                () -> rows.select(normalized(saved.x(), norm1)),
+                rows.extendedOfAsked(),
+                through); // [M, E]
+        if (!through) {
+            return null;
+        }
+        Tensor dx = dMiddle;
+        if (rows.asked() == null) {
+            dn.add_(dnOfAsked);
+        } else {
+            dn.index_add_(0, rows.asked(), dnOfAsked);
+            dx = torch.zeros_like(saved.x()).index_add_(0, rows.asked(), dMiddle);
+        }
+        operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dx);
         return dx;
     }
 
     /** In place, from what attention compares back to what the maps gave. */
-    private void headsBackward(Tensor dq, Tensor dk, Heads.Raw raw, Turns turns, Tensor asked) {
-        if (turns != null) {
-            operators.rotate(dq, config.headWidth(), asked == null ? turns.all() : turns.asked(), true);
-            operators.rotate(dk, config.headWidth(), turns.all(), true);
+    private void keysBackward(Tensor dk, Heads heads, BlockRows rows) {
+        if (rows.turns() != null) {
+            operators.rotate(dk, config.headWidth(), rows.turns().all(), true);
         }
-        if (raw != null) {
-            operators.normalizeHeadsBackward(dq, queryNorm, raw.q());
-            operators.normalizeHeadsBackward(dk, keyNorm, raw.k());
+        if (heads.raw() != null) {
+            operators.normalizeHeadsBackward(dk, keyNorm, heads.raw().k());
         }
+    }
+
+    private void queriesBackward(Tensor dq, Heads heads, BlockRows rows) {
+        if (rows.turns() != null) {
+            operators.rotate(dq, config.headWidth(), rows.turnsOfAsked(), true);
+        }
+        if (heads.raw() != null) {
+            operators.normalizeHeadsBackward(dq, queryNorm, heads.raw().q());
+        }
+    }
+
+    /** What went into the map behind the activation, float32 [M, F]. */
+    private Tensor activated(Saved saved) {
+        return ((Rows.Float32) operators
+                        .activate(config.mlp(), saved.activated(), Precision.FP32)
+                        .rows())
+                .x();
+    }
+
+    /** Normalized rows once more, float32. */
+    private Tensor normalized(Tensor x, NormWeights norm) {
+        return ((Rows.Float32) operators
+                        .normalize(x, norm, config.norm(), Precision.FP32)
+                        .rows())
+                .x();
     }
 }
