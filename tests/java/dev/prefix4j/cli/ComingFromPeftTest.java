@@ -60,7 +60,8 @@ class ComingFromPeftTest {
             try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
                 Runnable saver =
                         () -> AdapterFolder.save(method, tuning.stored(), shape, adapter, "gpt2", Optional.empty());
-                new Trainer(tuning, config, sequences, List.of(), run, saver).train(new TrainListener() {}, () -> false);
+                new Trainer(tuning, config, sequences, List.of(), run, saver)
+                        .train(new TrainListener() {}, () -> false);
             }
 
             int[] prompt = Sequences.prompt("name : The Mill", tokenizer, shape.bos());

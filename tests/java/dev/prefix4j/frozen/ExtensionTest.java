@@ -196,7 +196,7 @@ class ExtensionTest {
             Tensor wanted = flat(expected.gradients());
             Tensor tensors = flat(all(found.adaptations().getFirst()));
             double cosine = FrozenModelTest.cosine(wanted, tensors);
-            assertTrue(cosine > 0.98, "cosine " + cosine);
+            assertTrue(cosine > 0.95, "cosine " + cosine);
         }
     }
 

@@ -246,7 +246,7 @@ class TrainerTest {
         for (TrainConfig config : List.of(large, parts)) {
             try (RunDirectory run = create(temporary.resolve("run" + config.batchSize()));
                     TensorScope _ = new TensorScope()) {
-                    List<Sequence> data = sequences(40, 1);
+                List<Sequence> data = sequences(40, 1);
                 new Trainer(tuning(), config, Batches.inOrder(data, config.batchSize()), data, List.of(), run, () -> {})
                         .train(new TrainListener() {}, () -> false);
                 run.metrics().forEach(line -> losses.add(line.path("loss").doubleValue()));

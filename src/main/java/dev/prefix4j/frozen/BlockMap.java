@@ -37,43 +37,51 @@ record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
         return extended.changes(slots);
     }
 
-    /** In what form it takes rows: a low-rank change reads them in float32. */
-    Precision form(Extended extended) {
-        return changed(extended) ? Precision.FP32 : linear.form();
+    /** In what form it takes rows. */
+    Precision form() {
+        return linear.form();
     }
 
     /**
      * Applies it.
      *
-     * @param x [n, K], in its form or in float32
+     * @param rows [n, K], in its form
+     * @param x float32 [n, K], what the rows were before they were rounded; asked for where there are changes
      * @param residual float32 [n, M], added; null: none
      * @return float32 [n, M]
      */
-    Tensor forward(Rows x, Tensor residual, Extended extended) {
-        Tensor y = linear.forward(own(x), residual);
+    Tensor forward(Rows rows, Supplier<Tensor> x, Tensor residual, Extended extended) {
+        Tensor y = linear.forward(rows, residual);
         if (changed(extended)) {
-            extended.addChanges(slots, ((Rows.Float32) x).x(), y);
+            extended.addChanges(slots, floats(rows, x), y);
         }
         return y;
+    }
+
+    /** As {@link #backward(Rows, Tensor, Supplier, Extended, boolean)}, of float32 [n, M]. */
+    Tensor backward(Tensor dy, Supplier<Tensor> x, Extended extended, boolean through) {
+        return backward(through ? operators.rows(dy, linear.form()) : null, dy, x, extended, through);
     }
 
     /**
      * The way back.
      *
-     * @param dy [n, M], in its form or in float32
+     * @param rows [n, M], in its form
+     * @param dy float32 [n, M], what the rows were before they were rounded; null where they are float32, or where there are no changes
      * @param x float32 [n, K], what went in; asked for where there are changes
      * @param through whether the gradient with respect to what went in is wanted
      * @return float32 [n, K], or null
      */
-    Tensor backward(Rows dy, Supplier<Tensor> x, Extended extended, boolean through) {
-        Tensor dx = through ? linear.backward(own(dy), null) : null;
+    Tensor backward(Rows rows, Tensor dy, Supplier<Tensor> x, Extended extended, boolean through) {
+        Tensor dx = through ? linear.backward(rows, null) : null;
         if (changed(extended)) {
-            extended.changesBackward(slots, x.get(), ((Rows.Float32) dy).x(), dx);
+            extended.changesBackward(slots, x.get(), dy == null ? ((Rows.Float32) rows).x() : dy, dx);
         }
         return dx;
     }
 
-    private Rows own(Rows rows) {
-        return rows instanceof Rows.Float32(Tensor x) ? operators.rows(x, linear.form()) : rows;
+    /** Rows that are float32 need not be made again. */
+    private static Tensor floats(Rows rows, Supplier<Tensor> x) {
+        return rows instanceof Rows.Float32(Tensor own) ? own : x.get();
     }
 }

@@ -5,7 +5,7 @@ import dev.prefix4j.frozen.Operators.Activated;
 import dev.prefix4j.frozen.Operators.Attended;
 import dev.prefix4j.frozen.Operators.AttentionGradients;
 import dev.prefix4j.frozen.Operators.Normalized;
-import dev.prefix4j.frozen.Operators.NormalizedHeads;
+import dev.prefix4j.frozen.Saved.Heads;
 import dev.prefix4j.model.Affine;
 import dev.prefix4j.model.BlockWeights;
 import dev.prefix4j.model.BlockWeights.NormWeights;
@@ -13,7 +13,7 @@ import dev.prefix4j.model.Family;
 import dev.prefix4j.model.ModelConfig;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -66,63 +66,6 @@ record FrozenBlock(
     }
 
     /**
-     * What the way back needs.
-     *
-     * @param x [N, E], what came in
-     * @param norm1 without its rows
-     * @param heads what attention compared
-     * @param behindAttention of each part with a network behind attention, what went into that
-     * @param middle [M, E], after attention
-     * @param norm2 without its rows
-     * @param activated of the activation, as {@link Operators.Activated} keeps it
-     * @param behindMlp as behindAttention
-     */
-    record Saved(
-            Tensor x,
-            Normalized norm1,
-            Heads heads,
-            Attended attended,
-            List<Tensor> behindAttention,
-            Tensor middle,
-            Normalized norm2,
-            Tensor activated,
-            List<Tensor> behindMlp) {
-        /** Lets it outlive a scope; what came in is the caller's. */
-        void keep(Consumer<Tensor> keeper) {
-            norm1.keep(keeper);
-            heads.keep(keeper);
-            keeper.accept(attended.y());
-            keeper.accept(attended.lse());
-            behindAttention.forEach(keeper);
-            keeper.accept(middle);
-            norm2.keep(keeper);
-            keeper.accept(activated);
-            behindMlp.forEach(keeper);
-        }
-    }
-
-    /**
-     * What attention compares and gives.
-     *
-     * @param q [M, Q]
-     * @param k [N, K]
-     * @param v [N, K]
-     * @param raw before heads were normalized; null: they were not
-     */
-    record Heads(Tensor q, Tensor k, Tensor v, Raw raw) {
-        /** Of queries and of keys. */
-        record Raw(NormalizedHeads q, NormalizedHeads k) {}
-
-        void keep(Consumer<Tensor> keeper) {
-            List.of(q, k, v).forEach(keeper);
-            if (raw != null) {
-                List.of(raw.q.before(), raw.q.rstd(), raw.k.before(), raw.k.rstd())
-                        .forEach(keeper);
-            }
-        }
-    }
-
-    /**
      * What goes out, and what is kept.
      *
      * @param y [M, E]
@@ -140,15 +83,16 @@ record FrozenBlock(
     /** @param x [N, E] */
     Result forward(Tensor x, BlockRows rows) {
         Extended asked = rows.extendedOfAsked();
-        Normalized norm1 = operators.normalize(x, this.norm1, config.norm(), inputForm(rows.extended()));
-        Heads heads = heads(norm1.rows(), rows);
+        Normalized norm1 = operators.normalize(x, this.norm1, config.norm(), inputForm());
+        Heads heads = heads(norm1.rows(), x, rows);
         Attended attended = operators.attend(rows.packing(), heads.q(), heads.k(), heads.v());
-        Half attention = onto(
-                rows.select(x), attentionOutput, new Rows.Float32(attended.y()), names.attention(), asked); // [M, E]
-        Normalized norm2 = operators.normalize(attention.y(), this.norm2, config.norm(), inner.form(asked));
-        Tensor h = inner.forward(norm2.rows(), null, asked); // [M, F], or twice as many
-        Activated activated = operators.activate(config.mlp(), h, output.form(asked));
-        Half mlp = onto(attention.y(), output, activated.rows(), names.mlp(), asked); // [M, E]
+        Half attention = onto(rows.select(x), attentionOutput, attended.y(), names.attention(), asked); // [M, E]
+        Tensor middle = attention.y();
+        Normalized norm2 = operators.normalize(middle, this.norm2, config.norm(), inner.form());
+        Tensor h = inner.forward(norm2.rows(), () -> normalized(middle, this.norm2), null, asked); // [M, F] or [M, 2F]
+        Activated activated = operators.activate(config.mlp(), h, output.form());
+        Half mlp = onto(middle, output, activated.rows(), () -> activated(h), names.mlp(), asked); // [M, E]
+        boolean apart = Activated.isSlope(activated.kept()) && output.changed(asked);
         return new Result(
                 mlp.y(),
                 new Saved(
@@ -157,9 +101,10 @@ record FrozenBlock(
                         heads,
                         attended,
                         attention.outputs(),
-                        attention.y(),
+                        middle,
                         norm2.withoutRows(),
                         activated.kept(),
+                        apart ? h : null,
                         mlp.outputs()));
     }
 
@@ -173,46 +118,42 @@ record FrozenBlock(
      * @return [R, E]
      */
     Tensor step(Tensor x, Sight sight, Turns turns, Stored pool, Tensor places, Extended extended) {
-        Rows first = operators
-                .normalize(x, norm1, config.norm(), inputForm(extended))
-                .rows();
-        Heads heads = heads(first, new BlockRows(null, turns, null, extended));
+        Rows first = operators.normalize(x, norm1, config.norm(), inputForm()).rows();
+        Heads heads = heads(first, x, new BlockRows(null, turns, null, extended));
         pool.write(sight.layer(), places, heads.k(), heads.v());
         Tensor seen = operators.attendStep(sight, heads.q()); // [R, Q]
-        Tensor middle = onto(x, attentionOutput, new Rows.Float32(seen), names.attention(), extended)
+        Tensor middle =
+                onto(x, attentionOutput, seen, names.attention(), extended).y();
+        Rows second =
+                operators.normalize(middle, norm2, config.norm(), inner.form()).rows();
+        Tensor h = inner.forward(second, () -> normalized(middle, norm2), null, extended); // [R, F]
+        Rows activated = operators.activate(config.mlp(), h, output.form()).rows();
+        return onto(middle, output, activated, () -> activated(h), names.mlp(), extended)
                 .y();
-        Rows second = operators
-                .normalize(middle, norm2, config.norm(), inner.form(extended))
-                .rows();
-        Tensor h = inner.forward(second, null, extended); // [R, F]
-        Rows activated =
-                operators.activate(config.mlp(), h, output.form(extended)).rows();
-        return onto(middle, output, activated, names.mlp(), extended).y();
     }
 
     private boolean inputsChanged(Extended extended) {
         return joined == null ? query.changed(extended) || keyValue.changed(extended) : joined.changed(extended);
     }
 
-    private Precision inputForm(Extended extended) {
-        return inputsChanged(extended)
-                ? Precision.FP32
-                : (joined == null ? keyValue : joined).linear().form();
+    private Precision inputForm() {
+        return (joined == null ? keyValue : joined).form();
     }
 
     /** Queries, keys and values, normalized and turned as the model does. */
-    private Heads heads(Rows x, BlockRows rows) {
+    private Heads heads(Rows inputs, Tensor x, BlockRows rows) {
+        Supplier<Tensor> floats = () -> normalized(x, norm1);
         long queries = config.attention().queryColumns();
         long keys = config.attention().keyColumns();
         Tensor q;
         Tensor kv;
         if (joined != null) {
-            Tensor qkv = joined.forward(x, null, rows.extended()); // [N, Q + 2K]
+            Tensor qkv = joined.forward(inputs, floats, null, rows.extended()); // [N, Q + 2K]
             q = qkv.narrow(1, 0, queries);
             kv = qkv.narrow(1, queries, 2 * keys);
         } else {
-            q = query.forward(rows.select(x), null, rows.extendedOfAsked());
-            kv = keyValue.forward(x, null, rows.extended());
+            q = query.forward(rows.select(inputs), () -> rows.select(floats.get()), null, rows.extendedOfAsked());
+            kv = keyValue.forward(inputs, floats, null, rows.extended());
         }
         Tensor k = kv.narrow(1, 0, keys);
         Tensor v = kv.narrow(1, keys, keys);
@@ -229,15 +170,23 @@ record FrozenBlock(
         return new Heads(q, k, v, raw);
     }
 
-    /** Adds what comes out of a half of the block to the residual stream. */
-    private Half onto(Tensor residual, BlockMap map, Rows x, String half, Extended extended) {
+    private Half onto(Tensor residual, BlockMap map, Tensor x, String half, Extended extended) {
+        return onto(residual, map, operators.rows(x, map.form()), () -> x, half, extended);
+    }
+
+    /**
+     * Adds what comes out of a half of the block to the residual stream.
+     *
+     * @param floats what the rows were before they were rounded
+     */
+    private Half onto(Tensor residual, BlockMap map, Rows x, Supplier<Tensor> floats, String half, Extended extended) {
         List<Part> parts = extended.behind(half);
         boolean all = parts.stream().anyMatch(part -> part.rows() == null);
-        Tensor sum = all ? null : map.forward(x, residual, extended);
+        Tensor sum = all ? null : map.forward(x, floats, residual, extended);
         List<Tensor> outputs = new ArrayList<>();
         for (Part part : parts) {
             Rows own = part.rows() == null ? x : x.select(part.rows());
-            Tensor y = map.forward(own, null, extended.within(part)); // [n, E]
+            Tensor y = map.forward(own, () -> part.select(floats.get()), null, extended.within(part)); // [n, E]
             sum = part.place(sum, part.select(residual).add(extended.network(part, half, y)));
             outputs.add(y);
         }
@@ -272,14 +221,13 @@ record FrozenBlock(
     Tensor backward(Tensor dy, Saved saved, BlockRows rows, boolean through, KeyGradients own) {
         Extended asked = rows.extendedOfAsked();
         Tensor dMlp = behind(names.mlp(), dy, saved.behindMlp(), asked); // [M, E]
-        Tensor dh = output.backward(new Rows.Float32(dMlp), () -> activated(saved), asked, true); // [M, F]
-        Rows dInner = operators.activateBackward(config.mlp(), dh, saved.activated(), inner.form(asked));
-        Tensor dn = inner.backward(dInner, () -> normalized(saved.middle(), norm2), asked, true); // [M, E]
+        Tensor dh = output.backward(dMlp, () -> activated(saved.beforeActivation()), asked, true); // [M, F]
+        Tensor dn = innerBackward(dh, saved, asked); // [M, E]
         Tensor dMiddle = dy; // [M, E]; the residual: its gradient begins as dy
         operators.normalizeBackward(dn, saved.middle(), norm2, saved.norm2(), dMiddle);
         Tensor dHalf = behind(names.attention(), dMiddle, saved.behindAttention(), asked); // [M, E]
-        Tensor dAttended = attentionOutput.backward(
-                new Rows.Float32(dHalf), () -> saved.attended().y(), asked, true); // [M, Q]
+        Tensor dAttended =
+                attentionOutput.backward(dHalf, () -> saved.attended().y(), asked, true); // [M, Q]
         Heads heads = saved.heads();
         if (!through && !inputsChanged(rows.extended())) {
             attendBackward(rows, dAttended, saved, AttentionGradients.NONE);
@@ -305,6 +253,17 @@ record FrozenBlock(
                 : inputsBackward(dqkv, dMiddle, saved, rows, through);
     }
 
+    /** Through the activation and the map before it: from [M, F], which is used up, to [M, E]. */
+    private Tensor innerBackward(Tensor dh, Saved saved, Extended asked) {
+        Tensor floats = inner.form() == Precision.FP32 || !inner.changed(asked)
+                ? null
+                : ((Rows.Float32)
+                                operators.activateBackward(config.mlp(), dh.clone(), saved.activated(), Precision.FP32))
+                        .x();
+        Rows dInner = operators.activateBackward(config.mlp(), dh, saved.activated(), inner.form());
+        return inner.backward(dInner, floats, () -> normalized(saved.middle(), norm2), asked, true);
+    }
+
     private void attendBackward(BlockRows rows, Tensor dAttended, Saved saved, AttentionGradients gradients) {
         Heads heads = saved.heads();
         operators.attendBackward(
@@ -323,7 +282,7 @@ record FrozenBlock(
     Tensor backward(KeyGradients own, Saved saved, BlockRows rows) {
         Tensor dkv = torch.cat(new TensorVector(own.dk(), own.dv()), 1); // [N, 2K]
         keysBackward(dkv.narrow(1, 0, own.dk().size(1)), saved.heads(), rows);
-        Tensor dn = keyValue.backward(new Rows.Float32(dkv), () -> normalized(saved.x(), norm1), rows.extended(), true);
+        Tensor dn = keyValue.backward(dkv, () -> normalized(saved.x(), norm1), rows.extended(), true);
         Tensor dx = torch.zeros_like(saved.x());
         operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dx);
         return dx;
@@ -331,8 +290,7 @@ record FrozenBlock(
 
     /** From queries, keys and values of all rows, which one map gave. */
     private Tensor inputsBackward(Tensor dqkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
-        Tensor dn = joined.backward(
-                new Rows.Float32(dqkv), () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
+        Tensor dn = joined.backward(dqkv, () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
         if (!through) {
             return null;
         }
@@ -342,13 +300,9 @@ record FrozenBlock(
 
     /** From the queries of rows that were asked for, and from keys and values of all. */
     private Tensor inputsBackward(Tensor dq, Tensor dkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
-        Tensor dn = keyValue.backward(
-                new Rows.Float32(dkv), () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
+        Tensor dn = keyValue.backward(dkv, () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
         Tensor dnOfAsked = query.backward(
-                new Rows.Float32(dq),
-                () -> rows.select(normalized(saved.x(), norm1)),
-                rows.extendedOfAsked(),
-                through); // [M, E]
+                dq, () -> rows.select(normalized(saved.x(), norm1)), rows.extendedOfAsked(), through); // [M, E]
         if (!through) {
             return null;
         }
@@ -382,11 +336,10 @@ record FrozenBlock(
         }
     }
 
-    /** What went into the map behind the activation, float32 [M, F]. */
-    private Tensor activated(Saved saved) {
-        return ((Rows.Float32) operators
-                        .activate(config.mlp(), saved.activated(), Precision.FP32)
-                        .rows())
+    /** What goes into the map behind the activation of h, float32 [M, F]. */
+    private Tensor activated(Tensor h) {
+        return ((Rows.Float32)
+                        operators.activate(config.mlp(), h, Precision.FP32).rows())
                 .x();
     }
 

@@ -1,7 +1,6 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.frozen.FrozenBlock.Result;
-import dev.prefix4j.frozen.FrozenBlock.Saved;
 import dev.prefix4j.frozen.InputLayer.Input;
 import dev.prefix4j.frozen.InputLayer.VirtualRows;
 import dev.prefix4j.model.Extension;

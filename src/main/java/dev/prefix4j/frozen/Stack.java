@@ -2,7 +2,6 @@ package dev.prefix4j.frozen;
 
 import dev.prefix4j.frozen.FrozenBlock.KeyGradients;
 import dev.prefix4j.frozen.FrozenBlock.Result;
-import dev.prefix4j.frozen.FrozenBlock.Saved;
 import dev.prefix4j.frozen.InputLayer.Input;
 import dev.prefix4j.frozen.Operators.Normalized;
 import dev.prefix4j.kernels.Attention;
@@ -120,7 +119,7 @@ final class Stack {
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
                 Result result = forward(layer, x, input, extended);
-                FrozenBlock.Heads own = result.saved().heads();
+                Saved.Heads own = result.saved().heads();
                 pool.write(layer, places, own.k(), own.v());
                 x = inner.keep(result.y());
             }

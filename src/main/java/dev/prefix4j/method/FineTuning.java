@@ -6,7 +6,6 @@ import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.model.Shapes;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.pytorch.Tensor;
 
 /** All weights of the model (Li and Liang 2021, section 5.2: FINE-TUNE). */
 public record FineTuning() implements AutogradMethod {

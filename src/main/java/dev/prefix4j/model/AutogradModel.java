@@ -131,9 +131,7 @@ public final class AutogradModel {
 
     /** [n, in] to [n, sum of the outputs]. */
     private Tensor affine(List<Affine> maps, Tensor x) {
-        Tensor[] parts = maps.stream()
-                .map(map -> extended(map, x))
-                .toArray(Tensor[]::new);
+        Tensor[] parts = maps.stream().map(map -> extended(map, x)).toArray(Tensor[]::new);
         return parts.length == 1 ? parts[0] : torch.cat(new TensorVector(parts), 1);
     }
 

@@ -76,8 +76,8 @@ public record Extension(Map<String, LowRank> maps, Map<String, Bottleneck> halve
 
     private Extension each(UnaryOperator<Tensor> made) {
         Map<String, LowRank> ofMaps = new LinkedHashMap<>();
-        maps.forEach((name, map) ->
-                ofMaps.put(name, new LowRank(made.apply(map.a()), made.apply(map.b()), map.scale())));
+        maps.forEach(
+                (name, map) -> ofMaps.put(name, new LowRank(made.apply(map.a()), made.apply(map.b()), map.scale())));
         Map<String, Bottleneck> ofHalves = new LinkedHashMap<>();
         halves.forEach((name, net) -> ofHalves.put(
                 name,
