@@ -1,5 +1,6 @@
 package dev.prefix4j.bench;
 
+import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Objective;
 import dev.prefix4j.frozen.Precision;
@@ -133,11 +134,14 @@ public class ManyPromptsBench {
     @Benchmark
     public double train() {
         PackedBatch batch = PackedBatch.of(sequences);
-        double[] weights = new double[batch.targets().length];
-        Arrays.fill(weights, 1.0 / weights.length);
+        int targets = batch.targets().length;
         int[] of = IntStream.range(0, ROWS).map(i -> i % prompts).toArray();
         try (TensorScope _ = new TensorScope()) {
-            return training.gradient(batch, soft, of, Objective.LIKELIHOOD, weights)
+            return training.gradient(
+                            batch,
+                            soft.stream().map(Adaptation::of).toList(),
+                            of,
+                            Objective.likelihood(1.0 / targets).each(targets))
                     .losses()[0];
         }
     }

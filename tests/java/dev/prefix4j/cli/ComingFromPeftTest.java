@@ -14,7 +14,7 @@ import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
-import dev.prefix4j.method.Tuner;
+import dev.prefix4j.method.Tuning;
 import dev.prefix4j.method.Vectors;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Checkpoint;
@@ -44,7 +44,6 @@ import org.junit.jupiter.api.io.TempDir;
 class ComingFromPeftTest {
     private static void page(Path folder, Path data, Path out) {
         Path adapter = out.resolve("adapter");
-        TorchRuntime.seed(101);
         try (TensorScope _ = new TensorScope();
                 var tokenizer = Tokenizer.load(folder)) {
             BaseModel model = Checkpoint.load(folder, TorchRuntime.device("cpu"));
@@ -55,13 +54,14 @@ class ComingFromPeftTest {
             Method method = new PrefixTuning(new Vectors(5, Reparametrization.MLP, 512));
             Freezer freezer =
                     (base, changes) -> new FrozenModel(base, changes, FrozenModel.Options.of(base, Precision.FP32));
-            Tuner tuner = method.tuner(model, freezer);
+            Tuning tuning = method.tuning(model, freezer, 101);
             // 5 epochs, batches of 10, learning rate 8e-5
             TrainConfig config = new TrainConfig(0, 5, 10, 1, false, 8e-5, 0, 0, 1, false, 0, 0, 0, 0, 100, 101);
             try (RunDirectory run = RunDirectory.create(out, new ObjectMapper().createObjectNode())) {
                 Runnable saver =
-                        () -> AdapterFolder.save(method, tuner.stored(), shape, adapter, "gpt2", Optional.empty());
-                new Trainer(tuner, config, sequences, List.of(), run, saver).train(new TrainListener() {}, () -> false);
+                        () -> AdapterFolder.save(method, tuning.stored(), shape, adapter, "gpt2", Optional.empty());
+                new Trainer(tuning, config, sequences, List.of(), run, saver)
+                        .train(new TrainListener() {}, () -> false);
             }
 
             int[] prompt = Sequences.prompt("name : The Mill", tokenizer, shape.bos());

@@ -23,7 +23,6 @@ import dev.prefix4j.torch.NativeMemory;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -139,7 +138,7 @@ class FrozenModelTest {
     }
 
     /** Sequences of unequal length, some with a long target, one with a single token of it. */
-    private static List<Sequence> sequences(ModelConfig config, int seed) {
+    static List<Sequence> sequences(ModelConfig config, int seed) {
         Random random = new Random(seed);
         List<Sequence> sequences = new ArrayList<>();
         for (int[] lengths : new int[][] {{5, 9}, {1, 1}, {12, 30}, {20, 1}, {3, 17}}) {
@@ -172,11 +171,11 @@ class FrozenModelTest {
         return new Expected(loss.item_double(), leaf.grad());
     }
 
-    private static double cosine(Tensor a, Tensor b) {
+    static double cosine(Tensor a, Tensor b) {
         return torch.sum(a.mul(b)).item_double() / (norm(a) * norm(b));
     }
 
-    private static double norm(Tensor a) {
+    static double norm(Tensor a) {
         return Math.sqrt(torch.sum(a.mul(a)).item_double());
     }
 
@@ -243,29 +242,30 @@ class FrozenModelTest {
         try (TensorScope _ = new TensorScope()) {
             BaseModel model = model(Model.LLAMA.config);
             PackedBatch batch = PackedBatch.of(sequences(model.config(), 3));
-            List<SoftPrompt> prompts = List.of(SoftPrompt.prefix(vectors(model.config(), 7), model.config()));
-            double[] weights = new double[batch.targets().length];
-            Arrays.fill(weights, 0.5);
+            List<Adaptation> prompts =
+                    List.of(Adaptation.of(SoftPrompt.prefix(vectors(model.config(), 7), model.config())));
+            List<Objective> targets = Objective.likelihood(0.5).each(batch.targets().length);
             FrozenModel frozen = new FrozenModel(model, FrozenModel.Options.of(model, Precision.FP32));
             int[] of = new int[batch.sequences()];
-            GradientPass.Gradients whole = frozen.gradient(batch, prompts, of, Objective.LIKELIHOOD, weights);
-            try (GradientPass one = frozen.begin(batch, prompts, of, Objective.LIKELIHOOD, weights);
-                    GradientPass other = frozen.begin(batch, prompts, of, Objective.LIKELIHOOD, weights)) {
+            GradientPass.Gradients whole = frozen.gradient(batch, prompts, of, targets);
+            try (GradientPass one = frozen.begin(batch, prompts, of, targets);
+                    GradientPass other = frozen.begin(batch, prompts, of, targets)) {
                 while (one.advance()) {
                     other.advance();
                 }
                 while (other.advance()) {}
                 for (GradientPass pass : List.of(one, other)) {
                     GradientPass.Gradients result = pass.result();
-                    assertTrue(result.activations()
+                    assertTrue(result.adaptations()
                             .getFirst()
-                            .equal(whole.activations().getFirst()));
+                            .activations()
+                            .equal(whole.adaptations().getFirst().activations()));
                     assertEquals(whole.losses()[0], result.losses()[0]);
                 }
             }
             Random random = new Random(1);
             NativeMemory.assertNothingIsLeftBehind(300, () -> {
-                try (GradientPass dropped = frozen.begin(batch, prompts, of, Objective.LIKELIHOOD, weights)) {
+                try (GradientPass dropped = frozen.begin(batch, prompts, of, targets)) {
                     for (int steps = random.nextInt(2 * model.config().layers()); steps > 0; steps--) {
                         dropped.advance();
                     }

@@ -120,6 +120,11 @@ class SoftPromptTest {
                 .toArray());
     }
 
+    /** For all targets of a batch the likelihood, smoothed, with a weight of a half. */
+    private static List<Objective> half(PackedBatch batch, double smoothing) {
+        return new Objective(0.5, smoothing, Optional.empty()).each(batch.targets().length);
+    }
+
     private static void check(double expected, FrozenModel.Gradient found, SoftPrompt prompt) {
         assertEquals(expected, found.loss(), 1e-5 * Math.abs(expected));
         check(prompt.activations(), found.gradient());
@@ -155,7 +160,7 @@ class SoftPromptTest {
             loss.backward();
             FrozenModel frozen = frozen(model, c);
             PackedBatch batch = PackedBatch.of(sequences);
-            check(loss.item_double(), frozen.gradient(batch, prompt, Objective.LIKELIHOOD, 0.5), prompt);
+            check(loss.item_double(), frozen.gradient(batch, prompt, half(batch, 0)), prompt);
             assertEquals(loss.item_double(), frozen.loss(batch, prompt), 1e-5 * loss.item_double());
         }
     }
@@ -178,11 +183,8 @@ class SoftPromptTest {
                                 .mul(new Scalar(smoothing / model.config().vocabulary())));
             }
             loss.backward();
-            Objective objective = new Objective(smoothing, Optional.empty());
-            check(
-                    loss.item_double(),
-                    frozen(model, c).gradient(PackedBatch.of(sequences), prompt, objective, 0.5),
-                    prompt);
+            PackedBatch batch = PackedBatch.of(sequences);
+            check(loss.item_double(), frozen(model, c).gradient(batch, prompt, half(batch, smoothing)), prompt);
         }
     }
 
@@ -204,8 +206,8 @@ class SoftPromptTest {
             }
             loss.backward();
             FrozenModel frozen = frozen(model, c);
-            Objective objective = new Objective(0, Optional.of(frozen.predictions(PackedBatch.of(taught), other)));
-            check(loss.item_double(), frozen.gradient(PackedBatch.of(sequences), prompt, objective, 0.5), prompt);
+            List<Objective> targets = Objective.taught(frozen.predictions(PackedBatch.of(taught), other), 0.5);
+            check(loss.item_double(), frozen.gradient(PackedBatch.of(sequences), prompt, targets), prompt);
         }
     }
 
@@ -289,9 +291,11 @@ class SoftPromptTest {
     private static GradientPass.Gradients gradients(
             FrozenModel frozen, List<SoftPrompt> prompts, List<Sequence> sequences, int[] of) {
         PackedBatch batch = PackedBatch.of(sequences);
-        double[] weights = new double[batch.positions().length];
-        Arrays.fill(weights, 0.25);
-        return frozen.gradient(batch, prompts, of, Objective.LIKELIHOOD, weights);
+        return frozen.gradient(
+                batch,
+                prompts.stream().map(Adaptation::of).toList(),
+                of,
+                Objective.likelihood(0.25).each(batch.positions().length));
     }
 
     /**
@@ -326,16 +330,60 @@ class SoftPromptTest {
                 for (int row = 0; row < rows.length; row++) {
                     assertEquals(alone.losses()[row], together.losses()[rows[row]], "loss of row " + rows[row]);
                 }
+                Adaptation.Gradient wanted = alone.adaptations().getFirst();
+                Adaptation.Gradient found = together.adaptations().get(one);
+                assertTrue(wanted.activations().equal(found.activations()), "gradient of prompt " + one);
                 assertTrue(
-                        alone.activations()
-                                .getFirst()
-                                .equal(together.activations().get(one)),
-                        "gradient of prompt " + one);
-                assertTrue(
-                        alone.embeddings()
-                                .getFirst()
-                                .equal(together.embeddings().get(one)),
+                        wanted.embeddings().equal(found.embeddings()),
                         "gradient of the virtual tokens of prompt " + one);
+            }
+        }
+    }
+
+    /** Sequences that are weighted, smoothed and taught otherwise, in one batch: each has the loss and the gradient it has alone. */
+    @ParameterizedTest
+    @MethodSource("familiesAndPrecisions")
+    void targetsHaveObjectivesOfTheirOwn(FrozenModelTest.Model geometry, Precision precision) {
+        assumeTrue(Kernels.find().isPresent(), "kernels are built");
+        try (TensorScope _ = new TensorScope()) {
+            BaseModel model = FrozenModelTest.model(geometry.config);
+            FrozenModel frozen =
+                    new FrozenModel(model, new FrozenModel.Options(precision, false, false, Kernels.find()));
+            SoftPrompt teacher = prompt(model, Kind.PREFIX);
+            Random random = new Random(4);
+            List<Adaptation> prompts = new ArrayList<>();
+            List<Sequence> sequences = new ArrayList<>();
+            List<List<Objective>> targets = new ArrayList<>();
+            for (int i = 0; i < 6; i++) {
+                SoftPrompt own = SoftPrompt.prefix(FrozenModelTest.vectors(model.config(), 3), model.config());
+                prompts.add(Adaptation.of(own));
+                sequences.add(sequence(model, own, random));
+                PackedBatch batch = PackedBatch.of(sequences.subList(i, i + 1));
+                double weight = 0.1 + i;
+                targets.add(
+                        i % 3 == 2
+                                ? Objective.taught(frozen.predictions(batch, teacher), weight)
+                                : new Objective(weight, i % 3 * 0.1 * i, Optional.empty())
+                                        .each(batch.targets().length));
+            }
+            GradientPass.Gradients together = frozen.gradient(
+                    PackedBatch.of(sequences),
+                    prompts,
+                    IntStream.range(0, 6).toArray(),
+                    targets.stream().flatMap(List::stream).toList());
+            for (int i = 0; i < 6; i++) {
+                GradientPass.Gradients alone = frozen.gradient(
+                        PackedBatch.of(sequences.subList(i, i + 1)),
+                        prompts.subList(i, i + 1),
+                        new int[1],
+                        targets.get(i));
+                assertEquals(alone.losses()[0], together.losses()[i], 1e-12 * alone.losses()[0], "loss " + i);
+                assertTrue(
+                        alone.adaptations()
+                                .getFirst()
+                                .activations()
+                                .equal(together.adaptations().get(i).activations()),
+                        "gradient " + i);
             }
         }
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
@@ -14,6 +15,7 @@ import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
+import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.model.Activation;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ModelConfig;
@@ -31,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -125,13 +128,13 @@ class MethodTest {
                 .sum();
     }
 
-    private static void train(Tuner tuner, int steps) {
+    private static void train(Tuning tuner, int steps) {
         AdamW optimizer = new AdamW(tuner.parameters(), 0.999, 0);
         for (int i = 0; i < steps; i++) {
             try (TensorScope _ = new TensorScope()) {
                 optimizer.step(
                         1e-2,
-                        tuner.gradients(List.of(sequences()), Tuner.Goal.LIKELIHOOD, 1.0 / targets())
+                        tuner.gradients(List.of(sequences()), Tuning.Goal.LIKELIHOOD, 1.0 / targets(), i)
                                 .gradients());
             }
         }
@@ -160,7 +163,7 @@ class MethodTest {
     void countsOfParametersEqualTheFormulas(Case c) {
         assertEquals(c.trained(), c.method().trainedNumbers(CONFIG));
         assertEquals(c.stored(), c.method().storedNumbers(CONFIG));
-        Tuner tuner = c.method().tuner(model(), FREEZER);
+        Tuning tuner = c.method().tuning(model(), FREEZER, 5);
         assertEquals(c.trained(), count(tuner.parameters()));
         assertEquals(c.stored(), count(tuner.stored()));
     }
@@ -169,7 +172,7 @@ class MethodTest {
     @MethodSource("trainable")
     void stepsChangeAllThatTheMethodTrainsAndNothingElse(Case c) {
         BaseModel model = model();
-        Tuner tuner = c.method().tuner(model, FREEZER);
+        Tuning tuner = c.method().tuning(model, FREEZER, 5);
         Map<String, Tensor> weights = copies(model.weights());
         Map<String, Tensor> parameters = copies(tuner.parameters());
         train(tuner, 3);
@@ -186,9 +189,9 @@ class MethodTest {
     @ParameterizedTest
     @MethodSource("trainable")
     void theStoredFileAloneReproducesTheOutputs(Case c) {
-        Tuner tuner = c.method().tuner(model(), FREEZER);
+        Tuning tuner = c.method().tuning(model(), FREEZER, 5);
         List<int[]> before = generate(tuner.current());
-        train(tuner, 12);
+        train(tuner, 40);
         Path folder = temporary.resolve("adapter");
         AdapterFolder.save(c.method(), tuner.stored(), CONFIG, folder, "base", Optional.empty());
         Conditioned loaded = AdapterFolder.apply(folder, model()); // the base as it was
@@ -207,10 +210,11 @@ class MethodTest {
     @ParameterizedTest
     @MethodSource("trainable")
     void trainingAndScoringSeeTheSameModel(Case c) {
-        Tuner tuner = c.method().tuner(model(), FREEZER);
+        Tuning tuner = c.method().tuning(model(), FREEZER, 5);
         train(tuner, 5);
-        double trained =
-                tuner.gradients(List.of(sequences()), Tuner.Goal.LIKELIHOOD, 1).loss() / targets();
+        double trained = tuner.gradients(List.of(sequences()), Tuning.Goal.LIKELIHOOD, 1, 0)
+                        .loss()
+                / targets();
         assertEquals(Likelihood.of(tuner.current(), sequences(), 4).loss(), trained, 1e-5);
     }
 
@@ -218,19 +222,20 @@ class MethodTest {
     @ParameterizedTest
     @MethodSource("trainable")
     void gradientsAreThoseOfTheLoss(Case c) {
-        Tuner tuner = c.method().tuner(model(), FREEZER);
+        Tuning tuner = c.method().tuning(model(), FREEZER, 5);
         train(tuner, 2); // LoRA's first gradients are half zero
-        for (Tuner.Goal goal : List.of(
-                Tuner.Goal.LIKELIHOOD,
-                new Tuner.Goal(0.3, Optional.empty(), 0),
-                new Tuner.Goal(
+        for (Tuning.Goal goal : List.of(
+                Tuning.Goal.LIKELIHOOD,
+                new Tuning.Goal(0.3, Optional.empty(), 0),
+                new Tuning.Goal(
                         0,
-                        Optional.of(
-                                new PrefixTuning(DIRECT).tuner(model(), FREEZER).current()),
+                        Optional.of(new PrefixTuning(DIRECT)
+                                .tuning(model(), FREEZER, 6)
+                                .current()),
                         0))) {
             Map<String, Tensor> directions = new LinkedHashMap<>();
             double slope = 0;
-            var gradients = tuner.gradients(List.of(sequences()), goal, 0.25).gradients();
+            var gradients = tuner.gradients(List.of(sequences()), goal, 0.25, 0).gradients();
             for (var entry : tuner.parameters().entrySet()) {
                 Tensor gradient = gradients.get(entry.getKey()).dense();
                 Tensor direction = gradient.div(
@@ -246,10 +251,10 @@ class MethodTest {
         }
     }
 
-    private static double moved(Tuner tuner, Map<String, Tensor> directions, double by, Tuner.Goal goal) {
+    private static double moved(Tuning tuner, Map<String, Tensor> directions, double by, Tuning.Goal goal) {
         directions.forEach(
                 (name, direction) -> tuner.parameters().get(name).detach().add_(direction.mul(new Scalar(by))));
-        double loss = tuner.gradients(List.of(sequences()), goal, 1).loss();
+        double loss = tuner.gradients(List.of(sequences()), goal, 1, 0).loss();
         directions.forEach(
                 (name, direction) -> tuner.parameters().get(name).detach().sub_(direction.mul(new Scalar(by))));
         return loss;
@@ -260,10 +265,102 @@ class MethodTest {
         double alone = Likelihood.of(
                         Conditioned.plain(FREEZER.freeze(model(), FrozenModel.Changes.NONE)), sequences(), 4)
                 .loss();
-        Tuner lora = new LoraTuning(4, 8).tuner(model(), FREEZER);
+        Tuning lora = new LoraTuning(4, 8).tuning(model(), FREEZER, 5);
         assertEquals(alone, Likelihood.of(lora.current(), sequences(), 4).loss(), 1e-6);
-        Tuner adapter = new AdapterTuning(4).tuner(model(), FREEZER);
+        Tuning adapter = new AdapterTuning(4).tuning(model(), FREEZER, 5);
         assertEquals(alone, Likelihood.of(adapter.current(), sequences(), 4).loss(), 0.01);
+    }
+
+    static Stream<Method> onTheEngine() {
+        return trainable().map(Case::method).filter(method -> method instanceof EngineMethod);
+    }
+
+    /** Trained on a base of 8 bits, what was learned helps there and on the float32 base, too. */
+    @ParameterizedTest
+    @MethodSource("onTheEngine")
+    void trainingOnABaseOfEightBitsLowersTheLoss(Method method) {
+        Freezer eight = (base, changes) -> new FrozenModel(base, changes, FrozenModel.Options.of(base, Precision.INT8));
+        Tuning tuning = method.tuning(model(), eight, 5);
+        double before = Likelihood.of(tuning.current(), sequences(), 4).loss();
+        train(tuning, 30);
+        double after = Likelihood.of(tuning.current(), sequences(), 4).loss();
+        assertTrue(after < 0.99 * before, before + " became " + after);
+        double exact = Likelihood.of(method.apply(model(), FREEZER, tuning.stored()), sequences(), 4)
+                .loss();
+        assertEquals(exact, after, 0.03 * exact);
+    }
+
+    /** Every method that trains on the engine, in one batch: each gets the loss and the gradients that it gets alone, bit for bit. */
+    @Test
+    void tunersOfManyUsersShareBatches() {
+        assumeTrue(Kernels.find().isPresent(), "kernels are built");
+        BaseModel model = model();
+        FrozenModel engine = FREEZER.freeze(model, FrozenModel.Changes.NONE);
+        Conditioned teacher = Conditioned.plain(engine);
+        List<EngineStep.Task> tasks = new ArrayList<>();
+        for (Method method : onTheEngine().toList()) {
+            Tuner tuner = ((EngineTuning) method.tuning(model, (_, _) -> engine, tasks.size())).tuner();
+            boolean taught = tasks.size() == 2;
+            Tuning.Goal goal = new Tuning.Goal(
+                    taught ? 0 : 0.1 * (tasks.size() % 2),
+                    taught ? Optional.of(teacher) : Optional.empty(),
+                    0.1 * (tasks.size() % 3));
+            tasks.add(new EngineStep.Task(tuner, goal, 0.1 + tasks.size(), 30 + tasks.size()));
+        }
+        Random random = new Random(2);
+        List<EngineStep.Batch> batches = new ArrayList<>();
+        for (int part = 0; part < 2; part++) {
+            List<Sequence> sequences = new ArrayList<>();
+            int[] of = new int[2 * tasks.size()];
+            for (int b = 0; b < of.length; b++) {
+                of[b] = (b + part) % tasks.size();
+                int source = 1 + random.nextInt(8);
+                sequences.add(new Sequence(
+                        random.ints(source + 1 + random.nextInt(9), 0, 131).toArray(), source));
+            }
+            batches.add(new EngineStep.Batch(sequences, of));
+        }
+        List<Tuning.Result> together = EngineStep.of(engine, tasks, batches);
+        for (int i = 0; i < tasks.size(); i++) {
+            int one = i;
+            List<EngineStep.Batch> own = batches.stream()
+                    .map(batch -> IntStream.range(0, batch.of().length)
+                            .filter(b -> batch.of()[b] == one)
+                            .mapToObj(batch.sequences()::get)
+                            .toList())
+                    .map(sequences -> new EngineStep.Batch(sequences, new int[sequences.size()]))
+                    .toList();
+            Tuning.Result alone =
+                    EngineStep.of(engine, tasks.subList(i, i + 1), own).getFirst();
+            assertEquals(alone.loss(), together.get(i).loss(), 1e-12 * alone.loss(), "loss of " + i);
+            alone.gradients()
+                    .forEach((name, gradient) -> assertTrue(
+                            gradient.dense()
+                                    .equal(together.get(one)
+                                            .gradients()
+                                            .get(name)
+                                            .dense()),
+                            name + " of " + one));
+        }
+    }
+
+    /** A step's random numbers depend on its seed and the part: the same again, others in another step, whoever else draws. */
+    @ParameterizedTest
+    @MethodSource("onTheEngine")
+    void randomNumbersComeFromTheSeedAlone(Method method) {
+        Tuning.Goal dropping = new Tuning.Goal(0, Optional.empty(), 0.3);
+        TorchRuntime.seed(9);
+        Tensor expected = torch.randn(5);
+        BaseModel model = model();
+        TorchRuntime.seed(9);
+        Tuning tuning = method.tuning(model, FREEZER, 5);
+        double first = tuning.gradients(List.of(sequences()), dropping, 1, 7).loss();
+        double other = tuning.gradients(List.of(sequences()), dropping, 1, 8).loss();
+        assertTrue(expected.equal(torch.randn(5)), "the process's own generator was used");
+        Tuning again = method.tuning(model, FREEZER, 5);
+        assertEquals(
+                first, again.gradients(List.of(sequences()), dropping, 1, 7).loss());
+        assertEquals(method instanceof ExtensionMethod, first == other);
     }
 
     @Test
@@ -296,14 +393,19 @@ class MethodTest {
         assertEquals(expected, Likelihood.of(loaded, sequences(), 4).loss(), 1e-5);
     }
 
+    private static SoftPromptTuner prompts(Method method, BaseModel model) {
+        return (SoftPromptTuner) ((EngineTuning) method.tuning(model, FREEZER, 5)).tuner();
+    }
+
     @Test
     void virtualTokensStartFromRealWords() {
         BaseModel model = model();
+        FrozenModel engine = FREEZER.freeze(model, FrozenModel.Changes.NONE);
         int[] words = {5, 6, 7};
         for (Method method :
                 List.of(new PrefixTuning(MLP), new EmbeddingTuning(DIRECT), new LayerTuning(DIRECT, 1, 2))) {
-            SoftPromptTuner prompts = (SoftPromptTuner) method.tuner(model, FREEZER);
-            Tensor wanted = prompts.ofWords(model, words);
+            SoftPromptTuner prompts = prompts(method, model);
+            Tensor wanted = prompts.ofWords(engine, words);
             assertTrue(prompts.start(wanted) < 1e-4, method.toString());
             assertTrue(prompts.stored()
                             .get(SoftPromptTuner.VECTORS)
@@ -313,16 +415,16 @@ class MethodTest {
                             .item_double()
                     < 1e-4);
         }
-        SoftPromptTuner embedding = (SoftPromptTuner) new EmbeddingTuning(DIRECT).tuner(model, FREEZER);
-        Tensor words5 = embedding.ofWords(model, words);
+        SoftPromptTuner embedding = prompts(new EmbeddingTuning(DIRECT), model);
+        Tensor words5 = embedding.ofWords(engine, words);
         assertTrue(words5.select(0, 4).equal(model.weights().get("wte.weight").select(0, 6)), "repeated");
-        assertThrows(InputException.class, () -> embedding.ofWords(model, new int[0]));
+        assertThrows(InputException.class, () -> embedding.ofWords(engine, new int[0]));
     }
 
     @Test
     void badFoldersAreRefusedWithAReason() {
         LoraTuning method = new LoraTuning(2, 8);
-        Tuner tuner = method.tuner(model(), FREEZER);
+        Tuning tuner = method.tuning(model(), FREEZER, 5);
         Path folder = temporary.resolve("lora");
         AdapterFolder.save(new LoraTuning(3, 8), tuner.stored(), CONFIG, folder, "base", Optional.empty());
         InputException e = assertThrows(InputException.class, () -> AdapterFolder.apply(folder, model()));

@@ -15,6 +15,7 @@ import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
 import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.EngineTuning;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
 import dev.prefix4j.method.SoftPromptTuner;
@@ -24,6 +25,7 @@ import dev.prefix4j.model.Checkpoint;
 import dev.prefix4j.model.KvCache;
 import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import dev.prefix4j.torch.Draws;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Path;
@@ -61,14 +63,15 @@ class PrefixTest {
     }
 
     private PrefixEncoder encoder(Reparametrization how, int length) {
-        return PrefixEncoder.create(how, PrefixShape.of(length, model.config()), 16, model.device());
+        return PrefixEncoder.create(how, PrefixShape.of(length, model.config()), 16, model.device(), new Draws(1));
     }
 
     /** What {@code --init-words} starts from. */
     private Prefix ofWords(int[] ids, int length) {
-        SoftPromptTuner tuner = (SoftPromptTuner) new PrefixTuning(new Vectors(length, Reparametrization.DIRECT, 1))
-                .tuner(model, (base, changes) -> new FrozenModel(base, Precision.FP32));
-        return new Prefix(PrefixShape.of(length, model.config()), tuner.ofWords(model, ids), model.device());
+        EngineTuning tuning = (EngineTuning) new PrefixTuning(new Vectors(length, Reparametrization.DIRECT, 1))
+                .tuning(model, (base, changes) -> new FrozenModel(base, Precision.FP32), 1);
+        Tensor vectors = ((SoftPromptTuner) tuning.tuner()).ofWords(tuning.engine(), ids);
+        return new Prefix(PrefixShape.of(length, model.config()), vectors, model.device());
     }
 
     private static double distance(Tensor a, Tensor b) {

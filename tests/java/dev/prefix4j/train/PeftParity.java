@@ -21,7 +21,7 @@ import dev.prefix4j.method.LoraTuning;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
 import dev.prefix4j.method.SoftPromptTuner;
-import dev.prefix4j.method.Tuner;
+import dev.prefix4j.method.Tuning;
 import dev.prefix4j.method.Vectors;
 import dev.prefix4j.model.AutogradModel;
 import dev.prefix4j.model.BaseModel;
@@ -312,8 +312,8 @@ final class PeftParity implements AutoCloseable {
         Tensor inBias = expected("encoder.transform.0.bias");
         try (TensorScope _ = new TensorScope()) {
             PrefixShape shape = prefix.shape();
-            Tuner tuner = new PrefixTuning(new Vectors(shape.length(), Reparametrization.MLP, (int) inBias.size(0)))
-                    .tuner(model, (_, _) -> frozen());
+            Tuning tuner = new PrefixTuning(new Vectors(shape.length(), Reparametrization.MLP, (int) inBias.size(0)))
+                    .tuning(model, (_, _) -> frozen(), 1);
             try (NoGradGuard _ = new NoGradGuard()) {
                 tuner.parameters().forEach((name, tensor) -> tensor.copy_(expected("encoder." + name)));
             }
@@ -344,10 +344,11 @@ final class PeftParity implements AutoCloseable {
             double ours;
             try (TensorScope _ = new TensorScope()) {
                 BaseModel base = Checkpoint.load(folder.resolve("model"), TorchRuntime.device("cpu"));
-                Tuner tuner = method.tuner(
+                Tuning tuner = method.tuning(
                         base,
                         (frozen, changes) ->
-                                new FrozenModel(frozen, changes, FrozenModel.Options.of(frozen, Precision.FP32)));
+                                new FrozenModel(frozen, changes, FrozenModel.Options.of(frozen, Precision.FP32)),
+                        1);
                 try (NoGradGuard _ = new NoGradGuard()) {
                     tuner.parameters()
                             .values()

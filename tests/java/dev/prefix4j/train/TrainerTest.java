@@ -12,7 +12,7 @@ import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.method.AdapterFolder;
 import dev.prefix4j.method.Method;
 import dev.prefix4j.method.PrefixTuning;
-import dev.prefix4j.method.Tuner;
+import dev.prefix4j.method.Tuning;
 import dev.prefix4j.method.Vectors;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Checkpoint;
@@ -86,22 +86,21 @@ class TrainerTest {
         Sampler sampler = _ ->
                 List.of(new Sample("a", run.metrics().getLast().path("step").toString(), Optional.empty()));
         try (TensorScope _ = new TensorScope()) {
-            TorchRuntime.seed(3);
-            Tuner tuner = tuner();
+            Tuning tuning = tuning();
             return new Trainer(
-                            tuner,
+                            tuning,
                             config,
                             sequences(40, 1),
                             sequences(validation, 2),
                             run,
                             () -> AdapterFolder.save(
-                                    METHOD, tuner.stored(), model.config(), run.adapter(), "m", Optional.empty()))
+                                    METHOD, tuning.stored(), model.config(), run.adapter(), "m", Optional.empty()))
                     .train(listener, sampler, stop);
         }
     }
 
-    private Tuner tuner() {
-        return METHOD.tuner(model, (base, _) -> new FrozenModel(base, Precision.FP32));
+    private Tuning tuning() {
+        return METHOD.tuning(model, (base, _) -> new FrozenModel(base, Precision.FP32), 3);
     }
 
     private static RunDirectory create(Path folder) {
@@ -247,9 +246,8 @@ class TrainerTest {
         for (TrainConfig config : List.of(large, parts)) {
             try (RunDirectory run = create(temporary.resolve("run" + config.batchSize()));
                     TensorScope _ = new TensorScope()) {
-                TorchRuntime.seed(3);
                 List<Sequence> data = sequences(40, 1);
-                new Trainer(tuner(), config, Batches.inOrder(data, config.batchSize()), data, List.of(), run, () -> {})
+                new Trainer(tuning(), config, Batches.inOrder(data, config.batchSize()), data, List.of(), run, () -> {})
                         .train(new TrainListener() {}, () -> false);
                 run.metrics().forEach(line -> losses.add(line.path("loss").doubleValue()));
             }
@@ -272,14 +270,14 @@ class TrainerTest {
             assertFalse(parameters.get(i).requires_grad());
             assertFalse(parameters.get(i).grad().defined());
         }
-        Tuner tuner = tuner();
+        Tuning tuning = tuning();
         Map<String, Tensor> before = new java.util.LinkedHashMap<>();
-        tuner.parameters().forEach((name, tensor) -> before.put(name, tensor.clone()));
+        tuning.parameters().forEach((name, tensor) -> before.put(name, tensor.clone()));
         try (RunDirectory run = create(temporary.resolve("all"))) {
-            new Trainer(tuner, CONFIG, sequences(40, 1), List.of(), run, () -> {})
+            new Trainer(tuning, CONFIG, sequences(40, 1), List.of(), run, () -> {})
                     .train(new TrainListener() {}, () -> false);
         }
-        tuner.parameters().forEach((name, tensor) -> assertFalse(tensor.equal(before.get(name)), name));
+        tuning.parameters().forEach((name, tensor) -> assertFalse(tensor.equal(before.get(name)), name));
     }
 
     @Test

@@ -12,6 +12,7 @@ import dev.prefix4j.prefix.PrefixShape;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
+import dev.prefix4j.torch.Draws;
 import dev.prefix4j.torch.TensorScope;
 import java.util.List;
 import java.util.Optional;
@@ -54,7 +55,8 @@ final class BenchGenerate extends BenchWork {
         try (TensorScope _ = new TensorScope()) {
             BaseModel gpt2 = modelOptions.load(device, console, precision.parse());
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
-            PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.DIRECT, shape, 1, device);
+            PrefixEncoder encoder =
+                    PrefixEncoder.create(Reparametrization.DIRECT, shape, 1, device, new Draws(runtimeOptions.seed));
             try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2);
                     Prefix prefix = Prefix.of(encoder, shape, device)) {
                 Generator generator =

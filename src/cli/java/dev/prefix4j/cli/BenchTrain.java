@@ -12,6 +12,7 @@ import dev.prefix4j.text.Example;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.text.Tokenizer;
+import dev.prefix4j.torch.Draws;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.AdamW;
 import java.util.ArrayList;
@@ -60,7 +61,8 @@ final class BenchTrain extends BenchWork {
                 sequences = modelOptions.encode(examples, tokenizer, gpt2, prefixLength);
             }
             PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
-            PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.MLP, shape, hidden, device);
+            PrefixEncoder encoder =
+                    PrefixEncoder.create(Reparametrization.MLP, shape, hidden, device, new Draws(runtimeOptions.seed));
             print(time(precision.freeze(gpt2, FrozenModel.Changes.NONE, recompute), encoder, sequences));
         }
         return Main.OK;

@@ -1,9 +1,11 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.method.AdapterFolder;
+import dev.prefix4j.method.EngineTuning;
 import dev.prefix4j.method.SoftPromptTuner;
-import dev.prefix4j.method.Tuner;
+import dev.prefix4j.method.Tuning;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.Documents;
 import dev.prefix4j.text.Tokenizer;
@@ -81,21 +83,21 @@ final class InitOptions {
         return init;
     }
 
-    /** Gives a tuner its first values. */
-    void start(Tuner tuner, BaseModel model, Tokenizer tokenizer, Console console) {
+    /** Gives virtual tokens their first values. */
+    void start(Tuning tuning, BaseModel model, Tokenizer tokenizer, Console console) {
         String kind = kind();
         if (kind.equals("random")) {
             return;
         }
-        if (!(tuner instanceof SoftPromptTuner prompts)) {
+        if (!(tuning instanceof EngineTuning(SoftPromptTuner prompts, FrozenModel engine))) {
             throw new InputException("init %s: expected a method with virtual tokens".formatted(kind));
         }
         try (TensorScope _ = new TensorScope()) {
             double difference = prompts.start(
                     switch (kind) {
                         case "zero" -> prompts.zeros();
-                        case "words" -> prompts.ofWords(model, tokenizer.encode(words));
-                        case "text" -> prompts.ofWords(model, tokenizer.encode(beginning()));
+                        case "words" -> prompts.ofWords(engine, tokenizer.encode(words));
+                        case "text" -> prompts.ofWords(engine, tokenizer.encode(beginning()));
                         case "adapter" -> ofAdapter(prompts, model);
                         default -> throw new AssertionError(kind);
                     });

@@ -10,7 +10,7 @@ import dev.prefix4j.method.Fingerprint;
 import dev.prefix4j.method.Freezer;
 import dev.prefix4j.method.InContext;
 import dev.prefix4j.method.Method;
-import dev.prefix4j.method.Tuner;
+import dev.prefix4j.method.Tuning;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ConfigFile;
 import dev.prefix4j.text.Example;
@@ -308,14 +308,14 @@ final class TrainCommand extends ConsoleCommand {
                 }
                 Method method = methodOptions.method(gpt2.config(), 0);
                 methodOptions.requireMemory(method, gpt2.config());
-                Tuner tuner = method.tuner(gpt2, freezer);
-                int taken = tuner.taken();
+                Tuning tuning = method.tuning(gpt2, freezer, runtimeOptions.seed);
+                int taken = tuning.taken();
                 List<Sequence> trainingSequences =
                         modelOptions.encode(training, tokenizer, gpt2, taken, compat.training());
                 List<Sequence> validationSequences =
                         modelOptions.encode(validation, tokenizer, gpt2, taken, compat.training());
                 if (!resume) {
-                    initOptions.start(tuner, gpt2, tokenizer, console);
+                    initOptions.start(tuning, gpt2, tokenizer, console);
                 }
                 String fingerprint = fingerprint(trainingSequences);
                 if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
@@ -336,12 +336,12 @@ final class TrainCommand extends ConsoleCommand {
                         : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
                     try {
                         Trainer trainer = new Trainer(
-                                tuner,
+                                tuning,
                                 config,
                                 trainingSequences,
                                 validationSequences,
                                 run,
-                                () -> save(method, tuner, gpt2, run.adapter()));
+                                () -> save(method, tuning, gpt2, run.adapter()));
                         teaching.ifPresent(trainer::learnFrom);
                         if (stored != null) {
                             boolean sameLength = sameLength(stored.json());
@@ -397,9 +397,9 @@ final class TrainCommand extends ConsoleCommand {
         return conditioned;
     }
 
-    private void save(Method method, Tuner tuner, BaseModel gpt2, Path folder) {
+    private void save(Method method, Tuning tuning, BaseModel gpt2, Path folder) {
         try (TensorScope _ = new TensorScope()) {
-            save(method, tuner.stored(), gpt2, folder);
+            save(method, tuning.stored(), gpt2, folder);
         }
     }
 

@@ -3,7 +3,6 @@ package dev.prefix4j.frozen;
 import dev.prefix4j.text.Sequence;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -38,11 +37,7 @@ public record Conditioned(FrozenModel model, SoftPrompt prompt, boolean trained)
 
     /** Positions of the model that a sequence cannot use. */
     public int taken() {
-        return prompt.length() + virtualTokens();
-    }
-
-    private int virtualTokens() {
-        return (int) prompt.embeddings().size(0);
+        return prompt.length() + prompt.virtualTokens();
     }
 
     /** The activations, for {@link #seen}; to be closed. */
@@ -69,24 +64,13 @@ public record Conditioned(FrozenModel model, SoftPrompt prompt, boolean trained)
         return prompt.embeddings().detach();
     }
 
-    /** A sequence with the virtual tokens before the token that ends the source. */
+    /** As {@link SoftPrompt#arrange(Sequence)}. */
     public Sequence arrange(Sequence sequence) {
-        return virtualTokens() == 0
-                ? sequence
-                : new Sequence(
-                        inserted(sequence.ids(), sequence.sourceLength() - 1),
-                        sequence.sourceLength() + virtualTokens());
+        return prompt.arrange(sequence);
     }
 
-    /** A prompt with the virtual tokens before its last token. */
-    public int[] arrange(int[] prompt) {
-        return virtualTokens() == 0 ? prompt : inserted(prompt, prompt.length - 1);
-    }
-
-    private int[] inserted(int[] ids, int at) {
-        int count = virtualTokens();
-        return IntStream.range(0, ids.length + count)
-                .map(i -> i < at ? ids[i] : i < at + count ? -(i - at) - 1 : ids[i - count])
-                .toArray();
+    /** As {@link SoftPrompt#arrange(int[])}. */
+    public int[] arrange(int[] ids) {
+        return prompt.arrange(ids);
     }
 }

@@ -1,18 +1,21 @@
 package dev.prefix4j.frozen;
 
+import dev.prefix4j.frozen.Extended.Part;
+import dev.prefix4j.frozen.Operators.Activated;
 import dev.prefix4j.frozen.Operators.Attended;
 import dev.prefix4j.frozen.Operators.AttentionGradients;
 import dev.prefix4j.frozen.Operators.Normalized;
-import dev.prefix4j.frozen.Operators.NormalizedHeads;
+import dev.prefix4j.frozen.Saved.Heads;
 import dev.prefix4j.model.Affine;
 import dev.prefix4j.model.BlockWeights;
 import dev.prefix4j.model.BlockWeights.NormWeights;
-import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.Family;
 import dev.prefix4j.model.ModelConfig;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -21,103 +24,45 @@ import org.bytedeco.pytorch.global.torch;
  * <p>N rows, M of them asked for (all, save in the last block), E width, H heads of queries with Q columns, Hk of keys with K, F inner
  * width.
  *
- * @param extension asked for what comes out of each half; null: none
  * @param joined to queries, keys and values; null in the last block, where only some rows ask
  * @param queryNorm gain of the heads of queries, [D]; null: they are not normalized
+ * @param keyNorm gain of the heads of keys, [D]; null: they are not normalized
  */
 record FrozenBlock(
         ModelConfig config,
         Operators operators,
-        Extension extension,
         Family.Block names,
         NormWeights norm1,
-        Linear joined,
-        Linear query,
-        Linear keyValue,
+        BlockMap joined,
+        BlockMap query,
+        BlockMap keyValue,
         Tensor queryNorm,
         Tensor keyNorm,
-        Linear attentionOutput,
+        BlockMap attentionOutput,
         NormWeights norm2,
-        Linear inner,
-        Linear output) {
+        BlockMap inner,
+        BlockMap output) {
 
     /** @param last whether it is the last one of the model */
     static FrozenBlock of(
-            ModelConfig config,
-            Operators operators,
-            Extension extension,
-            BlockWeights weights,
-            WeightForm form,
-            boolean last) {
+            ModelConfig config, Operators operators, BlockWeights weights, WeightForm form, boolean last) {
         List<Affine> inputs = weights.attentionInputs();
         long queries = config.attention().queryColumns();
         long keys = config.attention().keyColumns();
         return new FrozenBlock(
                 config,
                 operators,
-                extension == Extension.NONE ? null : extension,
                 weights.names(),
                 weights.attentionNorm(),
-                last ? null : form.linear(inputs),
-                last ? form.linear(WeightForm.columns(inputs, 0, queries)) : null,
-                last ? form.linear(WeightForm.columns(inputs, queries, 2 * keys)) : null,
+                last ? null : BlockMap.of(inputs, form, operators),
+                last ? BlockMap.of(inputs, 0, queries, form, operators) : null,
+                last ? BlockMap.of(inputs, queries, 2 * keys, form, operators) : null,
                 weights.queryNorm(),
                 weights.keyNorm(),
-                form.linear(weights.attentionOutput()),
+                BlockMap.of(List.of(weights.attentionOutput()), form, operators),
                 weights.mlpNorm(),
-                form.linear(weights.mlpInputs()),
-                form.linear(weights.mlpOutput()));
-    }
-
-    /**
-     * What the way back needs.
-     *
-     * @param x [N, E], what came in
-     * @param norm1 without its rows
-     * @param heads what attention compared
-     * @param middle [M, E], after attention
-     * @param norm2 without its rows
-     * @param activated of the activation, as {@link Operators.Activated} keeps it
-     */
-    record Saved(
-            Tensor x,
-            Normalized norm1,
-            Heads heads,
-            Attended attended,
-            Tensor middle,
-            Normalized norm2,
-            Tensor activated) {
-        /** Lets it outlive a scope; what came in is the caller's. */
-        void keep(Consumer<Tensor> keeper) {
-            norm1.keep(keeper);
-            heads.keep(keeper);
-            keeper.accept(attended.y());
-            keeper.accept(attended.lse());
-            keeper.accept(middle);
-            norm2.keep(keeper);
-            keeper.accept(activated);
-        }
-    }
-
-    /**
-     * What attention compares and gives.
-     *
-     * @param q [M, Q]
-     * @param k [N, K]
-     * @param v [N, K]
-     * @param raw before heads were normalized; null: they were not
-     */
-    record Heads(Tensor q, Tensor k, Tensor v, Raw raw) {
-        /** Of queries and of keys. */
-        record Raw(NormalizedHeads q, NormalizedHeads k) {}
-
-        void keep(Consumer<Tensor> keeper) {
-            List.of(q, k, v).forEach(keeper);
-            if (raw != null) {
-                List.of(raw.q.before(), raw.q.rstd(), raw.k.before(), raw.k.rstd())
-                        .forEach(keeper);
-            }
-        }
+                BlockMap.of(weights.mlpInputs(), form, operators),
+                BlockMap.of(List.of(weights.mlpOutput()), form, operators));
     }
 
     /**
@@ -128,23 +73,39 @@ record FrozenBlock(
     record Result(Tensor y, Saved saved) {}
 
     /**
-     * @param x [N, E]
-     * @param asked int64 [M], rows that are asked for; null: all
-     * @param turns null: no rotary positions
+     * The residual stream behind a half.
+     *
+     * @param y [M, E]
+     * @param outputs of the half, for each part with a network behind it, before that
      */
-    Result forward(Tensor x, Packing packing, Turns turns, Tensor asked) {
-        Linear first = joined == null ? keyValue : joined;
-        Normalized norm1 = operators.normalize(x, this.norm1, config.norm(), first.form());
-        Heads heads = heads(norm1.rows(), turns, asked);
-        Tensor residual = asked == null ? x : torch.index_select(x, 0, asked);
-        Attended attended = operators.attend(packing, heads.q(), heads.k(), heads.v());
-        Tensor middle = onto(residual, attentionOutput, attended.y(), names.attention()); // [M, E]
+    private record Half(Tensor y, List<Tensor> outputs) {}
+
+    /** @param x [N, E] */
+    Result forward(Tensor x, BlockRows rows) {
+        Extended asked = rows.extendedOfAsked();
+        Normalized norm1 = operators.normalize(x, this.norm1, config.norm(), inputForm());
+        Heads heads = heads(norm1.rows(), x, rows);
+        Attended attended = operators.attend(rows.packing(), heads.q(), heads.k(), heads.v());
+        Half attention = onto(rows.select(x), attentionOutput, attended.y(), names.attention(), asked); // [M, E]
+        Tensor middle = attention.y();
         Normalized norm2 = operators.normalize(middle, this.norm2, config.norm(), inner.form());
-        Tensor h = inner.forward(norm2.rows(), null); // [M, F], or twice as many
-        Operators.Activated activated = operators.activate(config.mlp(), h, output.form());
-        Tensor y = onto(middle, output, activated.rows(), names.mlp()); // [M, E]
+        Tensor h = inner.forward(norm2.rows(), () -> normalized(middle, this.norm2), null, asked); // [M, F] or [M, 2F]
+        Activated activated = operators.activate(config.mlp(), h, output.form());
+        Half mlp = onto(middle, output, activated.rows(), () -> activated(h), names.mlp(), asked); // [M, E]
+        boolean apart = Activated.isSlope(activated.kept()) && output.changed(asked);
         return new Result(
-                y, new Saved(x, norm1.withoutRows(), heads, attended, middle, norm2.withoutRows(), activated.kept()));
+                mlp.y(),
+                new Saved(
+                        x,
+                        norm1.withoutRows(),
+                        heads,
+                        attended,
+                        attention.outputs(),
+                        middle,
+                        norm2.withoutRows(),
+                        activated.kept(),
+                        apart ? h : null,
+                        mlp.outputs()));
     }
 
     /**
@@ -156,37 +117,43 @@ record FrozenBlock(
      * @param places in it, int64 [R]
      * @return [R, E]
      */
-    Tensor step(Tensor x, Sight sight, Turns turns, Stored pool, Tensor places) {
-        Linear first = joined == null ? keyValue : joined;
-        Rows rows = operators.normalize(x, norm1, config.norm(), first.form()).rows();
-        Heads heads = heads(rows, turns, null);
+    Tensor step(Tensor x, Sight sight, Turns turns, Stored pool, Tensor places, Extended extended) {
+        Rows first = operators.normalize(x, norm1, config.norm(), inputForm()).rows();
+        Heads heads = heads(first, x, new BlockRows(null, turns, null, extended));
         pool.write(sight.layer(), places, heads.k(), heads.v());
-        Tensor y = operators.attendStep(sight, heads.q()); // [R, Q]
-        Tensor middle = onto(x, attentionOutput, y, names.attention());
-        Rows norm2 = operators
-                .normalize(middle, this.norm2, config.norm(), inner.form())
-                .rows();
-        Tensor h = inner.forward(norm2, null); // [R, F]
-        return onto(
-                middle,
-                output,
-                operators.activate(config.mlp(), h, output.form()).rows(),
-                names.mlp());
+        Tensor seen = operators.attendStep(sight, heads.q()); // [R, Q]
+        Tensor middle =
+                onto(x, attentionOutput, seen, names.attention(), extended).y();
+        Rows second =
+                operators.normalize(middle, norm2, config.norm(), inner.form()).rows();
+        Tensor h = inner.forward(second, () -> normalized(middle, norm2), null, extended); // [R, F]
+        Rows activated = operators.activate(config.mlp(), h, output.form()).rows();
+        return onto(middle, output, activated, () -> activated(h), names.mlp(), extended)
+                .y();
+    }
+
+    private boolean inputsChanged(Extended extended) {
+        return joined == null ? query.changed(extended) || keyValue.changed(extended) : joined.changed(extended);
+    }
+
+    private Precision inputForm() {
+        return (joined == null ? keyValue : joined).form();
     }
 
     /** Queries, keys and values, normalized and turned as the model does. */
-    private Heads heads(Rows rows, Turns turns, Tensor asked) {
+    private Heads heads(Rows inputs, Tensor x, BlockRows rows) {
+        Supplier<Tensor> floats = () -> normalized(x, norm1);
         long queries = config.attention().queryColumns();
         long keys = config.attention().keyColumns();
         Tensor q;
         Tensor kv;
         if (joined != null) {
-            Tensor qkv = joined.forward(rows, null); // [N, Q + 2K]
+            Tensor qkv = joined.forward(inputs, floats, null, rows.extended()); // [N, Q + 2K]
             q = qkv.narrow(1, 0, queries);
             kv = qkv.narrow(1, queries, 2 * keys);
         } else {
-            q = query.forward(asked == null ? rows : select(rows, asked), null);
-            kv = keyValue.forward(rows, null);
+            q = query.forward(rows.select(inputs), () -> rows.select(floats.get()), null, rows.extendedOfAsked());
+            kv = keyValue.forward(inputs, floats, null, rows.extended());
         }
         Tensor k = kv.narrow(1, 0, keys);
         Tensor v = kv.narrow(1, keys, keys);
@@ -196,97 +163,191 @@ record FrozenBlock(
             raw = new Heads.Raw(
                     operators.normalizeHeads(q, queryNorm, epsilon), operators.normalizeHeads(k, keyNorm, epsilon));
         }
-        if (turns != null) {
-            operators.rotate(q, config.headWidth(), asked == null ? turns.all() : turns.asked(), false);
-            operators.rotate(k, config.headWidth(), turns.all(), false);
+        if (rows.turns() != null) {
+            operators.rotate(q, config.headWidth(), rows.turnsOfAsked(), false);
+            operators.rotate(k, config.headWidth(), rows.turns().all(), false);
         }
         return new Heads(q, k, v, raw);
     }
 
-    private Tensor onto(Tensor residual, Linear map, Tensor x, String half) {
-        return onto(residual, map, operators.rows(x, map.form()), half);
+    private Half onto(Tensor residual, BlockMap map, Tensor x, String half, Extended extended) {
+        return onto(residual, map, operators.rows(x, map.form()), () -> x, half, extended);
     }
 
-    /** Adds what comes out of a half of the block to the residual stream. */
-    private Tensor onto(Tensor residual, Linear map, Rows rows, String half) {
-        return extension == null
-                ? map.forward(rows, residual)
-                : residual.add(extension.half(half, map.forward(rows, null)));
+    /**
+     * Adds what comes out of a half of the block to the residual stream.
+     *
+     * @param floats what the rows were before they were rounded
+     */
+    private Half onto(Tensor residual, BlockMap map, Rows x, Supplier<Tensor> floats, String half, Extended extended) {
+        List<Part> parts = extended.behind(half);
+        boolean all = parts.stream().anyMatch(part -> part.rows() == null);
+        Tensor sum = all ? null : map.forward(x, floats, residual, extended);
+        List<Tensor> outputs = new ArrayList<>();
+        for (Part part : parts) {
+            Rows own = part.rows() == null ? x : x.select(part.rows());
+            Tensor y = map.forward(own, () -> part.select(floats.get()), null, extended.within(part)); // [n, E]
+            sum = part.place(sum, part.select(residual).add(extended.network(part, half, y)));
+            outputs.add(y);
+        }
+        return new Half(sum, outputs);
     }
 
-    private static Rows select(Rows rows, Tensor index) {
-        return switch (rows) {
-            case Rows.Float32(Tensor x) -> new Rows.Float32(torch.index_select(x, 0, index));
-            case Rows.Int8(Tensor q, Tensor scale, Tensor sum) ->
-                new Rows.Int8(
-                        torch.index_select(q, 0, index),
-                        torch.index_select(scale, 0, index),
-                        torch.index_select(sum, 0, index));
-        };
+    /**
+     * The way back through the networks behind a half.
+     *
+     * @param d [M, E], stays as it is
+     * @param outputs of the half, as {@link Half} has them
+     */
+    private Tensor behind(String half, Tensor d, List<Tensor> outputs, Extended extended) {
+        List<Part> parts = extended.behind(half);
+        Tensor result = parts.isEmpty() || parts.getFirst().rows() == null ? d : d.clone();
+        for (int i = 0; i < parts.size(); i++) {
+            Part part = parts.get(i);
+            result = part.place(result, extended.networkBackward(part, half, outputs.get(i), part.select(d)));
+        }
+        return result;
     }
 
     /**
      * The way back.
      *
      * @param dy [M, E], with respect to what went out; used up
-     * @param asked as in {@link #forward}
-     * @param through whether the gradient with respect to what came in is wanted, and not only that of what is seen
+     * @param rows as in {@link #forward}
+     * @param through whether the gradient with respect to what came in is wanted, and not only that of what is seen and put in
+     * @param own gradients of keys and values of the rows themselves, from others that saw them; null: none
      * @return [N, E], or null
      */
-    Tensor backward(Tensor dy, Saved saved, Packing packing, Turns turns, Tensor asked, boolean through) {
-        Tensor dh = output.backward(operators.rows(dy, output.form()), null); // [M, F]
-        Rows dInner = operators.activateBackward(config.mlp(), dh, saved.activated(), inner.form());
-        Tensor dn = inner.backward(dInner, null); // [M, E]
+    Tensor backward(Tensor dy, Saved saved, BlockRows rows, boolean through, KeyGradients own) {
+        Extended asked = rows.extendedOfAsked();
+        Tensor dMlp = behind(names.mlp(), dy, saved.behindMlp(), asked); // [M, E]
+        Tensor dh = output.backward(dMlp, () -> activated(saved.beforeActivation()), asked, true); // [M, F]
+        Tensor dn = innerBackward(dh, saved, asked); // [M, E]
         Tensor dMiddle = dy; // [M, E]; the residual: its gradient begins as dy
         operators.normalizeBackward(dn, saved.middle(), norm2, saved.norm2(), dMiddle);
-        Tensor dAttended = attentionOutput.backward(operators.rows(dMiddle, attentionOutput.form()), null); // [M, Q]
+        Tensor dHalf = behind(names.attention(), dMiddle, saved.behindAttention(), asked); // [M, E]
+        Tensor dAttended =
+                attentionOutput.backward(dHalf, () -> saved.attended().y(), asked, true); // [M, Q]
         Heads heads = saved.heads();
-        if (!through) {
-            operators.attendBackward(
-                    packing, dAttended, saved.attended(), heads.q(), heads.k(), heads.v(), AttentionGradients.NONE);
+        if (!through && !inputsChanged(rows.extended())) {
+            attendBackward(rows, dAttended, saved, AttentionGradients.NONE);
             return null;
         }
         long queries = config.attention().queryColumns();
         long keys = config.attention().keyColumns();
         Tensor dqkv = torch.empty(new long[] {heads.k().size(0), queries + 2 * keys}, dy.options(), null);
-        Tensor dq = asked == null
+        Tensor dq = rows.asked() == null
                 ? dqkv.narrow(1, 0, queries)
                 : torch.empty_like(heads.q()).contiguous();
         Tensor dk = dqkv.narrow(1, queries, keys);
         Tensor dv = dqkv.narrow(1, queries + keys, keys);
-        operators.attendBackward(
-                packing,
-                dAttended,
-                saved.attended(),
-                heads.q(),
-                heads.k(),
-                heads.v(),
-                new AttentionGradients(dq, dk, dv));
-        headsBackward(dq, dk, heads.raw(), turns, asked);
-        Tensor dx;
-        Tensor dn1;
-        if (asked == null) {
-            dn1 = joined.backward(operators.rows(dqkv, joined.form()), null); // [N, E]
-            dx = dMiddle;
-        } else {
-            Tensor dkv = dqkv.narrow(1, queries, 2 * keys);
-            dn1 = keyValue.backward(operators.rows(dkv, keyValue.form()), null);
-            dn1.index_add_(0, asked, query.backward(operators.rows(dq, query.form()), null));
-            dx = torch.zeros_like(saved.x()).index_add_(0, asked, dMiddle);
+        attendBackward(rows, dAttended, saved, new AttentionGradients(dq, dk, dv));
+        if (own != null) {
+            dk.add_(own.dk());
+            dv.add_(own.dv());
         }
-        operators.normalizeBackward(dn1, saved.x(), norm1, saved.norm1(), dx);
+        keysBackward(dk, heads, rows);
+        queriesBackward(dq, heads, rows);
+        return joined == null
+                ? inputsBackward(dq, dqkv.narrow(1, queries, 2 * keys), dMiddle, saved, rows, through)
+                : inputsBackward(dqkv, dMiddle, saved, rows, through);
+    }
+
+    /** Through the activation and the map before it: from [M, F], which is used up, to [M, E]. */
+    private Tensor innerBackward(Tensor dh, Saved saved, Extended asked) {
+        Tensor floats = inner.form() == Precision.FP32 || !inner.changed(asked)
+                ? null
+                : ((Rows.Float32)
+                                operators.activateBackward(config.mlp(), dh.clone(), saved.activated(), Precision.FP32))
+                        .x();
+        Rows dInner = operators.activateBackward(config.mlp(), dh, saved.activated(), inner.form());
+        return inner.backward(dInner, floats, () -> normalized(saved.middle(), norm2), asked, true);
+    }
+
+    private void attendBackward(BlockRows rows, Tensor dAttended, Saved saved, AttentionGradients gradients) {
+        Heads heads = saved.heads();
+        operators.attendBackward(
+                rows.packing(), dAttended, saved.attended(), heads.q(), heads.k(), heads.v(), gradients);
+    }
+
+    /**
+     * Gradients of a block's keys and values.
+     *
+     * @param dk [N, K], as attention uses them
+     * @param dv [N, K]
+     */
+    record KeyGradients(Tensor dk, Tensor dv) {}
+
+    /** The way back through the last block where nobody asked for what goes out: from keys and values alone, [N, E]. */
+    Tensor backward(KeyGradients own, Saved saved, BlockRows rows) {
+        Tensor dkv = torch.cat(new TensorVector(own.dk(), own.dv()), 1); // [N, 2K]
+        keysBackward(dkv.narrow(1, 0, own.dk().size(1)), saved.heads(), rows);
+        Tensor dn = keyValue.backward(dkv, () -> normalized(saved.x(), norm1), rows.extended(), true);
+        Tensor dx = torch.zeros_like(saved.x());
+        operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dx);
+        return dx;
+    }
+
+    /** From queries, keys and values of all rows, which one map gave. */
+    private Tensor inputsBackward(Tensor dqkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
+        Tensor dn = joined.backward(dqkv, () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
+        if (!through) {
+            return null;
+        }
+        operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dMiddle);
+        return dMiddle;
+    }
+
+    /** From the queries of rows that were asked for, and from keys and values of all. */
+    private Tensor inputsBackward(Tensor dq, Tensor dkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
+        Tensor dn = keyValue.backward(dkv, () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
+        Tensor dnOfAsked = query.backward(
+                dq, () -> rows.select(normalized(saved.x(), norm1)), rows.extendedOfAsked(), through); // [M, E]
+        if (!through) {
+            return null;
+        }
+        Tensor dx = dMiddle;
+        if (rows.asked() == null) {
+            dn.add_(dnOfAsked);
+        } else {
+            dn.index_add_(0, rows.asked(), dnOfAsked);
+            dx = torch.zeros_like(saved.x()).index_add_(0, rows.asked(), dMiddle);
+        }
+        operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dx);
         return dx;
     }
 
     /** In place, from what attention compares back to what the maps gave. */
-    private void headsBackward(Tensor dq, Tensor dk, Heads.Raw raw, Turns turns, Tensor asked) {
-        if (turns != null) {
-            operators.rotate(dq, config.headWidth(), asked == null ? turns.all() : turns.asked(), true);
-            operators.rotate(dk, config.headWidth(), turns.all(), true);
+    private void keysBackward(Tensor dk, Heads heads, BlockRows rows) {
+        if (rows.turns() != null) {
+            operators.rotate(dk, config.headWidth(), rows.turns().all(), true);
         }
-        if (raw != null) {
-            operators.normalizeHeadsBackward(dq, queryNorm, raw.q());
-            operators.normalizeHeadsBackward(dk, keyNorm, raw.k());
+        if (heads.raw() != null) {
+            operators.normalizeHeadsBackward(dk, keyNorm, heads.raw().k());
         }
+    }
+
+    private void queriesBackward(Tensor dq, Heads heads, BlockRows rows) {
+        if (rows.turns() != null) {
+            operators.rotate(dq, config.headWidth(), rows.turnsOfAsked(), true);
+        }
+        if (heads.raw() != null) {
+            operators.normalizeHeadsBackward(dq, queryNorm, heads.raw().q());
+        }
+    }
+
+    /** What goes into the map behind the activation of h, float32 [M, F]. */
+    private Tensor activated(Tensor h) {
+        return ((Rows.Float32)
+                        operators.activate(config.mlp(), h, Precision.FP32).rows())
+                .x();
+    }
+
+    /** Normalized rows once more, float32. */
+    private Tensor normalized(Tensor x, NormWeights norm) {
+        return ((Rows.Float32) operators
+                        .normalize(x, norm, config.norm(), Precision.FP32)
+                        .rows())
+                .x();
     }
 }

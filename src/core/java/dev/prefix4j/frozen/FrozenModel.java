@@ -1,27 +1,18 @@
 package dev.prefix4j.frozen;
 
-import dev.prefix4j.frozen.FrozenBlock.Result;
-import dev.prefix4j.frozen.FrozenBlock.Saved;
 import dev.prefix4j.frozen.GradientPass.Gradients;
-import dev.prefix4j.frozen.InputLayer.Input;
-import dev.prefix4j.frozen.Operators.Normalized;
-import dev.prefix4j.kernels.Attention;
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.model.BaseModel;
-import dev.prefix4j.model.BlockWeights.NormWeights;
 import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.text.PackedBatch;
-import dev.prefix4j.torch.Safetensors;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Device;
@@ -44,20 +35,16 @@ public final class FrozenModel {
     private final BaseModel model; // with its changes
     private final ModelConfig config;
     private final KvLayout layout;
-    private final Attention.Heads heads;
-    private final Operators operators;
-    private final List<FrozenBlock> blocks = new ArrayList<>();
-    private final NormWeights norm;
-    private final Head head;
+    private final Stack stack;
     private final InputLayer inputLayer;
     private final boolean recompute;
-    private final boolean extended;
+    private final Extended extended; // all rows that are given no other
 
     /**
      * What a model has other than its checkpoint.
      *
      * @param weights in place of those of the same names
-     * @param extension its {@link Extension#half} is asked; no gradient goes through it
+     * @param extension put into the blocks for all that is scored, predicted or decoded
      */
     public record Changes(Map<String, Tensor> weights, Extension extension) {
         /** None. */
@@ -122,34 +109,33 @@ public final class FrozenModel {
         this.model = model.with(changed);
         this.config = model.config();
         this.layout = KvLayout.of(config);
-        this.heads = new Attention.Heads(
-                config.heads(),
-                config.keyHeads(),
-                config.headWidth(),
-                config.attention().rotary().map(rotary -> rotary.columns()).orElse(0));
-        this.extended = changes.extension() != Extension.NONE;
         this.recompute = options.recompute();
-        this.operators = form.kernels() == null ? new AtenOperators() : new NativeOperators(form.kernels());
-        this.norm = this.model.norm();
+        Operators operators = form.kernels() == null ? new AtenOperators() : new NativeOperators(form.kernels());
+        this.extended = Extended.all(changes.extension(), operators);
         this.inputLayer = new InputLayer(this.model, form.copies());
         try (NoGradGuard _ = new NoGradGuard();
                 TorchRuntime.LongLived _ = TorchRuntime.require().longLived()) {
-            // First what is largest: while it is copied, little else is in memory.
-            Tensor words = this.model.head(); // [V, E]
-            this.head = Head.of(words, operators, form);
-            if (form.copies()) {
-                Safetensors.evict(words);
-            }
-            for (int layer = 0; layer < config.layers(); layer++) {
-                blocks.add(FrozenBlock.of(
-                        config,
-                        operators,
-                        changes.extension(),
-                        this.model.block(layer),
-                        form,
-                        layer == config.layers() - 1));
-            }
+            this.stack = new Stack(this.model, operators, form);
         }
+    }
+
+    private FrozenModel(FrozenModel of, Extension extension) {
+        this.model = of.model;
+        this.config = of.config;
+        this.layout = of.layout;
+        this.stack = of.stack;
+        this.inputLayer = of.inputLayer;
+        this.recompute = of.recompute;
+        this.extended = Extended.all(extension, stack.operators());
+    }
+
+    /**
+     * The same model, in the same memory, with something put into its blocks for all that is scored, predicted or decoded.
+     *
+     * @param extension its tensors must stay open
+     */
+    public FrozenModel with(Extension extension) {
+        return new FrozenModel(this, extension);
     }
 
     /**
@@ -169,43 +155,44 @@ public final class FrozenModel {
      * @return with tensors that belong to the open scope, or to the caller
      */
     public Gradient gradient(PackedBatch batch, Tensor vectors, double weight) {
-        return gradient(batch, SoftPrompt.prefix(vectors, config), Objective.LIKELIHOOD, weight);
-    }
-
-    /** As {@link #gradient(PackedBatch, Tensor, double)}, with any soft prompt and objective. */
-    public Gradient gradient(PackedBatch batch, SoftPrompt prompt, Objective objective, double weight) {
-        double[] weights = new double[batch.positions().length];
-        Arrays.fill(weights, weight);
-        Gradients all = gradient(batch, List.of(prompt), new int[batch.sequences()], objective, weights);
-        return new Gradient(
-                Arrays.stream(all.losses()).sum(),
-                all.activations().getFirst(),
-                all.embeddings().getFirst());
+        return gradient(
+                batch,
+                SoftPrompt.prefix(vectors, config),
+                Objective.likelihood(weight).each(batch.positions().length));
     }
 
     /**
-     * As {@link #gradient(PackedBatch, SoftPrompt, Objective, double)}, where sequences see soft prompts of their own. With our kernels
-     * the loss of a sequence and the gradient of a soft prompt are the same bits whatever else is in the batch.
+     * As {@link #gradient(PackedBatch, Tensor, double)}, with any soft prompt.
      *
-     * @param of [B], index of the soft prompt that each sequence sees
-     * @param weights [M], of each target's loss in the gradients
+     * @param targets [M], what is wanted of each target
+     */
+    public Gradient gradient(PackedBatch batch, SoftPrompt prompt, List<Objective> targets) {
+        Gradients all = gradient(batch, List.of(Adaptation.of(prompt)), new int[batch.sequences()], targets);
+        Adaptation.Gradient one = all.adaptations().getFirst();
+        return new Gradient(Arrays.stream(all.losses()).sum(), one.activations(), one.embeddings());
+    }
+
+    /**
+     * The losses of a batch whose sequences have adaptations of their own, and the gradients. With our kernels the loss of a sequence and
+     * the gradient of an adaptation are the same bits whatever else is in the batch.
+     *
+     * @param of [B], index of the adaptation of each sequence
+     * @param targets [M], what is wanted of each target
      * @return with tensors that belong to the open scope, or to the caller
      */
-    public Gradients gradient(
-            PackedBatch batch, List<SoftPrompt> prompts, int[] of, Objective objective, double[] weights) {
-        try (GradientPass pass = begin(batch, prompts, of, objective, weights)) {
+    public Gradients gradient(PackedBatch batch, List<Adaptation> adaptations, int[] of, List<Objective> targets) {
+        try (GradientPass pass = begin(batch, adaptations, of, targets)) {
             while (pass.advance()) {}
             return pass.result();
         }
     }
 
-    /** As {@link #gradient(PackedBatch, List, int[], Objective, double[])}, a block at a time; to be closed. */
-    public GradientPass begin(
-            PackedBatch batch, List<SoftPrompt> prompts, int[] of, Objective objective, double[] weights) {
-        if (extended) {
-            throw new IllegalStateException("no gradient goes through an extension");
+    /** As {@link #gradient(PackedBatch, List, int[], List)}, a block at a time; to be closed. */
+    public GradientPass begin(PackedBatch batch, List<Adaptation> adaptations, int[] of, List<Objective> targets) {
+        if (!extended.parts().isEmpty()) {
+            throw new IllegalStateException("gradient: expected a model without an extension of all rows");
         }
-        return new GradientPass(this, batch, prompts, of, objective, weights);
+        return new GradientPass(this, batch, adaptations, of, targets);
     }
 
     /**
@@ -222,28 +209,10 @@ public final class FrozenModel {
     public double loss(PackedBatch batch, SoftPrompt prompt) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            SoftPrompt own = prompt.withoutGraph();
-            Input input = input(batch, own);
-            Tensor x = hidden(input);
-            return torch.sum(head.loss(normalize(x).rows(), model.ids(batch.targets()))
+            return torch.sum(stack.head()
+                            .loss(hidden(batch, prompt), model.ids(batch.targets()))
                             .losses())
                     .item_double();
-        }
-    }
-
-    /** What a model predicts at the target positions of a batch; it belongs to the scope in which it was made. */
-    public static final class Predictions {
-        private final Head head;
-        private final Rows hidden; // [M, E]
-
-        private Predictions(Head head, Rows hidden) {
-            this.head = head;
-            this.hidden = hidden;
-        }
-
-        /** Logarithms of the probabilities of all words, [M, V]. */
-        public Tensor logProbabilities() {
-            return torch.log_softmax(head.logits(hidden), 1);
         }
     }
 
@@ -251,27 +220,33 @@ public final class FrozenModel {
     public Predictions predictions(PackedBatch batch, SoftPrompt prompt) {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            SoftPrompt own = prompt.withoutGraph();
-            Input input = input(batch, own);
-            Rows rows = normalize(hidden(input)).rows(); // [M, E]
-            return new Predictions(head, rows.keep(scope));
+            return new Predictions(stack.head(), hidden(batch, prompt).keep(scope));
         }
     }
 
-    private Input input(PackedBatch batch, SoftPrompt own) {
+    /** At the target positions, [M, E]. */
+    private Rows hidden(PackedBatch batch, SoftPrompt prompt) {
+        SoftPrompt own = prompt.withoutGraph();
         Stored stored = new Stored(Stored.fromVectors(own.activations(), layout));
-        return inputLayer.input(batch, List.of(own), List.of(stored), new int[batch.sequences()]);
+        return stack.hidden(
+                inputLayer.input(batch, List.of(own), List.of(stored), new int[batch.sequences()]), extended);
     }
 
-    /** After the last block, at the target positions, [M, E]. */
-    private Tensor hidden(Input input) {
-        Tensor x = input.x();
-        for (int layer = 0; layer < blocks.size(); layer++) {
-            try (TensorScope inner = new TensorScope()) {
-                x = inner.keep(forward(layer, x, input).y());
-            }
-        }
-        return x;
+    /**
+     * Reads vectors at the first positions; to be closed.
+     *
+     * @param embeddings float32 [P, E], without positions, at least one
+     * @throws dev.prefix4j.InputException if the model has fewer positions
+     */
+    public PromptReading read(Tensor embeddings) {
+        return new PromptReading(this, embeddings);
+    }
+
+    /** Vectors of tokens, [n, E], without positions. */
+    public Tensor embeddings(int[] ids) {
+        Tensor vectors = model.words(model.ids(Arrays.stream(ids).asLongStream().toArray()));
+        inputLayer.evict();
+        return vectors;
     }
 
     public ModelConfig config() {
@@ -292,9 +267,8 @@ public final class FrozenModel {
         return inputLayer;
     }
 
-    /** L. */
-    int layers() {
-        return blocks.size();
+    Stack stack() {
+        return stack;
     }
 
     boolean recomputes() {
@@ -314,7 +288,7 @@ public final class FrozenModel {
     /** The k likeliest tokens for each row of logits [R, V]. */
     public Best best(Tensor logits, int k) {
         try (TensorScope _ = new TensorScope()) {
-            Operators.Top top = operators.top(logits, k);
+            Operators.Top top = stack.operators().top(logits, k);
             int rows = (int) logits.size(0);
             float[] values = new float[rows * k];
             long[] tokens = new long[rows * k];
@@ -344,97 +318,24 @@ public final class FrozenModel {
             List<Tensor> vectors,
             long[] places,
             Stored pool) {
-        Input input = inputLayer.input(batch, positions, seen, vectors);
-        Tensor index = model.ids(places);
-        Tensor x = input.x();
-        for (int layer = 0; layer < blocks.size(); layer++) {
-            try (TensorScope inner = new TensorScope()) {
-                Result result = forward(layer, x, input);
-                FrozenBlock.Heads own = result.saved().heads();
-                pool.write(layer, index, own.k(), own.v());
-                x = inner.keep(result.y());
-            }
-        }
-        return head.logits(normalize(x).rows());
+        return stack.read(inputLayer.input(batch, positions, seen, vectors), model.ids(places), pool, extended);
     }
 
     /** What {@link Session#step} does. */
     Tensor step(long[] tokens, long[] positions, List<List<Segment>> seen, long[] places, Stored pool) {
-        Tensor index = model.ids(places);
-        Tensor x = inputLayer.rows(tokens, positions); // [R, E]
-        Turns turns = inputLayer.turns(positions, positions);
-        for (int layer = 0; layer < blocks.size(); layer++) {
-            try (TensorScope inner = new TensorScope()) {
-                Sight sight = new Sight(heads, config.attentionScale(layer), layer, seen);
-                x = inner.keep(blocks.get(layer).step(x, sight, turns, pool, index));
-            }
-        }
-        return head.logits(normalize(x).rows());
+        return stack.step(
+                inputLayer.rows(tokens, positions), // [R, E]
+                inputLayer.turns(positions, positions),
+                seen,
+                model.ids(places),
+                pool,
+                extended);
     }
 
     Head.Targets targets(PackedBatch batch) {
         Tensor ids = model.ids(batch.targets()); // [M]
-        Tensor words = head.rows(ids); // [M, E]
+        Tensor words = stack.head().rows(ids); // [M, E]
         inputLayer.evict();
         return new Head.Targets(ids, words);
-    }
-
-    private boolean last(int layer) {
-        return layer == config.layers() - 1;
-    }
-
-    private Packing packing(Input input, int layer) {
-        return new Packing(
-                heads,
-                config.attentionScale(layer),
-                layer,
-                input.offsets(),
-                last(layer) ? Optional.of(input.queries()) : Optional.empty(),
-                input.seen());
-    }
-
-    /** Through a block; in the last one only the rows that predict a target ask. */
-    Result forward(int layer, Tensor x, Input input) {
-        return blocks.get(layer).forward(x, packing(input, layer), input.turns(), last(layer) ? input.asked() : null);
-    }
-
-    /** The way back of {@link #forward}; dy is used up. */
-    Tensor backward(int layer, Tensor dy, Saved saved, Input input, boolean through) {
-        return blocks.get(layer)
-                .backward(dy, saved, packing(input, layer), input.turns(), last(layer) ? input.asked() : null, through);
-    }
-
-    private Normalized normalize(Tensor x) {
-        return operators.normalize(x, norm, config.norm(), head.form());
-    }
-
-    /**
-     * The losses and their gradient, from the normalization after the last block on.
-     *
-     * @param x [M, E], after the last block
-     * @param ofTargets weight of each, [M]
-     * @param losses takes them, [M]
-     * @return [M, E]
-     */
-    Tensor lossAndBack(Tensor x, Head.Targets targets, Objective objective, double[] ofTargets, double[] losses) {
-        Tensor dx = torch.zeros_like(x);
-        try (TensorScope _ = new TensorScope()) {
-            Normalized normalized = normalize(x);
-            Head.Loss result = objective
-                    .teacher()
-                    .map(teacher -> head.divergence(normalized.rows(), teacher.head, teacher.hidden))
-                    .orElseGet(
-                            () -> head.loss(normalized.rows(), targets.ids(), targets.words(), objective.smoothing()));
-            new DoublePointer(result.losses().cpu().contiguous().data_ptr()).get(losses);
-            float[] factors = new float[ofTargets.length];
-            for (int i = 0; i < factors.length; i++) {
-                factors[i] = (float) ofTargets[i];
-            }
-            Tensor column =
-                    torch.tensor(factors).to(x.device(), torch.ScalarType.Float).unsqueeze(1); // [M, 1]
-            Tensor dy = result.gradient().mul_(column); // [M, E]
-            operators.normalizeBackward(dy, x, norm, normalized, dx);
-        }
-        return dx;
     }
 }

@@ -1,12 +1,13 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.frozen.FrozenBlock.Result;
-import dev.prefix4j.frozen.FrozenBlock.Saved;
 import dev.prefix4j.frozen.InputLayer.Input;
 import dev.prefix4j.frozen.InputLayer.VirtualRows;
+import dev.prefix4j.model.Extension;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -21,11 +22,11 @@ import org.bytedeco.pytorch.global.torch;
 public final class GradientPass implements AutoCloseable {
     private final FrozenModel model;
     private final PackedBatch batch;
-    private final Objective objective;
-    private final double[] weights;
+    private final Stack stack;
     private final Input input;
-    private final Head.Targets targets;
-    private final List<Prompt> prompts = new ArrayList<>();
+    private final Extended extended;
+    private final TargetLosses targetLosses;
+    private final List<Own> adaptations = new ArrayList<>();
     private final List<Tensor> kept = new ArrayList<>(); // all the way
     private final List<Layer> layers = new ArrayList<>(); // that were passed on the way up, and not yet on the way back
     private final boolean through;
@@ -33,8 +34,8 @@ public final class GradientPass implements AutoCloseable {
     private Tensor x; // [N, E], after the last block [M, E]; on the way back its gradient
     private int next; // block: up to L on the way up, then down to 2L
 
-    /** A soft prompt and its gradient. */
-    private record Prompt(SoftPrompt own, Stored stored, VirtualRows rows) {}
+    /** An adaptation and its gradient. */
+    private record Own(SoftPrompt prompt, Stored stored, VirtualRows rows, Extension extension) {}
 
     /**
      * A block that was passed.
@@ -45,60 +46,72 @@ public final class GradientPass implements AutoCloseable {
     private record Layer(Tensor entered, Saved saved, List<Tensor> tensors) {}
 
     /**
-     * The losses of a batch and the gradients of what its sequences see.
+     * The losses of a batch and the gradients of what its sequences are adapted by.
      *
      * @param losses [B], of each sequence the sum over its targets, in nats
-     * @param activations of each soft prompt the gradient of the weighted losses with respect to its activations, [P, 2·L·W]
-     * @param embeddings the same with respect to its virtual tokens, [K, E]
+     * @param adaptations of each the gradient of the weighted losses
      */
-    public record Gradients(double[] losses, List<Tensor> activations, List<Tensor> embeddings) {}
+    public record Gradients(double[] losses, List<Adaptation.Gradient> adaptations) {}
 
     /** As {@link FrozenModel#begin}. */
     GradientPass(
-            FrozenModel model,
-            PackedBatch batch,
-            List<SoftPrompt> prompts,
-            int[] of,
-            Objective objective,
-            double[] weights) {
+            FrozenModel model, PackedBatch batch, List<Adaptation> adaptations, int[] of, List<Objective> targets) {
+        if (targets.size() != batch.positions().length) {
+            throw new IllegalArgumentException("gradient: expected objectives of %d targets, got %d"
+                    .formatted(batch.positions().length, targets.size()));
+        }
         this.model = model;
+        this.stack = model.stack();
         this.batch = batch;
-        this.objective = objective;
-        this.weights = weights;
         this.losses = new double[batch.positions().length];
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             InputLayer layer = model.inputLayer();
-            for (int i = 0; i < prompts.size(); i++) {
-                SoftPrompt own = prompts.get(i).withoutGraph();
+            List<Extended.Part> parts = new ArrayList<>();
+            for (int i = 0; i < adaptations.size(); i++) {
+                SoftPrompt own = adaptations.get(i).prompt().withoutGraph();
+                Extension extension = adaptations.get(i).extension();
+                Extension gradient = extension.zeros();
                 Tensor memory = Stored.fromVectors(own.activations(), model.layout());
                 Stored stored = new Stored(memory, torch.zeros_like(memory));
-                this.prompts.add(new Prompt(own, stored, layer.virtualRows(batch, of, i, own.embeddings())));
+                VirtualRows rows = layer.virtualRows(batch, of, i, own.embeddings());
+                this.adaptations.add(new Own(own, stored, rows, gradient));
+                int one = i;
+                if (!extension.isEmpty() && Arrays.stream(of).anyMatch(b -> b == one)) {
+                    parts.add(layer.part(batch, of, i, extension, gradient));
+                }
             }
+            this.extended = new Extended(parts, stack.operators());
             this.input = layer.input(
                     batch,
-                    this.prompts.stream().map(Prompt::own).toList(),
-                    this.prompts.stream().map(Prompt::stored).toList(),
+                    this.adaptations.stream().map(Own::prompt).toList(),
+                    this.adaptations.stream().map(Own::stored).toList(),
                     of);
-            this.targets = model.targets(batch);
-            this.through =
-                    this.prompts.stream().anyMatch(prompt -> prompt.rows().any());
+            Head.Targets wanted = model.targets(batch);
+            this.targetLosses = new TargetLosses(stack, wanted, targets);
+            this.through = this.adaptations.stream().anyMatch(own -> own.rows().any());
             this.x = input.x();
-            for (Prompt prompt : this.prompts) {
-                keep(
-                        scope,
-                        prompt.own().embeddings(),
-                        prompt.stored().memory(),
-                        prompt.stored().gradient());
-                keep(scope, prompt.rows().rows(), prompt.rows().tokens());
-            }
-            keep(scope, targets.ids(), targets.words());
-            input.tensors().forEach(tensor -> keep(scope, tensor));
-            input.seen()
-                    .forEach(seen -> seen.stream()
-                            .filter(segment -> segment.turn() != null)
-                            .forEach(segment -> keep(scope, segment.turn())));
+            keep(scope, wanted);
         }
+    }
+
+    /** Takes what the whole pass needs out of its scope. */
+    private void keep(TensorScope scope, Head.Targets wanted) {
+        for (Own own : adaptations) {
+            keep(
+                    scope,
+                    own.prompt().embeddings(),
+                    own.stored().memory(),
+                    own.stored().gradient());
+            keep(scope, own.rows().rows(), own.rows().tokens());
+        }
+        keep(scope, extended.tensors().toArray(Tensor[]::new));
+        keep(scope, wanted.ids(), wanted.words());
+        keep(scope, input.tensors().toArray(Tensor[]::new));
+        input.seen()
+                .forEach(seen -> seen.stream()
+                        .filter(segment -> segment.turn() != null)
+                        .forEach(segment -> keep(scope, segment.turn())));
     }
 
     private void keep(TensorScope scope, Tensor... tensors) {
@@ -109,7 +122,7 @@ public final class GradientPass implements AutoCloseable {
 
     /** Goes through the next block, up or back; false: it has arrived. */
     public boolean advance() {
-        int all = model.layers();
+        int all = stack.layers();
         if (next < 2 * all) {
             try (TensorScope scope = new TensorScope();
                     NoGradGuard _ = new NoGradGuard()) {
@@ -117,7 +130,7 @@ public final class GradientPass implements AutoCloseable {
                     up(scope, next);
                 } else {
                     if (next == all) {
-                        replace(scope, model.lossAndBack(x, targets, objective, weights, losses));
+                        replace(scope, targetLosses.back(x, losses));
                     }
                     back(scope, 2 * all - 1 - next);
                 }
@@ -128,7 +141,7 @@ public final class GradientPass implements AutoCloseable {
     }
 
     private void up(TensorScope scope, int layer) {
-        Result result = model.forward(layer, x, input);
+        Result result = stack.forward(layer, x, input, extended);
         List<Tensor> tensors = new ArrayList<>();
         if (!model.recomputes()) {
             result.saved().keep(tensor -> tensors.add(scope.release(tensor)));
@@ -140,9 +153,9 @@ public final class GradientPass implements AutoCloseable {
     private void back(TensorScope scope, int layer) {
         Layer passed = layers.removeLast();
         Saved saved = passed.saved() == null
-                ? model.forward(layer, passed.entered(), input).saved()
+                ? stack.forward(layer, passed.entered(), input, extended).saved()
                 : passed.saved();
-        replace(scope, model.backward(layer, x, saved, input, layer > 0 || through));
+        replace(scope, stack.backward(layer, x, saved, input, extended, layer > 0 || through, null));
         passed.tensors().forEach(Tensor::close);
         if (layer > 0) {
             passed.entered().close();
@@ -163,24 +176,25 @@ public final class GradientPass implements AutoCloseable {
      * @throws IllegalStateException if it has not arrived
      */
     public Gradients result() {
-        if (next < 2 * model.layers()) {
+        if (next < 2 * stack.layers()) {
             throw new IllegalStateException("gradient: expected a pass that has arrived");
         }
-        List<Tensor> activations = new ArrayList<>();
-        List<Tensor> embeddings = new ArrayList<>();
+        List<Adaptation.Gradient> gradients = new ArrayList<>();
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            for (Prompt prompt : prompts) {
-                Tensor gradient = torch.zeros_like(prompt.own().embeddings()); // [K, E]
-                VirtualRows rows = prompt.rows();
-                if (rows.any()) {
-                    gradient.index_add_(0, rows.tokens(), torch.index_select(x, 0, rows.rows()));
+            for (Own own : adaptations) {
+                Tensor embeddings = torch.zeros_like(own.prompt().embeddings()); // [K, E]
+                if (own.rows().any()) {
+                    Tensor rows = torch.index_select(x, 0, own.rows().rows());
+                    embeddings.index_add_(0, own.rows().tokens(), rows);
                 }
-                activations.add(scope.keep(Stored.toVectors(prompt.stored().gradient())));
-                embeddings.add(scope.keep(gradient));
+                Extension extension = own.extension().copy();
+                extension.tensors().forEach(scope::keep);
+                gradients.add(new Adaptation.Gradient(
+                        scope.keep(Stored.toVectors(own.stored().gradient())), scope.keep(embeddings), extension));
             }
         }
-        return new Gradients(bySequence(), activations, embeddings);
+        return new Gradients(bySequence(), gradients);
     }
 
     /** Sums of the losses of targets. */

@@ -65,7 +65,7 @@ sealed interface Head {
 
     /** The cross-entropy of hidden states [n, E] with targets, int64 [n]; without its gradient. */
     default Loss loss(Rows hidden, Tensor targets) {
-        return loss(hidden, targets, null, 0);
+        return loss(hidden, targets, null, null);
     }
 
     /**
@@ -74,9 +74,9 @@ sealed interface Head {
      * @param targets int64 [n]
      * @param words the targets' rows of {@link #weight}, [n, E], used up; null: the gradient is not asked for. They are fetched by
      *     the caller, before there are activations: around each row the system maps much more of a weight file
-     * @param smoothing share of a target's probability that all words have in equal parts
+     * @param smoothing share of each target's probability that all words have in equal parts, float32 [n]; null: none
      */
-    default Loss loss(Rows hidden, Tensor targets, Tensor words, double smoothing) {
+    default Loss loss(Rows hidden, Tensor targets, Tensor words, Tensor smoothing) {
         boolean withGradient = words != null;
         OnlineSoftmax softmax = OnlineSoftmax.of(targets);
         Tensor mean = withGradient ? zeros(hidden) : null; // [n, E]
@@ -85,7 +85,7 @@ sealed interface Head {
         for (long first = 0; first < vocabulary; first += BLOCK) {
             try (TensorScope inner = new TensorScope()) {
                 Tensor z = logits(hidden, first, Math.min(BLOCK, vocabulary - first)); // [n, C]
-                if (smoothing > 0) {
+                if (smoothing != null) {
                     all.add_(torch.sum(z, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Double)));
                 }
                 operators().softmaxBlock(z, first, softmax, mean); // z is exp(z - top) now
@@ -95,18 +95,20 @@ sealed interface Head {
             }
         }
         Tensor losses = softmax.losses(); // [n]
-        if (smoothing > 0) { // lse - (1 - s) z_target - s mean(z)
+        if (smoothing != null) { // lse - (1 - s) z_target - s mean(z)
             losses.add_(softmax.ofTarget()
                     .sub(all.div(new Scalar((double) vocabulary)))
-                    .mul_(new Scalar(smoothing)));
+                    .mul_(smoothing));
         }
         if (withGradient) {
             mean.div_(softmax.sum().unsqueeze(1));
-            mean.sub_(words.mul_(new Scalar(1 - smoothing)));
-            if (smoothing > 0) {
-                mean.sub_(
-                        torch.mean(weight().to(torch.ScalarType.Float), new long[] {0}, false, new ScalarTypeOptional())
-                                .mul_(new Scalar(smoothing)));
+            if (smoothing == null) {
+                mean.sub_(words);
+            } else {
+                Tensor share = smoothing.unsqueeze(1); // [n, 1]
+                mean.sub_(words.sub_(words.mul(share)));
+                mean.sub_(torch.mean(weight().to(torch.ScalarType.Float), new long[] {0}, false, new ScalarTypeOptional())
+                        .mul(share));
             }
         }
         return new Loss(losses, mean);

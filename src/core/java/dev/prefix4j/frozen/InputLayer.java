@@ -1,6 +1,7 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.Rotary;
 import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.torch.Safetensors;
@@ -9,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -157,6 +159,22 @@ final class InputLayer {
             }
         }
         return new VirtualRows(model.ids(rows), model.ids(tokens));
+    }
+
+    /** The rows of the sequences b with of[b] = one, for what is put into the blocks there. */
+    Extended.Part part(PackedBatch batch, int[] of, int one, Extension extension, Extension gradient) {
+        if (Arrays.stream(of).allMatch(i -> i == one)) {
+            return new Extended.Part(extension, gradient, null, null);
+        }
+        long[] rows = IntStream.range(0, of.length)
+                .filter(b -> of[b] == one)
+                .mapToObj(b -> LongStream.range(batch.offsets()[b], batch.offsets()[b + 1]))
+                .flatMapToLong(all -> all)
+                .toArray();
+        long[] asked = LongStream.range(0, batch.positions().length)
+                .filter(i -> Arrays.binarySearch(rows, batch.positions()[(int) i]) >= 0)
+                .toArray();
+        return new Extended.Part(extension, gradient, model.ids(rows), model.ids(asked));
     }
 
     /** One token of each row, [R, E]. */

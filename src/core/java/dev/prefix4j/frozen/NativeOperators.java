@@ -152,6 +152,11 @@ record NativeOperators(Kernels kernels) implements Operators {
     }
 
     @Override
+    public Tensor multiply(Tensor x, Tensor w, Tensor bias) {
+        return Linear.Float32.multiply(new Rows.Float32(x), w, bias, null, kernels);
+    }
+
+    @Override
     public Rows rows(Tensor x, Precision form) {
         return switch (form) {
             case FP32 -> new Rows.Float32(x);

@@ -1,25 +1,50 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.InputException;
+import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
- * What is made small at the target positions.
+ * What is made small at a target position.
  *
- * @param smoothing share of a target's probability that all words have in equal parts (label smoothing, Szegedy et al.
+ * @param weight of its loss in the gradients, such as 1/M for a mean over M targets
+ * @param smoothing share of the target's probability that all words have in equal parts (label smoothing, Szegedy et al.
  *     2016, arXiv:1512.00567, section 7); 0: the negative log-likelihood
- * @param teacher whose predictions at the same positions are the targets: the divergence from them, KL(teacher ‖ model),
- *     takes the place of the negative log-likelihood (distillation, Hinton et al. 2015, arXiv:1503.02531)
+ * @param teacher whose prediction takes the place of the target: the divergence from it, KL(teacher ‖ model), takes the place of the
+ *     negative log-likelihood (distillation, Hinton et al. 2015, arXiv:1503.02531)
  */
-public record Objective(double smoothing, Optional<FrozenModel.Predictions> teacher) {
-    /** The negative log-likelihood. */
-    public static final Objective LIKELIHOOD = new Objective(0, Optional.empty());
+public record Objective(double weight, double smoothing, Optional<Teacher> teacher) {
+    /**
+     * A teacher's prediction for one position.
+     *
+     * @param row of the predictions
+     */
+    public record Teacher(Predictions predictions, int row) {}
 
     public Objective {
         requireSmoothing(smoothing);
         if (smoothing > 0 && teacher.isPresent()) {
             throw new InputException("label-smoothing: expected 0 where a teacher is given, was " + smoothing);
         }
+    }
+
+    /** The negative log-likelihood. */
+    public static Objective likelihood(double weight) {
+        return new Objective(weight, 0, Optional.empty());
+    }
+
+    /** The same for so many targets. */
+    public List<Objective> each(int targets) {
+        return Collections.nCopies(targets, this);
+    }
+
+    /** The divergence from each of a teacher's predictions, in their order. */
+    public static List<Objective> taught(Predictions teacher, double weight) {
+        return IntStream.range(0, Math.toIntExact(teacher.count()))
+                .mapToObj(row -> new Objective(weight, 0, Optional.of(new Teacher(teacher, row))))
+                .toList();
     }
 
     /** @throws InputException if it is no share below 1 */

@@ -62,6 +62,15 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     /** The gradient with respect to what went in, as rows of a form; dy [N, F] float32 is used up. */
     Rows activateBackward(Mlp how, Tensor dy, Tensor kept, Precision form);
 
+    /**
+     * A float32 product {@code x w + bias}.
+     *
+     * @param x [N, K], rows may lie apart
+     * @param w [K, M], where rows or columns are contiguous
+     * @param bias [M]; null: none
+     */
+    Tensor multiply(Tensor x, Tensor w, Tensor bias);
+
     /** Rows for a matrix product, of x [N, K] float32; the rows may lie apart. */
     Rows rows(Tensor x, Precision form);
 

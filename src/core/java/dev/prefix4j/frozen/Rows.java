@@ -3,6 +3,7 @@ package dev.prefix4j.frozen;
 import dev.prefix4j.kernels.EightBits;
 import dev.prefix4j.torch.TensorScope;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /** Rows of activations or gradients, in the numbers that a {@link Linear} multiplies. N rows, K columns. */
 sealed interface Rows {
@@ -21,6 +22,18 @@ sealed interface Rows {
         EightBits bits() {
             return new EightBits(q, scale, sum);
         }
+    }
+
+    /** Some of them, by their places, int64 [n]. */
+    default Rows select(Tensor index) {
+        return switch (this) {
+            case Float32(Tensor x) -> new Float32(torch.index_select(x, 0, index));
+            case Int8(Tensor q, Tensor scale, Tensor sum) ->
+                new Int8(
+                        torch.index_select(q, 0, index),
+                        torch.index_select(scale, 0, index),
+                        torch.index_select(sum, 0, index));
+        };
     }
 
     /** Lets them outlive a scope. */

@@ -1,6 +1,8 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.text.Sequence;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -53,8 +55,38 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
                 embeddings);
     }
 
+    /** Nothing. */
+    public static SoftPrompt none(ModelConfig config, TensorOptions options) {
+        return embeddings(none(config.width(), options), config);
+    }
+
     private static Tensor none(long width, TensorOptions options) {
         return torch.empty(new long[] {0, width}, options, null);
+    }
+
+    int virtualTokens() {
+        return (int) embeddings.size(0);
+    }
+
+    /** A sequence with the virtual tokens before the token that ends the source. */
+    public Sequence arrange(Sequence sequence) {
+        return virtualTokens() == 0
+                ? sequence
+                : new Sequence(
+                        inserted(sequence.ids(), sequence.sourceLength() - 1),
+                        sequence.sourceLength() + virtualTokens());
+    }
+
+    /** A prompt with the virtual tokens before its last token. */
+    public int[] arrange(int[] prompt) {
+        return virtualTokens() == 0 ? prompt : inserted(prompt, prompt.length - 1);
+    }
+
+    private int[] inserted(int[] ids, int at) {
+        int count = virtualTokens();
+        return IntStream.range(0, ids.length + count)
+                .map(i -> i < at ? ids[i] : i < at + count ? -(i - at) - 1 : ids[i - count])
+                .toArray();
     }
 
     /** Positions that the activations take, P. */

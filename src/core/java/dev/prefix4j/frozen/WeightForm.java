@@ -32,10 +32,6 @@ record WeightForm(Precision precision, boolean strips, Kernels kernels) {
         return made;
     }
 
-    Linear linear(Affine map) {
-        return linear(List.of(map));
-    }
-
     /** Whether matrices are copies. */
     boolean copies() {
         return strips || precision != Precision.FP32;

@@ -3,12 +3,13 @@ package dev.prefix4j.method;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.torch.Draws;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /** Methods that learn keys and values. */
-sealed interface ActivationMethod extends Method permits PrefixTuning, InfixTuning, LayerTuning {
+sealed interface ActivationMethod extends EngineMethod permits PrefixTuning, InfixTuning, LayerTuning {
     /** Which. */
     Activations activations(ModelConfig config);
 
@@ -28,7 +29,7 @@ sealed interface ActivationMethod extends Method permits PrefixTuning, InfixTuni
     }
 
     @Override
-    default Tuner tuner(BaseModel model, Freezer freezer) {
-        return activations(model.config()).tuner(model, freezer);
+    default Tuner tuner(BaseModel model, Draws draws) {
+        return activations(model.config()).tuner(model, draws);
     }
 }

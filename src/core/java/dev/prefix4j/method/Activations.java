@@ -1,11 +1,13 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.torch.Draws;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
@@ -57,26 +59,23 @@ record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int 
                 freezer.freeze(model, FrozenModel.Changes.NONE), prompt(stored.get(SoftPromptTuner.VECTORS)));
     }
 
-    Tuner tuner(BaseModel model, Freezer freezer) {
+    Tuner tuner(BaseModel model, Draws draws) {
         SoftPromptTuner.Kind kind = new SoftPromptTuner.Kind() {
             @Override
-            public SoftPrompt prompt(Tensor rows) {
-                return Activations.this.prompt(rows);
+            public Tuner.Given given(Tensor rows) {
+                return new Tuner.Given.Ready(Adaptation.of(prompt(rows)));
             }
 
             @Override
-            public Tensor back(FrozenModel.Gradient gradient) {
-                return gradient.gradient().narrow(1, from(), rowWidth());
+            public Tensor back(Adaptation.Gradient gradient) {
+                return gradient.activations().narrow(1, from(), rowWidth());
             }
 
             @Override
-            public Tensor ofWords(BaseModel base, int[] ids) {
-                return Words.activations(base, Words.embeddings(base, ids)).narrow(1, from(), rowWidth());
+            public Tensor ofWords(FrozenModel engine, int[] ids) {
+                return Words.activations(engine, engine.embeddings(ids)).narrow(1, from(), rowWidth());
             }
         };
-        return new SoftPromptTuner(
-                freezer.freeze(model, FrozenModel.Changes.NONE),
-                vectors.encoder(config.keyColumns(), rowWidth(), model.device()),
-                kind);
+        return new SoftPromptTuner(vectors.encoder(config.keyColumns(), rowWidth(), model.device(), draws), kind);
     }
 }

@@ -10,7 +10,6 @@ import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ConfigFile;
-import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.torch.Safetensors;
@@ -222,7 +221,7 @@ public final class AdapterFolder {
         FrozenModel.Changes changes = contents.method() instanceof WeightMethod method
                 ? method.changes(model, contents.tensors())
                 : FrozenModel.Changes.NONE;
-        if (changes.weights().isEmpty() || changes.extension() != Extension.NONE) {
+        if (changes.weights().isEmpty() || !changes.extension().isEmpty()) {
             throw new InputException(
                     "%s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s,"
                                     .formatted(folder, contents.method().name())

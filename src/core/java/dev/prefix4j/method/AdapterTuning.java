@@ -2,15 +2,14 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.FrozenModel;
-import dev.prefix4j.model.AutogradModel;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.Family;
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.torch.Draws;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -22,7 +21,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * @param bottleneck width of the small networks, m
  */
-public record AdapterTuning(int bottleneck) implements WeightMethod {
+public record AdapterTuning(int bottleneck) implements ExtensionMethod {
     /** Of the first weights: the networks are near the identity (section 2 there). */
     private static final double DEVIATION = 0.01;
 
@@ -67,33 +66,31 @@ public record AdapterTuning(int bottleneck) implements WeightMethod {
     }
 
     @Override
-    public FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored) {
-        return new FrozenModel.Changes(Map.of(), new Networks(stored));
+    public Extension extension(ModelConfig config, Map<String, Tensor> tensors) {
+        Map<String, Extension.Bottleneck> networks = new LinkedHashMap<>();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            Family.Block block = config.family().names().block().apply(layer);
+            for (String half : List.of(block.attention(), block.mlp())) {
+                String of = half + ".adapter.";
+                networks.put(
+                        half,
+                        new Extension.Bottleneck(
+                                tensors.get(of + "down.weight"),
+                                tensors.get(of + "down.bias"),
+                                tensors.get(of + "up.weight"),
+                                tensors.get(of + "up.bias")));
+            }
+        }
+        return new Extension(Map.of(), networks);
     }
 
     @Override
-    public Trained trained(BaseModel model) {
-        Map<String, Tensor> parameters = new LinkedHashMap<>();
-        stored(model.config()).forEach((name, shape) -> {
-            long[] sizes = shape.stream().mapToLong(Long::longValue).toArray();
-            Tensor values = torch.zeros(sizes);
-            if (name.endsWith("weight")) { // drawn on the CPU: the same on every device
-                values.normal_(0, DEVIATION, new GeneratorOptional());
-            }
-            parameters.put(name, values.to(model.device(), torch.ScalarType.Float));
-        });
-        return new Trained(parameters, new AutogradModel(model, new Networks(parameters)));
+    public FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored) {
+        return new FrozenModel.Changes(Map.of(), extension(model.config(), stored));
     }
 
-    /** @param weights by the names of {@link #stored} */
-    private record Networks(Map<String, Tensor> weights) implements Extension {
-        @Override
-        public Tensor half(String name, Tensor y) {
-            String of = name + ".adapter.";
-            Tensor inner =
-                    torch.matmul(y, weights.get(of + "down.weight")).add(weights.get(of + "down.bias")); // [..., m]
-            return y.add(torch.matmul(torch.gelu(inner), weights.get(of + "up.weight")))
-                    .add(weights.get(of + "up.bias"));
-        }
+    @Override
+    public Tensor first(String name, long[] shape, Draws draws) {
+        return name.endsWith("weight") ? draws.normal(DEVIATION, shape) : torch.zeros(shape);
     }
 }

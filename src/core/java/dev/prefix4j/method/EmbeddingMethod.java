@@ -1,17 +1,17 @@
 package dev.prefix4j.method;
 
-import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.torch.Draws;
 import java.util.List;
 import java.util.Map;
 
 /** Methods that learn embeddings of virtual tokens. */
-sealed interface EmbeddingMethod extends Method permits EmbeddingTuning, InfixEmbeddingTuning {
+sealed interface EmbeddingMethod extends EngineMethod permits EmbeddingTuning, InfixEmbeddingTuning {
     Vectors vectors();
 
     /** What they mean to a model. */
-    SoftPromptTuner.Kind kind(BaseModel model);
+    SoftPromptTuner.Kind kind(ModelConfig config);
 
     @Override
     default Map<String, List<Long>> stored(ModelConfig config) {
@@ -24,11 +24,8 @@ sealed interface EmbeddingMethod extends Method permits EmbeddingTuning, InfixEm
     }
 
     @Override
-    default Tuner tuner(BaseModel model, Freezer freezer) {
+    default Tuner tuner(BaseModel model, Draws draws) {
         int width = model.config().width();
-        return new SoftPromptTuner(
-                freezer.freeze(model, FrozenModel.Changes.NONE),
-                vectors().encoder(width, width, model.device()),
-                kind(model));
+        return new SoftPromptTuner(vectors().encoder(width, width, model.device(), draws), kind(model.config()));
     }
 }

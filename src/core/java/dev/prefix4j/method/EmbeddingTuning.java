@@ -1,9 +1,11 @@
 package dev.prefix4j.method;
 
+import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
@@ -11,8 +13,8 @@ import org.bytedeco.pytorch.Tensor;
  * Embeddings of virtual tokens before everything: the input only (Li and Liang 2021, section 7.2; Lester et al. 2021,
  * arXiv:2104.08691, later called it prompt tuning).
  *
- * <p>Nothing stands before the virtual tokens, so their keys and values do not depend on the source: they are computed once,
- * with autograd, and are then a prefix like any other.
+ * <p>Nothing stands before the virtual tokens, so their keys and values do not depend on the source: the model reads them once,
+ * and they are then a prefix like any other.
  */
 public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     @Override
@@ -22,41 +24,28 @@ public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
 
     @Override
     public Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
-        SoftPrompt prompt =
-                SoftPrompt.prefix(Words.activations(model, stored.get(SoftPromptTuner.VECTORS)), model.config());
-        return new Conditioned(freezer.freeze(model, FrozenModel.Changes.NONE), prompt.withoutGraph());
+        FrozenModel engine = freezer.freeze(model, FrozenModel.Changes.NONE);
+        Tensor activations = Words.activations(engine, stored.get(SoftPromptTuner.VECTORS));
+        return new Conditioned(engine, SoftPrompt.prefix(activations, model.config()));
     }
 
     @Override
-    public SoftPromptTuner.Kind kind(BaseModel model) {
-        return new ThroughModel(model);
-    }
+    public SoftPromptTuner.Kind kind(ModelConfig config) {
+        return new SoftPromptTuner.Kind() {
+            @Override
+            public Tuner.Given given(Tensor rows) {
+                return new Tuner.Given.ToRead(rows);
+            }
 
-    private static final class ThroughModel implements SoftPromptTuner.Kind {
-        private final BaseModel model;
-        private Tensor embeddings; // [P, E], a leaf
-        private Tensor activations; // [P, 2·L·W]
+            @Override
+            public Tensor back(Adaptation.Gradient gradient) {
+                return gradient.embeddings();
+            }
 
-        ThroughModel(BaseModel model) {
-            this.model = model;
-        }
-
-        @Override
-        public SoftPrompt prompt(Tensor vectors) {
-            embeddings = vectors.detach().requires_grad_(true);
-            activations = Words.activations(model, embeddings);
-            return SoftPrompt.prefix(activations, model.config());
-        }
-
-        @Override
-        public Tensor back(FrozenModel.Gradient gradient) {
-            Graphs.backward(activations, gradient.gradient());
-            return embeddings.grad();
-        }
-
-        @Override
-        public Tensor ofWords(BaseModel base, int[] ids) {
-            return Words.embeddings(base, ids);
-        }
+            @Override
+            public Tensor ofWords(FrozenModel engine, int[] ids) {
+                return engine.embeddings(ids);
+            }
+        };
     }
 }

@@ -1,17 +1,14 @@
 package dev.prefix4j.method;
 
-import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.model.AutogradModel;
 import dev.prefix4j.model.BaseModel;
-import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.model.Shapes;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.pytorch.Tensor;
 
 /** All weights of the model (Li and Liang 2021, section 5.2: FINE-TUNE). */
-public record FineTuning() implements WeightMethod {
+public record FineTuning() implements AutogradMethod {
     @Override
     public String name() {
         return "fine-tune";
@@ -20,11 +17,6 @@ public record FineTuning() implements WeightMethod {
     @Override
     public Map<String, List<Long>> stored(ModelConfig config) {
         return Shapes.of(config);
-    }
-
-    @Override
-    public FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored) {
-        return new FrozenModel.Changes(stored, Extension.NONE);
     }
 
     @Override

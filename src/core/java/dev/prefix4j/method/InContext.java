@@ -55,14 +55,14 @@ public record InContext(int tokens) implements Method {
                                         ids.min().item_long(),
                                         ids.max().item_long()));
             }
-            Tensor activations = Words.activations(model, Words.embeddings(model, ids)); // [N, 2·L·W]
-            return new Conditioned(
-                    freezer.freeze(model, FrozenModel.Changes.NONE), SoftPrompt.prefix(activations, model.config()));
+            FrozenModel engine = freezer.freeze(model, FrozenModel.Changes.NONE);
+            Tensor activations = Words.activations(engine, model.words(ids)); // [N, 2·L·W]
+            return new Conditioned(engine, SoftPrompt.prefix(activations, model.config()));
         }
     }
 
     @Override
-    public Tuner tuner(BaseModel model, Freezer freezer) {
+    public Tuning tuning(BaseModel model, Freezer freezer, long seed) {
         throw new InputException("method in-context trains nothing");
     }
 }

@@ -1,9 +1,11 @@
 package dev.prefix4j.method;
 
+import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.ModelConfig;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
@@ -25,21 +27,21 @@ public record InfixEmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     }
 
     @Override
-    public SoftPromptTuner.Kind kind(BaseModel model) {
+    public SoftPromptTuner.Kind kind(ModelConfig config) {
         return new SoftPromptTuner.Kind() {
             @Override
-            public SoftPrompt prompt(Tensor rows) {
-                return SoftPrompt.embeddings(rows, model.config());
+            public Tuner.Given given(Tensor rows) {
+                return new Tuner.Given.Ready(Adaptation.of(SoftPrompt.embeddings(rows, config)));
             }
 
             @Override
-            public Tensor back(FrozenModel.Gradient gradient) {
+            public Tensor back(Adaptation.Gradient gradient) {
                 return gradient.embeddings();
             }
 
             @Override
-            public Tensor ofWords(BaseModel base, int[] ids) {
-                return Words.embeddings(base, ids);
+            public Tensor ofWords(FrozenModel engine, int[] ids) {
+                return engine.embeddings(ids);
             }
         };
     }

@@ -4,7 +4,6 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.model.AutogradModel;
 import dev.prefix4j.model.BaseModel;
-import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.KvCache;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.prefix.PrefixShape;
@@ -171,7 +170,8 @@ public final class Inspection {
     }
 
     /** Sees the queries and keys go by, and adds up what the prompt gets. */
-    private record Watch(ModelConfig config, int past, int tokens, int from, double[][] mass) implements Extension {
+    private record Watch(ModelConfig config, int past, int tokens, int from, double[][] mass)
+            implements AutogradModel.Watcher {
         @Override
         public void attention(int layer, Tensor queries, Tensor keys) {
             try (TensorScope _ = new TensorScope()) {

@@ -2,17 +2,16 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.FrozenModel;
-import dev.prefix4j.model.AutogradModel;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.Family;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.model.Shapes;
+import dev.prefix4j.torch.Draws;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
-import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -28,7 +27,7 @@ import org.bytedeco.pytorch.global.torch;
  * @param rank r
  * @param alpha the change is scaled by alpha / r
  */
-public record LoraTuning(int rank, double alpha) implements WeightMethod {
+public record LoraTuning(int rank, double alpha) implements ExtensionMethod {
     public LoraTuning {
         Method.atLeast("rank", rank, 1);
         if (!(alpha > 0 && alpha <= 1e6)) {
@@ -85,30 +84,24 @@ public record LoraTuning(int rank, double alpha) implements WeightMethod {
     }
 
     @Override
-    public Trained trained(BaseModel model) {
-        Map<String, Tensor> parameters = new LinkedHashMap<>();
-        stored(model.config()).forEach((name, shape) -> {
-            Tensor values =
-                    torch.zeros(shape.stream().mapToLong(Long::longValue).toArray());
-            if (name.contains("lora_A")) { // B starts from 0: no change at first
-                double bound = 1 / Math.sqrt(shape.get(1)); // PyTorch's Linear
-                values.uniform_(-bound, bound, new GeneratorOptional());
-            }
-            parameters.put(name, values.to(model.device(), torch.ScalarType.Float));
-        });
-        Family family = model.config().family();
-        Extension change = new Extension() {
-            @Override
-            public Tensor linear(String name, Tensor x, Tensor y) {
-                Tensor a = parameters.get(tensor(family, name, "A"));
-                if (a == null) {
-                    return y;
-                }
-                Tensor low = torch.matmul(x, a.t()); // [n, r]
-                Tensor b = parameters.get(tensor(family, name, "B"));
-                return y.add(torch.matmul(low, b.t()).mul(new Scalar(alpha / rank)));
-            }
-        };
-        return new Trained(parameters, new AutogradModel(model, change));
+    public Extension extension(ModelConfig config, Map<String, Tensor> tensors) {
+        Map<String, Extension.LowRank> changes = new LinkedHashMap<>();
+        for (String map : maps(config)) {
+            changes.put(
+                    map,
+                    new Extension.LowRank(
+                            tensors.get(tensor(config.family(), map, "A")),
+                            tensors.get(tensor(config.family(), map, "B")),
+                            alpha / rank));
+        }
+        return new Extension(changes, Map.of());
+    }
+
+    /** B starts from 0: no change at first. */
+    @Override
+    public Tensor first(String name, long[] shape, Draws draws) {
+        return name.contains("lora_A")
+                ? draws.uniform(1 / Math.sqrt(shape[1]), shape) // PyTorch's Linear
+                : torch.zeros(shape);
     }
 }

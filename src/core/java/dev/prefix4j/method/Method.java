@@ -9,7 +9,7 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /** A way to adapt a model to a task. */
-public sealed interface Method permits ActivationMethod, EmbeddingMethod, WeightMethod, InContext {
+public sealed interface Method permits EngineMethod, WeightMethod, InContext {
     /** As {@code --method} names it. */
     String name();
 
@@ -35,12 +35,13 @@ public sealed interface Method permits ActivationMethod, EmbeddingMethod, Weight
     Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored);
 
     /**
-     * What is trained, with first values.
+     * What is trained, with first values, beside the model.
      *
      * @param model stays as it is, save for methods that train its own weights
+     * @param seed of the first values
      * @return with tensors that belong to the open scope
      */
-    Tuner tuner(BaseModel model, Freezer freezer);
+    Tuning tuning(BaseModel model, Freezer freezer, long seed);
 
     /** @throws InputException naming the value */
     static void atLeast(String name, int value, int least) {

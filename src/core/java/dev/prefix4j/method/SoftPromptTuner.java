@@ -1,16 +1,12 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.FrozenModel;
-import dev.prefix4j.frozen.Objective;
-import dev.prefix4j.frozen.SoftPrompt;
-import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.prefix.Gradient;
 import dev.prefix4j.prefix.PrefixEncoder;
-import dev.prefix4j.text.PackedBatch;
-import dev.prefix4j.text.Sequence;
+import dev.prefix4j.torch.Draws;
 import dev.prefix4j.torch.TensorScope;
-import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -20,7 +16,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Trains the vectors of a soft prompt through their encoder, on the frozen engine.
+ * Trains the vectors of a soft prompt through their encoder.
  *
  * <p>P vectors, W numbers each.
  */
@@ -28,28 +24,22 @@ public final class SoftPromptTuner implements Tuner {
     /** The one tensor that is kept. */
     public static final String VECTORS = "prompt_embeddings";
 
-    private final FrozenModel model;
     private final PrefixEncoder encoder;
     private final Kind kind;
 
     /** From vectors to a soft prompt, and back. */
     interface Kind {
         /** @param vectors [P, W] */
-        SoftPrompt prompt(Tensor vectors);
+        Given given(Tensor vectors);
 
-        /**
-         * The gradient with respect to the vectors that {@link #prompt} was last called with.
-         *
-         * @return [P, W]
-         */
-        Tensor back(FrozenModel.Gradient gradient);
+        /** The gradient with respect to the vectors, [P, W]. */
+        Tensor back(Adaptation.Gradient gradient);
 
-        /** What the base model computes for P words, [P, W]. */
-        Tensor ofWords(BaseModel base, int[] ids);
+        /** What a model computes for P words, [P, W]. */
+        Tensor ofWords(FrozenModel model, int[] ids);
     }
 
-    SoftPromptTuner(FrozenModel model, PrefixEncoder encoder, Kind kind) {
-        this.model = model;
+    SoftPromptTuner(PrefixEncoder encoder, Kind kind) {
         this.encoder = encoder;
         this.kind = kind;
     }
@@ -78,10 +68,11 @@ public final class SoftPromptTuner implements Tuner {
      * The activations, or embeddings, of real words (Li and Liang 2021, section 7.4): fewer than there are virtual tokens are
      * repeated, more are cut off.
      *
+     * @param model that reads them
      * @param ids at least one
      * @return [P, W]
      */
-    public Tensor ofWords(BaseModel base, int[] ids) {
+    public Tensor ofWords(FrozenModel model, int[] ids) {
         if (ids.length == 0) {
             throw new InputException("init words: expected at least one token, found none");
         }
@@ -90,7 +81,7 @@ public final class SoftPromptTuner implements Tuner {
             int[] repeated = IntStream.range(0, encoder.length())
                     .map(i -> ids[i % ids.length])
                     .toArray();
-            return scope.keep(kind.ofWords(base, repeated).detach().clone());
+            return scope.keep(kind.ofWords(model, repeated).detach().clone());
         }
     }
 
@@ -108,33 +99,42 @@ public final class SoftPromptTuner implements Tuner {
     }
 
     @Override
-    public Result gradients(List<List<Sequence>> parts, Goal goal, double weight) {
+    public int taken() {
+        return encoder.length();
+    }
+
+    @Override
+    public Given given() {
+        return kind.given(vectors());
+    }
+
+    @Override
+    public Step step() {
         Tensor vectors = vectors(); // [P, W]
         Tensor dVectors = torch.zeros_like(vectors); // [P, W]
-        double loss = 0;
-        for (List<Sequence> part : parts) {
-            try (TensorScope _ = new TensorScope()) {
-                Tensor mask = torch.dropout(torch.ones_like(vectors), goal.dropout(), true); // [P, W]
-                Conditioned conditioned = new Conditioned(model, kind.prompt(vectors.mul(mask)));
-                PackedBatch batch =
-                        PackedBatch.of(part.stream().map(conditioned::arrange).toList());
-                Objective objective = new Objective(
-                        goal.smoothing(),
-                        goal.teacher()
-                                .map(teacher -> teacher.model()
-                                        .predictions(
-                                                PackedBatch.of(part.stream()
-                                                        .map(teacher::arrange)
-                                                        .toList()),
-                                                teacher.prompt())));
-                FrozenModel.Gradient result = model.gradient(batch, conditioned.prompt(), objective, weight);
-                try (NoGradGuard _ = new NoGradGuard()) {
-                    dVectors.addcmul_(kind.back(result), mask, new Scalar(1.0));
-                }
-                loss += result.loss();
+        return new Step() {
+            private Tensor mask; // [P, W]
+
+            @Override
+            public Given give(double dropout, Draws draws) {
+                mask = dropout == 0
+                        ? torch.ones_like(vectors)
+                        : draws.ones(1 - dropout, vectors.size(0), vectors.size(1))
+                                .div_(new Scalar(1 - dropout))
+                                .to(vectors.device(), torch.ScalarType.Float);
+                return kind.given(vectors.mul(mask));
             }
-        }
-        return new Result(loss, encoder.gradients(dVectors));
+
+            @Override
+            public void take(Adaptation.Gradient gradient) {
+                dVectors.addcmul_(kind.back(gradient), mask, new Scalar(1.0));
+            }
+
+            @Override
+            public Map<String, Gradient> gradients() {
+                return encoder.gradients(dVectors);
+            }
+        };
     }
 
     private Tensor vectors() {
@@ -142,21 +142,6 @@ public final class SoftPromptTuner implements Tuner {
                 NoGradGuard _ = new NoGradGuard()) {
             return scope.keep(encoder.forward().detach());
         }
-    }
-
-    @Override
-    public int taken() {
-        return encoder.length();
-    }
-
-    @Override
-    public void requireRoom(int tokens) {
-        model.requireRoom(taken(), tokens, 0);
-    }
-
-    @Override
-    public Conditioned current() {
-        return new Conditioned(model, kind.prompt(vectors()).withoutGraph());
     }
 
     @Override

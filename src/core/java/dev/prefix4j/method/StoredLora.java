@@ -192,7 +192,7 @@ record StoredLora(
     }
 
     @Override
-    public Trained trained(BaseModel model) {
+    public Tuning tuning(BaseModel model, Freezer freezer, long seed) {
         throw new InputException("a stored LoRA adapter: expected one to use, not to train");
     }
 

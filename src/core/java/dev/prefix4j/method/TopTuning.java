@@ -1,10 +1,8 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.model.AutogradModel;
 import dev.prefix4j.model.BaseModel;
-import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.Family;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.model.Shapes;
@@ -20,7 +18,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * @param blocks how many, counted from the top
  */
-public record TopTuning(int blocks) implements WeightMethod {
+public record TopTuning(int blocks) implements AutogradMethod {
     public TopTuning {
         Method.atLeast("top-blocks", blocks, 1);
     }
@@ -47,11 +45,6 @@ public record TopTuning(int blocks) implements WeightMethod {
         Map<String, List<Long>> shapes = new LinkedHashMap<>(Shapes.of(config));
         shapes.keySet().removeIf(name -> !trains(name, config));
         return shapes;
-    }
-
-    @Override
-    public FrozenModel.Changes changes(BaseModel model, Map<String, Tensor> stored) {
-        return new FrozenModel.Changes(stored, Extension.NONE);
     }
 
     @Override

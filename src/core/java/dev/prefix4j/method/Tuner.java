@@ -1,62 +1,62 @@
 package dev.prefix4j.method;
 
-import dev.prefix4j.frozen.Conditioned;
+import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.prefix.Gradient;
-import dev.prefix4j.text.Sequence;
-import java.util.List;
+import dev.prefix4j.torch.Draws;
 import java.util.Map;
-import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 
-/** What a method trains, and the gradient of it. */
-public interface Tuner {
+/**
+ * What a method trains on the frozen engine. It gives what sequences are adapted by, and takes the gradient of that; it never calls the
+ * engine ({@link EngineStep} does).
+ */
+public sealed interface Tuner permits SoftPromptTuner, ExtensionTuner {
     /** What is trained, by name in a fixed order; the tuner's own tensors. */
     Map<String, Tensor> parameters();
-
-    /**
-     * The loss of sequences and its gradient.
-     *
-     * @param parts batches that are computed one after the other
-     * @param goal what is made small
-     * @param weight of each target's loss in the gradient
-     * @return with tensors that belong to the open scope
-     */
-    Result gradients(List<List<Sequence>> parts, Goal goal, double weight);
-
-    /**
-     * What is made small.
-     *
-     * @param smoothing as {@link dev.prefix4j.frozen.Objective} has it
-     * @param teacher whose predictions take the place of the targets
-     * @param dropout probability that a number of a soft prompt is zeroed
-     */
-    record Goal(double smoothing, Optional<Conditioned> teacher, double dropout) {
-        /** The negative log-likelihood. */
-        public static final Goal LIKELIHOOD = new Goal(0, Optional.empty(), 0);
-    }
-
-    /**
-     * A loss and its gradient.
-     *
-     * @param loss sum over the targets, in nats
-     * @param gradients of the weighted loss by the names of {@link #parameters}
-     */
-    record Result(double loss, Map<String, Gradient> gradients) {}
 
     /** Positions that a sequence cannot use. */
     int taken();
 
-    /**
-     * Checks that a sequence fits the model beside what this takes.
-     *
-     * @param tokens of the sequence
-     * @throws dev.prefix4j.InputException with the budget spelled out
-     */
-    void requireRoom(int tokens);
+    /** What the parameters make now; with tensors that belong to the open scope. */
+    Given given();
 
-    /** The model as it is now; with tensors that belong to the open scope. */
-    Conditioned current();
+    /** Begins a step, in the open scope. */
+    Step step();
 
     /** What a file keeps of it, as {@link Method#stored} says; in the open scope. */
     Map<String, Tensor> stored();
+
+    /** What sequences are adapted by. */
+    sealed interface Given {
+        /** Ready to use. */
+        record Ready(Adaptation adaptation) implements Given {}
+
+        /**
+         * Vectors that stand before everything and are read by the model once for all sequences.
+         *
+         * @param vectors [P, E]
+         */
+        record ToRead(Tensor vectors) implements Given {}
+    }
+
+    /** A step: the gradients of its batches are summed. */
+    interface Step {
+        /**
+         * For a batch.
+         *
+         * @param dropout probability that a number of a soft prompt is zeroed
+         * @param draws decide which
+         */
+        Given give(double dropout, Draws draws);
+
+        /**
+         * Adds the gradient of a batch.
+         *
+         * @param gradient of what was given last; of vectors that were read it is in the place of {@code embeddings}
+         */
+        void take(Adaptation.Gradient gradient);
+
+        /** The sums, by the names of {@link #parameters}. */
+        Map<String, Gradient> gradients();
+    }
 }

@@ -2,6 +2,7 @@ package dev.prefix4j.method;
 
 import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import dev.prefix4j.torch.Draws;
 import org.bytedeco.pytorch.Device;
 
 /**
@@ -23,8 +24,8 @@ public record Vectors(int length, Reparametrization reparametrization, int hidde
      * @param width of the matrix that an MLP starts from
      * @param rowWidth numbers of a vector
      */
-    PrefixEncoder encoder(int width, int rowWidth, Device device) {
-        return PrefixEncoder.create(reparametrization, length, width, rowWidth, hidden, device);
+    PrefixEncoder encoder(int width, int rowWidth, Device device, Draws draws) {
+        return PrefixEncoder.create(reparametrization, length, width, rowWidth, hidden, device, draws);
     }
 
     /** Numbers that are trained: the matrix, and the two layers of the MLP with their biases. */

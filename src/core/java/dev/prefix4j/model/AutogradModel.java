@@ -22,6 +22,19 @@ public final class AutogradModel {
     private final BaseModel model;
     private final ModelConfig config;
     private final Extension extension;
+    private final Watcher watcher;
+
+    /** Sees what attention compares go by. */
+    @FunctionalInterface
+    public interface Watcher {
+        /**
+         * In a block.
+         *
+         * @param queries [B, H, T, D]
+         * @param keys of all that is seen, [B, Hk, S, D]
+         */
+        void attention(int layer, Tensor queries, Tensor keys);
+    }
 
     /** Of a model alone. */
     public AutogradModel(BaseModel model) {
@@ -30,9 +43,19 @@ public final class AutogradModel {
 
     /** @param extension put into the blocks */
     public AutogradModel(BaseModel model, Extension extension) {
+        this(model, extension, (_, _, _) -> {});
+    }
+
+    /** @param watcher told of every block's attention */
+    public AutogradModel(BaseModel model, Watcher watcher) {
+        this(model, Extension.NONE, watcher);
+    }
+
+    private AutogradModel(BaseModel model, Extension extension, Watcher watcher) {
         this.model = model;
         this.config = model.config();
         this.extension = extension;
+        this.watcher = watcher;
     }
 
     /** What it runs. */
@@ -74,10 +97,9 @@ public final class AutogradModel {
         AttentionMask mask = AttentionMask.causal(past, fresh, model.options(torch.ScalarType.Bool));
         for (int layer = 0; layer < config.layers(); layer++) {
             BlockWeights block = model.block(layer);
-            h = h.add(extension.half(
-                    block.names().attention(),
-                    attention(block, layer, normalize(h, block.attentionNorm()), cache, mask, turns)));
-            h = h.add(extension.half(block.names().mlp(), mlp(block, normalize(h, block.mlpNorm()))));
+            Tensor x = normalize(h, block.attentionNorm());
+            h = h.add(behind(block.names().attention(), attention(block, layer, x, cache, mask, turns)));
+            h = h.add(behind(block.names().mlp(), mlp(block, normalize(h, block.mlpNorm()))));
         }
         return normalize(h, model.norm());
     }
@@ -109,14 +131,24 @@ public final class AutogradModel {
 
     /** [n, in] to [n, sum of the outputs]. */
     private Tensor affine(List<Affine> maps, Tensor x) {
-        Tensor[] parts = maps.stream()
-                .map(map -> extension.linear(map.name(), x, map.of(x)))
-                .toArray(Tensor[]::new);
+        Tensor[] parts = maps.stream().map(map -> extended(map, x)).toArray(Tensor[]::new);
         return parts.length == 1 ? parts[0] : torch.cat(new TensorVector(parts), 1);
     }
 
     private Tensor affine(Affine map, Tensor x) {
         return affine(List.of(map), x);
+    }
+
+    private Tensor extended(Affine map, Tensor x) {
+        Tensor y = map.of(x);
+        Extension.LowRank change = extension.maps().get(map.name());
+        return change == null ? y : y.add(change.of(x));
+    }
+
+    /** What comes out of a half of a block, with the network behind it. */
+    private Tensor behind(String half, Tensor y) {
+        Extension.Bottleneck network = extension.halves().get(half);
+        return network == null ? y : network.of(y);
     }
 
     /**
@@ -141,7 +173,7 @@ public final class AutogradModel {
             k = turned(k, turns);
         }
         KeyValue seen = cache.append(layer, k, v); // [B, Hk, S, D]
-        extension.attention(layer, q, seen.key());
+        watcher.attention(layer, q, seen.key());
         Tensor y = torch.scaled_dot_product_attention(
                 q,
                 seen.key(),

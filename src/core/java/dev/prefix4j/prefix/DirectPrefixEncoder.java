@@ -1,11 +1,11 @@
 package dev.prefix4j.prefix;
 
+import dev.prefix4j.torch.Draws;
 import java.util.HashMap;
 import java.util.Map;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /**
  * The vectors themselves as parameters, {@code embedding.weight} [P, 2·L·W] (Li and Liang 2021, section 4.2; found to
@@ -14,10 +14,10 @@ import org.bytedeco.pytorch.global.torch;
 public final class DirectPrefixEncoder extends PrefixEncoder {
     private final Tensor embedding; // [P, 2·L·W]
 
-    DirectPrefixEncoder(int length, int rowWidth) {
+    DirectPrefixEncoder(int length, int rowWidth, Draws draws) {
         super("DirectPrefixEncoder", length, rowWidth);
         Module table = new Module("Embedding");
-        this.embedding = parameter(table, "weight", torch.randn(length, rowWidth));
+        this.embedding = parameter(table, "weight", draws.normal(1, length, rowWidth));
         register_module("embedding", table);
     }
 

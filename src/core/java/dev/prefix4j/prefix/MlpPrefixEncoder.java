@@ -1,6 +1,7 @@
 package dev.prefix4j.prefix;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.torch.Draws;
 import dev.prefix4j.torch.TensorScope;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -24,31 +25,29 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
     private final Tensor outWeight; // [2·L·W, M]
     private final Tensor outBias; // [2·L·W]
 
-    MlpPrefixEncoder(int length, int width, int rowWidth, int hidden) {
+    MlpPrefixEncoder(int length, int width, int rowWidth, int hidden, Draws draws) {
         super("MlpPrefixEncoder", length, rowWidth);
         if (hidden < 1) {
             throw new InputException("prefix.hidden must be at least 1, was " + hidden);
         }
         Module table = new Module("Embedding");
-        this.embedding = parameter(table, "weight", torch.randn(length, width));
+        this.embedding = parameter(table, "weight", draws.normal(1, length, width));
         register_module("embedding", table);
         Module transform = new Module("Sequential");
         Module in = new Module("Linear");
-        this.inWeight = linear(in, "weight", width, hidden, width);
-        this.inBias = linear(in, "bias", width, hidden);
+        this.inWeight = linear(draws, in, "weight", width, hidden, width);
+        this.inBias = linear(draws, in, "bias", width, hidden);
         Module out = new Module("Linear");
-        this.outWeight = linear(out, "weight", hidden, rowWidth, hidden);
-        this.outBias = linear(out, "bias", hidden, rowWidth);
+        this.outWeight = linear(draws, out, "weight", hidden, rowWidth, hidden);
+        this.outBias = linear(draws, out, "bias", hidden, rowWidth);
         transform.register_module("0", in);
         transform.register_module("2", out); // 1 is the tanh
         register_module("transform", transform);
     }
 
     /** Uniform within ±1/√in, what PyTorch's {@code Linear} starts with. */
-    private static Tensor linear(Module module, String name, int in, long... shape) {
-        double bound = 1 / Math.sqrt(in);
-        Tensor values = torch.empty(shape).uniform_(-bound, bound, new org.bytedeco.pytorch.GeneratorOptional());
-        return parameter(module, name, values);
+    private static Tensor linear(Draws draws, Module module, String name, int in, long... shape) {
+        return parameter(module, name, draws.uniform(1 / Math.sqrt(in), shape));
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.prefix4j.prefix;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.torch.Draws;
 import dev.prefix4j.torch.TensorScope;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -13,8 +14,6 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * What is trained: a module that produces the vectors of a prefix. Its parameters are named as PEFT names them.
- *
- * <p>Random numbers come from libtorch's generator: {@link dev.prefix4j.torch.TorchRuntime#seed} decides them.
  */
 public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncoder, DirectPrefixEncoder {
     private final int length;
@@ -48,10 +47,11 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
      *
      * @param hidden width of the MLP; without meaning for {@link Reparametrization#DIRECT}
      * @param device of the parameters
+     * @param draws what they start from
      */
     public static PrefixEncoder create(
-            Reparametrization reparametrization, PrefixShape shape, int hidden, Device device) {
-        return create(reparametrization, shape.length(), shape.width(), shape.rowWidth(), hidden, device);
+            Reparametrization reparametrization, PrefixShape shape, int hidden, Device device, Draws draws) {
+        return create(reparametrization, shape.length(), shape.width(), shape.rowWidth(), hidden, device, draws);
     }
 
     /**
@@ -62,10 +62,16 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
      * @param rowWidth numbers of a vector
      */
     public static PrefixEncoder create(
-            Reparametrization reparametrization, int length, int width, int rowWidth, int hidden, Device device) {
+            Reparametrization reparametrization,
+            int length,
+            int width,
+            int rowWidth,
+            int hidden,
+            Device device,
+            Draws draws) {
         PrefixEncoder encoder = switch (reparametrization) {
-            case MLP -> new MlpPrefixEncoder(length, width, rowWidth, hidden);
-            case DIRECT -> new DirectPrefixEncoder(length, rowWidth);
+            case MLP -> new MlpPrefixEncoder(length, width, rowWidth, hidden, draws);
+            case DIRECT -> new DirectPrefixEncoder(length, rowWidth, draws);
         };
         // Drawn on the CPU and moved: the same numbers on every device.
         encoder.to(device, false);

@@ -5,11 +5,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.method.Tuner;
+import dev.prefix4j.method.Tuning;
 import dev.prefix4j.prefix.Gradient;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.torch.TensorScope;
-import dev.prefix4j.torch.TorchRuntime;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,7 +20,7 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * Trains what a method trains (Li and Liang 2021, section 4.2).
  *
- * <p>Each step: the tuner gives the loss on the target tokens of a batch and its gradient, and AdamW moves the parameters.
+ * <p>Each step: the method gives the loss on the target tokens of a batch and its gradient, and AdamW moves the parameters.
  * For a prefix: the encoder makes it, the model reads a batch behind it, and the loss flows back through the frozen model
  * into its keys and values, and from there into the encoder.
  *
@@ -34,7 +33,7 @@ public final class Trainer {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final Tuner tuner;
+    private final Tuning tuning;
     private final TrainConfig config;
     private final Batches batches;
     private final List<Sequence> validation;
@@ -51,20 +50,20 @@ public final class Trainer {
     private Runnable whenRestored = () -> {};
 
     /**
-     * @param tuner what is trained
+     * @param tuning what is trained
      * @param training at least one sequence
      * @param validation empty: none
-     * @param saver writes what the tuner has to the run's adapter folder
+     * @param saver writes what was trained to the run's adapter folder
      */
     public Trainer(
-            Tuner tuner,
+            Tuning tuning,
             TrainConfig config,
             List<Sequence> training,
             List<Sequence> validation,
             RunDirectory run,
             Runnable saver) {
         this(
-                tuner,
+                tuning,
                 config,
                 Batches.shuffled(training, config.batchSize(), config.seed(), config.groupByLength()),
                 training,
@@ -75,7 +74,7 @@ public final class Trainer {
 
     /** With the training data in a given order. */
     Trainer(
-            Tuner tuner,
+            Tuning tuning,
             TrainConfig config,
             Batches batches,
             List<Sequence> training,
@@ -85,7 +84,7 @@ public final class Trainer {
         if (training.isEmpty()) {
             throw new InputException("training data: expected at least one example, found none");
         }
-        this.tuner = tuner;
+        this.tuning = tuning;
         this.config = config;
         this.batches = batches;
         this.validation = List.copyOf(validation);
@@ -98,7 +97,7 @@ public final class Trainer {
         }
         this.total = (int) steps;
         for (List<Sequence> sequences : List.of(training, validation)) {
-            sequences.stream().mapToInt(s -> s.ids().length).max().ifPresent(tuner::requireRoom);
+            sequences.stream().mapToInt(s -> s.ids().length).max().ifPresent(tuning::requireRoom);
         }
     }
 
@@ -139,7 +138,7 @@ public final class Trainer {
      */
     public TrainResult train(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
-            Map<String, Tensor> parameters = tuner.parameters();
+            Map<String, Tensor> parameters = tuning.parameters();
             AdamW optimizer = new AdamW(parameters, config.weightDecay());
             Map<String, Tensor> state = new LinkedHashMap<>();
             parameters.forEach((name, tensor) -> state.put("encoder." + name, tensor));
@@ -185,8 +184,6 @@ public final class Trainer {
         double norm;
         double learningRate = config.learningRate(step, total);
         try (TensorScope _ = new TensorScope()) {
-            // Dropout in step n is the same whether the run was interrupted or not.
-            TorchRuntime.seed(config.seed() * 1_000_003 + step);
             List<List<Sequence>> parts = parts();
             int sentences = 0;
             for (List<Sequence> part : parts) {
@@ -197,8 +194,8 @@ public final class Trainer {
                 }
             }
             double weight = 1.0 / (config.sentenceSum() ? sentences : targets);
-            Tuner.Goal goal = new Tuner.Goal(config.smoothing(), teacher, config.prefixDropout());
-            Tuner.Result result = tuner.gradients(parts, goal, weight);
+            Tuning.Goal goal = new Tuning.Goal(config.smoothing(), teacher, config.prefixDropout());
+            Tuning.Result result = tuning.gradients(parts, goal, weight, config.seed() * 1_000_003 + step);
             loss = result.loss() / targets;
             if (!Double.isFinite(loss)) {
                 throw new InputException("the loss became %s in step %d: try a smaller --lr than %s"
@@ -238,7 +235,7 @@ public final class Trainer {
     /** Scores the validation data, if there is any, and writes samples. */
     private void look(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
-            Conditioned model = tuner.current();
+            Conditioned model = tuning.current();
             if (!validation.isEmpty()) {
                 validate(model, listener, stop);
             }

@@ -22,7 +22,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>B sequences, T tokens of the longest, M targets, E width, V vocabulary.
  */
-final class WeightTuner implements Tuner {
+final class AutogradTuning implements Tuning {
     private final AutogradModel model;
     private final Map<String, Tensor> parameters;
     private final Function<Map<String, Tensor>, Conditioned> apply;
@@ -31,7 +31,7 @@ final class WeightTuner implements Tuner {
      * @param trained its parameters require gradients from now on
      * @param apply the model with what is kept
      */
-    WeightTuner(WeightMethod.Trained trained, Function<Map<String, Tensor>, Conditioned> apply) {
+    AutogradTuning(AutogradMethod.Trained trained, Function<Map<String, Tensor>, Conditioned> apply) {
         this.model = trained.model();
         this.parameters = trained.parameters();
         this.apply = apply;
@@ -44,13 +44,13 @@ final class WeightTuner implements Tuner {
     }
 
     @Override
-    public Result gradients(List<List<Sequence>> parts, Goal goal, double weight) {
+    public Result gradients(List<List<Sequence>> parts, Goal goal, double weight, long seed) {
         parameters.values().forEach(parameter -> parameter.mutable_grad().reset());
         double sum = 0;
         for (List<Sequence> part : parts) {
             try (TensorScope _ = new TensorScope()) {
                 Tensor loss = loss(part, goal); // a scalar
-                Graphs.backward(loss, torch.full_like(loss, new Scalar(weight)));
+                loss.mul(new Scalar(weight)).backward();
                 sum += loss.item_double();
             }
         }

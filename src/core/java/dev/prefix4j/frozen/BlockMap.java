@@ -1,0 +1,87 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.frozen.Extended.Slot;
+import dev.prefix4j.model.Affine;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * An affine map of a block, and where the changes of an {@link Extended} belong in it.
+ *
+ * <p>n rows, K inputs, M outputs.
+ */
+record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
+    /** Of maps of the same rows, some outputs that follow each other, side by side. */
+    static BlockMap of(List<Affine> maps, long first, long count, WeightForm form, Operators operators) {
+        List<Slot> slots = new ArrayList<>();
+        long start = 0;
+        for (Affine map : maps) {
+            long from = Math.max(first, start);
+            long to = Math.min(first + count, start + map.outputs());
+            if (from < to) {
+                slots.add(new Slot(map.name(), from - start, to - from, from - first));
+            }
+            start += map.outputs();
+        }
+        return new BlockMap(form.linear(WeightForm.columns(maps, first, count)), slots, operators);
+    }
+
+    /** All outputs of maps of the same rows, side by side. */
+    static BlockMap of(List<Affine> maps, WeightForm form, Operators operators) {
+        return of(maps, 0, maps.stream().mapToLong(Affine::outputs).sum(), form, operators);
+    }
+
+    boolean changed(Extended extended) {
+        return extended.changes(slots);
+    }
+
+    /** In what form it takes rows. */
+    Precision form() {
+        return linear.form();
+    }
+
+    /**
+     * Applies it.
+     *
+     * @param rows [n, K], in its form
+     * @param x float32 [n, K], what the rows were before they were rounded; asked for where there are changes
+     * @param residual float32 [n, M], added; null: none
+     * @return float32 [n, M]
+     */
+    Tensor forward(Rows rows, Supplier<Tensor> x, Tensor residual, Extended extended) {
+        Tensor y = linear.forward(rows, residual);
+        if (changed(extended)) {
+            extended.addChanges(slots, floats(rows, x), y);
+        }
+        return y;
+    }
+
+    /** As {@link #backward(Rows, Tensor, Supplier, Extended, boolean)}, of float32 [n, M]. */
+    Tensor backward(Tensor dy, Supplier<Tensor> x, Extended extended, boolean through) {
+        return backward(through ? operators.rows(dy, linear.form()) : null, dy, x, extended, through);
+    }
+
+    /**
+     * The way back.
+     *
+     * @param rows [n, M], in its form
+     * @param dy float32 [n, M], what the rows were before they were rounded; null where they are float32, or where there are no changes
+     * @param x float32 [n, K], what went in; asked for where there are changes
+     * @param through whether the gradient with respect to what went in is wanted
+     * @return float32 [n, K], or null
+     */
+    Tensor backward(Rows rows, Tensor dy, Supplier<Tensor> x, Extended extended, boolean through) {
+        Tensor dx = through ? linear.backward(rows, null) : null;
+        if (changed(extended)) {
+            extended.changesBackward(slots, x.get(), dy == null ? ((Rows.Float32) rows).x() : dy, dx);
+        }
+        return dx;
+    }
+
+    /** Rows that are float32 need not be made again. */
+    private static Tensor floats(Rows rows, Supplier<Tensor> x) {
+        return rows instanceof Rows.Float32(Tensor own) ? own : x.get();
+    }
+}

@@ -1,0 +1,156 @@
+package dev.prefix4j.frozen;
+
+import dev.prefix4j.frozen.FrozenBlock.KeyGradients;
+import dev.prefix4j.frozen.FrozenBlock.Result;
+import dev.prefix4j.frozen.InputLayer.Input;
+import dev.prefix4j.frozen.Operators.Normalized;
+import dev.prefix4j.kernels.Attention;
+import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.model.BlockWeights.NormWeights;
+import dev.prefix4j.model.ModelConfig;
+import dev.prefix4j.torch.Safetensors;
+import dev.prefix4j.torch.TensorScope;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * The blocks of a model, the normalization after them, and the head.
+ *
+ * <p>N tokens, M of them asked for, R rows that are decoded, L layers, E width, V vocabulary.
+ */
+final class Stack {
+    private final ModelConfig config;
+    private final Attention.Heads heads;
+    private final Operators operators;
+    private final List<FrozenBlock> blocks = new ArrayList<>();
+    private final NormWeights norm;
+    private final Head head;
+
+    /** @param model must stay open */
+    Stack(BaseModel model, Operators operators, WeightForm form) {
+        this.config = model.config();
+        this.operators = operators;
+        this.heads = new Attention.Heads(
+                config.heads(),
+                config.keyHeads(),
+                config.headWidth(),
+                config.attention().rotary().map(rotary -> rotary.columns()).orElse(0));
+        this.norm = model.norm();
+        // First what is largest: while it is copied, little else is in memory.
+        Tensor words = model.head(); // [V, E]
+        this.head = Head.of(words, operators, form);
+        if (form.copies()) {
+            Safetensors.evict(words);
+        }
+        for (int layer = 0; layer < config.layers(); layer++) {
+            blocks.add(FrozenBlock.of(config, operators, model.block(layer), form, last(layer)));
+        }
+    }
+
+    /** L. */
+    int layers() {
+        return config.layers();
+    }
+
+    Operators operators() {
+        return operators;
+    }
+
+    Head head() {
+        return head;
+    }
+
+    private boolean last(int layer) {
+        return layer == config.layers() - 1;
+    }
+
+    private BlockRows rows(int layer, Input input, Extended extended) {
+        Packing packing = new Packing(
+                heads,
+                config.attentionScale(layer),
+                layer,
+                input.offsets(),
+                last(layer) ? Optional.of(input.queries()) : Optional.empty(),
+                input.seen());
+        return new BlockRows(packing, input.turns(), last(layer) ? input.asked() : null, extended);
+    }
+
+    /** Through a block; in the last one only the rows that predict a target ask. */
+    Result forward(int layer, Tensor x, Input input, Extended extended) {
+        return blocks.get(layer).forward(x, rows(layer, input, extended));
+    }
+
+    /**
+     * The way back of {@link #forward}; dy is used up.
+     *
+     * @param own as in {@link FrozenBlock#backward}
+     */
+    Tensor backward(
+            int layer, Tensor dy, Saved saved, Input input, Extended extended, boolean through, KeyGradients own) {
+        return blocks.get(layer).backward(dy, saved, rows(layer, input, extended), through, own);
+    }
+
+    /** The way back through the last block, where nobody asked for what goes out. */
+    Tensor backward(KeyGradients own, Saved saved, Input input, Extended extended) {
+        return blocks.getLast().backward(own, saved, rows(config.layers() - 1, input, extended));
+    }
+
+    /** After the last block and its normalization, of the rows that were asked for, [M, E]. */
+    Rows hidden(Input input, Extended extended) {
+        Tensor x = input.x();
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            try (TensorScope inner = new TensorScope()) {
+                x = inner.keep(forward(layer, x, input, extended).y());
+            }
+        }
+        return normalize(x).rows();
+    }
+
+    /**
+     * Reads tokens into a pool.
+     *
+     * @param places int64 [N], in the pool, which takes the keys and values
+     * @return logits of the rows that were asked for, [M, V]
+     */
+    Tensor read(Input input, Tensor places, Stored pool, Extended extended) {
+        Tensor x = input.x();
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            try (TensorScope inner = new TensorScope()) {
+                Result result = forward(layer, x, input, extended);
+                Saved.Heads own = result.saved().heads();
+                pool.write(layer, places, own.k(), own.v());
+                x = inner.keep(result.y());
+            }
+        }
+        return head.logits(normalize(x).rows());
+    }
+
+    /**
+     * A token more of each row.
+     *
+     * @param x [R, E]
+     * @param places int64 [R], in the pool
+     * @return logits, [R, V]
+     */
+    Tensor step(Tensor x, Turns turns, List<List<Segment>> seen, Tensor places, Stored pool, Extended extended) {
+        Tensor y = x;
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            try (TensorScope inner = new TensorScope()) {
+                Sight sight = new Sight(heads, config.attentionScale(layer), layer, seen);
+                y = inner.keep(blocks.get(layer).step(y, sight, turns, pool, places, extended));
+            }
+        }
+        return head.logits(normalize(y).rows());
+    }
+
+    Normalized normalize(Tensor x) {
+        return operators.normalize(x, norm, config.norm(), head.form());
+    }
+
+    /** Adds to dx the gradient of {@link #normalize}. */
+    void normalizeBackward(Tensor dy, Tensor x, Normalized of, Tensor dx) {
+        operators.normalizeBackward(dy, x, norm, of, dx);
+    }
+}

@@ -1,0 +1,36 @@
+package dev.prefix4j.torch;
+
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Random numbers from a generator of their own, on the CPU: they depend on a seed and on what was drawn before, whatever else a process
+ * draws. They are those that libtorch's own generator gives after the same seed.
+ *
+ * <p>It belongs to the scope in which it was made.
+ */
+public final class Draws {
+    private final GeneratorOptional generator;
+
+    /** The first of a seed. */
+    public Draws(long seed) {
+        TorchRuntime.require();
+        this.generator = new GeneratorOptional(torch.createCPUGenerator(seed));
+    }
+
+    /** Normally distributed numbers, float32 on the CPU. */
+    public Tensor normal(double deviation, long... shape) {
+        return torch.empty(shape).normal_(0, deviation, generator);
+    }
+
+    /** Numbers between ±bound, float32 on the CPU. */
+    public Tensor uniform(double bound, long... shape) {
+        return torch.empty(shape).uniform_(-bound, bound, generator);
+    }
+
+    /** Ones with a probability, otherwise zeros, float32 on the CPU. */
+    public Tensor ones(double probability, long... shape) {
+        return torch.empty(shape).bernoulli_(probability, generator);
+    }
+}
