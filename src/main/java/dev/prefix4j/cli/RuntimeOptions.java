@@ -1,30 +1,33 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.torch.TorchRuntime;
-import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Option;
 
 /** How libtorch runs. */
 final class RuntimeOptions {
     @Option(
-            names = "--threads",
+            names = OptionNames.THREADS,
             paramLabel = "N",
             description =
                     "Threads for one operator; by default as OMP_NUM_THREADS or MKL_NUM_THREADS says, else all that"
                             + " the machine gives.")
     Integer threads;
 
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "101", description = "Seed of everything random.")
+    @Option(
+            names = OptionNames.SEED,
+            paramLabel = "N",
+            defaultValue = "101",
+            description = "Seed of everything random.")
     long seed;
 
-    @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", description = "cpu, cuda or cuda:N.")
+    @Option(names = OptionNames.DEVICE, paramLabel = "D", defaultValue = "cpu", description = "cpu, cuda or cuda:N.")
     String device;
 
-    /** Starts libtorch. */
-    Device start() {
+    /** Starts libtorch, and makes sure that the device is there. */
+    void start() {
         TorchRuntime.Options options = TorchRuntime.Options.defaults();
         TorchRuntime.start(threads == null ? options : options.withThreads(threads));
         TorchRuntime.seed(seed);
-        return TorchRuntime.device(device);
+        TorchRuntime.device(device);
     }
 }
