@@ -80,6 +80,9 @@ final class TrainCommand extends ConsoleCommand {
             description = "Keep only the first N tokens of each source.")
     Integer maxSourceTokens;
 
+    @Mixin
+    TrainConfigOptions configOptions;
+
     @Option(
             names = OptionNames.TENSORBOARD,
             description = "Write event files for TensorBoard to the folder tensorboard of the run.")
@@ -108,9 +111,6 @@ final class TrainCommand extends ConsoleCommand {
                     "The paper's hyper-parameters for e2e, webnlg, dart or xsum, where options do not say otherwise"
                             + " (docs/recipes.md).")
     String recipe;
-
-    @Mixin
-    TrainConfigOptions configOptions;
 
     @Mixin
     CompatOption compat;
