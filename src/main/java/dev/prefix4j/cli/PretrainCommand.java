@@ -253,10 +253,13 @@ final class PretrainCommand extends ConsoleCommand {
     }
 
     private PretrainingRun.Setup setup() {
-        PretrainingRun.Start start = from == null
-                ? scratch()
-                : new PretrainingRun.FromModel(console.models().folder(from));
-        start.positions(); // a model of another family is refused before anything is made
+        PretrainingRun.Start start = scratch();
+        if (from != null) {
+            Path source = console.models().folder(from);
+            start = new PretrainingRun.FromModel(source);
+            tokenizerFolder = source; // as the run keeps them
+            positions = start.positions(); // refuses a model of another family before anything is made
+        }
         return new PretrainingRun.Setup(
                 data,
                 Optional.ofNullable(valid),
