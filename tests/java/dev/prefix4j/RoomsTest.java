@@ -144,6 +144,16 @@ class RoomsTest {
         }
     }
 
+    /** What a command does with a model stands in {@code task}. */
+    @Test
+    void commandsTouchNoTensor() throws IOException {
+        for (Path file : sources()) {
+            if (file.startsWith(SOURCES.resolve("cli"))) {
+                assertFalse(Files.readString(file).contains("import org.bytedeco"), file.toString());
+            }
+        }
+    }
+
     @Test
     void everyPackageHasASign() throws IOException {
         for (Path folder : folders()) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.prefix4j.task.BuiltIns;
 import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataOptions;
 import dev.prefix4j.text.Example;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.prefix4j.eval.Likelihood;
-import dev.prefix4j.train.TrainListener;
+import dev.prefix4j.train.Step;
 import java.io.ByteArrayInputStream;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -116,8 +116,8 @@ class TensorBoardTest {
     void scalarsAreReadBack() throws IOException {
         try (TensorBoard events = TensorBoard.open(run)) {
             events.started(0, 300);
-            events.stepped(new TrainListener.Step(1, 300, 2.5, 1e-3, 0.75, 100, 0.25));
-            events.stepped(new TrainListener.Step(300, 300, 1.5, 0, Double.POSITIVE_INFINITY, 10, 1));
+            events.stepped(new Step(1, 300, 2.5, 1e-3, 0.75, 100, 0.25));
+            events.stepped(new Step(300, 300, 1.5, 0, Double.POSITIVE_INFINITY, 10, 1));
             events.validated(300, new Likelihood(1.25, 7), true);
         }
         Path file = files().getFirst();
@@ -154,7 +154,7 @@ class TensorBoardTest {
         for (int stepsDone : new int[] {0, 7}) {
             try (TensorBoard events = TensorBoard.open(run)) { // in the same second
                 events.started(stepsDone, 10);
-                events.stepped(new TrainListener.Step(stepsDone + 1, 10, 2, 0, 1, 1, 1));
+                events.stepped(new Step(stepsDone + 1, 10, 2, 0, 1, 1, 1));
             }
         }
         assertEquals(2, files().size());

@@ -1,41 +1,29 @@
 package dev.prefix4j.cli;
 
-import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.generate.Decoding;
-import dev.prefix4j.generate.Generator;
-import dev.prefix4j.generate.OutputRules;
-import dev.prefix4j.model.BaseModel;
-import dev.prefix4j.prefix.Prefix;
-import dev.prefix4j.prefix.PrefixEncoder;
-import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
-import dev.prefix4j.prefix.PrefixShape;
+import dev.prefix4j.task.Benchmark;
+import dev.prefix4j.task.LanguageModel;
 import dev.prefix4j.text.Example;
-import dev.prefix4j.text.Sequences;
-import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.Draws;
-import dev.prefix4j.torch.TensorScope;
 import java.util.List;
-import java.util.Optional;
-import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "generate", description = "New tokens in a second, behind a random prefix; no output ends early.")
 final class BenchGenerate extends BenchWork {
-    @Option(names = "--batch-size", paramLabel = "N", defaultValue = "8", description = "Inputs side by side.")
+    @Option(names = OptionNames.BATCH_SIZE, paramLabel = "N", defaultValue = "8", description = "Inputs side by side.")
     int batchSize;
 
     @Option(
-            names = "--batches",
+            names = OptionNames.BATCHES,
             paramLabel = "N",
             defaultValue = "3",
             description = "Batches that are timed, after one.")
     int batches;
 
-    @Option(names = "--beams", paramLabel = "N", defaultValue = "1", description = "1: greedy.")
+    @Option(names = OptionNames.BEAMS, paramLabel = "N", defaultValue = "1", description = "1: greedy.")
     int beams;
 
-    @Option(names = "--new-tokens", paramLabel = "N", defaultValue = "40", description = "For each input.")
+    @Option(names = OptionNames.NEW_TOKENS, paramLabel = "N", defaultValue = "40", description = "For each input.")
     int newTokens;
 
     BenchGenerate(Console console) {
@@ -49,33 +37,23 @@ final class BenchGenerate extends BenchWork {
         atLeast("new-tokens", newTokens, 1);
         precision.parse();
         Decoding decoding = beams == 1 ? new Decoding.Greedy() : new Decoding.BeamSearch(beams, 1);
-        Device device = runtimeOptions.start();
+        runtimeOptions.start();
         List<Example> examples = dataOptions.read(data, (batches + 1) * batchSize);
         atLeast(data + ": rows", examples.size(), (batches + 1) * batchSize);
-        try (TensorScope _ = new TensorScope()) {
-            BaseModel gpt2 = modelOptions.load(device, console, precision.parse());
-            PrefixShape shape = PrefixShape.of(prefixLength, gpt2.config());
-            PrefixEncoder encoder =
-                    PrefixEncoder.create(Reparametrization.DIRECT, shape, 1, device, new Draws(runtimeOptions.seed));
-            try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2);
-                    Prefix prefix = Prefix.of(encoder, shape, device)) {
-                Generator generator =
-                        new Generator(precision.freezeForDecoding(gpt2, FrozenModel.Changes.NONE), Optional.of(prefix));
-                double spent = 0;
-                for (int batch = 0; batch <= batches; batch++) {
-                    List<int[]> prompts = examples.subList(batch * batchSize, (batch + 1) * batchSize).stream()
-                            .map(e -> Sequences.prompt(
-                                    e.source(), tokenizer, gpt2.config().bos()))
-                            .toList();
-                    long start = System.nanoTime();
-                    generator.generate(prompts, decoding, OutputRules.exactly(newTokens));
-                    spent += batch == 0 ? 0 : seconds(start);
-                }
-                print(result("generate")
-                        .put("beams", beams)
-                        .put("batch", batchSize)
-                        .put("new_tokens_per_s", (double) newTokens * batchSize * batches / spent));
-            }
+        try (LanguageModel model = modelOptions.load(runtimeOptions, console, precision.parse())) {
+            double seconds = Benchmark.decoding(
+                    model,
+                    examples.subList(0, (batches + 1) * batchSize),
+                    precision.parse(),
+                    prefixLength,
+                    decoding,
+                    newTokens,
+                    batchSize,
+                    runtimeOptions.seed);
+            print(result("generate")
+                    .put("beams", beams)
+                    .put("batch", batchSize)
+                    .put("new_tokens_per_s", (double) newTokens * batchSize * batches / seconds));
         }
         return Main.OK;
     }

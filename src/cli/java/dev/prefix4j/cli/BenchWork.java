@@ -18,10 +18,10 @@ abstract class BenchWork extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(names = "--data", paramLabel = "FILE", required = true, description = "Sources and targets.")
+    @Option(names = OptionNames.DATA, paramLabel = "FILE", required = true, description = "Sources and targets.")
     Path data;
 
-    @Option(names = "--prefix-length", paramLabel = "N", defaultValue = "10", description = "Virtual tokens.")
+    @Option(names = OptionNames.PREFIX_LENGTH, paramLabel = "N", defaultValue = "10", description = "Virtual tokens.")
     int prefixLength;
 
     @Mixin
@@ -82,10 +82,6 @@ abstract class BenchWork extends ConsoleCommand {
         List<Double> sorted = values.stream().sorted().toList();
         int middle = sorted.size() / 2;
         return sorted.size() % 2 == 1 ? sorted.get(middle) : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
-    }
-
-    static double seconds(long since) {
-        return (System.nanoTime() - since) * 1e-9;
     }
 
     static void atLeast(String name, int value, int least) {

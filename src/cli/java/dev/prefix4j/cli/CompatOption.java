@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
 /** Whether to do what one would do, or what the authors' code does. */
 final class CompatOption {
     @Option(
-            names = "--compat",
+            names = OptionNames.COMPAT,
             paramLabel = "C",
             defaultValue = "none",
             description = "authors: lay the text out, and decode, as the code of Li and Liang does, quirks included"
@@ -46,7 +46,7 @@ final class CompatOption {
                 || !Files.isRegularFile(run.resolve(RunDirectory.METRICS))) {
             return; // no run: a configuration there is somebody else's
         }
-        String trained = RunDirectory.readConfig(run).text("compat", "none");
+        String trained = RunDirectory.readConfig(run).text(OptionNames.key(OptionNames.COMPAT), "none");
         if (!trained.equals(compat)) {
             console.say("note: %s was trained with --compat %s, this is --compat %s", adapter, trained, compat);
         }

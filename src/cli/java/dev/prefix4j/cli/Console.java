@@ -1,5 +1,7 @@
 package dev.prefix4j.cli;
 
+import dev.prefix4j.hub.HubEnvironment;
+import dev.prefix4j.task.Models;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.util.Map;
@@ -29,6 +31,11 @@ record Console(InputStream in, PrintStream out, PrintStream err, Map<String, Str
     void say(String format, Object... arguments) {
         String text = format.formatted(arguments);
         err.println(isWatched() ? wrapped(text, new ConsoleProgressBarConsumer(err).getMaxRenderedLength()) : text);
+    }
+
+    /** Where models and adapters come from, with downloads shown. */
+    Models models() {
+        return new Models(new HubEnvironment(environment), new DownloadProgress(this));
     }
 
     /** Clears the line of the cursor, where a bar or an echoed {@code ^C} stands. */

@@ -18,10 +18,10 @@ abstract class ConsoleCommand implements Callable<Integer> {
 
     final Console console;
 
-    @Option(names = "--json", description = "Results as JSON, one object a line.")
+    @Option(names = OptionNames.JSON, description = "Results as JSON, one object a line.")
     boolean json;
 
-    @Option(names = "--verbose", description = "Log what is done, and show where an error came from.")
+    @Option(names = OptionNames.VERBOSE, description = "Log what is done, and show where an error came from.")
     boolean verbose;
 
     ConsoleCommand(Console console) {

@@ -15,28 +15,30 @@ import picocli.CommandLine.Spec;
 @Command(name = "data", description = "Reads a data file of any format and writes it as JSONL.")
 final class DataCommand extends ConsoleCommand {
     @Option(
-            names = "--data",
+            names = OptionNames.DATA,
             paramLabel = "FILE",
             required = true,
             description = "Sources and targets; - for standard input.")
     Path data;
 
-    @Option(names = "--out", paramLabel = "FILE", required = true, description = "JSONL file to write.")
+    @Option(names = OptionNames.OUT, paramLabel = "FILE", required = true, description = "JSONL file to write.")
     Path out;
 
-    @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows.")
+    @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Read only the first N rows.")
     Integer limit;
 
-    @Option(names = "--distinct", description = "Join equal sources, wherever they stand, to one with several targets.")
+    @Option(
+            names = OptionNames.DISTINCT,
+            description = "Join equal sources, wherever they stand, to one with several targets.")
     boolean distinct;
 
     @Option(
-            names = "--sample",
+            names = OptionNames.SAMPLE,
             paramLabel = "N",
             description = "Write only N examples, drawn from all over what was read.")
     Integer sample;
 
-    @Option(names = "--seed", paramLabel = "N", description = "What --sample draws; 101 by default.")
+    @Option(names = OptionNames.SEED, paramLabel = "N", description = "What --sample draws; 101 by default.")
     Long seed;
 
     @Spec

@@ -2,6 +2,8 @@ package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.InputFile;
+import dev.prefix4j.task.BuiltIns;
+import dev.prefix4j.task.ModelName;
 import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataFormat;
 import dev.prefix4j.text.DataOptions;
@@ -21,27 +23,27 @@ final class DataOptionsMixin {
     static final String STANDARD_INPUT = "-";
 
     @Option(
-            names = "--format",
+            names = OptionNames.FORMAT,
             paramLabel = "F",
             description = "e2e, webnlg, dart, jsonl or tsv; found out from the content by default.")
     String format;
 
     @Option(
-            names = "--source-field",
+            names = OptionNames.SOURCE_FIELD,
             paramLabel = "NAME",
             defaultValue = "source",
             description = "Field of a JSON object that holds the source.")
     String sourceField;
 
     @Option(
-            names = "--target-field",
+            names = OptionNames.TARGET_FIELD,
             paramLabel = "NAME",
             defaultValue = "target",
             description = "Field of a JSON object that holds the target or targets.")
     String targetField;
 
     @Option(
-            names = "--lang",
+            names = OptionNames.LANG,
             paramLabel = "L",
             description =
                     "Language of WebNLG's texts, such as en or ru; by default the only one, or English among several.")

@@ -1,36 +1,26 @@
 package dev.prefix4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Bleu;
-import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.FrozenModel;
-import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
-import dev.prefix4j.generate.Generation;
-import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
-import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.task.AdaptedModel;
+import dev.prefix4j.task.BuiltIns;
+import dev.prefix4j.task.Encoding;
+import dev.prefix4j.task.Engine;
+import dev.prefix4j.task.GenerationJob;
+import dev.prefix4j.task.LanguageModel;
 import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.DataOptions;
 import dev.prefix4j.text.Example;
-import dev.prefix4j.text.Sequences;
-import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.RunDirectory;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.io.PrintStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
-import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -44,41 +34,39 @@ final class DemoCommand extends ConsoleCommand {
     private static final String MODEL = "builtin:tiny";
     private static final Path TEST = Path.of("builtin:e2e/test");
     private static final int SHOWN = 3;
+    private static final int NEW_TOKENS = 60;
     private static final Decoding BEAMS = new Decoding.BeamSearch(5, 1); // as the paper decodes, section 5.3
-    private static final OutputRules SIMPLE = OutputRules.atMost(60);
-    private static final OutputRules NOTHING_TWICE = new OutputRules(60, 0, 3, OutputRules.Counted.OUTPUT);
+    private static final OutputRules SIMPLE = OutputRules.atMost(NEW_TOKENS);
+    private static final OutputRules NOTHING_TWICE = new OutputRules(NEW_TOKENS, 0, 3, OutputRules.Counted.OUTPUT);
     private static final int BATCH = 20;
     private static final List<String> TRAINING = List.of(
-            "--model",
+            OptionNames.MODEL,
             MODEL,
-            "--data",
+            OptionNames.DATA,
             "builtin:e2e/train",
-            "--valid",
+            OptionNames.VALID,
             "builtin:e2e/valid",
-            "--prefix-length",
+            OptionNames.PREFIX_LENGTH,
             "20",
-            "--batch-size",
+            OptionNames.BATCH_SIZE,
             "16",
-            "--lr",
+            OptionNames.LR,
             "2e-3",
-            "--warmup",
+            OptionNames.WARMUP,
             "60",
-            "--valid-every",
+            OptionNames.VALID_EVERY,
             "200",
-            "--precision",
+            OptionNames.PRECISION,
             "int8");
 
-    private static final Prompt CONTINUED = (source, tokenizer, _) -> tokenizer.begin(tokenizer.encode(source));
-    private static final Prompt ASKED = Sequences::prompt;
-
     @Option(
-            names = "--out",
+            names = OptionNames.OUT,
             paramLabel = "DIR",
             defaultValue = "prefix4j-demo",
             description = "Folder for the run, new or empty.")
     Path out;
 
-    @Option(names = "--steps", paramLabel = "N", defaultValue = "1000", description = "Steps of training.")
+    @Option(names = OptionNames.STEPS, paramLabel = "N", defaultValue = "1000", description = "Steps of training.")
     int steps;
 
     @Mixin
@@ -86,11 +74,6 @@ final class DemoCommand extends ConsoleCommand {
 
     DemoCommand(Console console) {
         super(console);
-    }
-
-    /** What comes before a text: its source, in ids. */
-    private interface Prompt {
-        int[] of(String source, Tokenizer tokenizer, int bos);
     }
 
     /**
@@ -108,80 +91,50 @@ final class DemoCommand extends ConsoleCommand {
         }
         RunDirectory.requireNew(out, "`scripts/prefix4j train --resume --out " + out + "`");
         RunOptions.requireWritable(out);
-        Device device = runtimeOptions.start();
+        runtimeOptions.start();
         List<Example> test = Example.distinct(DataFile.read(BuiltIns.data(TEST), DataOptions.DEFAULTS));
         long weights;
         Outputs continued;
         Outputs asked;
-        try (TensorScope _ = new TensorScope()) {
-            ModelOptions model = modelOptions();
-            BaseModel gpt2 = model.load(device, console);
-            weights = gpt2.parameterCount();
-            Conditioned alone = ModelOptions.conditioned(null, gpt2, DemoCommand::freeze);
+        try (LanguageModel model = console.models().load(MODEL, runtimeOptions.device)) {
+            weights = model.base().parameterCount();
+            AdaptedModel alone = AdaptedModel.alone(model, Engine.FP32, AdaptedModel.Use.DECODING);
             heading("The base model, %s, has %,d weights. It goes on with tables of restaurants:", MODEL, weights);
-            continued = write(alone, gpt2, model, test, CONTINUED);
+            continued = write(alone, test, Encoding.CLEAN.beginnings(test, model, alone.taken(), NEW_TOKENS));
             show(test, continued.greedyTexts());
             heading("Asked for a text, by the token that ends a document, it does better: it has read records of ships"
                     + " and towns:");
-            asked = write(alone, gpt2, model, test, ASKED);
+            asked = write(alone, test, Encoding.CLEAN.prompts(test, model, alone.taken(), NEW_TOKENS));
             show(test, asked.greedyTexts());
         }
 
         heading("A prefix is trained; the model stays as it is:");
-        List<String> train = new ArrayList<>(List.of("train"));
-        train.addAll(TRAINING);
-        train.addAll(List.of(
-                "--steps",
-                Integer.toString(steps),
-                "--seed",
-                Long.toString(runtimeOptions.seed),
-                "--out",
-                out.toString()));
-        console.say("  scripts/prefix4j %s%n", String.join(" ", train));
-        if (!train(train)) {
+        if (!train()) {
             return Main.OK; // interrupted: the way to go on has been said
         }
 
         heading("The same tables with the prefix before them:");
         Outputs after;
         long kept;
-        try (TensorScope _ = new TensorScope()) {
-            ModelOptions model = modelOptions();
-            BaseModel gpt2 = model.load(device, console);
-            Conditioned prefixed = ModelOptions.conditioned(out.resolve("adapter"), gpt2, DemoCommand::freeze);
-            kept = prefixed.prompt().activations().numel();
-            after = write(prefixed, gpt2, model, test, ASKED);
+        try (LanguageModel model = console.models().load(MODEL, runtimeOptions.device)) {
+            AdaptedModel prefixed =
+                    AdaptedModel.of(model, RunDirectory.adapterIn(out), Engine.FP32, AdaptedModel.Use.DECODING);
+            kept = prefixed.activations();
+            after = write(prefixed, test, Encoding.CLEAN.prompts(test, model, prefixed.taken(), NEW_TOKENS));
         }
         show(test, after.texts());
         report(test.size(), continued, asked, after, weights, kept);
         return Main.OK;
     }
 
-    private static ModelOptions modelOptions() {
-        ModelOptions options = new ModelOptions();
-        options.name = MODEL;
-        return options;
-    }
-
-    private static FrozenModel freeze(BaseModel model, FrozenModel.Changes changes) {
-        return new FrozenModel(
-                model, changes, FrozenModel.Options.of(model, Precision.FP32).forDecoding());
-    }
-
-    private Outputs write(
-            Conditioned conditioned, BaseModel gpt2, ModelOptions model, List<Example> test, Prompt prompt) {
+    private Outputs write(AdaptedModel model, List<Example> test, List<int[]> prompts) {
         List<String> greedy = new ArrayList<>();
         List<String> beams = new ArrayList<>();
-        try (Tokenizer tokenizer = model.tokenizer(gpt2);
-                Progress progress = new Progress(console, "write", test.size())) {
-            Generator generator = new Generator(conditioned);
+        try (Progress progress = new Progress(console, "write", test.size())) {
             for (int from = 0; from < test.size(); from += BATCH) {
-                List<int[]> prompts = test.subList(from, Math.min(from + BATCH, test.size())).stream()
-                        .map(example -> prompt.of(
-                                example.source(), tokenizer, gpt2.config().bos()))
-                        .toList();
-                greedy.addAll(texts(generator.generate(prompts, new Decoding.Greedy(), SIMPLE), tokenizer));
-                beams.addAll(texts(generator.generate(prompts, BEAMS, NOTHING_TWICE), tokenizer));
+                List<int[]> batch = prompts.subList(from, Math.min(from + BATCH, test.size()));
+                write(model, new Decoding.Greedy(), SIMPLE, batch, greedy);
+                write(model, BEAMS, NOTHING_TWICE, batch, beams);
                 progress.to(beams.size());
             }
         }
@@ -193,10 +146,10 @@ final class DemoCommand extends ConsoleCommand {
                 Bleu.DEFAULT.corpus(greedy, references).score());
     }
 
-    private static List<String> texts(List<Generation> generations, Tokenizer tokenizer) {
-        return generations.stream()
-                .map(one -> tokenizer.decode(one.ids()).strip().replaceAll("\\p{Cntrl}+", " "))
-                .toList();
+    private static void write(
+            AdaptedModel model, Decoding decoding, OutputRules rules, List<int[]> prompts, List<String> lines) {
+        new GenerationJob(model, decoding, rules, 1, BATCH)
+                .write(prompts, (_, outputs) -> lines.add(outputs.getFirst().line()));
     }
 
     private void bleu(String what, Outputs outputs) {
@@ -204,38 +157,24 @@ final class DemoCommand extends ConsoleCommand {
     }
 
     /** @return whether the run got to its end */
-    private boolean train(List<String> arguments) {
-        List<String> line = new ArrayList<>(arguments);
+    private boolean train() {
+        List<String> line = new ArrayList<>(List.of("train"));
+        line.addAll(TRAINING);
+        line.addAll(List.of(
+                OptionNames.STEPS,
+                Integer.toString(steps),
+                OptionNames.SEED,
+                Long.toString(runtimeOptions.seed),
+                OptionNames.OUT,
+                out.toString()));
+        console.say("  scripts/prefix4j %s%n", String.join(" ", line));
         if (runtimeOptions.threads != null) {
-            line.addAll(List.of("--threads", runtimeOptions.threads.toString()));
+            line.addAll(List.of(OptionNames.THREADS, runtimeOptions.threads.toString()));
         }
-        line.addAll(List.of("--device", runtimeOptions.device));
-        int code = Main.run(
-                line.toArray(String[]::new),
-                console.in(),
-                new PrintStream(
-                        OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8), // the demo has its own summary
-                console.err(),
-                console.environment());
-        if (code != Main.OK) {
-            throw new InputException("the training did not succeed");
-        }
-        Path metrics = out.resolve("metrics.jsonl");
-        if (!Files.exists(metrics)) {
-            return false; // interrupted before the first step
-        }
-        try (Stream<String> lines = Files.lines(metrics)) {
-            for (String step : (Iterable<String>) lines::iterator) {
-                if (JSON.readTree(step).path("step").asInt() == steps) {
-                    return true;
-                }
-            }
-            return false;
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
-        } catch (IOException | UncheckedIOException e) {
-            throw AtomicFile.cannotRead(metrics, e instanceof UncheckedIOException u ? u.getCause() : (IOException) e);
-        }
+        line.addAll(List.of(OptionNames.DEVICE, runtimeOptions.device));
+        return Main.perform(console, line, TrainCommand.class, command -> command.train(_ -> {}))
+                .orElseThrow(() -> new InputException("the training did not succeed"))
+                .finished();
     }
 
     private void heading(String format, Object... arguments) {

@@ -9,13 +9,13 @@ import dev.prefix4j.eval.BleuScore;
 import dev.prefix4j.eval.BleuTokenizer;
 import dev.prefix4j.eval.Metric;
 import dev.prefix4j.eval.SlotCoverage;
+import dev.prefix4j.task.Evaluation;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.TextLines;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -35,7 +35,7 @@ final class EvaluateCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
 
-    @Option(names = "--hyps", paramLabel = "FILE", required = true, description = "Outputs, a line each.")
+    @Option(names = OptionNames.HYPS, paramLabel = "FILE", required = true, description = "Outputs, a line each.")
     Path hypotheses;
 
     @Option(
@@ -53,7 +53,7 @@ final class EvaluateCommand extends ConsoleCommand {
     String emptyReferences;
 
     @Option(
-            names = "--data",
+            names = OptionNames.DATA,
             paramLabel = "FILE",
             description =
                     "References from a data file: all targets of equal sources, wherever they stand, belong to one"
@@ -61,7 +61,7 @@ final class EvaluateCommand extends ConsoleCommand {
     Path data;
 
     @Option(
-            names = "--limit",
+            names = OptionNames.LIMIT,
             paramLabel = "N",
             description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")
     Integer limit;
@@ -72,7 +72,7 @@ final class EvaluateCommand extends ConsoleCommand {
     boolean slots;
 
     @Option(
-            names = "--metrics",
+            names = OptionNames.METRICS,
             paramLabel = "LIST",
             description = "all, or some of"
                     + " bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf"
@@ -92,7 +92,7 @@ final class EvaluateCommand extends ConsoleCommand {
     Path against;
 
     @Option(
-            names = "--seed",
+            names = OptionNames.SEED,
             paramLabel = "N",
             defaultValue = "12345",
             description = "Seed of the resamples (default: ${DEFAULT-VALUE}).")
@@ -111,8 +111,58 @@ final class EvaluateCommand extends ConsoleCommand {
         super(console);
     }
 
+    /** What is scored: outputs against references, and beside other outputs. */
+    private record Texts(
+            List<String> outputs,
+            List<Example> sources,
+            List<List<String>> references,
+            Optional<List<String>> others) {}
+
     @Override
     public Integer call() {
+        settle();
+        BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
+        Texts texts = texts();
+        Evaluation evaluation = evaluate(texts, tokenizer);
+        Optional<SlotCoverage> coverage = slots
+                ? Optional.of(SlotCoverage.of(
+                        texts.sources().stream().map(Example::source).toList(), texts.outputs()))
+                : Optional.empty();
+        if (json) {
+            console.out().println(node(evaluation, tokenizer, texts.outputs().size(), coverage));
+        } else {
+            console.out().println(evaluation.bleu());
+            if (metrics != null || confidence || against != null) {
+                MetricTable.lines(evaluation.results()).forEach(console.out()::println);
+            }
+            coverage.ifPresent(c -> console.out()
+                    .printf(
+                            "slot coverage %.3f, with other sources %.3f (%,d slots)%n",
+                            c.coverage(), c.shuffled(), c.slots()));
+        }
+        return Main.OK;
+    }
+
+    /**
+     * Scores the outputs, and shows nothing.
+     *
+     * @return the scores of {@code --metrics}
+     */
+    Evaluation evaluate() {
+        settle();
+        BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
+        return evaluate(texts(), tokenizer);
+    }
+
+    private Evaluation evaluate(Texts texts, BleuTokenizer tokenizer) {
+        Bleu bleu = new Bleu(tokenizer, Bleu.Smoothing.EXP, lowercase);
+        Evaluation.Settings settings = new Evaluation.Settings(
+                Metric.parse(metrics != null ? metrics : json ? "all" : "bleu"), bleu, confidence || json, seed);
+        return Evaluation.of(texts.outputs(), texts.references(), settings, texts.others());
+    }
+
+    @Override
+    void settle() {
         if ((data == null) == (references == null)) {
             throw new ParameterException(
                     spec.commandLine(), "expected --refs or --data, found " + (data == null ? "neither" : "both"));
@@ -128,8 +178,13 @@ final class EvaluateCommand extends ConsoleCommand {
             throw new InputException("empty-refs: expected keep or skip, found '" + Excerpt.of(emptyReferences) + "'");
         }
         DataOptionsMixin.requireLimit(limit);
-        BleuTokenizer tokenizer = BleuTokenizer.parse(tokenize);
-        Set<Metric> chosen = Metric.parse(metrics != null ? metrics : json ? "all" : "bleu");
+        BleuTokenizer.parse(tokenize);
+        if (metrics != null) {
+            Metric.parse(metrics);
+        }
+    }
+
+    private Texts texts() {
         List<String> outputs = TextLines.read(hypotheses, MAX_FILE_BYTES);
         List<Example> sources = data != null ? sources() : List.of();
         List<List<String>> expected =
@@ -139,51 +194,35 @@ final class EvaluateCommand extends ConsoleCommand {
                     "%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
                             .formatted(hypotheses, expected.size(), data, outputs.size()));
         }
-        List<String> others = against == null ? null : TextLines.read(against, MAX_FILE_BYTES);
-        if (others != null && others.size() != outputs.size()) {
+        Optional<List<String>> others = Optional.ofNullable(against).map(file -> TextLines.read(file, MAX_FILE_BYTES));
+        if (others.isPresent() && others.get().size() != outputs.size()) {
             throw new InputException("%s: expected %d lines, as %s has, found %d"
-                    .formatted(against, outputs.size(), hypotheses, others.size()));
+                    .formatted(against, outputs.size(), hypotheses, others.get().size()));
         }
-        Bleu configuration = new Bleu(tokenizer, Bleu.Smoothing.EXP, lowercase);
-        BleuScore bleu = configuration.corpus(outputs, expected);
-        boolean intervals = confidence || json;
-        List<MetricResult> results = chosen.stream()
-                .map(metric ->
-                        MetricResult.of(metric, metric.over(expected, configuration), outputs, others, intervals, seed))
-                .toList();
-        Optional<SlotCoverage> coverage = slots
-                ? Optional.of(
-                        SlotCoverage.of(sources.stream().map(Example::source).toList(), outputs))
-                : Optional.empty();
-        if (json) {
-            ObjectNode node = JSON.createObjectNode();
-            node.put("bleu", bleu.score());
-            ArrayNode precisions = node.putArray("precisions");
-            bleu.precisions().forEach(precisions::add);
-            node.put("brevity_penalty", bleu.brevityPenalty());
-            node.put("hyp_len", bleu.hypothesisLength());
-            node.put("ref_len", bleu.referenceLength());
-            node.put("tokenize", tokenizer.toString());
-            node.put("segments", outputs.size());
-            coverage.ifPresent(c -> node.put("slot_coverage", c.coverage())
-                    .put("slot_coverage_shuffled", c.shuffled())
-                    .put("slots", c.slots()));
-            ObjectNode byMetric = node.putObject("metrics");
-            results.forEach(
-                    result -> result.write(byMetric.putObject(result.metric().key())));
-            node.put("seed", seed);
-            console.out().println(node);
-        } else {
-            console.out().println(bleu);
-            if (metrics != null || confidence || against != null) {
-                MetricResult.table(results).forEach(console.out()::println);
-            }
-            coverage.ifPresent(c -> console.out()
-                    .printf(
-                            "slot coverage %.3f, with other sources %.3f (%,d slots)%n",
-                            c.coverage(), c.shuffled(), c.slots()));
-        }
-        return Main.OK;
+        return new Texts(outputs, sources, expected, others);
+    }
+
+    private ObjectNode node(
+            Evaluation evaluation, BleuTokenizer tokenizer, int segments, Optional<SlotCoverage> coverage) {
+        BleuScore bleu = evaluation.bleu();
+        ObjectNode node = JSON.createObjectNode();
+        node.put("bleu", bleu.score());
+        ArrayNode precisions = node.putArray("precisions");
+        bleu.precisions().forEach(precisions::add);
+        node.put("brevity_penalty", bleu.brevityPenalty());
+        node.put("hyp_len", bleu.hypothesisLength());
+        node.put("ref_len", bleu.referenceLength());
+        node.put("tokenize", tokenizer.toString());
+        node.put("segments", segments);
+        coverage.ifPresent(c -> node.put("slot_coverage", c.coverage())
+                .put("slot_coverage_shuffled", c.shuffled())
+                .put("slots", c.slots()));
+        ObjectNode byMetric = node.putObject("metrics");
+        evaluation
+                .results()
+                .forEach(result -> MetricTable.write(
+                        result, byMetric.putObject(result.metric().key())));
+        return node.put("seed", seed);
     }
 
     private List<Example> sources() {

@@ -4,27 +4,25 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.generate.Decoding;
-import dev.prefix4j.generate.Generation;
-import dev.prefix4j.generate.Generator;
 import dev.prefix4j.generate.OutputRules;
-import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.task.AdaptedModel;
+import dev.prefix4j.task.Encoding;
+import dev.prefix4j.task.GenerationJob;
+import dev.prefix4j.task.LanguageModel;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Layout;
-import dev.prefix4j.text.Sequences;
-import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.TensorScope;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
-import org.bytedeco.pytorch.Device;
+import java.util.function.Consumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,78 +41,75 @@ final class GenerateCommand extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(
-            names = {"--prefix", "--adapter"},
-            paramLabel = "DIR",
-            description = AdapterName.DESCRIPTION + "; none: the model alone.")
-    Path prefix;
+    @Mixin
+    AdapterOption adapter;
 
     @Option(
-            names = "--data",
+            names = OptionNames.DATA,
             paramLabel = "FILE",
             description = "Sources, - for standard input; their targets are not read.")
     Path data;
 
-    @Option(names = "--prompt", paramLabel = "S", description = "One source.")
+    @Option(names = OptionNames.PROMPT, paramLabel = "S", description = "One source.")
     String prompt;
 
-    @Option(names = "--distinct", description = "Answer equal sources of --data once, wherever they stand.")
+    @Option(names = OptionNames.DISTINCT, description = "Answer equal sources of --data once, wherever they stand.")
     boolean distinct;
 
-    @Option(names = "--limit", paramLabel = "N", description = "Answer only the first N sources.")
+    @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Answer only the first N sources.")
     Integer limit;
 
-    @Option(names = "--raw", description = "Continue the source itself: no token that ends it comes between.")
+    @Option(names = OptionNames.RAW, description = "Continue the source itself: no token that ends it comes between.")
     boolean raw;
 
     @Option(
-            names = "--beams",
+            names = OptionNames.BEAMS,
             paramLabel = "N",
             defaultValue = "1",
             description = "Beam search with N beams; 1: greedy, or sampling where one of its options is given.")
     int beams;
 
     @Option(
-            names = "--length-penalty",
+            names = OptionNames.LENGTH_PENALTY,
             paramLabel = "X",
             defaultValue = "1.0",
             description = "Beam scores are divided by (new tokens)^X.")
     double lengthPenalty;
 
-    @Option(names = "--temperature", paramLabel = "X", description = "Sample; logits are divided by X.")
+    @Option(names = OptionNames.TEMPERATURE, paramLabel = "X", description = "Sample; logits are divided by X.")
     Double temperature;
 
-    @Option(names = "--top-k", paramLabel = "K", description = "Sample among the K most likely tokens.")
+    @Option(names = OptionNames.TOP_K, paramLabel = "K", description = "Sample among the K most likely tokens.")
     Integer topK;
 
-    @Option(names = "--top-p", paramLabel = "P", description = "Sample among the most likely tokens of mass P.")
+    @Option(names = OptionNames.TOP_P, paramLabel = "P", description = "Sample among the most likely tokens of mass P.")
     Double topP;
 
     @Option(
-            names = "--min-p",
+            names = OptionNames.MIN_P,
             paramLabel = "P",
             description = "Sample among tokens at least P times as likely as the likeliest.")
     Double minP;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "80", description = "Longest output.")
+    @Option(names = OptionNames.MAX_NEW_TOKENS, paramLabel = "N", defaultValue = "80", description = "Longest output.")
     int maxNewTokens;
 
     @Option(
-            names = "--min-new-tokens",
+            names = OptionNames.MIN_NEW_TOKENS,
             paramLabel = "N",
             defaultValue = "0",
             description = "No output ends before it has so many.")
     int minNewTokens;
 
     @Option(
-            names = "--no-repeat-ngram",
+            names = OptionNames.NO_REPEAT_NGRAM,
             paramLabel = "N",
             defaultValue = "0",
             description = "No N tokens in a row occur twice; 0: they may.")
     int noRepeatNgram;
 
     @Option(
-            names = "--no-repeat-ngram-in",
+            names = OptionNames.NO_REPEAT_NGRAM_IN,
             paramLabel = "W",
             defaultValue = "all",
             description = "Where they are counted: all: source and output, as Transformers does; output: the output may"
@@ -122,7 +117,7 @@ final class GenerateCommand extends ConsoleCommand {
     String noRepeatNgramIn;
 
     @Option(
-            names = "--repetition-penalty",
+            names = OptionNames.REPETITION_PENALTY,
             paramLabel = "X",
             defaultValue = "1.0",
             description = "Tokens that source or output have already get less likely: positive scores are divided by X,"
@@ -130,7 +125,7 @@ final class GenerateCommand extends ConsoleCommand {
     double repetitionPenalty;
 
     @Option(
-            names = "--n-best",
+            names = OptionNames.N_BEST,
             paramLabel = "N",
             defaultValue = "1",
             description =
@@ -139,21 +134,21 @@ final class GenerateCommand extends ConsoleCommand {
     int nBest;
 
     @Option(
-            names = "--batch-size",
+            names = OptionNames.BATCH_SIZE,
             paramLabel = "N",
             defaultValue = "16",
             description = "Sources answered side by side.")
     int batchSize;
 
     @Option(
-            names = "--out",
+            names = OptionNames.OUT,
             paramLabel = "FILE",
             description = "Write the outputs there, a line each, instead of to standard output; a file of that name is"
                     + " replaced.")
     Path out;
 
     @Option(
-            names = "--recipe",
+            names = OptionNames.RECIPE,
             paramLabel = "R",
             description = "How the paper decodes e2e, webnlg, dart or xsum, where options do not say otherwise"
                     + " (docs/recipes.md).")
@@ -213,61 +208,70 @@ final class GenerateCommand extends ConsoleCommand {
         rules(Set.of());
         precision.parse();
         DataOptionsMixin.requireLimit(limit);
-        if (batchSize < 1) {
-            throw new InputException("batch-size must be at least 1, was " + batchSize);
-        }
+        GenerationJob.requireBatch(batchSize);
     }
 
     @Override
     public Integer call() {
+        write();
+        return Main.OK;
+    }
+
+    /**
+     * Answers the sources, on standard output or in the file of {@code --out}.
+     *
+     * @return how many there are
+     */
+    int write() {
+        if (out == null) {
+            return write(console.out()::println);
+        }
+        StringBuilder lines = new StringBuilder();
+        int sources = write(line -> lines.append(line).append('\n'));
+        AtomicFile.write(out, lines.toString());
+        console.say("%,d outputs in %s", sources, out);
+        return sources;
+    }
+
+    /**
+     * Answers the sources.
+     *
+     * @param lines takes each output, as it is shown
+     * @return how many sources there are
+     */
+    private int write(Consumer<String> lines) {
         settle();
-        compat.note(prefix, console);
+        compat.note(adapter.name, console);
+        requireWritable();
+        runtimeOptions.start();
+        List<Example> sources = sources();
+        try (LanguageModel model = modelOptions.load(runtimeOptions, console, precision.parse())) {
+            AdaptedModel adapted =
+                    adapter.adapt(model, modelOptions, precision.parse(), AdaptedModel.Use.DECODING, console);
+            Encoding encoding = modelOptions.encoding(Layout.CLEAN);
+            List<int[]> prompts = raw
+                    ? encoding.beginnings(sources, model, adapted.taken(), maxNewTokens)
+                    : encoding.prompts(sources, model, adapted.taken(), maxNewTokens);
+            OutputRules rules = rules(compat.never(model.tokenizer()));
+            try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
+                new GenerationJob(adapted, decoding(), rules, nBest, batchSize).write(prompts, (i, outputs) -> {
+                    for (int rank = 1; rank <= outputs.size(); rank++) {
+                        lines.accept(line(sources.get(i), outputs.get(rank - 1), rank));
+                    }
+                    progress.to(i + 1);
+                });
+            }
+        }
+        return sources.size();
+    }
+
+    private void requireWritable() {
         if (out != null && (Files.isDirectory(out) || out.toAbsolutePath().getParent() == null)) {
             throw new InputException(out + ": expected the name of a file to write, found a folder");
         }
         if (out != null && !Files.isWritable(out.toAbsolutePath().getParent())) {
             throw new InputException(out + ": cannot be written: expected a folder that exists and can be written to");
         }
-        Device device = runtimeOptions.start();
-        List<Example> sources = sources();
-        StringBuilder lines = new StringBuilder();
-        try (TensorScope _ = new TensorScope()) {
-            BaseModel model = modelOptions.load(device, console, precision.parse());
-            Path adapter = modelOptions.adapter(prefix, console);
-            Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freezeForDecoding);
-            try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                modelOptions.checkBase(adapter, model, tokenizer, console);
-                List<int[]> prompts = prompts(sources, tokenizer, model, conditioned.taken());
-                OutputRules rules = rules(compat.never(tokenizer));
-                Decoding decoding = decoding();
-                requireMemory(model, prompts, conditioned.taken());
-                Generator generator = new Generator(conditioned);
-                try (Progress progress = new Progress(console, "generate", out == null ? 0 : prompts.size())) {
-                    for (int from = 0; from < prompts.size(); from += batchSize) {
-                        int to = Math.min(from + batchSize, prompts.size());
-                        List<List<Generation>> results =
-                                generator.generate(prompts.subList(from, to), decoding, rules, nBest);
-                        for (int i = from; i < to; i++) {
-                            List<Generation> outputs = results.get(i - from);
-                            for (int rank = 1; rank <= outputs.size(); rank++) {
-                                String line = line(sources.get(i), outputs.get(rank - 1), rank, tokenizer);
-                                if (out == null) {
-                                    console.out().println(line);
-                                } else {
-                                    lines.append(line).append('\n');
-                                }
-                            }
-                        }
-                        progress.to(to);
-                    }
-                }
-            }
-        }
-        if (out != null) {
-            AtomicFile.write(out, lines.toString());
-            console.say("%,d outputs in %s", sources.size(), out);
-        }
-        return Main.OK;
     }
 
     private List<Example> sources() {
@@ -286,7 +290,7 @@ final class GenerateCommand extends ConsoleCommand {
         List<String> texts = prompt != null ? List.of(prompt) : standardInput();
         List<Example> sources = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
-            String name = prompt != null ? "--prompt" : "standard input:" + (i + 1);
+            String name = prompt != null ? OptionNames.PROMPT : "standard input:" + (i + 1);
             sources.add(Example.ofSource(layout.source(texts.get(i)), name));
         }
         return sources;
@@ -308,52 +312,19 @@ final class GenerateCommand extends ConsoleCommand {
         }
     }
 
-    private List<int[]> prompts(List<Example> sources, Tokenizer tokenizer, BaseModel model, int past) {
-        List<int[]> prompts = new ArrayList<>();
-        for (Example source : sources) {
-            int[] ids = tokenizer.begin(tokenizer
-                    .encode(List.of(source.source()), _ -> source.location())
-                    .getFirst());
-            if (!raw) {
-                ids = Sequences.withBos(ids, model.config().bos());
-            }
-            int[] cut = modelOptions.cutPrompt(ids, tokenizer, !raw);
-            modelOptions.requireRoom(model, source, past, cut.length, maxNewTokens);
-            prompts.add(cut);
-        }
-        return prompts;
-    }
-
-    /** Refuses keys and values that no memory holds; every row of a batch has as many as the longest. */
-    private void requireMemory(BaseModel model, List<int[]> prompts, int past) {
-        double rows = (double) Math.min(batchSize, prompts.size()) * Math.max(beams, nBest);
-        int tokens = past
-                + maxNewTokens
-                + prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
-        double numbers = tokens * 2.0 * model.config().layers() * model.config().width()
-                + model.config().vocabulary();
-        OptionBounds.requireMemory(
-                Float.BYTES * rows * numbers,
-                "--batch-size %,d, --beams %,d, --max-new-tokens %,d".formatted(batchSize, beams, maxNewTokens),
-                "the keys and values of a batch");
-    }
-
-    private String line(Example source, Generation generation, int rank, Tokenizer tokenizer) {
-        String text = tokenizer.decode(generation.ids());
+    private String line(Example source, GenerationJob.Output output, int rank) {
         if (!json) {
-            String oneLine = text.strip().replaceAll("\\p{Cntrl}+", " "); // safe on a terminal
-            return nBest == 1 ? oneLine : String.format(Locale.ROOT, "%d\t%.4f\t%s", rank, generation.score(), oneLine);
+            String oneLine = output.line(); // safe on a terminal
+            return nBest == 1 ? oneLine : String.format(Locale.ROOT, "%d\t%.4f\t%s", rank, output.score(), oneLine);
         }
         ObjectNode node = JSON.createObjectNode();
         node.put("source", source.source());
         ArrayNode ids = node.putArray("ids");
-        for (int id : generation.ids()) {
-            ids.add(id);
-        }
-        node.put("text", text.strip());
-        node.put("finished", generation.finished());
+        Arrays.stream(output.ids()).forEach(ids::add);
+        node.put("text", output.text().strip());
+        node.put("finished", output.finished());
         if (nBest > 1) {
-            node.put("rank", rank).put(beams == 1 ? "log_probability" : "score", generation.score());
+            node.put("rank", rank).put(beams == 1 ? "log_probability" : "score", output.score());
         }
         return node.toString();
     }

@@ -1,20 +1,11 @@
 package dev.prefix4j.cli;
 
 import dev.prefix4j.InputException;
-import dev.prefix4j.frozen.FrozenModel;
-import dev.prefix4j.method.AdapterFolder;
-import dev.prefix4j.method.EngineTuning;
-import dev.prefix4j.method.SoftPromptTuner;
-import dev.prefix4j.method.Tuning;
-import dev.prefix4j.model.BaseModel;
-import dev.prefix4j.text.Documents;
-import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.task.Initialization;
+import dev.prefix4j.task.TrainingRun;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.bytedeco.pytorch.Tensor;
 import picocli.CommandLine.Option;
 
 /** What virtual tokens start from (Li and Liang 2021, section 7.4). */
@@ -22,7 +13,7 @@ final class InitOptions {
     private static final List<String> KINDS = List.of("random", "zero", "words", "text", "adapter");
 
     @Option(
-            names = "--init",
+            names = OptionNames.INIT,
             paramLabel = "I",
             description =
                     "Of virtual tokens: random; zero; words, text: what the model computes for --init-words or the"
@@ -30,27 +21,23 @@ final class InitOptions {
     String init;
 
     @Option(
-            names = "--init-words",
+            names = OptionNames.INIT_WORDS,
             paramLabel = "S",
             description = "Words to start from, such as \"summarize the table\".")
     String words;
 
-    @Option(names = "--init-text", paramLabel = "FILE", description = "Text to start from.")
+    @Option(names = OptionNames.INIT_TEXT, paramLabel = "FILE", description = "Text to start from.")
     Path text;
 
     @Option(
-            names = "--init-adapter",
+            names = OptionNames.INIT_ADAPTER,
             paramLabel = "DIR",
             description = "Adapter of the same method to start from: a folder, or a name on the hub.")
     Path adapter;
 
-    /** Where the adapter is, once it was looked for. */
-    private Path folder;
-
     /** @return the folder of the adapter to start from, which is downloaded where that is needed; null: none */
     Path resolve(Console console) {
-        folder = AdapterName.resolve(adapter, console);
-        return folder;
+        return AdapterOption.resolve(adapter, console);
     }
 
     /** What was asked for; checks it without a model. */
@@ -83,26 +70,25 @@ final class InitOptions {
         return init;
     }
 
-    /** Gives virtual tokens their first values. */
-    void start(Tuning tuning, BaseModel model, Tokenizer tokenizer, Console console) {
+    /**
+     * Gives a run its first values.
+     *
+     * @param folder that {@link #resolve} gave
+     */
+    void start(TrainingRun run, Path folder, Console console) {
         String kind = kind();
         if (kind.equals("random")) {
             return;
         }
-        if (!(tuning instanceof EngineTuning(SoftPromptTuner prompts, FrozenModel engine))) {
-            throw new InputException("init %s: expected a method with virtual tokens".formatted(kind));
-        }
-        try (TensorScope _ = new TensorScope()) {
-            double difference = prompts.start(
-                    switch (kind) {
-                        case "zero" -> prompts.zeros();
-                        case "words" -> prompts.ofWords(engine, tokenizer.encode(words));
-                        case "text" -> prompts.ofWords(engine, tokenizer.encode(beginning()));
-                        case "adapter" -> ofAdapter(prompts, model);
-                        default -> throw new AssertionError(kind);
-                    });
-            console.say("virtual tokens start from %s (to within %.1e)", described(kind), difference);
-        }
+        double difference = run.startFrom(
+                switch (kind) {
+                    case "zero" -> new Initialization.Zeros();
+                    case "words" -> new Initialization.Words(words);
+                    case "text" -> new Initialization.Text(text);
+                    case "adapter" -> new Initialization.Adapter(folder, adapter);
+                    default -> throw new AssertionError(kind);
+                });
+        console.say("virtual tokens start from %s (to within %.1e)", described(kind), difference);
     }
 
     private String described(String kind) {
@@ -112,25 +98,5 @@ final class InitOptions {
             case "adapter" -> adapter.toString();
             default -> kind;
         };
-    }
-
-    private String beginning() {
-        List<String> documents = new ArrayList<>();
-        Documents.read(text, document -> {
-            if (documents.isEmpty()) {
-                documents.add(document);
-            }
-        });
-        return documents.getFirst();
-    }
-
-    private Tensor ofAdapter(SoftPromptTuner prompts, BaseModel model) {
-        AdapterFolder.Contents contents = AdapterFolder.load(folder, model.config(), model.device());
-        Tensor vectors = contents.tensors().get(SoftPromptTuner.VECTORS);
-        if (vectors == null || vectors.size(1) != prompts.encoder().rowWidth()) {
-            throw new InputException("%s: expected an adapter of the same method, found one of %s"
-                    .formatted(adapter, contents.method().name()));
-        }
-        return prompts.repeated(vectors);
     }
 }

@@ -10,7 +10,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -96,18 +99,13 @@ public final class Main {
      */
     public static int run(
             String[] args, InputStream in, PrintStream out, PrintStream err, Map<String, String> environment) {
-        boolean verbose = java.util.Arrays.asList(args).contains("--verbose");
+        boolean verbose = java.util.Arrays.asList(args).contains(OptionNames.VERBOSE);
         configureLogging(verbose);
-        CommandLine line = commandLine(new Console(in, out, err, environment))
-                .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
-                .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))
-                .setUsageHelpAutoWidth(true)
+        CommandLine line = reporting(new Console(in, out, err, environment), verbose)
                 .setExecutionStrategy(parsed -> {
                     OptionBounds.require(parsed);
                     return new CommandLine.RunLast().execute(parsed);
-                })
-                .setParameterExceptionHandler((e, given) -> wrongUsage(e, List.of(given), err))
-                .setExecutionExceptionHandler((e, _, _) -> failed(e, err, verbose));
+                });
         if (args.length == 0) {
             line.usage(err);
             return WRONG_USAGE;
@@ -116,6 +114,10 @@ public final class Main {
             // Picocli would let "--help" behind it pass.
             return wrongUsage(new UnmatchedArgumentException(line, List.of(args[0])), List.of(), err);
         }
+        return execute(line, args, err);
+    }
+
+    private static int execute(CommandLine line, String[] args, PrintStream err) {
         try {
             return line.execute(args);
         } catch (OutOfMemoryError e) {
@@ -124,6 +126,42 @@ public final class Main {
                             .formatted(Runtime.getRuntime().maxMemory() >> 20, oneLine(e.getMessage())));
             return FAILED;
         }
+    }
+
+    /**
+     * Lets a command do work of another one, whose options are given; what goes wrong is told as at the command line.
+     *
+     * @param args with the name of the other command, of type {@code type}
+     * @return what the work gave; empty if it did not succeed
+     */
+    static <C extends ConsoleCommand, T> Optional<T> perform(
+            Console console, List<String> args, Class<C> type, Function<C, T> work) {
+        AtomicReference<T> result = new AtomicReference<>();
+        boolean verbose = args.contains(OptionNames.VERBOSE);
+        CommandLine line = reporting(console, verbose).setExecutionStrategy(parsed -> {
+            OptionBounds.require(parsed);
+            CommandLine other = parsed.subcommand().commandSpec().commandLine();
+            try {
+                result.set(work.apply(type.cast(other.getCommand())));
+                return OK;
+            } catch (ParameterException e) {
+                throw e;
+            } catch (RuntimeException e) {
+                throw new CommandLine.ExecutionException(other, "the work did not succeed", e);
+            }
+        });
+        execute(line, args.toArray(String[]::new), console.err());
+        return Optional.ofNullable(result.get());
+    }
+
+    /** All commands, with errors as lines on standard error. */
+    private static CommandLine reporting(Console console, boolean verbose) {
+        return commandLine(console)
+                .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
+                .setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8))
+                .setUsageHelpAutoWidth(true)
+                .setParameterExceptionHandler((e, given) -> wrongUsage(e, List.of(given), console.err()))
+                .setExecutionExceptionHandler((e, _, _) -> failed(e, console.err(), verbose));
     }
 
     /**

@@ -4,7 +4,6 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.method.AdapterTuning;
 import dev.prefix4j.method.EmbeddingTuning;
 import dev.prefix4j.method.FineTuning;
-import dev.prefix4j.method.InContext;
 import dev.prefix4j.method.InfixEmbeddingTuning;
 import dev.prefix4j.method.InfixTuning;
 import dev.prefix4j.method.LayerTuning;
@@ -15,6 +14,7 @@ import dev.prefix4j.method.TopTuning;
 import dev.prefix4j.method.Vectors;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
+import dev.prefix4j.task.MachineMemory;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -42,7 +42,7 @@ final class MethodOptions {
     private static final int BYTES_TRAINED = 4 * Float.BYTES;
 
     @Option(
-            names = "--method",
+            names = OptionNames.METHOD,
             paramLabel = "METHOD",
             defaultValue = "prefix",
             description =
@@ -50,55 +50,58 @@ final class MethodOptions {
                             + " in-context (docs/methods.md).")
     String method;
 
-    @Option(names = "--prefix-length", paramLabel = "N", defaultValue = "10", description = "Virtual tokens.")
+    @Option(names = OptionNames.PREFIX_LENGTH, paramLabel = "N", defaultValue = "10", description = "Virtual tokens.")
     int prefixLength;
 
     @Option(
-            names = "--reparam",
+            names = OptionNames.REPARAM,
             paramLabel = "R",
             defaultValue = "mlp",
             description =
                     "mlp: a small network makes the virtual tokens; direct: their numbers are trained themselves.")
     String reparam;
 
-    @Option(names = "--hidden", paramLabel = "N", defaultValue = "512", description = "Width of the mlp.")
+    @Option(names = OptionNames.HIDDEN, paramLabel = "N", defaultValue = "512", description = "Width of the mlp.")
     int hidden;
 
     @Option(
-            names = "--layers",
+            names = OptionNames.LAYERS,
             paramLabel = "A-B",
             description = "Of method layers: the layers that see the prefix, from 0.")
     String layers;
 
     @Option(
-            names = "--top-blocks",
+            names = OptionNames.TOP_BLOCKS,
             paramLabel = "N",
             defaultValue = "2",
             description = "Of method fine-tune-top: blocks that are trained.")
     int topBlocks;
 
     @Option(
-            names = "--adapter-share",
+            names = OptionNames.ADAPTER_SHARE,
             paramLabel = "X",
             defaultValue = "0.03",
             description = "Of method adapter: its size as a share of the model's.")
     double adapterShare;
 
-    @Option(names = "--bottleneck", paramLabel = "N", description = "Of method adapter: its width, instead of a share.")
+    @Option(
+            names = OptionNames.BOTTLENECK,
+            paramLabel = "N",
+            description = "Of method adapter: its width, instead of a share.")
     Integer bottleneck;
 
-    @Option(names = "--rank", paramLabel = "N", defaultValue = "8", description = "Of method lora.")
+    @Option(names = OptionNames.RANK, paramLabel = "N", defaultValue = "8", description = "Of method lora.")
     int rank;
 
     @Option(
-            names = "--alpha",
+            names = OptionNames.ALPHA,
             paramLabel = "X",
             defaultValue = "16",
             description = "Of method lora: the change is scaled by X / rank.")
     double alpha;
 
     @Option(
-            names = "--examples",
+            names = OptionNames.EXAMPLES,
             paramLabel = "N",
             defaultValue = "4",
             description = "Of method in-context: examples before each source.")
@@ -106,17 +109,17 @@ final class MethodOptions {
 
     /** Options that only one method has. */
     private static final Map<String, String> OWNERS = Map.of(
-            "--top-blocks",
+            OptionNames.TOP_BLOCKS,
             "fine-tune-top",
-            "--adapter-share",
+            OptionNames.ADAPTER_SHARE,
             "adapter",
-            "--bottleneck",
+            OptionNames.BOTTLENECK,
             "adapter",
-            "--rank",
+            OptionNames.RANK,
             "lora",
-            "--alpha",
+            OptionNames.ALPHA,
             "lora",
-            "--examples",
+            OptionNames.EXAMPLES,
             "in-context");
 
     /** Checks what can be checked without a model. */
@@ -182,15 +185,15 @@ final class MethodOptions {
             default -> null; // the model decides
         };
         if (options != null) {
-            OptionBounds.requireMemory(
+            MachineMemory.require(
                     (double) BYTES_TRAINED * made.trainedNumbers(config),
                     options,
                     "the parameters, with AdamW's state,");
         }
     }
 
-    /** @param contextTokens of the examples of method in-context */
-    Method method(ModelConfig config, int contextTokens) {
+    /** What is trained; not for method in-context, which trains nothing. */
+    Method method(ModelConfig config) {
         return switch (method) {
             case "prefix" -> new PrefixTuning(vectors());
             case "embedding" -> new EmbeddingTuning(vectors());
@@ -202,7 +205,6 @@ final class MethodOptions {
             case "adapter" ->
                 bottleneck != null ? new AdapterTuning(bottleneck) : AdapterTuning.ofShare(adapterShare, config);
             case "lora" -> new LoraTuning(rank, alpha);
-            case "in-context" -> new InContext(contextTokens);
             default -> throw new AssertionError(method);
         };
     }

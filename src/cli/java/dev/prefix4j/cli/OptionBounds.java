@@ -1,7 +1,5 @@
 package dev.prefix4j.cli;
 
-import dev.prefix4j.InputException;
-import java.lang.management.ManagementFactory;
 import java.util.Map;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
@@ -13,43 +11,42 @@ import picocli.CommandLine.ParseResult;
  */
 final class OptionBounds {
     private static final double BILLION = 1e9;
-    private static final int GIB = 1 << 30;
 
     /** By the longest name of the option. */
     private static final Map<String, Double> MOST = Map.ofEntries(
-            Map.entry("--prefix-length", 65_536.0),
-            Map.entry("--hidden", 1_048_576.0),
-            Map.entry("--rank", 65_536.0),
-            Map.entry("--alpha", 1_000_000.0),
-            Map.entry("--bottleneck", 1_048_576.0),
-            Map.entry("--top-blocks", 10_000.0),
-            Map.entry("--examples", 100_000.0),
-            Map.entry("--batch-size", 65_536.0),
-            Map.entry("--rows-at-once", 65_536.0),
-            Map.entry("--accumulate", 1_000_000.0),
-            Map.entry("--epochs", 1_000_000.0),
-            Map.entry("--steps", BILLION),
-            Map.entry("--minutes", 10_000_000.0),
-            Map.entry("--warmup", BILLION),
-            Map.entry("--valid-every", BILLION),
-            Map.entry("--save-every", BILLION),
-            Map.entry("--patience", BILLION),
-            Map.entry("--beams", 1024.0),
-            Map.entry("--n-best", 1024.0),
-            Map.entry("--max-new-tokens", 1_000_000.0),
-            Map.entry("--min-new-tokens", 1_000_000.0),
-            Map.entry("--no-repeat-ngram", 1_000_000.0),
-            Map.entry("--top-k", 10_000_000.0),
-            Map.entry("--max-source-tokens", 10_000_000.0),
-            Map.entry("--induction", 1_000_000.0),
-            Map.entry("--threads", 1024.0),
-            Map.entry("--layers", 10_000.0),
-            Map.entry("--heads", 10_000.0),
-            Map.entry("--width", 1_048_576.0),
-            Map.entry("--positions", 1_048_576.0),
-            Map.entry("--vocab-size", 10_000_000.0),
-            Map.entry("--new-tokens", 1_000_000.0),
-            Map.entry("--batches", 1_000_000.0));
+            Map.entry(OptionNames.PREFIX_LENGTH, 65_536.0),
+            Map.entry(OptionNames.HIDDEN, 1_048_576.0),
+            Map.entry(OptionNames.RANK, 65_536.0),
+            Map.entry(OptionNames.ALPHA, 1_000_000.0),
+            Map.entry(OptionNames.BOTTLENECK, 1_048_576.0),
+            Map.entry(OptionNames.TOP_BLOCKS, 10_000.0),
+            Map.entry(OptionNames.EXAMPLES, 100_000.0),
+            Map.entry(OptionNames.BATCH_SIZE, 65_536.0),
+            Map.entry(OptionNames.ROWS_AT_ONCE, 65_536.0),
+            Map.entry(OptionNames.ACCUMULATE, 1_000_000.0),
+            Map.entry(OptionNames.EPOCHS, 1_000_000.0),
+            Map.entry(OptionNames.STEPS, BILLION),
+            Map.entry(OptionNames.MINUTES, 10_000_000.0),
+            Map.entry(OptionNames.WARMUP, BILLION),
+            Map.entry(OptionNames.VALID_EVERY, BILLION),
+            Map.entry(OptionNames.SAVE_EVERY, BILLION),
+            Map.entry(OptionNames.PATIENCE, BILLION),
+            Map.entry(OptionNames.BEAMS, 1024.0),
+            Map.entry(OptionNames.N_BEST, 1024.0),
+            Map.entry(OptionNames.MAX_NEW_TOKENS, 1_000_000.0),
+            Map.entry(OptionNames.MIN_NEW_TOKENS, 1_000_000.0),
+            Map.entry(OptionNames.NO_REPEAT_NGRAM, 1_000_000.0),
+            Map.entry(OptionNames.TOP_K, 10_000_000.0),
+            Map.entry(OptionNames.MAX_SOURCE_TOKENS, 10_000_000.0),
+            Map.entry(OptionNames.INDUCTION, 1_000_000.0),
+            Map.entry(OptionNames.THREADS, 1024.0),
+            Map.entry(OptionNames.LAYERS, 10_000.0),
+            Map.entry(OptionNames.HEADS, 10_000.0),
+            Map.entry(OptionNames.WIDTH, 1_048_576.0),
+            Map.entry(OptionNames.POSITIONS, 1_048_576.0),
+            Map.entry(OptionNames.VOCAB_SIZE, 10_000_000.0),
+            Map.entry(OptionNames.NEW_TOKENS, 1_000_000.0),
+            Map.entry(OptionNames.BATCHES, 1_000_000.0));
 
     private OptionBounds() {}
 
@@ -85,23 +82,5 @@ final class OptionBounds {
                                 option.longestName(),
                                 most,
                                 value instanceof Double ? value : "%,d".formatted(number.longValue()));
-    }
-
-    /**
-     * Refuses what cannot fit, before anything of it is made.
-     *
-     * @param bytes at the least; more than a {@code long} counts is well above any machine
-     * @param options that decide it, as they are given
-     * @param what takes them
-     * @throws InputException if the machine has less memory
-     */
-    static void requireMemory(double bytes, String options, String what) {
-        long memory = ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
-                .getTotalMemorySize();
-        if (bytes > memory) {
-            throw new InputException(
-                    "%s: expected what fits into the memory of this machine, %,.1f GiB; %s would take %,.1f GiB or more"
-                            .formatted(options, (double) memory / GIB, what, bytes / GIB));
-        }
     }
 }

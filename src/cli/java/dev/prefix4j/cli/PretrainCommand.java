@@ -1,35 +1,20 @@
 package dev.prefix4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.TextLikelihood;
-import dev.prefix4j.generate.Decoding;
-import dev.prefix4j.generate.Generation;
-import dev.prefix4j.generate.Generator;
-import dev.prefix4j.model.BaseModel;
-import dev.prefix4j.pretrain.Gpt2Models;
 import dev.prefix4j.pretrain.Mixture;
 import dev.prefix4j.pretrain.PretrainConfig;
 import dev.prefix4j.pretrain.Pretrainer;
-import dev.prefix4j.pretrain.TokenCorpus;
-import dev.prefix4j.text.BpeTrainer;
+import dev.prefix4j.task.MachineMemory;
+import dev.prefix4j.task.ModelName;
+import dev.prefix4j.task.PretrainingRun;
 import dev.prefix4j.text.Documents;
-import dev.prefix4j.text.RunningText;
-import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import dev.prefix4j.train.RunDirectory;
-import dev.prefix4j.train.Sample;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -39,63 +24,63 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "pretrain", description = "Trains a small GPT-2 on plain text, from scratch or from a model.")
 final class PretrainCommand extends ConsoleCommand {
-    private static final int SAMPLE_TOKENS = 60;
-    private static final double SAMPLE_TEMPERATURE = 0.8;
-    private static final int SAMPLE_TOP_K = 40;
-
     @Spec
     CommandSpec spec;
 
     @Option(
-            names = "--data",
+            names = OptionNames.DATA,
             paramLabel = "FILE",
             arity = "1..*",
             description = "Text files (.txt, also .gz, .xz); a line <|endoftext|> separates documents.")
     List<Path> data;
 
-    @Option(names = "--valid", paramLabel = "FILE", description = "Text to validate on.")
+    @Option(names = OptionNames.VALID, paramLabel = "FILE", description = "Text to validate on.")
     Path valid;
 
-    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the run, new or empty.")
+    @Option(
+            names = OptionNames.OUT,
+            paramLabel = "DIR",
+            required = true,
+            description = "Folder for the run, new or empty.")
     Path out;
 
     @Option(
-            names = "--from",
+            names = OptionNames.FROM,
             paramLabel = "MODEL",
             description = "Go on from this model, with its geometry and tokenizer: a folder, builtin:tiny or a name of"
                     + " the hub.")
     String from;
 
     @Option(
-            names = "--tokenizer",
+            names = OptionNames.TOKENIZER,
             paramLabel = "DIR",
             description = "Folder with the tokenizer to use; by default one is learned from the data.")
     Path tokenizerFolder;
 
     @Option(
-            names = "--vocab-size",
+            names = OptionNames.VOCAB_SIZE,
             paramLabel = "N",
             description = "Tokens of the byte-level BPE that is learned; 8192 without --tokenizer.")
     Integer vocabularySize;
 
-    @Option(names = "--layers", paramLabel = "N", defaultValue = "6", description = "Blocks.")
+    @Option(names = OptionNames.LAYERS, paramLabel = "N", defaultValue = "6", description = "Blocks.")
     int layers;
 
-    @Option(names = "--heads", paramLabel = "N", defaultValue = "4", description = "Attention heads.")
+    @Option(names = OptionNames.HEADS, paramLabel = "N", defaultValue = "4", description = "Attention heads.")
     int heads;
 
-    @Option(names = "--width", paramLabel = "N", defaultValue = "256", description = "Width of the model.")
+    @Option(names = OptionNames.WIDTH, paramLabel = "N", defaultValue = "256", description = "Width of the model.")
     int width;
 
     @Option(
-            names = "--positions",
+            names = OptionNames.POSITIONS,
             paramLabel = "N",
             defaultValue = "512",
             description = "Tokens that it reads at once.")
     int positions;
 
     @Option(
-            names = "--init",
+            names = OptionNames.INIT,
             paramLabel = "I",
             defaultValue = "copying",
             description =
@@ -103,73 +88,85 @@ final class PretrainCommand extends ConsoleCommand {
     String init;
 
     @Option(
-            names = "--mixture",
+            names = OptionNames.MIXTURE,
             paramLabel = "M",
             defaultValue = "prose=1.0",
             description = "Shares of prose, repeats, sentences and facts, such as prose=0.7,facts=0.3.")
     String mixture;
 
-    @Option(names = "--steps", paramLabel = "N", description = "Steps to take.")
+    @Option(names = OptionNames.STEPS, paramLabel = "N", description = "Steps to take.")
     Integer steps;
 
-    @Option(names = "--minutes", paramLabel = "X", description = "Minutes to train instead of --steps.")
+    @Option(names = OptionNames.MINUTES, paramLabel = "X", description = "Minutes to train instead of --steps.")
     Double minutes;
 
-    @Option(names = "--batch-size", paramLabel = "N", defaultValue = "8", description = "Rows in a step.")
+    @Option(names = OptionNames.BATCH_SIZE, paramLabel = "N", defaultValue = "8", description = "Rows in a step.")
     int batchSize;
 
     @Option(
-            names = "--rows-at-once",
+            names = OptionNames.ROWS_AT_ONCE,
             paramLabel = "N",
             defaultValue = "2",
             description = "Rows side by side; the gradients of a step are summed.")
     int rowsAtOnce;
 
-    @Option(names = "--lr", paramLabel = "X", defaultValue = "2e-3", description = "Learning rate after the warm-up.")
+    @Option(
+            names = OptionNames.LR,
+            paramLabel = "X",
+            defaultValue = "2e-3",
+            description = "Learning rate after the warm-up.")
     double learningRate;
 
     @Option(
-            names = "--muon-lr",
+            names = OptionNames.MUON_LR,
             paramLabel = "X",
             defaultValue = "0",
             description = "Learning rate of Muon for the matrices of the blocks, such as 0.02; 0: AdamW for all.")
     double muonLearningRate;
 
     @Option(
-            names = "--final-lr",
+            names = OptionNames.FINAL_LR,
             paramLabel = "X",
             defaultValue = "0.05",
             description = "Learning rate at the end of the cosine, as a share.")
     double finalLearningRate;
 
-    @Option(names = "--warmup", paramLabel = "N", defaultValue = "200", description = "Steps of rising learning rate.")
+    @Option(
+            names = OptionNames.WARMUP,
+            paramLabel = "N",
+            defaultValue = "200",
+            description = "Steps of rising learning rate.")
     int warmup;
 
-    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0.1", description = "Of matrices.")
+    @Option(names = OptionNames.WEIGHT_DECAY, paramLabel = "X", defaultValue = "0.1", description = "Of matrices.")
     double weightDecay;
 
-    @Option(names = "--beta2", paramLabel = "X", defaultValue = "0.95", description = "Of AdamW.")
+    @Option(names = OptionNames.BETA2, paramLabel = "X", defaultValue = "0.95", description = "Of AdamW.")
     double beta2;
 
     @Option(
-            names = "--clip",
+            names = OptionNames.CLIP,
             paramLabel = "X",
             defaultValue = "1",
             description = "Largest norm of the gradient; 0: no limit.")
     double clip;
 
     @Option(
-            names = "--matmul-precision",
+            names = OptionNames.MATMUL_PRECISION,
             paramLabel = "P",
             defaultValue = "highest",
             description = "highest: float32; medium: factors rounded to bfloat16, where that is faster.")
     String matmulPrecision;
 
-    @Option(names = "--valid-every", paramLabel = "N", defaultValue = "250", description = "Steps between validations.")
+    @Option(
+            names = OptionNames.VALID_EVERY,
+            paramLabel = "N",
+            defaultValue = "250",
+            description = "Steps between validations.")
     int validEvery;
 
     @Option(
-            names = "--save-every",
+            names = OptionNames.SAVE_EVERY,
             paramLabel = "N",
             defaultValue = "250",
             description = "Steps between saves of the state to resume from.")
@@ -179,25 +176,22 @@ final class PretrainCommand extends ConsoleCommand {
     DtypeOption dtype;
 
     @Option(
-            names = "--prompt",
+            names = OptionNames.PROMPT,
             paramLabel = "S",
             arity = "1..*",
             description = "Begin the samples that are shown after each validation with this.")
     List<String> prompts;
 
     @Option(
-            names = "--tensorboard",
+            names = OptionNames.TENSORBOARD,
             description = "Write event files for TensorBoard to the folder tensorboard of the run.")
     boolean tensorBoard;
 
-    @Option(names = "--resume", description = "Go on with the run in --out, with its options.")
+    @Option(names = OptionNames.RESUME, description = "Go on with the run in --out, with its options.")
     boolean resume;
 
     @Mixin
     RuntimeOptions runtimeOptions;
-
-    /** Folder of {@link #from}; null: from scratch. */
-    private Path source;
 
     PretrainCommand(Console console) {
         super(console);
@@ -223,138 +217,85 @@ final class PretrainCommand extends ConsoleCommand {
             }
             from = ModelName.anywhere(from);
         }
-        PretrainConfig config = config();
-        geometry(1, 0).require(); // before anything is made
+        config();
+        scratch().require(); // before anything is made
         requireMemory();
         if (!init.equals("copying") && !init.equals("random")) {
             throw new InputException("init: expected copying or random, found '" + init + "'");
         }
-        for (Path file : data) {
-            Documents.requireFile(file);
-        }
+        data.forEach(Documents::requireFile);
         if (valid != null) {
             Documents.requireFile(valid);
         }
-        torch.ScalarType type = dtype.parse();
+        dtype.parse();
         TorchRuntime.MatmulPrecision precision = TorchRuntime.MatmulPrecision.parse(matmulPrecision);
-        if (from != null) {
-            source = ModelName.resolve(from, console);
-            tokenizerFolder = source;
-            positions = Gpt2Models.read(source).positions();
-        }
-        Device device = runtimeOptions.start();
+        PretrainingRun.Setup setup = setup();
+        runtimeOptions.start();
         TorchRuntime.matmulPrecision(precision);
-        try (RunDirectory run = resume ? RunDirectory.open(out) : RunDirectory.create(out, RunOptions.describe(spec))) {
-            return train(config, type, device, run);
+        try (RunDirectory run = resume ? RunDirectory.open(out) : RunDirectory.create(out, RunOptions.describe(spec));
+                PretrainingRun training =
+                        new PretrainingRun(setup, run, !resume, remark -> console.say("%s", remark))) {
+            return train(training);
         }
     }
 
-    private int train(PretrainConfig config, torch.ScalarType type, Device device, RunDirectory run) {
-        Path folder = out.resolve("model");
-        Path tokens = out.resolve("tokens.safetensors");
-        try {
-            prepare(folder, tokens);
-        } catch (RuntimeException e) {
-            if (!resume) {
-                run.discard(folder.resolve("tokenizer.json"), folder, tokens);
+    private int train(PretrainingRun training) {
+        console.say("%s", training.description());
+        try (Interruption interruption = new Interruption(console)) {
+            Pretrainer.Result result;
+            try (RunWatch watch = new RunWatch(
+                    new TrainProgress(console, json), out, "pretrain", runtimeOptions.device, tensorBoard, console)) {
+                result = training.train(watch, interruption);
             }
-            throw e;
-        }
-        try (TensorScope _ = new TensorScope();
-                Tokenizer tokenizer = Tokenizer.load(folder)) {
-            int eos = tokenizer.id(Documents.SEPARATOR);
-            try (TokenCorpus corpus = TokenCorpus.open(tokens)) {
-                TorchRuntime.seed(runtimeOptions.seed);
-                BaseModel model = firstModel(tokenizer, corpus, device);
-                Mixture rows = new Mixture(corpus, tokenizer, eos, config.mixture(), positions, config.seed());
-                console.say(
-                        "%,d documents, %,d tokens (%.2f bytes each); %,d weights; %s",
-                        corpus.documents(),
-                        corpus.tokens(),
-                        (double) corpus.bytes() / corpus.tokens(),
-                        model.parameterCount(),
-                        Mixture.format(config.mixture()));
-                RunningText validation =
-                        valid == null ? new RunningText(new int[0], 0) : RunningText.encode(valid, tokenizer, eos);
-                Pretrainer pretrainer = new Pretrainer(
-                        model, config, rows, validation, run, () -> Gpt2Models.save(model, folder, type));
-                try (Interruption interruption = new Interruption(console)) {
-                    Pretrainer.Result result;
-                    try (RunWatch watch = new RunWatch(
-                            new SamplingProgress(model, tokenizer, run),
-                            out,
-                            "pretrain",
-                            runtimeOptions.device,
-                            tensorBoard,
-                            console)) {
-                        result = pretrainer.train(watch, interruption);
-                    }
-                    report(result, folder);
-                }
-            }
+            report(result, training.modelFolder());
         }
         return Main.OK;
     }
 
-    private BaseModel firstModel(Tokenizer tokenizer, TokenCorpus corpus, Device device) {
-        if (source != null) {
-            return Gpt2Models.load(source, device);
+    private PretrainingRun.Setup setup() {
+        PretrainingRun.Start start = scratch();
+        if (from != null) {
+            Path source = console.models().folder(from);
+            start = new PretrainingRun.FromModel(source);
+            tokenizerFolder = source; // as the run keeps them
+            positions = start.positions(); // refuses a model of another family before anything is made
         }
-        BaseModel model =
-                Gpt2Models.create(geometry(tokenizer.vocabularySize(), tokenizer.id(Documents.SEPARATOR)), device);
-        if (init.equals("copying")) {
-            Pretrainer.startCopying(model, corpus);
-        }
-        return model;
+        return new PretrainingRun.Setup(
+                data,
+                Optional.ofNullable(valid),
+                start,
+                config(),
+                dtype.parse(),
+                prompts == null ? List.of("") : prompts,
+                runtimeOptions.device);
+    }
+
+    private PretrainingRun.FromScratch scratch() {
+        return new PretrainingRun.FromScratch(
+                Optional.ofNullable(tokenizerFolder),
+                vocabularySize == null ? 8192 : vocabularySize,
+                layers,
+                heads,
+                width,
+                positions,
+                init.equals("copying"));
     }
 
     /** Refuses what {@code --from} decides. */
     private void requireNoGeometry() {
-        for (String name :
-                List.of("--tokenizer", "--vocab-size", "--layers", "--heads", "--width", "--positions", "--init")) {
+        for (String name : List.of(
+                OptionNames.TOKENIZER,
+                OptionNames.VOCAB_SIZE,
+                OptionNames.LAYERS,
+                OptionNames.HEADS,
+                OptionNames.WIDTH,
+                OptionNames.POSITIONS,
+                OptionNames.INIT)) {
             if (spec.commandLine().getParseResult().hasMatchedOption(name)) {
                 throw new ParameterException(
                         spec.commandLine(), "expected no " + name + " beside --from, which decides it");
             }
         }
-    }
-
-    /** Makes tokenizer and tokens where they are not there yet. */
-    private void prepare(Path folder, Path tokens) {
-        AtomicFile.createFolder(folder);
-        Path tokenizerFile = folder.resolve("tokenizer.json");
-        if (!Files.exists(tokenizerFile)) {
-            makeTokenizer(tokenizerFile);
-        }
-        if (!Files.exists(tokens)) {
-            console.say("encoding the text, once for this run");
-            try (Tokenizer tokenizer = Tokenizer.load(folder)) {
-                TokenCorpus.encode(data, tokenizer, tokenizer.id(Documents.SEPARATOR), tokens)
-                        .close();
-            }
-        }
-    }
-
-    private void makeTokenizer(Path file) {
-        if (tokenizerFolder != null) {
-            Path source = tokenizerFolder.resolve("tokenizer.json");
-            try (Tokenizer _ = Tokenizer.load(tokenizerFolder)) {
-                String text = Files.readString(source);
-                AtomicFile.write(file, text);
-            } catch (IOException e) {
-                throw AtomicFile.cannotRead(source, e);
-            }
-            return;
-        }
-        int size = vocabularySize == null ? 8192 : vocabularySize;
-        console.say("learning a vocabulary of %,d tokens", size);
-        BpeTrainer trainer = new BpeTrainer();
-        data.forEach(text -> Documents.read(text, trainer::add));
-        trainer.write(file, size);
-    }
-
-    private Gpt2Models.Geometry geometry(int vocabulary, int end) {
-        return new Gpt2Models.Geometry(layers, heads, width, positions, vocabulary, end);
     }
 
     /** Refuses a geometry that no memory holds: parameters, gradients and the two moments of AdamW. */
@@ -364,7 +305,7 @@ final class PretrainCommand extends ConsoleCommand {
         }
         double vocabulary = vocabularySize == null ? 0 : vocabularySize;
         double parameters = (vocabulary + positions) * width + 12.0 * layers * width * width;
-        OptionBounds.requireMemory(
+        MachineMemory.require(
                 4 * Float.BYTES * parameters,
                 "--layers %,d, --width %,d, --positions %,d%s"
                         .formatted(
@@ -392,44 +333,6 @@ final class PretrainCommand extends ConsoleCommand {
                 saveEvery,
                 Mixture.parse(mixture),
                 runtimeOptions.seed);
-    }
-
-    /** Shows and logs what the model writes after each validation. */
-    private final class SamplingProgress extends TrainProgress {
-        private final BaseModel model;
-        private final Tokenizer tokenizer;
-        private final RunDirectory run;
-
-        SamplingProgress(BaseModel model, Tokenizer tokenizer, RunDirectory run) {
-            super(PretrainCommand.this.console, PretrainCommand.this.json);
-            this.model = model;
-            this.tokenizer = tokenizer;
-            this.run = run;
-        }
-
-        @Override
-        List<String> remarks(int step) {
-            List<String> begins = prompts == null ? List.of("") : prompts;
-            int eos = model.config().eos();
-            List<int[]> ids = begins.stream()
-                    .map(text -> text.isEmpty() ? new int[] {eos} : tokenizer.encode(text))
-                    .map(all -> Arrays.copyOf(
-                            all, Math.min(all.length, model.config().positions() - 1)))
-                    .toList();
-            int longest = ids.stream().mapToInt(prompt -> prompt.length).max().orElseThrow();
-            int tokens = Math.min(SAMPLE_TOKENS, model.config().positions() - longest);
-            Decoding decoding = new Decoding.Sampling(SAMPLE_TEMPERATURE, SAMPLE_TOP_K, 1.0);
-            List<Generation> outputs = new Generator(model, Optional.empty()).generate(ids, decoding, tokens);
-            List<Sample> samples = new ArrayList<>();
-            List<String> lines = new ArrayList<>();
-            for (int i = 0; i < outputs.size(); i++) {
-                String output = tokenizer.decode(outputs.get(i).ids());
-                samples.add(new Sample(begins.get(i), output, Optional.empty()));
-                lines.add("  » " + (begins.get(i) + output).replaceAll("\\s*\n\\s*", " ¶ "));
-            }
-            run.log(step, samples);
-            return lines;
-        }
     }
 
     private void report(Pretrainer.Result result, Path folder) {

@@ -59,12 +59,12 @@ enum Recipe {
                 };
             default ->
                 switch (this) {
-                    case E2E -> with(options(8e-5, 5, 10), "--prefix-length", 5);
-                    case WEBNLG -> with(options(5e-5, 5, 5), "--prefix-length", 5);
-                    case DART -> with(options(5e-5, 10, 5), "--prefix-length", 10);
+                    case E2E -> with(options(8e-5, 5, 10), OptionNames.PREFIX_LENGTH, 5);
+                    case WEBNLG -> with(options(5e-5, 5, 5), OptionNames.PREFIX_LENGTH, 5);
+                    case DART -> with(options(5e-5, 10, 5), OptionNames.PREFIX_LENGTH, 10);
                     case XSUM -> { // footnote 4: the MLP is 800 wide, 512 elsewhere
-                        Map<String, Object> values = with(options(5e-5, 30, 14), "--prefix-length", 100);
-                        yield with(with(values, "--hidden", 800), "--max-source-tokens", 512);
+                        Map<String, Object> values = with(options(5e-5, 30, 14), OptionNames.PREFIX_LENGTH, 100);
+                        yield with(with(values, OptionNames.HIDDEN, 800), OptionNames.MAX_SOURCE_TOKENS, 512);
                     }
                 };
         };
@@ -72,9 +72,9 @@ enum Recipe {
 
     private static Map<String, Object> options(double learningRate, int epochs, int batchSize) {
         Map<String, Object> options = new LinkedHashMap<>();
-        options.put("--lr", learningRate);
-        options.put("--epochs", epochs);
-        options.put("--batch-size", batchSize);
+        options.put(OptionNames.LR, learningRate);
+        options.put(OptionNames.EPOCHS, epochs);
+        options.put(OptionNames.BATCH_SIZE, batchSize);
         return options;
     }
 
@@ -91,8 +91,8 @@ enum Recipe {
      */
     String train(CommandSpec spec, String method, double adapterShare) {
         Map<String, Object> values = new LinkedHashMap<>(training(method, adapterShare));
-        if (given(spec, "--steps")) {
-            values.remove("--epochs");
+        if (given(spec, OptionNames.STEPS)) {
+            values.remove(OptionNames.EPOCHS);
         }
         return set(spec, values, "Table 6");
     }
@@ -100,16 +100,16 @@ enum Recipe {
     /** Gives options of {@code generate} their values (section 5.3). */
     String generate(CommandSpec spec) {
         Map<String, Object> values = new LinkedHashMap<>();
-        boolean sampling = given(spec, "--temperature")
-                || given(spec, "--top-k")
-                || given(spec, "--top-p")
-                || given(spec, "--min-p");
+        boolean sampling = given(spec, OptionNames.TEMPERATURE)
+                || given(spec, OptionNames.TOP_K)
+                || given(spec, OptionNames.TOP_P)
+                || given(spec, OptionNames.MIN_P);
         if (!sampling) {
-            values.put("--beams", this == XSUM ? 6 : 5);
-            values.put("--length-penalty", this == XSUM ? 0.8 : 1.0);
+            values.put(OptionNames.BEAMS, this == XSUM ? 6 : 5);
+            values.put(OptionNames.LENGTH_PENALTY, this == XSUM ? 0.8 : 1.0);
         }
         if (this == XSUM) {
-            values.put("--max-source-tokens", 512);
+            values.put(OptionNames.MAX_SOURCE_TOKENS, 512);
         }
         return set(spec, values, "section 5.3");
     }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.model.ConfigFile;
+import dev.prefix4j.task.ModelName;
 import dev.prefix4j.train.RunDirectory;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,19 +21,23 @@ import picocli.CommandLine.Model.OptionSpec;
 final class RunOptions {
     /** Options that say how to run, not what: they may differ when a run is resumed. */
     private static final Set<String> NOT_OF_THE_RUN = Set.of(
-            "--out",
-            "--resume",
-            "--json",
-            "--verbose",
-            "--help",
-            "--version",
-            "--threads",
-            "--device",
-            "--tensorboard");
+            OptionNames.OUT,
+            OptionNames.RESUME,
+            OptionNames.JSON,
+            OptionNames.VERBOSE,
+            OptionNames.HELP,
+            OptionNames.VERSION,
+            OptionNames.THREADS,
+            OptionNames.DEVICE,
+            OptionNames.TENSORBOARD);
 
     /** Options of the run that may change when it is resumed: how long it goes on, and how often it is looked at and saved. */
-    private static final Set<String> MAY_CHANGE =
-            Set.of("--steps", "--epochs", "--valid-every", "--patience", "--save-every");
+    private static final Set<String> MAY_CHANGE = Set.of(
+            OptionNames.STEPS,
+            OptionNames.EPOCHS,
+            OptionNames.VALID_EVERY,
+            OptionNames.PATIENCE,
+            OptionNames.SAVE_EVERY);
 
     private RunOptions() {}
 
@@ -146,15 +151,15 @@ final class RunOptions {
     }
 
     private static boolean isLength(String name) {
-        return name.equals("--steps") || name.equals("--epochs");
+        return name.equals(OptionNames.STEPS) || name.equals(OptionNames.EPOCHS);
     }
 
     private static String otherLength(String name) {
-        return name.equals("--steps") ? "--epochs" : "--steps";
+        return name.equals(OptionNames.STEPS) ? OptionNames.EPOCHS : OptionNames.STEPS;
     }
 
     private static String key(OptionSpec option) {
-        return option.longestName().substring(2);
+        return OptionNames.key(option.longestName());
     }
 
     private static Path absolute(Path path) {

@@ -3,6 +3,8 @@ package dev.prefix4j.cli;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.report.RunReporter;
 import dev.prefix4j.report.TensorBoard;
+import dev.prefix4j.train.Sample;
+import dev.prefix4j.train.Step;
 import dev.prefix4j.train.TrainListener;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -52,6 +54,11 @@ final class RunWatch implements TrainListener, AutoCloseable {
     @Override
     public void validating(int sequences) {
         all.forEach(listener -> listener.validating(sequences));
+    }
+
+    @Override
+    public void sampled(int step, List<Sample> samples) {
+        all.forEach(listener -> listener.sampled(step, samples));
     }
 
     @Override

@@ -2,35 +2,38 @@ package dev.prefix4j.cli;
 
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.torch.TorchRuntime;
-import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.Option;
 
 /** How libtorch runs. */
 final class RuntimeOptions {
     @Option(
-            names = "--threads",
+            names = OptionNames.THREADS,
             paramLabel = "N",
             description =
                     "Threads for one operator; by default as OMP_NUM_THREADS or MKL_NUM_THREADS says, else all that"
                             + " the machine gives.")
     Integer threads;
 
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "101", description = "Seed of everything random.")
+    @Option(
+            names = OptionNames.SEED,
+            paramLabel = "N",
+            defaultValue = "101",
+            description = "Seed of everything random.")
     long seed;
 
-    @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", description = "cpu, cuda or cuda:N.")
+    @Option(names = OptionNames.DEVICE, paramLabel = "D", defaultValue = "cpu", description = "cpu, cuda or cuda:N.")
     String device;
 
     /**
-     * Starts libtorch and our kernels.
+     * Starts libtorch and our kernels, and makes sure that the device is there.
      *
      * @throws dev.prefix4j.SettingException if the device or the environment asks for what this machine lacks
      */
-    Device start() {
+    void start() {
         TorchRuntime.Options options = TorchRuntime.Options.defaults();
         TorchRuntime.start(threads == null ? options : options.withThreads(threads));
         Kernels.find();
         TorchRuntime.seed(seed);
-        return TorchRuntime.device(device);
+        TorchRuntime.device(device);
     }
 }

@@ -1,21 +1,17 @@
 package dev.prefix4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Induction;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.eval.TextLikelihood;
-import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.frozen.Precision;
-import dev.prefix4j.model.BaseModel;
+import dev.prefix4j.task.AdaptedModel;
+import dev.prefix4j.task.Engine;
+import dev.prefix4j.task.GenerationJob;
+import dev.prefix4j.task.LanguageModel;
+import dev.prefix4j.task.Scoring;
 import dev.prefix4j.text.Example;
-import dev.prefix4j.text.RunningText;
-import dev.prefix4j.text.Sequence;
-import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.TensorScope;
 import java.nio.file.Path;
 import java.util.List;
-import org.bytedeco.pytorch.Device;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -31,11 +27,8 @@ final class ScoreCommand extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
 
-    @Option(
-            names = {"--prefix", "--adapter"},
-            paramLabel = "DIR",
-            description = AdapterName.DESCRIPTION + "; none: the model alone.")
-    Path prefix;
+    @Mixin
+    AdapterOption adapter;
 
     @Spec
     CommandSpec spec;
@@ -45,28 +38,31 @@ final class ScoreCommand extends ConsoleCommand {
 
     /** What is scored. */
     static final class Subject {
-        @Option(names = "--data", paramLabel = "FILE", description = "Sources and targets; - for standard input.")
+        @Option(
+                names = OptionNames.DATA,
+                paramLabel = "FILE",
+                description = "Sources and targets; - for standard input.")
         Path data;
 
         @Option(
-                names = "--text",
+                names = OptionNames.TEXT,
                 paramLabel = "FILE",
                 description =
                         "Plain text instead, documents separated by a line <|endoftext|>; gives bits per byte too.")
         Path text;
 
         @Option(
-                names = "--induction",
+                names = OptionNames.INDUCTION,
                 paramLabel = "N",
                 description = "N random tokens, read twice, instead: how well the model copies.")
         Integer induction;
     }
 
-    @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows.")
+    @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Read only the first N rows.")
     Integer limit;
 
     @Option(
-            names = "--batch-size",
+            names = OptionNames.BATCH_SIZE,
             paramLabel = "N",
             defaultValue = "20",
             description = "Sequences scored side by side.")
@@ -90,34 +86,24 @@ final class ScoreCommand extends ConsoleCommand {
 
     @Override
     public Integer call() {
-        if (batchSize < 1) {
-            throw new InputException("batch-size must be at least 1, was " + batchSize);
-        }
-        if (subject.data == null && prefix != null) {
+        GenerationJob.requireBatch(batchSize);
+        if (subject.data == null && adapter.name != null) {
             throw new ParameterException(spec.commandLine(), "--prefix: expected --data with it, found none");
         }
-        if (subject.data == null && precision.parse() != Precision.FP32) {
+        if (subject.data == null && !precision.parse().equals(Engine.FP32)) {
             throw new ParameterException(spec.commandLine(), "--precision int8: expected --data with it, found none");
         }
         if (subject.data == null && compat.authors()) {
             throw new ParameterException(spec.commandLine(), "--compat authors: expected --data with it, found none");
         }
-        compat.note(prefix, console);
-        Device device = runtimeOptions.start();
-        return subject.data != null
-                ? scoreTargets(device)
-                : subject.text != null ? scoreText(device) : scoreCopying(device);
+        compat.note(adapter.name, console);
+        runtimeOptions.start();
+        return subject.data != null ? scoreTargets() : subject.text != null ? scoreText() : scoreCopying();
     }
 
-    private int scoreText(Device device) {
-        try (TensorScope _ = new TensorScope()) {
-            BaseModel model = modelOptions.load(device, console);
-            TextLikelihood likelihood;
-            try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                RunningText text = RunningText.encode(
-                        subject.text, tokenizer, model.config().eos());
-                likelihood = TextLikelihood.of(model, text.ids(), text.bytes());
-            }
+    private int scoreText() {
+        try (LanguageModel model = modelOptions.load(runtimeOptions, console)) {
+            TextLikelihood likelihood = Scoring.text(model, subject.text);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("loss", likelihood.loss()).put("perplexity", Math.exp(likelihood.loss()));
@@ -133,10 +119,9 @@ final class ScoreCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private int scoreCopying(Device device) {
-        try (TensorScope _ = new TensorScope()) {
-            Induction induction =
-                    Induction.of(modelOptions.load(device, console), subject.induction, runtimeOptions.seed);
+    private int scoreCopying() {
+        try (LanguageModel model = modelOptions.load(runtimeOptions, console)) {
+            Induction induction = Scoring.copying(model, subject.induction, runtimeOptions.seed);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("first_loss", induction.first()).put("second_loss", induction.second());
@@ -152,18 +137,13 @@ final class ScoreCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private int scoreTargets(Device device) {
+    private int scoreTargets() {
         List<Example> examples = dataOptions.read(subject.data, limit, compat.training());
-        try (TensorScope _ = new TensorScope()) {
-            BaseModel model = modelOptions.load(device, console, precision.parse());
-            Path adapter = modelOptions.adapter(prefix, console);
-            Conditioned conditioned = ModelOptions.conditioned(adapter, model, precision::freeze);
-            List<Sequence> sequences;
-            try (Tokenizer tokenizer = modelOptions.tokenizer(model)) {
-                modelOptions.checkBase(adapter, model, tokenizer, console);
-                sequences = modelOptions.encode(examples, tokenizer, model, conditioned.taken(), compat.training());
-            }
-            Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);
+        try (LanguageModel model = modelOptions.load(runtimeOptions, console, precision.parse())) {
+            AdaptedModel adapted =
+                    adapter.adapt(model, modelOptions, precision.parse(), AdaptedModel.Use.SCORING, console);
+            Likelihood likelihood =
+                    Scoring.targets(adapted, examples, modelOptions.encoding(compat.training()), batchSize);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("loss", likelihood.loss());

@@ -3,42 +3,23 @@ package dev.prefix4j.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
-import dev.prefix4j.eval.Likelihood;
-import dev.prefix4j.frozen.Conditioned;
-import dev.prefix4j.method.AdapterFolder;
-import dev.prefix4j.method.Fingerprint;
-import dev.prefix4j.method.Freezer;
-import dev.prefix4j.method.InContext;
 import dev.prefix4j.method.Method;
-import dev.prefix4j.method.Tuning;
-import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ConfigFile;
+import dev.prefix4j.task.ContextRun;
+import dev.prefix4j.task.Encoding;
+import dev.prefix4j.task.Engine;
+import dev.prefix4j.task.LanguageModel;
+import dev.prefix4j.task.ModelName;
+import dev.prefix4j.task.TrainingRun;
 import dev.prefix4j.text.Example;
-import dev.prefix4j.text.Sequence;
-import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.RunDirectory;
-import dev.prefix4j.train.Sampler;
 import dev.prefix4j.train.TrainConfig;
 import dev.prefix4j.train.TrainResult;
-import dev.prefix4j.train.Trainer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.Random;
-import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
+import java.util.function.Consumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -54,122 +35,61 @@ final class TrainCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
 
-    @Option(names = "--model", paramLabel = "MODEL", description = ModelOptions.DESCRIPTION)
+    @Option(names = OptionNames.MODEL, paramLabel = "MODEL", description = ModelOptions.DESCRIPTION)
     String model;
 
     @Option(
-            names = "--data",
+            names = OptionNames.DATA,
             paramLabel = "FILE",
             description = "Sources and targets to train on, such as builtin:e2e/train.")
     Path data;
 
-    @Option(names = "--valid", paramLabel = "FILE", description = "Sources and targets to validate on.")
+    @Option(names = OptionNames.VALID, paramLabel = "FILE", description = "Sources and targets to validate on.")
     Path valid;
 
-    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the run, new or empty.")
+    @Option(
+            names = OptionNames.OUT,
+            paramLabel = "DIR",
+            required = true,
+            description = "Folder for the run, new or empty.")
     Path out;
 
     @Option(
-            names = "--strict-base",
+            names = OptionNames.STRICT_BASE,
             description = "Refuse an adapter of --init-adapter or --teacher that was made for another model.")
     boolean strictBase;
 
-    /** What the adapter is trained on. */
-    private Fingerprint base;
-
-    @Option(names = "--limit", paramLabel = "N", description = "Read only the first N rows of --data.")
+    @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Read only the first N rows of --data.")
     Integer limit;
 
     @Option(
-            names = "--sample",
+            names = OptionNames.SAMPLE,
             paramLabel = "N",
             description = "Train on only N pairs of a source and a target, drawn from all over --data.")
     Integer sample;
 
-    @Option(names = "--sample-seed", paramLabel = "N", description = "What is drawn; --seed by default.")
+    @Option(names = OptionNames.SAMPLE_SEED, paramLabel = "N", description = "What is drawn; --seed by default.")
     Long sampleSeed;
 
-    @Option(names = "--valid-limit", paramLabel = "N", description = "Read only the first N rows of --valid.")
+    @Option(names = OptionNames.VALID_LIMIT, paramLabel = "N", description = "Read only the first N rows of --valid.")
     Integer validLimit;
 
     @Option(
-            names = "--max-source-tokens",
+            names = OptionNames.MAX_SOURCE_TOKENS,
             paramLabel = "N",
             description = "Keep only the first N tokens of each source.")
     Integer maxSourceTokens;
 
-    @Option(
-            names = "--prefix-dropout",
-            paramLabel = "X",
-            defaultValue = "0",
-            description = "Probability that a number of the prefix is zeroed in a step.")
-    double prefixDropout;
-
-    @Option(names = "--epochs", paramLabel = "N", description = "Passes over the data; 1 without --steps.")
-    Integer epochs;
-
-    @Option(names = "--steps", paramLabel = "N", description = "Steps to take instead of --epochs.")
-    Integer steps;
-
-    @Option(names = "--batch-size", paramLabel = "N", defaultValue = "10", description = "Sequences in a batch.")
-    int batchSize;
-
-    @Option(names = "--accumulate", paramLabel = "N", defaultValue = "1", description = "Batches that make one step.")
-    int accumulate;
+    @Mixin
+    TrainConfigOptions configOptions;
 
     @Option(
-            names = "--group-by-length",
-            description = "Batches of like length: faster by a quarter, but the loss ends higher.")
-    boolean groupByLength;
-
-    @Option(names = "--lr", paramLabel = "X", defaultValue = "5e-5", description = "Learning rate after the warm-up.")
-    double learningRate;
-
-    @Option(
-            names = "--warmup",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Steps over which the learning rate rises.")
-    int warmup;
-
-    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0", description = "Of AdamW.")
-    double weightDecay;
-
-    @Option(
-            names = "--clip",
-            paramLabel = "X",
-            defaultValue = "1",
-            description = "Largest norm of the gradient; 0: no limit.")
-    double clip;
-
-    @Option(
-            names = "--valid-every",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Steps between validations; 0: once an epoch.")
-    int validEvery;
-
-    @Option(
-            names = "--patience",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Stop after N validations without a better loss; 0: never.")
-    int patience;
-
-    @Option(
-            names = "--save-every",
-            paramLabel = "N",
-            defaultValue = "100",
-            description = "Steps between saves of the state to resume from.")
-    int saveEvery;
-
-    @Option(
-            names = "--tensorboard",
+            names = OptionNames.TENSORBOARD,
             description = "Write event files for TensorBoard to the folder tensorboard of the run.")
     boolean tensorBoard;
 
     @Option(
-            names = "--resume",
+            names = OptionNames.RESUME,
             description =
                     "Go on with the run in --out, with its options. --steps, --epochs, --valid-every, --patience and"
                             + " --save-every may be given anew: a run that has ended goes on where there are more steps"
@@ -177,23 +97,7 @@ final class TrainCommand extends ConsoleCommand {
     boolean resume;
 
     @Option(
-            names = "--objective",
-            paramLabel = "O",
-            defaultValue = "token",
-            description =
-                    "Of a step: token: mean over target tokens; sentence: sum over each target, mean over the batch,"
-                            + " as in the authors' code.")
-    String objective;
-
-    @Option(
-            names = "--label-smoothing",
-            paramLabel = "X",
-            defaultValue = "0",
-            description = "Share of each target's probability that all words have in equal parts.")
-    double smoothing;
-
-    @Option(
-            names = "--teacher",
+            names = OptionNames.TEACHER,
             paramLabel = "DIR",
             description =
                     "Adapter of the same model (a folder, or a name on the hub) whose predictions take the place of"
@@ -201,7 +105,7 @@ final class TrainCommand extends ConsoleCommand {
     Path teacher;
 
     @Option(
-            names = "--recipe",
+            names = OptionNames.RECIPE,
             paramLabel = "R",
             description =
                     "The paper's hyper-parameters for e2e, webnlg, dart or xsum, where options do not say otherwise"
@@ -224,7 +128,7 @@ final class TrainCommand extends ConsoleCommand {
     PrecisionOption precision;
 
     @Option(
-            names = "--recompute",
+            names = OptionNames.RECOMPUTE,
             description =
                     "Keep only what enters each block and compute the rest again on the way back: less memory, more"
                             + " time.")
@@ -241,11 +145,10 @@ final class TrainCommand extends ConsoleCommand {
     void settle() {
         if (model == null || data == null) {
             throw new ParameterException(
-                    spec.commandLine(), "Missing required option: '" + (model == null ? "--model" : "--data") + "'");
+                    spec.commandLine(),
+                    "Missing required option: '" + (model == null ? OptionNames.MODEL : OptionNames.DATA) + "'");
         }
-        if (steps != null && epochs != null) {
-            throw new ParameterException(spec.commandLine(), "expected --steps or --epochs, found both");
-        }
+        configOptions.requireOneLength(spec);
         if (sampleSeed != null && sample == null) {
             throw new ParameterException(spec.commandLine(), "--sample-seed: expected --sample with it, found none");
         }
@@ -253,28 +156,40 @@ final class TrainCommand extends ConsoleCommand {
         if (recipe != null && !resume) {
             console.say("%s", Recipe.parse(recipe).train(spec, methodOptions.method, methodOptions.share()));
         }
-        if (compat.authors() && !resume && !spec.commandLine().getParseResult().hasMatchedOption("--objective")) {
-            objective = "sentence";
-        }
-        if (steps != null && steps < 1) {
-            throw new InputException("steps must be at least 1, was " + steps);
-        }
+        configOptions.settle(spec, compat.authors() && !resume);
         initOptions.kind();
-        if (!objective.equals("token") && !objective.equals("sentence")) {
-            throw new InputException("objective: expected token or sentence, found '" + objective + "'");
-        }
-        if (data != null && data.toString().equals(DataOptionsMixin.STANDARD_INPUT)) {
+        if (data.toString().equals(DataOptionsMixin.STANDARD_INPUT)) {
             throw new InputException("--data -: expected a file, which --resume can read again, found standard input");
         }
-        if (teacher != null && smoothing > 0) {
-            throw new InputException("label-smoothing: expected 0 where --teacher is given, was " + smoothing);
+        if (teacher != null && configOptions.smoothing > 0) {
+            throw new InputException(
+                    "label-smoothing: expected 0 where --teacher is given, was " + configOptions.smoothing);
         }
-        trainConfig();
-        precision.parse();
+        configOptions.config(runtimeOptions.seed);
+        engine();
+        encoding();
+    }
+
+    private Engine engine() {
+        return precision.parse().recomputing(recompute);
+    }
+
+    private Encoding encoding() {
+        return ModelOptions.encoding(compat.training(), maxSourceTokens);
     }
 
     @Override
     public Integer call() {
+        train(this::report);
+        return Main.OK;
+    }
+
+    /**
+     * Trains, and shows no result.
+     *
+     * @param ended takes the result, while a request to stop still waits
+     */
+    TrainResult train(Consumer<TrainResult> ended) {
         boolean folderWasThere = Files.isDirectory(out);
         ConfigFile stored = resume ? RunDirectory.readConfig(out) : null;
         if (model != null) {
@@ -287,91 +202,34 @@ final class TrainCommand extends ConsoleCommand {
             RunOptions.requireWritable(out);
         }
         settle();
-        TrainConfig config = trainConfig();
-        Device device = runtimeOptions.start();
+        runtimeOptions.start();
         List<Example> training = sampled(dataOptions.read(data, limit, compat.training()));
         List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit, compat.training());
-        try (TensorScope _ = new TensorScope()) {
-            ModelOptions modelOptions = new ModelOptions();
-            modelOptions.name = model;
-            modelOptions.maxSourceTokens = maxSourceTokens;
-            modelOptions.strictBase = strictBase;
-            BaseModel gpt2 = modelOptions.load(device, console, precision.parse());
-            Freezer freezer = (base, changes) -> precision.freeze(base, changes, recompute);
-            try (Tokenizer tokenizer = modelOptions.tokenizer(gpt2)) {
-                modelOptions.checkBase(initOptions.resolve(console), gpt2, tokenizer, console);
-                Path teacherFolder = AdapterName.resolve(teacher, console);
-                modelOptions.checkBase(teacherFolder, gpt2, tokenizer, console);
-                base = Fingerprint.of(gpt2, tokenizer); // before training changes it
-                if (methodOptions.isInContext()) {
-                    return keepExamples(gpt2, freezer, tokenizer, modelOptions, training, validation);
-                }
-                Method method = methodOptions.method(gpt2.config(), 0);
-                methodOptions.requireMemory(method, gpt2.config());
-                Tuning tuning = method.tuning(gpt2, freezer, runtimeOptions.seed);
-                int taken = tuning.taken();
-                List<Sequence> trainingSequences =
-                        modelOptions.encode(training, tokenizer, gpt2, taken, compat.training());
-                List<Sequence> validationSequences =
-                        modelOptions.encode(validation, tokenizer, gpt2, taken, compat.training());
+        try (LanguageModel base = console.models().load(model, runtimeOptions.device, engine())) {
+            Path initFolder = initOptions.resolve(console);
+            ModelOptions.checkBase(initFolder, base, strictBase, console);
+            Path teacherFolder = AdapterOption.resolve(teacher, console);
+            ModelOptions.checkBase(teacherFolder, base, strictBase, console);
+            if (methodOptions.isInContext()) {
+                TrainResult result = keepExamples(base, training, validation);
+                ended.accept(result);
+                return result;
+            }
+            Method method = methodOptions.method(base.config());
+            methodOptions.requireMemory(method, base.config());
+            TrainConfig config = configOptions.config(runtimeOptions.seed);
+            TrainingRun.Setup setup = new TrainingRun.Setup(method, config, engine(), encoding());
+            try (TrainingRun run = new TrainingRun(base, setup, training, validation)) {
                 if (!resume) {
-                    initOptions.start(tuning, gpt2, tokenizer, console);
+                    initOptions.start(run, initFolder, console);
                 }
-                String fingerprint = fingerprint(trainingSequences);
-                if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
-                    throw new InputException(
-                            data + ": the training data has changed since the run in " + out + " began");
+                requireSameData(run, stored);
+                if (teacher != null) {
+                    run.learnFrom(teacherFolder, teacher);
                 }
-                Sampler sampler = new GreedySampler(
-                        gpt2, tokenizer, validation.isEmpty() ? training : validation, modelOptions, taken);
-                Optional<Conditioned> teaching = teacher == null
-                        ? Optional.empty()
-                        : Optional.of(teacher(
-                                teacherFolder,
-                                modelOptions.load(device, console, precision.parse()),
-                                freezer,
-                                trainingSequences));
-                try (RunDirectory run = resume
-                        ? RunDirectory.open(out)
-                        : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, fingerprint))) {
-                    try {
-                        Trainer trainer = new Trainer(
-                                tuning,
-                                config,
-                                trainingSequences,
-                                validationSequences,
-                                run,
-                                () -> save(method, tuning, gpt2, run.adapter()));
-                        teaching.ifPresent(trainer::learnFrom);
-                        if (stored != null) {
-                            boolean sameLength = sameLength(stored.json());
-                            trainer.whenRestored(() -> {
-                                run.rewriteConfig(RunOptions.resumed(spec, stored.json()));
-                                if (!sameLength) {
-                                    console.say(
-                                            "another length: the learning rate falls to 0 at step %,d now, the new end",
-                                            trainer.totalSteps());
-                                }
-                            });
-                        }
-                        return train(trainer, sampler, gpt2, method, trainingSequences.size());
-                    } catch (RuntimeException e) {
-                        if (!resume && !run.hasResults()) {
-                            run.discardAll(folderWasThere);
-                        }
-                        throw e;
-                    }
-                }
+                return train(run, stored, folderWasThere, ended);
             }
         }
-    }
-
-    private boolean sameLength(JsonNode stored) {
-        return sameLength(stored.get("steps"), steps) && sameLength(stored.get("epochs"), epochs);
-    }
-
-    private static boolean sameLength(JsonNode stored, Integer now) {
-        return now == null ? stored == null || stored.isNull() : stored != null && stored.asInt() == now;
     }
 
     private List<Example> sampled(List<Example> examples) {
@@ -381,133 +239,89 @@ final class TrainCommand extends ConsoleCommand {
         return Example.sample(Example.pairs(examples), sample, sampleSeed == null ? runtimeOptions.seed : sampleSeed);
     }
 
-    /** @param model that nothing else trains */
-    private Conditioned teacher(Path folder, BaseModel model, Freezer freezer, List<Sequence> sequences) {
-        AdapterFolder.Contents contents = AdapterFolder.load(folder, model.config(), model.device());
-        Conditioned conditioned = contents.method().apply(model, freezer, contents.tensors());
-        int longest = sequences.stream()
-                .mapToInt(sequence -> sequence.ids().length)
-                .max()
-                .orElse(0);
-        try {
-            model.requireRoom(conditioned.taken(), longest, 0);
-        } catch (InputException e) {
-            throw new InputException("--teacher %s: %s".formatted(teacher, e.getMessage()), e);
-        }
-        return conditioned;
-    }
-
-    private void save(Method method, Tuning tuning, BaseModel gpt2, Path folder) {
-        try (TensorScope _ = new TensorScope()) {
-            save(method, tuning.stored(), gpt2, folder);
+    /** @param stored configuration of the run that is resumed; null: a new one */
+    private void requireSameData(TrainingRun run, ConfigFile stored) {
+        String fingerprint = run.dataFingerprint();
+        if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
+            throw new InputException(data + ": the training data has changed since the run in " + out + " began");
         }
     }
 
-    private void save(Method method, Map<String, Tensor> tensors, BaseModel gpt2, Path folder) {
-        AdapterFolder.save(method, tensors, gpt2.config(), folder, ModelName.base(model), ModelName.revision(model));
-        base.write(folder);
+    private TrainResult train(
+            TrainingRun training, ConfigFile stored, boolean folderWasThere, Consumer<TrainResult> ended) {
+        try (RunDirectory run = resume
+                ? RunDirectory.open(out)
+                : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, training.dataFingerprint()))) {
+            if (stored != null) {
+                training.whenRestored(total -> restored(run, stored.json(), total));
+            }
+            try (Interruption interruption = new Interruption(console)) {
+                TrainResult result;
+                try (RunWatch watch =
+                        new RunWatch(progress(training), out, "train", runtimeOptions.device, tensorBoard, console)) {
+                    result = training.train(run, watch, interruption);
+                }
+                if (!result.finished()) {
+                    console.say(
+                            "stopped after step %,d; go on with: scripts/prefix4j train --resume --out %s",
+                            result.steps(), out);
+                }
+                ended.accept(result);
+                return result;
+            } catch (RuntimeException e) {
+                if (!resume && !run.hasResults()) {
+                    run.discardAll(folderWasThere);
+                }
+                throw e;
+            }
+        }
+    }
+
+    /** The run goes on: it is now as long as it was asked to be. */
+    private void restored(RunDirectory run, JsonNode stored, int total) {
+        run.rewriteConfig(RunOptions.resumed(spec, stored));
+        if (!configOptions.isAsLongAs(stored)) {
+            console.say("another length: the learning rate falls to 0 at step %,d now, the new end", total);
+        }
+    }
+
+    private TrainProgress progress(TrainingRun training) {
+        return new TrainProgress(console, json) {
+            @Override
+            public void started(int stepsDone, int total) { // not before a state to go on from has been read
+                console.say(
+                        "sequences: %,d, steps: %,d; training %,d parameters, keeping %,d; the model has %,d",
+                        training.sequences(),
+                        total,
+                        training.trainedParameters(),
+                        training.keptParameters(),
+                        training.model().base().parameterCount());
+                super.started(stepsDone, total);
+            }
+        };
     }
 
     /** Method in-context: some examples, drawn by the seed, and no training. */
-    private int keepExamples(
-            BaseModel gpt2,
-            Freezer freezer,
-            Tokenizer tokenizer,
-            ModelOptions modelOptions,
-            List<Example> training,
-            List<Example> validation) {
-        List<Sequence> all = new ArrayList<>(modelOptions.encode(training, tokenizer, gpt2, 0, compat.training()));
-        Collections.shuffle(all, new Random(runtimeOptions.seed));
-        int[] ids = all.stream()
-                .limit(methodOptions.examples)
-                .flatMapToInt(sequence -> Arrays.stream(sequence.ids()))
-                .toArray();
-        Method method = methodOptions.method(gpt2.config(), ids.length);
+    private TrainResult keepExamples(LanguageModel base, List<Example> training, List<Example> validation) {
+        ContextRun context =
+                new ContextRun(base, engine(), encoding(), training, methodOptions.examples, runtimeOptions.seed);
         console.say(
                 "%d examples of %d tokens before each source; nothing is trained",
-                Math.min(methodOptions.examples, all.size()), ids.length);
-        OptionalDouble loss = OptionalDouble.empty();
+                context.examples(), context.tokens());
         try (RunDirectory run = RunDirectory.create(out, RunOptions.describe(spec))) {
-            Map<String, Tensor> kept = Map.of(
-                    InContext.TOKENS,
-                    gpt2.ids(Arrays.stream(ids).asLongStream().toArray()).to(torch.ScalarType.Float));
-            Conditioned conditioned = method.apply(gpt2, freezer, kept);
-            if (!validation.isEmpty()) {
-                List<Sequence> sequences =
-                        modelOptions.encode(validation, tokenizer, gpt2, conditioned.taken(), compat.training());
-                Likelihood likelihood = Likelihood.of(conditioned, sequences, batchSize);
-                loss = OptionalDouble.of(likelihood.loss());
-                run.log(JSON.createObjectNode()
-                        .put("step", 0)
-                        .put("valid_loss", likelihood.loss())
-                        .put("best", true));
-            }
-            save(method, kept, gpt2, run.adapter());
-            report(new TrainResult(0, OptionalDouble.empty(), loss, OptionalDouble.empty(), run.adapter(), true));
+            return context.write(run, validation, configOptions.batchSize);
         }
-        return Main.OK;
     }
 
-    private int train(Trainer trainer, Sampler sampler, BaseModel gpt2, Method method, int sequences) {
-        try (Interruption interruption = new Interruption(console)) {
-            TrainResult result;
-            try (RunWatch watch = new RunWatch(
-                    new TrainProgress(console, json) {
-                        @Override
-                        public void started(
-                                int stepsDone, int total) { // not before a state to go on from has been read
-                            console.say(
-                                    "sequences: %,d, steps: %,d; training %,d parameters, keeping %,d; the model has"
-                                            + " %,d",
-                                    sequences,
-                                    total,
-                                    method.trainedNumbers(gpt2.config()),
-                                    method.storedNumbers(gpt2.config()),
-                                    gpt2.parameterCount());
-                            super.started(stepsDone, total);
-                        }
-                    },
-                    out,
-                    "train",
-                    runtimeOptions.device,
-                    tensorBoard,
-                    console)) {
-                result = trainer.train(watch, sampler, interruption);
-            }
-            report(result);
-        }
-        return Main.OK;
-    }
-
-    private void report(TrainResult result) {
-        if (!result.finished()) {
-            console.say(
-                    "stopped after step %,d; go on with: scripts/prefix4j train --resume --out %s",
-                    result.steps(), out);
-        }
-        if (json) {
-            ObjectNode node = JSON.createObjectNode();
-            node.put("steps", result.steps());
-            put(node, "loss", result.loss());
-            put(node, "valid_loss", result.validationLoss());
-            put(node, "tokens_per_s", result.tokensPerSecond());
-            node.put("finished", result.finished());
-            node.put("adapter", result.adapter().toString());
-            console.out().println(node);
-            return;
-        }
-        int last = Math.min(TrainResult.LAST, result.steps());
-        result.loss()
-                .ifPresent(loss -> console.out().printf("loss         %.4f (mean of the last %d steps)%n", loss, last));
-        result.validationLoss().ifPresent(loss -> console.out().printf("validation   %.4f (best)%n", loss));
-        result.tokensPerSecond().ifPresent(speed -> console.out().printf("speed        %,.0f tokens/s%n", speed));
-        console.out()
-                .printf(
-                        "adapter      %s%s%n",
-                        result.adapter(), Files.isDirectory(result.adapter()) ? "" : ", after the first validation");
-        if (result.steps() > 0) {
-            console.out().printf("report       %s%n", out.resolve("report.html"));
-        }
+    /** A result as an object. */
+    static ObjectNode node(TrainResult result) {
+        ObjectNode node = JSON.createObjectNode();
+        node.put("steps", result.steps());
+        put(node, "loss", result.loss());
+        put(node, "valid_loss", result.validationLoss());
+        put(node, "tokens_per_s", result.tokensPerSecond());
+        node.put("finished", result.finished());
+        return node.put("adapter", result.adapter().orElseThrow().toString());
     }
 
     private static void put(ObjectNode node, String key, OptionalDouble value) {
@@ -518,36 +332,23 @@ final class TrainCommand extends ConsoleCommand {
         }
     }
 
-    private TrainConfig trainConfig() {
-        return new TrainConfig(
-                steps == null ? 0 : steps,
-                steps != null ? 0 : epochs == null ? 1 : epochs,
-                batchSize,
-                accumulate,
-                groupByLength,
-                learningRate,
-                warmup,
-                weightDecay,
-                clip,
-                objective.equals("sentence"),
-                smoothing,
-                prefixDropout,
-                validEvery,
-                patience,
-                saveEvery,
-                runtimeOptions.seed);
-    }
-
-    /** SHA-256 of the ids: whether it is the same data, whatever file it is in. */
-    private static String fingerprint(List<Sequence> sequences) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (Sequence sequence : sequences) {
-                digest.update(sequence.toString().getBytes(StandardCharsets.UTF_8));
-            }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
+    private void report(TrainResult result) {
+        if (json) {
+            console.out().println(node(result));
+            return;
+        }
+        int last = Math.min(TrainResult.LAST, result.steps());
+        result.loss()
+                .ifPresent(loss -> console.out().printf("loss         %.4f (mean of the last %d steps)%n", loss, last));
+        result.validationLoss().ifPresent(loss -> console.out().printf("validation   %.4f (best)%n", loss));
+        result.tokensPerSecond().ifPresent(speed -> console.out().printf("speed        %,.0f tokens/s%n", speed));
+        Path adapter = result.adapter().orElseThrow();
+        console.out()
+                .printf(
+                        "adapter      %s%s%n",
+                        adapter, Files.isDirectory(adapter) ? "" : ", after the first validation");
+        if (result.steps() > 0) {
+            console.out().printf("report       %s%n", out.resolve("report.html"));
         }
     }
 }

@@ -2,6 +2,8 @@ package dev.prefix4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.eval.Likelihood;
+import dev.prefix4j.train.Sample;
+import dev.prefix4j.train.Step;
 import dev.prefix4j.train.TrainListener;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,6 +23,7 @@ class TrainProgress implements TrainListener, AutoCloseable {
     private double loss = Double.NaN;
     private double tokensPerSecond = Double.NaN;
     private double secondsPerStep = Double.NaN;
+    private List<String> samples = List.of();
     private long lastLine = System.nanoTime();
 
     /** @param json whether lines are objects; there is no bar then */
@@ -98,14 +101,14 @@ class TrainProgress implements TrainListener, AutoCloseable {
         if (json) {
             ObjectNode node = ConsoleCommand.JSON.createObjectNode();
             node.put("step", step).put("valid_loss", likelihood.loss()).put("best", best);
-            remarks(step).forEach(node.withArray("remarks")::add);
+            samples.forEach(node.withArray("remarks")::add);
             console.err().println(node);
             return;
         }
         List<String> lines = new ArrayList<>();
         lines.add(
                 "step %,d: validation loss %.4f%s".formatted(step, likelihood.loss(), best ? ", the best so far" : ""));
-        lines.addAll(remarks(step));
+        lines.addAll(samples);
         if (bar != null) {
             bar.pause();
             console.clearLine(); // over the bar, which draws itself again below
@@ -116,9 +119,11 @@ class TrainProgress implements TrainListener, AutoCloseable {
         }
     }
 
-    /** More to show after a validation. */
-    List<String> remarks(int step) {
-        return List.of();
+    @Override
+    public void sampled(int step, List<Sample> samples) {
+        this.samples = samples.stream()
+                .map(sample -> "  » " + (sample.source() + sample.output()).replaceAll("\\s*\n\\s*", " ¶ "))
+                .toList();
     }
 
     @Override

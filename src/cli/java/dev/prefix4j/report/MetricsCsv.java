@@ -3,7 +3,9 @@ package dev.prefix4j.report;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.prefix4j.InputFile;
 import dev.prefix4j.train.RunDirectory;
+import dev.prefix4j.train.Step;
 import dev.prefix4j.train.StepReader;
+import dev.prefix4j.train.Validation;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -25,15 +27,15 @@ public final class MetricsCsv {
      * is the mean of, and bits a byte (of pretraining alone).
      */
     public static final List<String> COLUMNS = List.of(
-            "step",
-            "loss",
-            "lr",
-            "grad_norm",
-            "tokens",
-            "seconds",
-            "valid_loss",
-            "valid_tokens",
-            "valid_bits_per_byte");
+            Step.STEP,
+            Step.LOSS,
+            Step.LEARNING_RATE,
+            Step.GRADIENT_NORM,
+            Step.TOKENS,
+            Step.SECONDS,
+            Validation.LOSS,
+            Validation.TOKENS,
+            Validation.BITS_PER_BYTE);
 
     private final Writer out;
     private final String[] row = new String[COLUMNS.size()];
@@ -64,7 +66,7 @@ public final class MetricsCsv {
 
     /** A line of the same step is more of its row, unless the row has one of its numbers: then the step was done again. */
     private void take(JsonNode line) {
-        if (hasRow && (!line.path("step").asText().equals(row[0]) || isTaken(line))) {
+        if (hasRow && (!line.path(Step.STEP).asText().equals(row[0]) || isTaken(line))) {
             endRow();
         }
         hasRow = true;

@@ -6,6 +6,7 @@ import dev.prefix4j.InputException;
 import dev.prefix4j.JsonFile;
 import dev.prefix4j.train.RunDirectory;
 import dev.prefix4j.train.Sample;
+import dev.prefix4j.train.Step;
 import dev.prefix4j.train.StepReader;
 import dev.prefix4j.train.TrainResult;
 import java.io.IOException;
@@ -151,20 +152,20 @@ final class RunRecord {
     }
 
     private void addMetrics(JsonNode line) {
-        int step = line.path("step").intValue();
-        if (line.has("valid_loss")) {
-            add(new Validation(step, finite(line, "valid_loss")));
+        int step = line.path(Step.STEP).intValue();
+        if (line.has(dev.prefix4j.train.Validation.LOSS)) {
+            add(new Validation(step, finite(line, dev.prefix4j.train.Validation.LOSS)));
         }
-        if (!line.has("loss")) {
+        if (!line.has(Step.LOSS)) {
             return;
         }
-        double value = finite(line, "loss");
-        double took = line.path("seconds").asDouble();
-        double read = line.path("tokens").asDouble();
+        double value = finite(line, Step.LOSS);
+        double took = line.path(Step.SECONDS).asDouble();
+        double read = line.path(Step.TOKENS).asDouble();
         steps = Math.max(steps, step);
         loss.add(step, value, 1);
-        learningRate.add(step, number(line, "lr"), 1);
-        gradientNorm.add(step, number(line, "grad_norm"), 1);
+        learningRate.add(step, number(line, Step.LEARNING_RATE), 1);
+        gradientNorm.add(step, number(line, Step.GRADIENT_NORM), 1);
         speed.add(step, read / took, took);
         tokens += read;
         seconds += took;

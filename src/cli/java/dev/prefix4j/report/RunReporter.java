@@ -2,6 +2,7 @@ package dev.prefix4j.report;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.SettingException;
+import dev.prefix4j.train.Step;
 import dev.prefix4j.train.TrainListener;
 import java.nio.file.Path;
 import java.time.Duration;

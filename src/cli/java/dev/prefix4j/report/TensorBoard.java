@@ -2,6 +2,7 @@ package dev.prefix4j.report;
 
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.eval.Likelihood;
+import dev.prefix4j.train.Step;
 import dev.prefix4j.train.TrainListener;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -1,8 +1,5 @@
 package dev.prefix4j.pretrain;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.eval.TextLikelihood;
 import dev.prefix4j.model.BaseModel;
@@ -12,8 +9,11 @@ import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.text.RunningText;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.train.AdamW;
-import dev.prefix4j.train.RunDirectory;
+import dev.prefix4j.train.RunStore;
 import dev.prefix4j.train.TrainListener;
+import dev.prefix4j.train.Training;
+import dev.prefix4j.train.TrainingLoop;
+import dev.prefix4j.train.Validation;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,16 +33,13 @@ import org.bytedeco.pytorch.global.torch;
  * losses of one that was never interrupted; one that is bounded by minutes goes on with the time that is left.
  */
 public final class Pretrainer {
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     private final Gpt2 model;
     private final PretrainConfig config;
     private final Mixture mixture;
     private final RunningText validation;
-    private final RunDirectory run;
+    private final RunStore run;
     private final Runnable saver;
 
-    private int step;
     private double seconds;
     private TextLikelihood last;
 
@@ -56,7 +53,7 @@ public final class Pretrainer {
             PretrainConfig config,
             Mixture mixture,
             RunningText validation,
-            RunDirectory run,
+            RunStore run,
             Runnable saver) {
         this.model = new Gpt2(base);
         this.config = config;
@@ -91,58 +88,110 @@ public final class Pretrainer {
      */
     public Result train(TrainListener listener, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
-            Map<String, Tensor> matrices = new LinkedHashMap<>();
-            Map<String, Tensor> vectors = new LinkedHashMap<>();
-            Map<String, Tensor> orthogonal = new LinkedHashMap<>();
-            model.base().weights().forEach((name, weight) -> {
-                boolean muon = config.muonLearningRate() > 0 && name.startsWith("h.");
-                (weight.dim() < 2 ? vectors : muon ? orthogonal : matrices).put(name, weight);
-            });
-            List<AdamW> optimizers = List.of(
-                    new AdamW(matrices, config.beta2(), config.weightDecay()), new AdamW(vectors, config.beta2(), 0));
-            Muon muon = new Muon(orthogonal, config.weightDecay());
-            Map<String, Tensor> state = new LinkedHashMap<>();
-            model.base().weights().forEach((name, weight) -> state.put("model." + name, weight));
-            optimizers.forEach(optimizer -> state.putAll(optimizer.state()));
-            state.putAll(muon.state());
-            restore(run.loadState(state));
-            run.keepLinesUpTo(step);
-            listener.started(step, total());
-            boolean stopped = false;
-            while (progress() < 1 && !stopped) {
-                takeStep(optimizers, muon, listener);
-                boolean end = progress() >= 1;
-                try (TensorScope _ = new TensorScope()) {
-                    if (validation.ids().length > 1 && (end || step % config.validateEvery() == 0)) {
-                        validate(listener);
-                    }
-                }
-                stopped = stop.getAsBoolean();
-                if (end || stopped || step % config.saveEvery() == 0) {
-                    try (TensorScope _ = new TensorScope()) {
-                        save(state); // otherwise the run's scope would hold what each save made
-                    }
-                }
-            }
-            return new Result(step, seconds, last, progress() >= 1);
+            TrainingLoop loop = new TrainingLoop(new Pretraining(), run, config.validateEvery(), config.saveEvery());
+            loop.run(listener, stop);
+            return new Result(loop.step(), seconds, last, share(loop.step()) >= 1);
         }
     }
 
     /** The share of the run that is over. */
-    private double progress() {
+    private double share(int step) {
         return config.steps() > 0 ? (double) step / config.steps() : seconds / (60 * config.minutes());
     }
 
-    /** Steps of the whole run; an estimate where time bounds it. */
-    private int total() {
-        if (config.steps() > 0) {
-            return config.steps();
+    /** What the loop is given. */
+    private final class Pretraining implements Training {
+        private final Map<String, Tensor> state = new LinkedHashMap<>();
+        private final List<AdamW> optimizers;
+        private final Muon muon;
+
+        Pretraining() {
+            Map<String, Tensor> matrices = new LinkedHashMap<>();
+            Map<String, Tensor> vectors = new LinkedHashMap<>();
+            Map<String, Tensor> orthogonal = new LinkedHashMap<>();
+            model.base().weights().forEach((name, weight) -> {
+                boolean byMuon = config.muonLearningRate() > 0 && name.startsWith("h.");
+                (weight.dim() < 2 ? vectors : byMuon ? orthogonal : matrices).put(name, weight);
+                state.put("model." + name, weight);
+            });
+            optimizers = List.of(
+                    new AdamW(matrices, config.beta2(), config.weightDecay()), new AdamW(vectors, config.beta2(), 0));
+            muon = new Muon(orthogonal, config.weightDecay());
+            optimizers.forEach(optimizer -> state.putAll(optimizer.state()));
+            state.putAll(muon.state());
         }
-        return step == 0 ? 1 : (int) Math.max(step, Math.min(Integer.MAX_VALUE, step / Math.min(1, progress())));
+
+        @Override
+        public Map<String, Tensor> state() {
+            return state;
+        }
+
+        @Override
+        public Map<String, String> progress() {
+            Map<String, String> progress = new LinkedHashMap<>();
+            progress.put("seconds", Double.toString(seconds));
+            if (last != null) {
+                progress.put("valid_loss", Double.toString(last.loss()));
+                progress.put("valid_tokens", Long.toString(last.tokens()));
+                progress.put("valid_bits_per_byte", Double.toString(last.bitsPerByte()));
+            }
+            return progress;
+        }
+
+        @Override
+        public void restore(int step, Map<String, String> progress) {
+            seconds = Double.parseDouble(progress.getOrDefault("seconds", "0"));
+            if (progress.containsKey("valid_loss")) {
+                last = new TextLikelihood(
+                        Double.parseDouble(progress.get("valid_loss")),
+                        Long.parseLong(progress.getOrDefault("valid_tokens", "")),
+                        Double.parseDouble(progress.getOrDefault("valid_bits_per_byte", "")));
+            }
+            if (!(seconds >= 0)) {
+                throw run.damagedProgress();
+            }
+        }
+
+        /** An estimate where time bounds the run. */
+        @Override
+        public int total(int step) {
+            if (config.steps() > 0) {
+                return config.steps();
+            }
+            return step == 0 ? 1 : (int) Math.max(step, Math.min(Integer.MAX_VALUE, step / Math.min(1, share(step))));
+        }
+
+        @Override
+        public boolean isOver(int step) {
+            return share(step) >= 1;
+        }
+
+        @Override
+        public Outcome step(int step) {
+            return takeStep(step, optimizers, muon);
+        }
+
+        @Override
+        public void spent(double took) {
+            seconds += took;
+        }
+
+        @Override
+        public void look(int step, TrainListener listener, BooleanSupplier stop) {
+            try (TensorScope _ = new TensorScope()) {
+                if (validation.ids().length > 1) {
+                    validate(step, listener);
+                }
+            }
+        }
+
+        @Override
+        public void keep() {
+            saver.run();
+        }
     }
 
-    private void takeStep(List<AdamW> optimizers, Muon muon, TrainListener listener) {
-        long start = System.nanoTime();
+    private Training.Outcome takeStep(int step, List<AdamW> optimizers, Muon muon) {
         List<Row> rows = new ArrayList<>();
         for (int i = 0; i < config.rows(); i++) {
             rows.add(mixture.row((long) step * config.rows() + i));
@@ -152,7 +201,7 @@ public final class Pretrainer {
                         .filter(t -> row.scored()[t])
                         .count())
                 .sum();
-        double factor = config.schedule(step, progress());
+        double factor = config.schedule(step, share(step));
         double learningRate = config.learningRate() * factor;
         double loss = 0;
         double norm;
@@ -168,24 +217,14 @@ public final class Pretrainer {
                 }
                 tokens += part.stream().mapToInt(row -> row.scored().length).sum();
             }
-            if (!Double.isFinite(loss)) {
-                throw new InputException("the loss became %s in step %d: try a smaller --lr than %s"
-                        .formatted(loss, step + 1, config.learningRate()));
-            }
+            TrainingLoop.requireFinite(loss, step, config.learningRate());
             TensorVector weights =
                     new TensorVector(model.base().weights().values().toArray(Tensor[]::new));
             norm = torch.clip_grad_norm_(weights, config.clip() > 0 ? config.clip() : Double.MAX_VALUE);
             optimizers.forEach(optimizer -> optimizer.step(learningRate));
             muon.step(config.muonLearningRate() * factor, learningRate);
         }
-        step++;
-        double took = (System.nanoTime() - start) * 1e-9;
-        seconds += took;
-        ObjectNode line = JSON.createObjectNode();
-        line.put("step", step).put("loss", loss).put("lr", learningRate).put("grad_norm", norm);
-        line.put("tokens", tokens).put("seconds", took);
-        run.log(line);
-        listener.stepped(new TrainListener.Step(step, total(), loss, learningRate, norm, tokens, took));
+        return new Training.Outcome(loss, learningRate, norm, tokens);
     }
 
     /** Sum of the losses of the scored tokens. */
@@ -211,46 +250,9 @@ public final class Pretrainer {
                 model.base().ids(targets));
     }
 
-    private void validate(TrainListener listener) {
+    private void validate(int step, TrainListener listener) {
         last = TextLikelihood.of(model.base(), validation.ids(), validation.bytes());
-        ObjectNode line = JSON.createObjectNode();
-        line.put("step", step).put("valid_loss", last.loss()).put("valid_bits_per_byte", last.bitsPerByte());
-        line.put("valid_tokens", last.tokens()).put("epochs", mixture.epochs((long) step * config.rows()));
-        run.log(line);
+        run.log(Validation.ofText(step, last, mixture.epochs((long) step * config.rows())));
         listener.validated(step, new Likelihood(last.loss(), last.tokens()), false);
-    }
-
-    private void save(Map<String, Tensor> state) {
-        saver.run();
-        Map<String, String> progress = new LinkedHashMap<>();
-        progress.put("step", Integer.toString(step));
-        progress.put("seconds", Double.toString(seconds));
-        if (last != null) {
-            progress.put("valid_loss", Double.toString(last.loss()));
-            progress.put("valid_tokens", Long.toString(last.tokens()));
-            progress.put("valid_bits_per_byte", Double.toString(last.bitsPerByte()));
-        }
-        run.saveState(state, progress);
-    }
-
-    private void restore(Map<String, String> progress) {
-        if (progress.isEmpty()) {
-            return;
-        }
-        try {
-            step = Integer.parseInt(progress.getOrDefault("step", "0"));
-            seconds = Double.parseDouble(progress.getOrDefault("seconds", "0"));
-            if (progress.containsKey("valid_loss")) {
-                last = new TextLikelihood(
-                        Double.parseDouble(progress.get("valid_loss")),
-                        Long.parseLong(progress.getOrDefault("valid_tokens", "")),
-                        Double.parseDouble(progress.getOrDefault("valid_bits_per_byte", "")));
-            }
-        } catch (NumberFormatException e) {
-            throw run.damagedProgress();
-        }
-        if (step < 0 || !(seconds >= 0)) {
-            throw run.damagedProgress();
-        }
     }
 }

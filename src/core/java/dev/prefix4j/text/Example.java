@@ -1,5 +1,6 @@
 package dev.prefix4j.text;
 
+import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -37,6 +38,11 @@ public record Example(String source, List<String> targets, String location) {
         if (half) {
             throw new InputException(location + ": expected Unicode text, found half of a surrogate pair");
         }
+    }
+
+    /** A source and its targets, of no file: messages name it by its source. */
+    public static Example of(String source, String... targets) {
+        return new Example(source, List.of(targets), "'" + Excerpt.of(source) + "'");
     }
 
     /** A source to write a target for. */

@@ -23,6 +23,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -41,7 +43,7 @@ import org.bytedeco.pytorch.Tensor;
  * <p>A run may be killed at any moment: every file is replaced whole, and lines of the two logs that are newer than
  * the state are dropped on resuming, for their steps are done again. One process at a time works in the folder.
  */
-public final class RunDirectory implements AutoCloseable {
+public final class RunDirectory implements RunStore, AutoCloseable {
     /** What was asked for. */
     public static final String CONFIG = "config.json";
 
@@ -265,15 +267,20 @@ public final class RunDirectory implements AutoCloseable {
         }
     }
 
-    /** The error for a state whose progress does not say how far it is. */
+    @Override
     public InputException damagedProgress() {
         return new InputException(folder.resolve(STATE)
                 + ": expected how far the run is, in its metadata, found other values: the state is damaged;"
                 + " begin anew with another --out");
     }
 
-    /** Where the prefix goes. */
+    /** Where what is trained goes. */
     public Path adapter() {
+        return adapterIn(folder);
+    }
+
+    /** As {@link #adapter}, of the run in a folder. */
+    public static Path adapterIn(Path folder) {
         return folder.resolve("adapter");
     }
 
@@ -282,24 +289,14 @@ public final class RunDirectory implements AutoCloseable {
         return folder;
     }
 
-    /**
-     * Replaces the state to resume from.
-     *
-     * @param progress numbers and texts by name
-     */
+    @Override
     public void saveState(Map<String, Tensor> tensors, Map<String, String> progress) {
         Path file = folder.resolve(STATE);
         AtomicFile.createFolder(file.getParent());
         SafetensorsWriter.write(file, tensors, progress);
     }
 
-    /**
-     * Copies a saved state into tensors.
-     *
-     * @param tensors to write to, by name
-     * @return what was saved as progress; empty if the run was killed before its first save
-     * @throws InputException if the state does not fit
-     */
+    @Override
     public Map<String, String> loadState(Map<String, Tensor> tensors) {
         Path file = folder.resolve(STATE);
         if (!Files.exists(file)) {
@@ -336,6 +333,7 @@ public final class RunDirectory implements AutoCloseable {
      *
      * @throws InputException if another line is damaged; its file stays as it was
      */
+    @Override
     public void keepLinesUpTo(int step) {
         Totals kept = new Totals();
         metrics.keepUpTo(step, kept::add);
@@ -343,17 +341,26 @@ public final class RunDirectory implements AutoCloseable {
         totals = kept;
     }
 
-    /** Adds a line to {@code metrics.jsonl}. */
-    public void log(ObjectNode line) {
+    @Override
+    public void log(Step step) {
+        log(step.line());
+    }
+
+    @Override
+    public void log(Validation validation) {
+        log(validation.line());
+    }
+
+    private void log(ObjectNode line) {
         metrics.add(line);
         totals.add(line);
     }
 
-    /** Adds lines to {@code samples.jsonl}. */
+    @Override
     public void log(int step, List<Sample> written) {
         for (Sample sample : written) {
             ObjectNode line = JSON.createObjectNode();
-            line.put("step", step).put("source", sample.source()).put("output", sample.output());
+            line.put(Step.STEP, step).put("source", sample.source()).put("output", sample.output());
             line.put("reference", sample.reference().orElse(null));
             samples.add(line);
         }
@@ -364,9 +371,19 @@ public final class RunDirectory implements AutoCloseable {
         return metrics.lines();
     }
 
-    /** Of the lines that were kept and those that were added. */
-    Totals totals() {
-        return totals;
+    @Override
+    public Optional<Path> place() {
+        return Optional.of(folder);
+    }
+
+    @Override
+    public OptionalDouble lastLoss() {
+        return totals.lastLoss();
+    }
+
+    @Override
+    public OptionalDouble tokensPerSecond() {
+        return totals.tokensPerSecond();
     }
 
     @Override

@@ -113,10 +113,10 @@ public final class StepReader {
         } catch (IOException e) {
             throw damaged(e);
         }
-        if (!json.isObject() || !json.path("step").isInt()) {
+        if (!json.isObject() || !json.path(Step.STEP).isInt()) {
             throw damaged(null);
         }
-        int next = json.path("step").intValue();
+        int next = json.path(Step.STEP).intValue();
         if (next < step) {
             throw new InputException("%s: key 'step': expected at least %d%s, found %d"
                     .formatted(location(), step, lines == 1 ? "" : ", as in the line before", next));

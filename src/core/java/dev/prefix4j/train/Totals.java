@@ -12,12 +12,12 @@ final class Totals {
 
     /** @param line of {@code metrics.jsonl}; a validation does not count */
     void add(JsonNode line) {
-        if (!line.has("loss")) {
+        if (!line.has(Step.LOSS)) {
             return;
         }
-        lastLosses[(int) (steps++ % lastLosses.length)] = line.path("loss").asDouble();
-        tokens += line.path("tokens").asDouble();
-        seconds += line.path("seconds").asDouble();
+        lastLosses[(int) (steps++ % lastLosses.length)] = line.path(Step.LOSS).asDouble();
+        tokens += line.path(Step.TOKENS).asDouble();
+        seconds += line.path(Step.SECONDS).asDouble();
     }
 
     /** Mean over the last steps; absent without any. */

@@ -65,6 +65,90 @@ public record TrainConfig(
         }
     }
 
+    /** The same for so many steps, instead of epochs. */
+    public TrainConfig withSteps(int given) {
+        return new TrainConfig(
+                given,
+                0,
+                batchSize,
+                accumulate,
+                groupByLength,
+                learningRate,
+                warmup,
+                weightDecay,
+                clip,
+                sentenceSum,
+                smoothing,
+                prefixDropout,
+                validateEvery,
+                patience,
+                saveEvery,
+                seed);
+    }
+
+    /** The same with batches of another size. */
+    public TrainConfig withBatchSize(int given) {
+        return new TrainConfig(
+                steps,
+                epochs,
+                given,
+                accumulate,
+                groupByLength,
+                learningRate,
+                warmup,
+                weightDecay,
+                clip,
+                sentenceSum,
+                smoothing,
+                prefixDropout,
+                validateEvery,
+                patience,
+                saveEvery,
+                seed);
+    }
+
+    /** The same with another learning rate. */
+    public TrainConfig withLearningRate(double given) {
+        return new TrainConfig(
+                steps,
+                epochs,
+                batchSize,
+                accumulate,
+                groupByLength,
+                given,
+                warmup,
+                weightDecay,
+                clip,
+                sentenceSum,
+                smoothing,
+                prefixDropout,
+                validateEvery,
+                patience,
+                saveEvery,
+                seed);
+    }
+
+    /** The same with another seed. */
+    public TrainConfig withSeed(long given) {
+        return new TrainConfig(
+                steps,
+                epochs,
+                batchSize,
+                accumulate,
+                groupByLength,
+                learningRate,
+                warmup,
+                weightDecay,
+                clip,
+                sentenceSum,
+                smoothing,
+                prefixDropout,
+                validateEvery,
+                patience,
+                saveEvery,
+                given);
+    }
+
     private static void atLeast(String name, int value, int least) {
         if (value < least) {
             throw new InputException("%s must be at least %d, was %d".formatted(name, least, value));

@@ -1,6 +1,7 @@
 package dev.prefix4j.train;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
@@ -10,7 +11,7 @@ import java.util.OptionalDouble;
  * @param loss mean over the last steps, at most {@link #LAST}, in nats a token; absent where their lines are lost
  * @param validationLoss the best; absent without validation data
  * @param tokensPerSecond tokens that are no padding, over the time in steps; absent as {@code loss}
- * @param adapter folder of the prefix
+ * @param adapter folder of what was trained; absent for a run in memory
  * @param finished false if the run was asked to stop before its end: it can be resumed
  */
 public record TrainResult(
@@ -18,7 +19,7 @@ public record TrainResult(
         OptionalDouble loss,
         OptionalDouble validationLoss,
         OptionalDouble tokensPerSecond,
-        Path adapter,
+        Optional<Path> adapter,
         boolean finished) {
     /** Steps whose mean loss is reported. */
     public static final int LAST = 50;

@@ -1,7 +1,5 @@
 package dev.prefix4j.train;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
 import dev.prefix4j.frozen.Conditioned;
@@ -31,17 +29,14 @@ public final class Trainer {
     /** Sequences that are validated side by side. */
     private static final int VALIDATION_BATCH = 20;
 
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     private final Tuning tuning;
     private final TrainConfig config;
     private final Batches batches;
     private final List<Sequence> validation;
-    private final RunDirectory run;
+    private final RunStore run;
     private final Runnable saver;
     private final int total;
 
-    private int step;
     private OptionalDouble bestLoss = OptionalDouble.empty();
     private int withoutImprovement;
     private boolean stoppedEarly;
@@ -60,10 +55,10 @@ public final class Trainer {
             TrainConfig config,
             List<Sequence> training,
             List<Sequence> validation,
-            RunDirectory run,
+            RunStore run,
             Runnable saver) {
         this(
-                tuning,
+                tuner,
                 config,
                 Batches.shuffled(training, config.batchSize(), config.seed(), config.groupByLength()),
                 training,
@@ -79,7 +74,7 @@ public final class Trainer {
             Batches batches,
             List<Sequence> training,
             List<Sequence> validation,
-            RunDirectory run,
+            RunStore run,
             Runnable saver) {
         if (training.isEmpty()) {
             throw new InputException("training data: expected at least one example, found none");
@@ -138,37 +133,9 @@ public final class Trainer {
      */
     public TrainResult train(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
-            Map<String, Tensor> parameters = tuning.parameters();
-            AdamW optimizer = new AdamW(parameters, config.weightDecay());
-            Map<String, Tensor> state = new LinkedHashMap<>();
-            parameters.forEach((name, tensor) -> state.put("encoder." + name, tensor));
-            state.putAll(optimizer.state());
-            restore(run.loadState(state));
-            run.keepLinesUpTo(step);
-            whenRestored.run();
-            listener.started(step, total);
-            boolean stopped = false;
-            if (toValidate) { // the run was stopped there
-                look(listener, sampler, stop);
-                stopped = stop.getAsBoolean();
-                try (TensorScope _ = new TensorScope()) {
-                    save(state); // otherwise the run's scope would hold what each save made
-                }
-            }
-            while (step < total && !stoppedEarly && !stopped) {
-                takeStep(optimizer, listener);
-                boolean last = step == total;
-                if (last || step % validateEvery() == 0) {
-                    look(listener, sampler, stop);
-                }
-                stopped = stop.getAsBoolean();
-                if (last || stoppedEarly || stopped || step % config.saveEvery() == 0) {
-                    try (TensorScope _ = new TensorScope()) {
-                        save(state); // otherwise the run's scope would hold what each save made
-                    }
-                }
-            }
-            return result();
+            TrainingLoop loop = new TrainingLoop(new Steps(sampler), run, validateEvery(), config.saveEvery());
+            loop.run(listener, stop);
+            return result(loop.step());
         }
     }
 
@@ -176,15 +143,108 @@ public final class Trainer {
         return config.validateEvery() > 0 ? config.validateEvery() : stepsPerEpoch();
     }
 
-    private void takeStep(AdamW optimizer, TrainListener listener) {
-        long start = System.nanoTime();
+    /** What the loop is given. */
+    private final class Steps implements Training {
+        private final AdamW optimizer = new AdamW(tuning.parameters(), config.weightDecay());
+        private final Sampler sampler;
+
+        Steps(Sampler sampler) {
+            this.sampler = sampler;
+        }
+
+        @Override
+        public Map<String, Tensor> state() {
+            Map<String, Tensor> state = new LinkedHashMap<>();
+            tuning.parameters().forEach((name, tensor) -> state.put("encoder." + name, tensor));
+            state.putAll(optimizer.state());
+            return state;
+        }
+
+        @Override
+        public Map<String, String> progress() {
+            Map<String, String> progress = new LinkedHashMap<>();
+            bestLoss.ifPresent(loss -> progress.put("best_valid_loss", Double.toString(loss)));
+            progress.put("without_improvement", Integer.toString(withoutImprovement));
+            progress.put("to_validate", Boolean.toString(toValidate));
+            progress.put("stopped_early", Boolean.toString(stoppedEarly));
+            return progress;
+        }
+
+        @Override
+        public void restore(int step, Map<String, String> progress) {
+            if (progress.containsKey("best_valid_loss")) {
+                bestLoss = OptionalDouble.of(Double.parseDouble(progress.get("best_valid_loss")));
+            }
+            withoutImprovement = Integer.parseInt(progress.getOrDefault("without_improvement", "0"));
+            if (withoutImprovement < 0) {
+                throw run.damagedProgress();
+            }
+            if (step > total) {
+                throw new InputException(
+                        "%s: the run has taken %,d steps already, found --steps or --epochs that make %,d"
+                                .formatted(run.place().orElseThrow(), step, total));
+            }
+            toValidate = Boolean.parseBoolean(progress.get("to_validate"));
+            // a longer patience, or none, lets a run go on that had stopped early
+            stoppedEarly = Boolean.parseBoolean(progress.get("stopped_early"))
+                    && config.patience() > 0
+                    && withoutImprovement >= config.patience();
+        }
+
+        @Override
+        public void restored() {
+            whenRestored.run();
+        }
+
+        @Override
+        public int total(int step) {
+            return total;
+        }
+
+        @Override
+        public boolean isOver(int step) {
+            return step >= total || stoppedEarly;
+        }
+
+        @Override
+        public Outcome step(int step) {
+            return takeStep(step, optimizer);
+        }
+
+        @Override
+        public void look(int step, TrainListener listener, BooleanSupplier stop) {
+            try (TensorScope _ = new TensorScope()) {
+                Conditioned model = tuning.current();
+                if (!validation.isEmpty()) {
+                    validate(step, model, listener, stop);
+                }
+                if (!toValidate) {
+                    run.log(step, sampler.sample(model));
+                }
+            }
+        }
+
+        @Override
+        public boolean owesLook() {
+            return toValidate;
+        }
+
+        @Override
+        public void keep() {
+            if (validation.isEmpty()) {
+                saver.run();
+            }
+        }
+    }
+
+    private Training.Outcome takeStep(int step, AdamW optimizer) {
         double loss;
         int tokens = 0;
         int targets = 0;
         double norm;
         double learningRate = config.learningRate(step, total);
         try (TensorScope _ = new TensorScope()) {
-            List<List<Sequence>> parts = parts();
+            List<List<Sequence>> parts = parts(step);
             int sentences = 0;
             for (List<Sequence> part : parts) {
                 sentences += part.size();
@@ -197,10 +257,7 @@ public final class Trainer {
             Tuning.Goal goal = new Tuning.Goal(config.smoothing(), teacher, config.prefixDropout());
             Tuning.Result result = tuning.gradients(parts, goal, weight, config.seed() * 1_000_003 + step);
             loss = result.loss() / targets;
-            if (!Double.isFinite(loss)) {
-                throw new InputException("the loss became %s in step %d: try a smaller --lr than %s"
-                        .formatted(loss, step + 1, config.learningRate()));
-            }
+            TrainingLoop.requireFinite(loss, step, config.learningRate());
             Map<String, Gradient> gradients = new LinkedHashMap<>(result.gradients());
             norm = Math.sqrt(gradients.values().stream()
                     .mapToDouble(gradient -> Math.pow(gradient.norm(), 2))
@@ -209,21 +266,11 @@ public final class Trainer {
             gradients.replaceAll((_, gradient) -> gradient.scaled(factor));
             optimizer.step(learningRate, gradients);
         }
-        step++;
-        double seconds = (System.nanoTime() - start) * 1e-9;
-        ObjectNode line = JSON.createObjectNode();
-        line.put("step", step);
-        line.put("loss", loss);
-        line.put("lr", learningRate);
-        line.put("grad_norm", norm);
-        line.put("tokens", tokens);
-        line.put("seconds", seconds);
-        run.log(line);
-        listener.stepped(new TrainListener.Step(step, total, loss, learningRate, norm, tokens, seconds));
+        return new Training.Outcome(loss, learningRate, norm, tokens);
     }
 
     /** The batches of this step: several where gradients are accumulated, fewer at the end of an epoch. */
-    private List<List<Sequence>> parts() {
+    private List<List<Sequence>> parts(int step) {
         int epoch = step / stepsPerEpoch();
         int from = step % stepsPerEpoch() * config.accumulate();
         int to = Math.min(from + config.accumulate(), batches.perEpoch());
@@ -232,20 +279,7 @@ public final class Trainer {
                 .toList();
     }
 
-    /** Scores the validation data, if there is any, and writes samples. */
-    private void look(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
-        try (TensorScope _ = new TensorScope()) {
-            Conditioned model = tuning.current();
-            if (!validation.isEmpty()) {
-                validate(model, listener, stop);
-            }
-            if (!toValidate) {
-                run.log(step, sampler.sample(model));
-            }
-        }
-    }
-
-    private void validate(Conditioned model, TrainListener listener, BooleanSupplier stop) {
+    private void validate(int step, Conditioned model, TrainListener listener, BooleanSupplier stop) {
         listener.validating(validation.size());
         Optional<Likelihood> scored = Likelihood.of(model, validation, VALIDATION_BATCH, stop);
         toValidate = scored.isEmpty();
@@ -262,62 +296,17 @@ public final class Trainer {
             withoutImprovement++;
             stoppedEarly = config.patience() > 0 && withoutImprovement >= config.patience();
         }
-        ObjectNode line = JSON.createObjectNode();
-        line.put("step", step);
-        line.put("valid_loss", likelihood.loss());
-        line.put("valid_tokens", likelihood.tokens());
-        line.put("best", best);
-        run.log(line);
+        run.log(Validation.ofTargets(step, likelihood, best));
         listener.validated(step, likelihood, best);
     }
 
-    private void save(Map<String, Tensor> state) {
-        if (validation.isEmpty()) {
-            saver.run();
-        }
-        Map<String, String> progress = new LinkedHashMap<>();
-        progress.put("step", Integer.toString(step));
-        bestLoss.ifPresent(loss -> progress.put("best_valid_loss", Double.toString(loss)));
-        progress.put("without_improvement", Integer.toString(withoutImprovement));
-        progress.put("to_validate", Boolean.toString(toValidate));
-        progress.put("stopped_early", Boolean.toString(stoppedEarly));
-        run.saveState(state, progress);
-    }
-
-    private void restore(Map<String, String> progress) {
-        if (progress.isEmpty()) {
-            return;
-        }
-        try {
-            step = Integer.parseInt(progress.getOrDefault("step", "0"));
-            if (progress.containsKey("best_valid_loss")) {
-                bestLoss = OptionalDouble.of(Double.parseDouble(progress.get("best_valid_loss")));
-            }
-            withoutImprovement = Integer.parseInt(progress.getOrDefault("without_improvement", "0"));
-        } catch (NumberFormatException e) {
-            throw run.damagedProgress();
-        }
-        if (step < 0 || withoutImprovement < 0) {
-            throw run.damagedProgress();
-        }
-        if (step > total) {
-            throw new InputException("%s: the run has taken %,d steps already, found --steps or --epochs that make %,d"
-                    .formatted(run.folder(), step, total));
-        }
-        toValidate = Boolean.parseBoolean(progress.get("to_validate"));
-        // a longer patience, or none, lets a run go on that had stopped early
-        stoppedEarly = Boolean.parseBoolean(progress.get("stopped_early"))
-                && config.patience() > 0
-                && withoutImprovement >= config.patience();
-    }
-
-    private TrainResult result() {
+    private TrainResult result(int step) {
         return new TrainResult(
                 step,
-                run.totals().lastLoss(),
+                run.lastLoss(),
                 bestLoss,
-                run.totals().tokensPerSecond(),
-                run.adapter(),
+                run.tokensPerSecond(),
+                run.place().map(RunDirectory::adapterIn),
                 (step == total || stoppedEarly) && !toValidate);
     }
 }

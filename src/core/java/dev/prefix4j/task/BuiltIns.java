@@ -1,4 +1,4 @@
-package dev.prefix4j.cli;
+package dev.prefix4j.task;
 
 import dev.prefix4j.AtomicFile;
 import dev.prefix4j.InputException;
@@ -17,7 +17,7 @@ import java.util.List;
  * What prefix4j brings along: the base model {@code builtin:tiny} and the sample {@code builtin:e2e/train}, {@code
  * builtin:e2e/valid} and {@code builtin:e2e/test} of the E2E data.
  */
-final class BuiltIns {
+public final class BuiltIns {
     private static final String ROOT = "/dev/prefix4j/builtin/";
     private static final List<String> MODEL_FILES =
             List.of("config.json", "generation_config.json", "tokenizer.json", "model.safetensors");
@@ -42,8 +42,12 @@ final class BuiltIns {
         return folder;
     }
 
-    /** A data file: built in where its name says so, else as it is. */
-    static Path data(Path file) {
+    /**
+     * A data file: built in where its name says so, else as it is.
+     *
+     * @throws InputException if nothing of that name is built in
+     */
+    public static Path data(Path file) {
         String name = file.toString();
         if (!name.startsWith(ModelName.BUILT_IN)) {
             return file;

@@ -1,10 +1,9 @@
-package dev.prefix4j.cli;
+package dev.prefix4j.task;
 
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.Example;
 import dev.prefix4j.text.Sequences;
 import dev.prefix4j.text.Tokenizer;
@@ -30,8 +29,8 @@ final class GreedySampler implements Sampler {
      * @param examples each with a target that fits into the model
      * @param taken positions that the method takes
      */
-    GreedySampler(BaseModel model, Tokenizer tokenizer, List<Example> examples, ModelOptions options, int taken) {
-        this.tokenizer = tokenizer;
+    GreedySampler(LanguageModel model, List<Example> examples, Encoding encoding, int taken) {
+        this.tokenizer = model.tokenizer();
         Map<String, String> all = new LinkedHashMap<>();
         examples.forEach(
                 example -> all.putIfAbsent(example.source(), example.targets().getFirst()));
@@ -42,7 +41,7 @@ final class GreedySampler implements Sampler {
             references.put(source, all.get(source));
         }
         prompts = references.keySet().stream()
-                .map(source -> options.cutPrompt(
+                .map(source -> encoding.cut(
                         Sequences.prompt(source, tokenizer, model.config().bos()), tokenizer, true))
                 .toList();
         int longest = prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);

@@ -1,0 +1,42 @@
+package dev.prefix4j.cli;
+
+import dev.prefix4j.task.AdaptedModel;
+import dev.prefix4j.task.Engine;
+import dev.prefix4j.task.LanguageModel;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** The adapter that a model is used with. */
+final class AdapterOption {
+    /** Of an option that names one. */
+    static final String DESCRIPTION =
+            "An adapter of any method: a folder, or owner/name, owner/name@revision on the hub";
+
+    @Option(
+            names = {"--prefix", OptionNames.ADAPTER},
+            paramLabel = "DIR",
+            description = DESCRIPTION + "; none: the model alone.")
+    Path name;
+
+    /**
+     * The folder of an adapter, which is downloaded where that is needed.
+     *
+     * @param name null: none
+     * @return null for none
+     */
+    static Path resolve(Path name, Console console) {
+        return name == null ? null : console.models().adapterFolder(name);
+    }
+
+    /** The model under the adapter; says so where it was made for another model. */
+    AdaptedModel adapt(
+            LanguageModel model, ModelOptions options, Engine engine, AdaptedModel.Use use, Console console) {
+        if (name == null) {
+            return AdaptedModel.alone(model, engine, use);
+        }
+        Path folder = resolve(name, console);
+        AdaptedModel adapted = AdaptedModel.of(model, folder, name.toString(), engine, use);
+        options.checkBase(folder, model, console);
+        return adapted;
+    }
+}
