@@ -140,7 +140,8 @@ struct Q8 {
 void matmul(int64_t k, int64_t m) {
   const Floats w = numbers(k * m), bias = numbers(m);
   char* packed = static_cast<char*>(aligned_alloc(64, at((p4j_packed_bytes(k, m) + 63) / 64 * 64)));
-  measure("pack " + std::to_string(k) + " x " + std::to_string(m), 0, "", [&] { p4j_pack(w.data(), P4J_FLOAT32, m, 1, k, m, packed); });
+  measure("pack " + std::to_string(k) + " x " + std::to_string(m), 0, "",
+          [&] { p4j_pack(w.data(), P4J_FLOAT32, m, 1, k, m, packed); });
   for (int64_t n : {1, 8, 20, 600}) {
     const Floats x = numbers(n * k);
     Floats y(at(n * m));

@@ -148,7 +148,7 @@ class RoomsTest {
     @Test
     void commandsTouchNoTensor() throws IOException {
         for (Path file : sources()) {
-            if (file.startsWith(SOURCES.resolve("cli"))) {
+            if (room(file.getParent()).equals("cli")) {
                 assertFalse(Files.readString(file).contains("import org.bytedeco"), file.toString());
             }
         }

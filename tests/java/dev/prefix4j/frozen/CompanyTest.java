@@ -183,11 +183,11 @@ class CompanyTest {
     private static GradientPass.Gradients gradients(List<Conditioned> prompts, List<Member> members, int[] of) {
         PackedBatch batch =
                 PackedBatch.of(members.stream().map(Member::sequence).toList());
-        double[] weights = new double[batch.targets().length];
-        Arrays.fill(weights, 0.25);
+        List<Adaptation> adaptations =
+                prompts.stream().map(one -> Adaptation.of(one.prompt())).toList();
         return prompts.getFirst()
                 .model()
-                .gradient(batch, prompts.stream().map(Conditioned::prompt).toList(), of, Objective.LIKELIHOOD, weights);
+                .gradient(batch, adaptations, of, Objective.likelihood(0.25).each(batch.targets().length));
     }
 
     private static void checkDecoding(List<Conditioned> prompts, List<Member> company) {
@@ -229,11 +229,11 @@ class CompanyTest {
                         Arrays.stream(rows)
                                 .mapToDouble(i -> together.losses()[i])
                                 .toArray());
-                Tensor activations = alone.activations().getFirst();
-                Tensor embeddings = alone.embeddings().getFirst();
-                assertEquals(0, activations.isfinite().logical_not().sum().item_long());
-                assertTrue(activations.equal(together.activations().get(one)), "gradient of prompt " + one);
-                assertTrue(embeddings.equal(together.embeddings().get(one)), "gradient of virtual tokens " + one);
+                Adaptation.Gradient own = alone.adaptations().getFirst();
+                Adaptation.Gradient among = together.adaptations().get(one);
+                assertEquals(0, own.activations().isfinite().logical_not().sum().item_long());
+                assertTrue(own.activations().equal(among.activations()), "gradient of prompt " + one);
+                assertTrue(own.embeddings().equal(among.embeddings()), "gradient of virtual tokens " + one);
             }
         }
     }

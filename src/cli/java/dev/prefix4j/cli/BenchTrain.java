@@ -47,7 +47,8 @@ final class BenchTrain extends BenchWork {
                     model,
                     examples,
                     precision.parse().recomputing(recompute),
-                    new Benchmark.Steps(prefixLength, hidden, learningRate, batchSize, steps, warmup, runtimeOptions.seed));
+                    new Benchmark.Steps(
+                            prefixLength, hidden, learningRate, batchSize, steps, warmup, runtimeOptions.seed));
             if (times.seconds().isEmpty()) {
                 throw new InputException("%s: expected more than %d rows, found %d"
                         .formatted(

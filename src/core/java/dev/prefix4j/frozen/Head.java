@@ -107,8 +107,9 @@ sealed interface Head {
             } else {
                 Tensor share = smoothing.unsqueeze(1); // [n, 1]
                 mean.sub_(words.sub_(words.mul(share)));
-                mean.sub_(torch.mean(weight().to(torch.ScalarType.Float), new long[] {0}, false, new ScalarTypeOptional())
-                        .mul(share));
+                mean.sub_(
+                        torch.mean(weight().to(torch.ScalarType.Float), new long[] {0}, false, new ScalarTypeOptional())
+                                .mul(share));
             }
         }
         return new Loss(losses, mean);

@@ -111,11 +111,7 @@ public final class ProductKernels {
      * @return with memory that belongs to the open scope or the caller
      */
     public Packed pack(Tensor weight) {
-        requireMatrix(weight);
-        requireContiguous(weight);
-        if (weight.scalar_type().intern() != ScalarType.Float) {
-            throw wrong(weight, "float32");
-        }
+        requireContiguous(floatMatrix(weight));
         long k = weight.size(0);
         long m = weight.size(1);
         try {
@@ -142,6 +138,14 @@ public final class ProductKernels {
         if (weight.dim() != 2 || !weight.is_cpu()) {
             throw wrong(weight, "a matrix");
         }
+    }
+
+    private static Tensor floatMatrix(Tensor weight) {
+        requireMatrix(weight);
+        if (weight.scalar_type().intern() != ScalarType.Float) {
+            throw wrong(weight, "float32");
+        }
+        return weight;
     }
 
     private static IllegalArgumentException wrong(Tensor weight, String expected) {
@@ -218,7 +222,7 @@ public final class ProductKernels {
         Matrix out = Matrix.floats("y", y);
         Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());
         out.require(in.rows(), out.columns());
-        requireContiguous(matrix(weight));
+        requireContiguous(floatMatrix(weight));
         boolean side = weight.stride(1) == 1; // outputs lie side by side
         Matrix w = side
                 ? Matrix.floats("weight", weight, in.columns(), out.columns())

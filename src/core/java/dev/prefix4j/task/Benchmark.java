@@ -56,7 +56,8 @@ public final class Benchmark {
                 Encoding.CLEAN.sequences(examples, model, Encoding.Taken.of(settings.prefixLength()));
         Device device = model.base().device();
         PrefixShape shape = PrefixShape.of(settings.prefixLength(), model.config());
-        PrefixEncoder encoder = PrefixEncoder.create(Reparametrization.MLP, shape, settings.hidden(), device, new Draws(settings.seed()));
+        PrefixEncoder encoder = PrefixEncoder.create(
+                Reparametrization.MLP, shape, settings.hidden(), device, new Draws(settings.seed()));
         FrozenModel frozen = engine.freezer().freeze(model.base(), FrozenModel.Changes.NONE);
         AdamW optimizer = new AdamW(encoder.state(), BETA2, 0);
         List<Double> times = new ArrayList<>();

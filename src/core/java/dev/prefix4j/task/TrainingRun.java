@@ -82,7 +82,10 @@ public final class TrainingRun implements AutoCloseable {
         this.owner = TensorScope.owner();
         try {
             this.tuning = setup.method()
-                    .tuning(model.base(), setup.engine().freezer(), setup.config().seed());
+                    .tuning(
+                            model.base(),
+                            setup.engine().freezer(),
+                            setup.config().seed());
             Encoding.Taken taken = Encoding.Taken.of(tuning.taken());
             this.training = setup.encoding().sequences(training, model, taken);
             this.validation = setup.encoding().sequences(validation, model, taken);

@@ -58,7 +58,7 @@ public final class Trainer {
             RunStore run,
             Runnable saver) {
         this(
-                tuner,
+                tuning,
                 config,
                 Batches.shuffled(training, config.batchSize(), config.seed(), config.groupByLength()),
                 training,
