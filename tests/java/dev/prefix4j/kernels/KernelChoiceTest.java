@@ -132,7 +132,8 @@ class KernelChoiceTest {
                 .getLocation()
                 .toURI());
         try (Stream<Path> files = Files.walk(classes)) {
-            for (Path file : (Iterable<Path>) files.filter(f -> !f.toString().contains("native"))::iterator) {
+            for (Path file : (Iterable<Path>)
+                    files.filter(f -> !f.startsWith(classes.resolve("dev/prefix4j/native")))::iterator) {
                 Path to = copy.resolve(classes.relativize(file).toString());
                 if (Files.isDirectory(file)) {
                     Files.createDirectories(to);
