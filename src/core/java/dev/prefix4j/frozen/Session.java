@@ -4,7 +4,6 @@ import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.BitSet;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -31,10 +30,7 @@ public final class Session implements AutoCloseable {
 
     private final FrozenModel model;
     private final Stored pool; // a page is PAGE places of it
-    private final int[] users; // of each page
-    private final BitSet taken = new BitSet();
-    private final int pages;
-    private int promised; // pages that rows have reserved and not taken yet
+    private final Pages pages;
     private final Map<Run, RunPages> runs = new IdentityHashMap<>();
     private boolean closed;
 
@@ -54,8 +50,7 @@ public final class Session implements AutoCloseable {
      */
     public Session(FrozenModel model, int pages) {
         this.model = model;
-        this.pages = pages;
-        this.users = new int[pages];
+        this.pages = new Pages(pages);
         KvLayout layout = model.layout();
         try (TensorScope scope = new TensorScope()) {
             long[] shape = {layout.layers(), 2, (long) pages * PAGE, layout.columns()};
@@ -71,7 +66,7 @@ public final class Session implements AutoCloseable {
 
     /** Pages that nobody has taken or reserved. */
     public int free() {
-        return pages - taken.cardinality() - promised;
+        return pages.free();
     }
 
     /** A row: what it sees, and its own tokens. */
@@ -158,7 +153,7 @@ public final class Session implements AutoCloseable {
         fresh.forEach(run -> runs.put(run, store(run)));
         Row row = new Row(List.copyOf(seen), most);
         row.seen.forEach(one -> runs.get(one.run()).rows++);
-        promised += row.reserved();
+        pages.promise(row.reserved());
         return row;
     }
 
@@ -167,7 +162,9 @@ public final class Session implements AutoCloseable {
             throw new IllegalArgumentException(
                     "session: expected a run of " + model.layout() + ", got " + run.layout());
         }
-        int[] own = IntStream.range(0, pagesFor(run.length())).map(_ -> take()).toArray();
+        int[] own = IntStream.range(0, pagesFor(run.length()))
+                .map(_ -> pages.take())
+                .toArray();
         try (TensorScope _ = new TensorScope()) {
             for (int i = 0; i < own.length; i++) {
                 int count = Math.min(PAGE, run.length() - i * PAGE);
@@ -177,19 +174,6 @@ public final class Session implements AutoCloseable {
             }
         }
         return new RunPages(own);
-    }
-
-    private int take() {
-        int page = taken.nextClearBit(0);
-        taken.set(page);
-        users[page] = 1;
-        return page;
-    }
-
-    private void leave(int page) {
-        if (--users[page] == 0) {
-            taken.clear(page);
-        }
     }
 
     /** A place for each of so many more tokens of a row. */
@@ -202,8 +186,7 @@ public final class Session implements AutoCloseable {
         int had = row.own.length;
         row.own = Arrays.copyOf(row.own, Math.max(had, needed));
         for (int i = had; i < needed; i++) {
-            row.own[i] = take();
-            promised--;
+            row.own[i] = pages.takePromised();
         }
         row.tokens += count;
     }
@@ -346,10 +329,10 @@ public final class Session implements AutoCloseable {
         child.tokens = parent.tokens;
         child.own = Arrays.copyOf(parent.own, parent.own.length);
         for (int i = 0; i < full; i++) {
-            users[child.own[i]]++;
+            pages.share(child.own[i]);
         }
         if (full < child.own.length) {
-            child.own[full] = take();
+            child.own[full] = pages.take();
             try (TensorScope _ = new TensorScope()) {
                 int count = parent.tokens % PAGE;
                 pool.memory()
@@ -357,7 +340,7 @@ public final class Session implements AutoCloseable {
                         .copy_(pool.memory().narrow(2, (long) parent.own[full] * PAGE, count));
             }
         }
-        promised += child.reserved();
+        pages.promise(child.reserved());
         child.seen.forEach(one -> runs.get(one.run()).rows++);
         return child;
     }
@@ -390,14 +373,14 @@ public final class Session implements AutoCloseable {
     public void retire(Row row) {
         require(row);
         row.open = false;
-        promised -= row.reserved();
+        pages.promise(-row.reserved());
         for (int page : row.own) {
-            leave(page);
+            pages.leave(page);
         }
         for (Seen seen : row.seen) {
             RunPages held = runs.get(seen.run());
             if (--held.rows == 0) {
-                Arrays.stream(held.pages).forEach(this::leave);
+                Arrays.stream(held.pages).forEach(pages::leave);
                 runs.remove(seen.run());
             }
         }

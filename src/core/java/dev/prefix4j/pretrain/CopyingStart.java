@@ -69,38 +69,52 @@ final class CopyingStart {
 
             frequencies(w, corpus, e - 1);
 
-            Tensor attention = w.get("h.0.attn.c_attn.weight"); // [E, 3E]
-            Tensor query = block(attention, 0, e, 0, d);
-            Tensor key = block(attention, 0, e, e, d);
-            Tensor value = block(attention, 0, e, 2L * e, d);
-            previous(query, key, frequencies);
-            Tensor half =
-                    torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
-            value.zero_();
-            value.narrow(0, 2L * d, e - 2L * d).copy_(half);
-            Tensor out = block(w.get("h.0.attn.c_proj.weight"), 0, d, 0, e);
-            out.zero_();
-            out.narrow(1, d, d).copy_(torch.eye(d).mul(new Scalar(deviation)));
+            Tensor half = firstBlock(w, e, d, frequencies, deviation);
+            secondBlock(w, e, d, half, deviation);
+        }
+    }
 
-            Tensor second = w.get("h.1.attn.c_attn.weight");
-            Tensor secondOut = w.get("h.1.attn.c_proj.weight");
-            Tensor basis = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0(); // [E - 2D, E - 2D]
-            int heads = (e - 2 * d) / d;
-            for (int h = 0; h < heads; h++) {
-                query = block(second, 0, e, (long) h * d, d);
-                query.zero_();
-                query.narrow(0, 2L * d, e - 2L * d).copy_(half.mul(new Scalar(TOKEN_SHARPNESS)));
-                key = block(second, 0, e, e + (long) h * d, d);
-                key.zero_();
-                key.narrow(0, d, d).copy_(torch.eye(d).mul(new Scalar(TOKEN_SHARPNESS)));
-                value = block(second, 0, e, 2L * e + (long) h * d, d);
-                value.zero_();
-                Tensor part = basis.narrow(1, (long) h * d, d); // [E - 2D, D]
-                value.narrow(0, 2L * d, e - 2L * d).copy_(part);
-                out = block(secondOut, (long) h * d, d, 0, e);
-                out.zero_();
-                out.narrow(1, 2L * d, e - 2L * d).copy_(part.t().mul(new Scalar(COPY_LOUDNESS * deviation)));
-            }
+    /**
+     * The head that attends to the token before, and passes on what it was.
+     *
+     * @return the directions of the stream in which tokens are told apart, [E - 2D, D]
+     */
+    private static Tensor firstBlock(Map<String, Tensor> w, int e, int d, double[] frequencies, double deviation) {
+        Tensor attention = w.get("h.0.attn.c_attn.weight"); // [E, 3E]
+        Tensor query = block(attention, 0, e, 0, d);
+        Tensor key = block(attention, 0, e, e, d);
+        Tensor value = block(attention, 0, e, 2L * e, d);
+        previous(query, key, frequencies);
+        Tensor half =
+                torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
+        value.zero_();
+        value.narrow(0, 2L * d, e - 2L * d).copy_(half);
+        Tensor out = block(w.get("h.0.attn.c_proj.weight"), 0, d, 0, e);
+        out.zero_();
+        out.narrow(1, d, d).copy_(torch.eye(d).mul(new Scalar(deviation)));
+        return half;
+    }
+
+    /** The heads that look for an earlier occurrence of a token, and copy what followed it. */
+    private static void secondBlock(Map<String, Tensor> w, int e, int d, Tensor half, double deviation) {
+        Tensor second = w.get("h.1.attn.c_attn.weight");
+        Tensor secondOut = w.get("h.1.attn.c_proj.weight");
+        Tensor basis = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0(); // [E - 2D, E - 2D]
+        int heads = (e - 2 * d) / d;
+        for (int h = 0; h < heads; h++) {
+            Tensor query = block(second, 0, e, (long) h * d, d);
+            query.zero_();
+            query.narrow(0, 2L * d, e - 2L * d).copy_(half.mul(new Scalar(TOKEN_SHARPNESS)));
+            Tensor key = block(second, 0, e, e + (long) h * d, d);
+            key.zero_();
+            key.narrow(0, d, d).copy_(torch.eye(d).mul(new Scalar(TOKEN_SHARPNESS)));
+            Tensor value = block(second, 0, e, 2L * e + (long) h * d, d);
+            value.zero_();
+            Tensor part = basis.narrow(1, (long) h * d, d); // [E - 2D, D]
+            value.narrow(0, 2L * d, e - 2L * d).copy_(part);
+            Tensor out = block(secondOut, (long) h * d, d, 0, e);
+            out.zero_();
+            out.narrow(1, 2L * d, e - 2L * d).copy_(part.t().mul(new Scalar(COPY_LOUDNESS * deviation)));
         }
     }
 
