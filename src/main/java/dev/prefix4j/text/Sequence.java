@@ -5,8 +5,8 @@ import java.util.Arrays;
 /**
  * A source and its target as a model reads them: ids of the source, BOS, ids of the target, EOS.
  *
- * @param ids of the whole
- * @param sourceLength ids that are no target: those of the source, and BOS
+ * @param ids of the whole sequence
+ * @param sourceLength number of ids before the target: the source and BOS
  */
 public record Sequence(int[] ids, int sourceLength) {
     public Sequence {

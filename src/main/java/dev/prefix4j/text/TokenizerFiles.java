@@ -20,24 +20,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the files of a model folder say of its tokenizer, as one {@code tokenizer.json}; in the way of Transformers 5's
- * {@code AutoTokenizer} for GPT-2:
+ * Combines the tokenizer files of a model folder into one {@code tokenizer.json}, as Transformers 5's
+ * {@code AutoTokenizer} does for GPT-2:
  *
  * <ul>
  *   <li>{@code tokenizer.json}, or else {@code vocab.json} and {@code merges.txt} of a byte-level BPE
  *   <li>{@code add_prefix_space} of {@code tokenizer_config.json}
  *   <li>added tokens: those of {@code tokenizer.json}; {@code added_tokens_decoder} of {@code tokenizer_config.json}, or
  *       else {@code added_tokens.json}; then the named special tokens and the additional ones. A token of the vocabulary
- *       keeps its id, another gets the next free one, whatever number the file gives it
+ *       keeps its id, any other gets the next free id, whatever id the file gives it
  * </ul>
  *
- * <p>With a {@code tokenizer_class} that is not GPT-2's, {@code tokenizer.json} alone decides how a text is split. What else
- * would change ids is refused by name.
+ * <p>With a {@code tokenizer_class} that is not GPT-2's, only {@code tokenizer.json} determines how a text is split. Any other setting that
+ * would change ids is rejected by name.
  */
 final class TokenizerFiles {
     private static final long MAX_CONFIG_BYTES = 16 << 20;
 
-    /** All that Transformers may read a tokenizer from. */
+    /** All files from which Transformers may read a tokenizer. */
     private static final List<String> NAMES = List.of(
             "tokenizer.json",
             "vocab.json",
@@ -58,7 +58,7 @@ final class TokenizerFiles {
     private final JsonNode config;
     private final JsonNode special;
 
-    /** Copies what a folder has of a tokenizer; nothing else is read of it. */
+    /** Copies a folder's tokenizer files; nothing else is read. */
     static void copy(Path from, Path to) {
         for (String name : NAMES) {
             Path file = from.resolve(name);
@@ -82,10 +82,10 @@ final class TokenizerFiles {
     }
 
     /**
-     * Adds to a tokenizer what the files beside it say.
+     * Adds the settings of the other files to a tokenizer.
      *
-     * @param json {@code tokenizer.json}, or what it would be; changed
-     * @param fromVocabulary whether it was made of {@code vocab.json} and {@code merges.txt}
+     * @param json {@code tokenizer.json} or its equivalent; modified
+     * @param fromVocabulary whether it was built from {@code vocab.json} and {@code merges.txt}
      * @throws InputException if a key would change ids in a way that is not supported
      */
     static void complete(Path folder, ObjectNode json, boolean fromVocabulary) {
@@ -93,7 +93,7 @@ final class TokenizerFiles {
         boolean gpt2 = fromVocabulary
                 || files.config.path("tokenizer_class").asText("GPT2Tokenizer").startsWith("GPT2");
         files.requireFalse("split_special_tokens");
-        if (fromVocabulary) { // beside tokenizer.json Transformers drops them
+        if (fromVocabulary) { // with a tokenizer.json, Transformers ignores them
             files.requireFalse("add_bos_token");
             files.requireFalse("add_eos_token");
         }
@@ -101,11 +101,11 @@ final class TokenizerFiles {
             files.prefixSpace(json);
         } else if (json.path("post_processor").path("type").asText().equals("TemplateProcessing")) {
             LOG.warn(
-                    "{}: its post_processor, with which Transformers adds tokens to a text, is left out",
+                    "{}: its post_processor, with which Transformers adds tokens to a text, is ignored",
                     folder.resolve("tokenizer.json"));
         }
         files.addTokens(json, gpt2);
-        // Nothing is added, cut off or filled up; what would do so is not even read.
+        // Nothing is added, truncated or padded; such settings are not even read.
         json.putNull("post_processor");
         json.putNull("truncation");
         json.putNull("padding");
@@ -121,7 +121,7 @@ final class TokenizerFiles {
     private void requireFalse(String key) {
         if (config.path(key).asBoolean(false)) {
             throw new InputException(configFile + ": key '" + key + "': expected false, the only value that prefix4j"
-                    + " supports, found true: it adds no token to a text and splits none");
+                    + " supports, found true: it neither adds tokens to a text nor splits any");
         }
     }
 
@@ -188,7 +188,7 @@ final class TokenizerFiles {
         return known.isInt() ? next : next + 1;
     }
 
-    /** Of {@code added_tokens_decoder}, or else of {@code added_tokens.json}, by the numbers that the files give them. */
+    /** From {@code added_tokens_decoder}, or else from {@code added_tokens.json}, by the ids in the files. */
     private Iterable<ObjectNode> declared() {
         Map<Integer, ObjectNode> byId = new TreeMap<>();
         JsonNode decoder = config.get("added_tokens_decoder");
@@ -238,7 +238,7 @@ final class TokenizerFiles {
         return token.isObject() ? token.path("content").asText() : token.asText();
     }
 
-    /** A token as {@code tokenizer.json} has it, without its id. */
+    /** A token as in {@code tokenizer.json}, without its id. */
     private static ObjectNode token(JsonNode token, boolean special) {
         boolean own = token.path("special").asBoolean(special);
         ObjectNode node = JsonNodeFactory.instance.objectNode().put("content", content(token));
