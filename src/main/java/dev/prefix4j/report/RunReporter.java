@@ -8,9 +8,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/** Writes the report of a run every few minutes while it goes on, and when it ends, however that comes. */
+/** Writes the report of a run every few minutes while it is running, and when it ends for any reason. */
 public final class RunReporter implements TrainListener, AutoCloseable {
-    /** {@code -Dprefix4j.report.seconds=N} sets another. */
+    /** {@code -Dprefix4j.report.seconds=N} overrides it. */
     private static final Duration INTERVAL =
             Duration.ofSeconds(Math.max(1, Long.getLong("prefix4j.report.seconds", 120)));
 
@@ -26,8 +26,8 @@ public final class RunReporter implements TrainListener, AutoCloseable {
 
     /**
      * @param run folder of the run
-     * @param environment what the run runs on, by topic
-     * @param remarks takes what kept a report from being written: it does not end a run
+     * @param environment of the run, by topic
+     * @param remarks receives failures to write a report, which do not end the run
      */
     public RunReporter(Path run, String command, Map<String, String> environment, Consumer<String> remarks) {
         this.run = run;
@@ -62,7 +62,7 @@ public final class RunReporter implements TrainListener, AutoCloseable {
         written = System.nanoTime();
     }
 
-    /** What has been read before, and what was added since. */
+    /** The record so far, updated with new lines. */
     private RunRecord record() {
         if (record.isPresent() && !record.get().isReplaced()) {
             record.get().update();
@@ -72,7 +72,7 @@ public final class RunReporter implements TrainListener, AutoCloseable {
         return record.get();
     }
 
-    /** Once, where it is the same each time. */
+    /** Reports each failure once. */
     private void remark(String text) {
         if (!text.equals(lastRemark)) {
             lastRemark = text;
@@ -80,7 +80,7 @@ public final class RunReporter implements TrainListener, AutoCloseable {
         }
     }
 
-    /** Writes the last report, if there is a step to report. */
+    /** Writes the last report, if the run has a step. */
     @Override
     public void close() {
         if (steps > 0) {
