@@ -203,7 +203,7 @@ class PlanTest {
                         + " found \"run > other\"",
                 "claims: ['ter: run > run']|key 'claims': expected 'A > B'",
                 "claims: [run steadier than run]|key 'claims': expected a grid with several values",
-                "metrics: []|key 'metrics': expected one at least, found []",
+                "metrics: []|key 'metrics': expected at least one, found []",
                 "'grid: {init-words: [\"a b\", a-b]}'|found two runs 'run_init-words-a-b'",
                 "'variants: [{name: \"+\"}]'|that differ in their letters or digits, found two runs",
                 "variants: []|key 'variants': expected a list of maps, found []",

@@ -44,7 +44,7 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
         register_module("transform", transform);
     }
 
-    /** Uniform within ±1/√in, what PyTorch's {@code Linear} starts with. */
+    /** Uniform within ±1/√in, the initialization of PyTorch's {@code Linear}. */
     private static Tensor linear(Module module, String name, int in, long... shape) {
         double bound = 1 / Math.sqrt(in);
         Tensor values = torch.empty(shape).uniform_(-bound, bound, new org.bytedeco.pytorch.GeneratorOptional());
@@ -77,14 +77,14 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
         }
     }
 
-    /** Over the rows. */
+    /** Summed over the rows. */
     private static Tensor sum(Tensor x) {
         return torch.sum(x, new long[] {0}, false, new ScalarTypeOptional());
     }
 
     /**
      * Solves for the last layer. Its inputs are the P fixed activations, so the smallest change of {@code transform.2}
-     * that gives the wanted vectors is a least-squares problem with an exact solution for P ≤ M.
+     * that gives the desired vectors is a least-squares problem with an exact solution for P ≤ M.
      */
     @Override
     public double fit(Tensor vectors) {
