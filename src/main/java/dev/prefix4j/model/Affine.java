@@ -7,21 +7,21 @@ import org.bytedeco.pytorch.global.torch;
  * The weights of an affine map of rows, {@code x W + b}.
  *
  * @param name of the module in a checkpoint, without the stem
- * @param weight [in, out], a view where checkpoints store it the other way
+ * @param weight [in, out], a transposed view if checkpoints store [out, in]
  * @param bias [out]; null: none
  */
 public record Affine(String name, Tensor weight, Tensor bias) {
-    /** In. */
+    /** Number of inputs. */
     public long inputs() {
         return weight.size(0);
     }
 
-    /** Out. */
+    /** Number of outputs. */
     public long outputs() {
         return weight.size(1);
     }
 
-    /** Some of the outputs. */
+    /** A range of the outputs. */
     public Affine columns(long first, long count) {
         return new Affine(name, weight.narrow(1, first, count), bias == null ? null : bias.narrow(0, first, count));
     }

@@ -2,13 +2,13 @@ package dev.prefix4j.model;
 
 import org.bytedeco.pytorch.Tensor;
 
-/** Modules that a tuning method puts into the blocks, beside the weights that a checkpoint has. */
+/** Modules that a tuning method adds to the blocks, besides the checkpoint's weights. */
 public interface Extension {
-    /** Nothing. */
+    /** No extension. */
     Extension NONE = new Extension() {};
 
     /**
-     * What comes out of an affine map.
+     * The output of an affine map.
      *
      * @param name of the map, such as {@code h.0.attn.c_attn}
      * @param x [n, in]
@@ -19,7 +19,7 @@ public interface Extension {
     }
 
     /**
-     * What comes out of a half of a block, before it is added to the residual stream.
+     * The output of a half of a block, before it is added to the residual stream.
      *
      * @param name of the half, such as {@code h.0.attn} or {@code h.0.mlp}
      * @param y [..., E], without the extension
@@ -29,10 +29,10 @@ public interface Extension {
     }
 
     /**
-     * What attention compares in a block, as it goes by.
+     * Observes the queries and keys that attention compares in a block.
      *
      * @param queries [B, H, T, D]
-     * @param keys of all that is seen, [B, Hk, S, D]
+     * @param keys of all visible tokens, [B, Hk, S, D]
      */
     default void attention(int layer, Tensor queries, Tensor keys) {}
 }
