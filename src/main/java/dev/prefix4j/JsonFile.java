@@ -22,7 +22,7 @@ public final class JsonFile {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
-    /** What the parser is asked about: it knows line and column. */
+    /** Kinds that are passed on to the parser, whose errors have line and column. */
     private static final Set<FileKind> TEXTS =
             EnumSet.of(FileKind.EMPTY, FileKind.JSON, FileKind.TEXT, FileKind.OTHER_TEXT, FileKind.UTF16);
 

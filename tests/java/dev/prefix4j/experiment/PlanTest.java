@@ -208,7 +208,7 @@ class PlanTest {
                 "'variants: [{name: \"+\"}]'|that differ in their letters or digits, found two runs",
                 "variants: []|key 'variants': expected a list of maps, found []",
                 "variants: [{method: prefix}]|key 'variants': expected a different name for each",
-                "steps: 3|key 'steps': expected no such key, but one of",
+                "steps: 3|key 'steps': expected a key among",
                 "train: {lr: [1]}|key 'train.lr': expected a number, a string, true or false, found [1]",
                 "train: {lr: 1|invalid YAML"
             })

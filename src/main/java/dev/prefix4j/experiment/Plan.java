@@ -173,7 +173,7 @@ public record Plan(
             }
             root.fieldNames().forEachRemaining(key -> {
                 if (!KEYS.contains(key)) {
-                    throw wrong(key, "no such key, but one of " + new java.util.TreeSet<>(KEYS), root.get(key));
+                    throw wrong(key, "a key among " + new java.util.TreeSet<>(KEYS), root.get(key));
                 }
             });
             List<Map<String, String>> variants = new ArrayList<>();

@@ -116,7 +116,7 @@ public final class Checkpoint {
      * @param base folder of the original model
      * @param model the modified model
      * @param folder created if needed
-     * @throws InputException if a number is not finite in the type, or the files cannot be written
+     * @throws InputException if a value is not finite in the type, or the files cannot be written
      */
     public static void export(Path base, BaseModel model, Path folder, torch.ScalarType type) {
         Family family = model.config().family();

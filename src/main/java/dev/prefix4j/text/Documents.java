@@ -54,7 +54,7 @@ public final class Documents {
     /**
      * Reads a file document by document, without line breaks at either end; empty ones are skipped.
      *
-     * @throws InputException if the file is missing, damaged, not UTF-8, or has no text
+     * @throws InputException if the file is missing, corrupt, not UTF-8, or has no text
      */
     public static void read(Path file, Consumer<String> reader) {
         requireFile(file);

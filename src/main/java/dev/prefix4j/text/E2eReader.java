@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 
 /** Reads {@link DataFormat#E2E}. */
 final class E2eReader {
-    /** What may stand between slots and at the ends. */
+    /** What may occur between slots and at the ends. */
     private static final Pattern BETWEEN = Pattern.compile("[\\s,]*");
 
     /** Names of the columns in lower case: the challenge's, then the hub's. */

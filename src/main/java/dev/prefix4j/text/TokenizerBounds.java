@@ -233,7 +233,7 @@ final class TokenizerBounds {
                 throw bounds.wrong("a pattern of at most " + MAX_TEXT + " characters");
             }
             if (BACK_REFERENCE.matcher(text).find()) {
-                throw bounds.wrong("a pattern without references, names, conditions and lookbehind");
+                throw bounds.wrong("a pattern without references, names, conditions or lookbehind");
             }
             bounds.alternatives();
         }
@@ -289,8 +289,8 @@ final class TokenizerBounds {
                 }
                 int before = loops;
                 loops += loop ? 1 : atom.loops();
-                // Two loops share a text in as many ways as it is long; a third, or what fails after them, tries them
-                // all.
+                // Two loops can split a text in as many ways as it is long; a third, or a failure after them, tries
+                // them all.
                 if (loops > 2 || before == 2 && !optional || before == 2 && atom.fails() && !optional) {
                     throw wrong("at most two repetitions in an alternative, at its end");
                 }
