@@ -69,38 +69,56 @@ final class CopyingStart {
 
             frequencies(w, corpus, e - 1);
 
-            Tensor attention = w.get("h.0.attn.c_attn.weight"); // [E, 3E]
-            Tensor query = block(attention, 0, e, 0, d);
-            Tensor key = block(attention, 0, e, e, d);
-            Tensor value = block(attention, 0, e, 2L * e, d);
-            previous(query, key, frequencies);
-            Tensor half =
-                    torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
-            value.zero_();
-            value.narrow(0, 2L * d, e - 2L * d).copy_(half);
-            Tensor out = block(w.get("h.0.attn.c_proj.weight"), 0, d, 0, e);
-            out.zero_();
-            out.narrow(1, d, d).copy_(torch.eye(d).mul(new Scalar(deviation)));
+            Tensor reading = previousTokenHead(w, e, d, frequencies, deviation);
+            copyingHeads(w, e, d, reading, deviation);
+        }
+    }
 
-            Tensor second = w.get("h.1.attn.c_attn.weight");
-            Tensor secondOut = w.get("h.1.attn.c_proj.weight");
-            Tensor basis = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0(); // [E - 2D, E - 2D]
-            int heads = (e - 2 * d) / d;
-            for (int h = 0; h < heads; h++) {
-                query = block(second, 0, e, (long) h * d, d);
-                query.zero_();
-                query.narrow(0, 2L * d, e - 2L * d).copy_(half.mul(new Scalar(TOKEN_SHARPNESS)));
-                key = block(second, 0, e, e + (long) h * d, d);
-                key.zero_();
-                key.narrow(0, d, d).copy_(torch.eye(d).mul(new Scalar(TOKEN_SHARPNESS)));
-                value = block(second, 0, e, 2L * e + (long) h * d, d);
-                value.zero_();
-                Tensor part = basis.narrow(1, (long) h * d, d); // [E - 2D, D]
-                value.narrow(0, 2L * d, e - 2L * d).copy_(part);
-                out = block(secondOut, (long) h * d, d, 0, e);
-                out.zero_();
-                out.narrow(1, 2L * d, e - 2L * d).copy_(part.t().mul(new Scalar(COPY_LOUDNESS * deviation)));
-            }
+    /**
+     * Makes the first head of the first block write the previous token.
+     *
+     * @return [E - 2D, D], how it reads a token
+     */
+    private static Tensor previousTokenHead(
+            Map<String, Tensor> w, int e, int d, double[] frequencies, double deviation) {
+        Tensor attention = w.get("h.0.attn.c_attn.weight"); // [E, 3E]
+        Tensor query = block(attention, 0, e, 0, d);
+        Tensor key = block(attention, 0, e, e, d);
+        Tensor value = block(attention, 0, e, 2L * e, d);
+        previous(query, key, frequencies);
+        Tensor half = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
+        value.zero_();
+        value.narrow(0, 2L * d, e - 2L * d).copy_(half);
+        Tensor out = block(w.get("h.0.attn.c_proj.weight"), 0, d, 0, e);
+        out.zero_();
+        out.narrow(1, d, d).copy_(torch.eye(d).mul(new Scalar(deviation)));
+        return half;
+    }
+
+    /**
+     * Makes heads of the second block write the token at positions whose previous token is the current one.
+     *
+     * @param reading [E - 2D, D], how the first block reads a token
+     */
+    private static void copyingHeads(Map<String, Tensor> w, int e, int d, Tensor reading, double deviation) {
+        Tensor attention = w.get("h.1.attn.c_attn.weight"); // [E, 3E]
+        Tensor projection = w.get("h.1.attn.c_proj.weight"); // [E, E]
+        Tensor basis = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0(); // [E - 2D, E - 2D]
+        int heads = (e - 2 * d) / d;
+        for (int h = 0; h < heads; h++) {
+            Tensor query = block(attention, 0, e, (long) h * d, d);
+            query.zero_();
+            query.narrow(0, 2L * d, e - 2L * d).copy_(reading.mul(new Scalar(TOKEN_SHARPNESS)));
+            Tensor key = block(attention, 0, e, e + (long) h * d, d);
+            key.zero_();
+            key.narrow(0, d, d).copy_(torch.eye(d).mul(new Scalar(TOKEN_SHARPNESS)));
+            Tensor value = block(attention, 0, e, 2L * e + (long) h * d, d);
+            value.zero_();
+            Tensor part = basis.narrow(1, (long) h * d, d); // [E - 2D, D]
+            value.narrow(0, 2L * d, e - 2L * d).copy_(part);
+            Tensor out = block(projection, (long) h * d, d, 0, e);
+            out.zero_();
+            out.narrow(1, 2L * d, e - 2L * d).copy_(part.t().mul(new Scalar(COPY_LOUDNESS * deviation)));
         }
     }
 
