@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Finds a JDK without starting one: reads the `release` file that every JDK has.
+# Finds a JDK without starting one, from the `release` file that every JDK has.
 
 # The oldest release that prefix4j runs on.
 jdk_least=25
 
-# Major version of the JDK in a folder; fails where there is none.
+# Major version of the JDK in a folder; fails if there is none.
 jdk_major() {
   [ -x "$1/bin/java" ] && [ -f "$1/release" ] || return 1
   sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$1/release" | head -n 1
 }
 
-# Whether a folder has a JDK that suffices.
+# Whether a folder has a JDK that is new enough.
 jdk_suffices() {
   local major
   major=$(jdk_major "$1") && [ -n "$major" ] && [ "$major" -ge "$jdk_least" ]

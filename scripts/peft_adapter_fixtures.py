@@ -1,6 +1,6 @@
-"""Makes adapters of tests/resources/peft that PEFT 0.21 gives other ids for: python3 scripts/peft_adapter_fixtures.py
+"""Writes the adapters of tests/resources/peft, for which PEFT 0.21 generates different ids: python3 scripts/peft_adapter_fixtures.py
 
-Random values, not trained ones; expected.json has the ids that greedy decoding with PEFT gives for prompts.jsonl.
+Random values, not trained ones; expected.json has the ids from greedy decoding with PEFT for prompts.jsonl.
 """
 import json
 import os

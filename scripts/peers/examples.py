@@ -1,4 +1,4 @@
-"""What the peers' scripts share: reading and batching texts, and the peak of memory."""
+"""Shared by the peers' scripts: reading and batching texts, and peak memory."""
 import csv
 import gzip
 import json
@@ -6,7 +6,7 @@ import os
 import re
 import resource
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a model that is not there is an error, not a download
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a missing model is an error, not a download
 import torch
 from tokenizers import Tokenizer
 
@@ -34,7 +34,7 @@ def tokenizer(model):
 
 
 def special_ids(config):
-    """(what parts source and target, what ends the target, which also pads)"""
+    """(the separator of source and target, the end token of the target, which is also the padding)"""
     eos = config.eos_token_id
     return eos if config.bos_token_id is None else config.bos_token_id, eos
 
@@ -49,7 +49,7 @@ def encode(tokens, pairs, bos, eos):
 
 
 def training_batch(rows, pad):
-    """Padded on the right; the loss counts targets alone. Each tensor is int64 [rows, longest row]."""
+    """Padded on the right; only targets count in the loss. Each tensor is int64 [rows, longest row]."""
     width = max(len(ids) for ids, _ in rows)
     ids = torch.full((len(rows), width), pad)
     mask = torch.zeros_like(ids)
@@ -62,7 +62,7 @@ def training_batch(rows, pad):
 
 
 def prompt_batch(rows, pad):
-    """Prompts padded on the left, as generate() wants them; int64 [rows, longest prompt]."""
+    """Prompts padded on the left, as generate() needs them; int64 [rows, longest prompt]."""
     width = max(prompt for _, prompt in rows)
     ids = torch.full((len(rows), width), pad)
     mask = torch.zeros_like(ids)
@@ -73,5 +73,5 @@ def prompt_batch(rows, pad):
 
 
 def peak_mib():
-    """The most that this process held in memory, in MiB (Linux counts in KiB)."""
+    """Peak memory of this process, in MiB (Linux counts in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

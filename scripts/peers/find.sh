@@ -1,5 +1,5 @@
-# Sourced: find_peers ROOT sets python to that of a virtual environment with the peers of requirements.txt, which it makes in
-# ROOT/target/peers unless PREFIX4J_PEERS names one. Fails with a line if it cannot.
+# Sourced: find_peers ROOT sets python to that of a virtual environment with the peers of requirements.txt, created in
+# ROOT/target/peers unless PREFIX4J_PEERS names one. Fails with a message if it cannot.
 find_peers() {
   local root=$1 wanted=$1/scripts/peers/requirements.txt
   local venv=${PREFIX4J_PEERS:-$root/target/peers}
@@ -24,7 +24,7 @@ find_peers() {
   fi
 }
 
-# Prints what is not as wanted. A local label, such as +cpu, makes no difference.
+# Prints packages with other versions. A local label, such as +cpu, is ignored.
 peers_differ() {
   "$python" - "$1" <<'EOF'
 import importlib.metadata, sys

@@ -1,9 +1,9 @@
-"""Times generate() of Transformers, with its cache, behind a random prefix of PEFT; prints one JSON object.
+"""Times generate() of Transformers, with its cache, with a random PEFT prefix; prints one JSON object.
 
     python scripts/peers/hf_generate.py --model MODEL --data DATA.jsonl --batch-size 8
 
-Each output has exactly --new-tokens tokens, as in `prefix4j bench generate`. The first batch warms up, and is checked: versions of
-the peers have left the prefix out while they generate.
+Each output has exactly --new-tokens tokens, as in `prefix4j bench generate`. The first batch is a warm-up, and is checked, because some versions
+of the peers ignore the prefix in generation.
 """
 import argparse
 import json
@@ -18,7 +18,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--model", required=True)
 parser.add_argument("--data", required=True)
 parser.add_argument("--batch-size", type=int, default=8)
-parser.add_argument("--batches", type=int, default=3, help="that are timed, after one")
+parser.add_argument("--batches", type=int, default=3, help="timed batches, after a warm-up")
 parser.add_argument("--beams", type=int, default=1, help="1: greedy")
 parser.add_argument("--new-tokens", type=int, default=40)
 parser.add_argument("--prefix-length", type=int, default=10)
@@ -46,12 +46,12 @@ def generate(prompts, beams):
 
 
 def check_prefix():
-    """Exits unless generate() begins as the forward pass does, which has the prefix."""
+    """Exits unless generate() begins like the forward pass, which uses the prefix."""
     prompt = examples.prompt_batch(rows[:1], eos)
     logits = model(**prompt).logits[0, -1]
     logits[eos] = -torch.inf  # min_new_tokens forbids it
     if generate(prompt, 1)[0, 0] != logits.argmax():
-        raise SystemExit("generate() does not begin as the forward pass does: these versions of the peers leave the prefix out")
+        raise SystemExit("generate() does not begin like the forward pass: these versions of the peers ignore the prefix")
 
 
 spent = 0.0

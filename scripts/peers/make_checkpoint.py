@@ -3,7 +3,7 @@
     python scripts/peers/make_checkpoint.py --out MODEL --text src/core/resources/dev/prefix4j/builtin/e2e/train.csv.gz
     python scripts/peers/make_checkpoint.py --out MODEL --tokenizer GPT2    # a folder with GPT-2's own tokenizer.json
 
-Without a tokenizer, a byte-level BPE is made from the texts; it may have fewer tokens than --vocab.
+Without a tokenizer, a byte-level BPE is trained on the texts; it may have fewer tokens than --vocab.
 """
 import argparse
 import os

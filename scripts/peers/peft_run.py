@@ -1,10 +1,10 @@
-"""A whole run of PEFT on E2E, for quality: trains a prefix, takes the loss on the validation set, decodes the test's sources with
+"""A complete PEFT run on E2E, for quality: trains a prefix, computes the validation loss, decodes the test sources with
 beam search and scores them with sacreBLEU. Prints some outputs and one JSON object.
 
     python scripts/peers/peft_run.py --model MODEL
     python scripts/peers/peft_run.py --model MODEL --steps 0        # the base alone
 
-The data is the sample that prefix4j brings along, unless --train, --valid and --test name others.
+The default data is the bundled sample; --train, --valid and --test name others.
 """
 import argparse
 import itertools
@@ -24,7 +24,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--model", required=True)
 parser.add_argument("--train", default=os.path.join(E2E, "train.csv.gz"))
 parser.add_argument("--valid", default=os.path.join(E2E, "valid.csv.gz"))
-parser.add_argument("--test", default=os.path.join(E2E, "test.csv.gz"), help="rows of one source stand together")
+parser.add_argument("--test", default=os.path.join(E2E, "test.csv.gz"), help="rows of one source must be adjacent")
 parser.add_argument("--limit", type=int, default=8000, help="training examples")
 parser.add_argument("--steps", type=int, help="instead of one epoch")
 parser.add_argument("--batch-size", type=int, default=10)
@@ -34,7 +34,7 @@ parser.add_argument("--lr", type=float, default=5e-4)
 parser.add_argument("--warmup", type=int, default=100)
 parser.add_argument("--seed", type=int, default=101)
 parser.add_argument("--valid-limit", type=int, default=500)
-parser.add_argument("--sources", type=int, default=200, help="of the test set")
+parser.add_argument("--sources", type=int, default=200, help="number of test sources")
 parser.add_argument("--beams", type=int, default=5)
 parser.add_argument("--new-tokens", type=int, default=80)
 parser.add_argument("--threads", type=int, default=2)
@@ -77,7 +77,7 @@ def train(model, rows, steps):
 
 @torch.no_grad()
 def loss_of(model, rows):
-    """Mean over the targets' tokens."""
+    """Mean over the target tokens."""
     total = count = 0
     for at in range(0, len(rows), 20):
         part = rows[at : at + 20]
@@ -89,7 +89,7 @@ def loss_of(model, rows):
 
 @torch.inference_mode()
 def decode(model, source):
-    """One source at a time: nothing is padded."""
+    """One source at a time, without padding."""
     prompt = torch.tensor([tokens.encode(source).ids + [bos]])
     out = model.generate(
         input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=args.new_tokens, num_beams=args.beams,

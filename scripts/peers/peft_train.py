@@ -1,8 +1,8 @@
-"""Times steps of prefix-tuning with PEFT, through its MLP, with AdamW; prints one JSON object.
+"""Times steps of prefix-tuning with PEFT, with its MLP and AdamW; prints one JSON object.
 
     python scripts/peers/peft_train.py --model MODEL --data DATA.jsonl --steps 10
 
-Batches are taken in the order of the file, as `prefix4j bench train` takes them.
+Batches follow the order of the file, as in `prefix4j bench train`.
 """
 import argparse
 import json
@@ -19,7 +19,7 @@ parser.add_argument("--model", required=True)
 parser.add_argument("--data", required=True)
 parser.add_argument("--batch-size", type=int, default=10)
 parser.add_argument("--steps", type=int, default=20)
-parser.add_argument("--warmup", type=int, default=3, help="steps before, not timed")
+parser.add_argument("--warmup", type=int, default=3, help="untimed steps before")
 parser.add_argument("--prefix-length", type=int, default=10)
 parser.add_argument("--hidden", type=int, default=512)
 parser.add_argument("--lr", type=float, default=5e-5)

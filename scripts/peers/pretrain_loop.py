@@ -2,7 +2,7 @@
 
     python scripts/peers/pretrain_loop.py --steps 12 --rows-at-once 1 --matmul-precision medium
 
-Same geometry, AdamW (fused), clipping, rows side by side and threads; causal attention through
+Same geometry, AdamW (fused), clipping, rows per pass and threads; causal attention through
 scaled_dot_product_attention; no padding, no data loading.
 """
 import argparse

@@ -19,11 +19,11 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
- * Files that are complete or not there: written under a temporary name in the same folder, forced to the disk, then
- * moved. A failure, or the death of the process, leaves an earlier file as it was.
+ * Writes files so that they are either complete or absent: under a temporary name in the same folder, flushed to disk, then
+ * renamed. If writing fails or the process dies, an earlier file is left unchanged.
  */
 public final class AtomicFile {
-    /** Names of what is being written: what a killed process left may be deleted by the owner of the folder. */
+    /** Names of temporary files: the owner of the folder may delete those that a killed process left. */
     public static final String TEMPORARY = "\\.\\d+-[0-9a-f]{16}\\.tmp";
 
     /** As many as Linux follows. */
@@ -38,11 +38,11 @@ public final class AtomicFile {
     }
 
     /**
-     * Writes or replaces a file; its folder must exist. What stands at the path decides: a regular file is replaced as a
-     * whole and keeps its permissions, a link stays and the file that it leads to is replaced, a device or a pipe is
-     * written to, and nothing else is touched.
+     * Writes or replaces a file; its folder must exist. A regular file is replaced as a
+     * whole and keeps its permissions; for a link, its target is replaced; a device or a pipe is
+     * written to; anything else is left alone.
      *
-     * @throws InputException if it cannot be written; what {@code content} throws comes through
+     * @throws InputException if it cannot be written; exceptions from {@code content} are passed on
      */
     public static void write(Path file, Content content) {
         switch (PathKind.of(file)) {
@@ -62,7 +62,7 @@ public final class AtomicFile {
         }
     }
 
-    /** What {@code write} does with a path: whether a whole file comes to stand there, rather than a stream's bytes. */
+    /** Whether {@code write} replaces a whole file at a path, rather than writing to a stream. */
     public static boolean replaces(Path file) {
         return switch (PathKind.of(file)) {
             case NOTHING, DANGLING_LINK -> true;
@@ -89,7 +89,7 @@ public final class AtomicFile {
             try {
                 Files.deleteIfExists(temporary);
             } catch (IOException e) {
-                // Nothing more can be done: what made the write fail is on its way to the user.
+                // Nothing more can be done: the original error is already on its way to the user.
             }
         }
     }
@@ -119,7 +119,7 @@ public final class AtomicFile {
         }
     }
 
-    /** Such as {@code /dev/stdout}: a file that somebody has open, and may have written to. */
+    /** Such as {@code /dev/stdout}: a file that is already open and may have content. */
     private static boolean isDescriptor(Path file) {
         Path path = file.toAbsolutePath().normalize();
         for (int links = 0; links < MAX_LINKS; links++) {
@@ -143,7 +143,7 @@ public final class AtomicFile {
         Path path = file;
         for (int links = 0; Files.isSymbolicLink(path); links++) {
             if (links == MAX_LINKS) {
-                throw new InputException(file + ": cannot be written: found links that lead in a circle");
+                throw new InputException(file + ": cannot be written: found a cycle of links");
             }
             try {
                 path = path.resolveSibling(Files.readSymbolicLink(path));
@@ -164,30 +164,30 @@ public final class AtomicFile {
     }
 
     /**
-     * Makes a folder and those above it.
+     * Creates a folder and its parents.
      *
-     * @throws InputException if that cannot be
+     * @throws InputException if it cannot be created
      */
     public static void createFolder(Path folder) {
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {
-            throw new InputException(folder + ": the folder cannot be made: " + reason(e), e);
+            throw new InputException(folder + ": the folder cannot be created: " + reason(e), e);
         }
     }
 
     /**
-     * Makes a folder that is complete or not there.
+     * Creates a folder so that it is either complete or absent.
      *
-     * @param folder is not there, or empty; those above it are made
+     * @param folder absent or empty; its parents are created
      * @param content fills the folder that it is given
-     * @throws InputException if that cannot be; what {@code content} throws comes through
+     * @throws InputException if it cannot be created; exceptions from {@code content} are passed on
      */
     public static void writeFolder(Path folder, Consumer<Path> content) {
         requireEmpty(folder);
         Path whole = folder.toAbsolutePath().normalize();
         if (whole.getParent() == null) {
-            throw new InputException(folder + ": expected a new or empty folder, found the root");
+            throw new InputException(folder + ": expected a new or empty folder, found the root directory");
         }
         createFolder(whole.getParent());
         Path temporary = whole.resolveSibling(temporaryName());
@@ -204,9 +204,9 @@ public final class AtomicFile {
     }
 
     /**
-     * Checks that a folder can be made.
+     * Checks that a folder can be created.
      *
-     * @throws InputException if something is there already
+     * @throws InputException if something already exists there
      */
     public static void requireEmpty(Path folder) {
         if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
@@ -235,7 +235,7 @@ public final class AtomicFile {
             }
             Files.delete(folder);
         } catch (IOException e) {
-            // Nothing more can be done: what made the write fail is on its way to the user.
+            // Nothing more can be done: the original error is already on its way to the user.
         }
     }
 
@@ -249,13 +249,13 @@ public final class AtomicFile {
         return new InputException(file + ": cannot be read: " + reason(e), e);
     }
 
-    /** In words: the messages of file system exceptions are often only the file's name. */
+    /** A readable reason: the messages of file system exceptions are often only the file's name. */
     private static String reason(IOException e) {
         return switch (e) {
             case AccessDeniedException _ -> "permission denied";
             case NoSuchFileException _ -> "no such file or folder";
             case java.nio.charset.CharacterCodingException _ -> "expected UTF-8 text, found other bytes";
-            case java.nio.file.FileAlreadyExistsException _ -> "a file of that name is in the way";
+            case java.nio.file.FileAlreadyExistsException _ -> "a file of that name already exists";
             case FileSystemException f when f.getReason() != null -> f.getReason();
             default -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
         };

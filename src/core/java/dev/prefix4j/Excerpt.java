@@ -1,18 +1,18 @@
 package dev.prefix4j;
 
-/** What of a hostile value may stand in a message: one short line without control characters. */
+/** Makes untrusted text safe to quote in a message: one short line without control characters. */
 public final class Excerpt {
     private static final int MAX_CHARACTERS = 60;
     private static final int MAX_REASON_CHARACTERS = 160;
 
     private Excerpt() {}
 
-    /** The first 60 characters; an ellipsis stands for the rest. */
+    /** The first 60 characters; an ellipsis replaces the rest. */
     public static String of(String text) {
         return cut(text, MAX_CHARACTERS);
     }
 
-    /** Of what a parser says, which may quote the file. */
+    /** For a parser's message, which may quote the file. */
     public static String ofReason(String message) {
         return cut(String.valueOf(message), MAX_REASON_CHARACTERS);
     }

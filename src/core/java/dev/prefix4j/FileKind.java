@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 
 /**
- * What a file is by its first bytes, whatever its name says: for the message when it is not what was expected.
+ * The kind of a file by its first bytes, whatever its name: for the message when a file is not of the expected kind.
  *
  * <p>{@code model.safetensors: expected safetensors, found a Git LFS pointer, not the file itself: fetch it with 'git lfs
  * pull'}.
@@ -43,10 +43,10 @@ public enum FileKind {
     XML("XML", ""),
     JSON("JSON", ""),
     TEXT("text", ""),
-    OTHER_TEXT("text that is not UTF-8", "convert it with iconv -f LATIN1 -t UTF-8, or from what it is written in"),
+    OTHER_TEXT("text that is not UTF-8", "convert it with iconv -f LATIN1 -t UTF-8, or from its actual encoding"),
     BINARY("binary data", "");
 
-    /** So much of a file is looked at. */
+    /** How many bytes of a file are examined. */
     private static final int LOOK_BYTES = 4096;
 
     private static final int TAR_MAGIC_AT = 257;
@@ -60,12 +60,12 @@ public enum FileKind {
         this.advice = advice;
     }
 
-    /** What it is and what to do about it, for the end of a message: {@code bzip2 data: unpack it with bunzip2}. */
+    /** The kind and what to do about it, for the end of a message: {@code bzip2 data: unpack it with bunzip2}. */
     public String found() {
         return advice.isEmpty() ? words : words + ": " + advice;
     }
 
-    /** Whether a reader of UTF-8 text may try it. */
+    /** Whether it may be readable as UTF-8 text. */
     public boolean isText() {
         return switch (this) {
             case XML, JSON, TEXT, LFS_POINTER, HTML -> true;
@@ -92,7 +92,7 @@ public enum FileKind {
     }
 
     /**
-     * Looks at the beginning of a file.
+     * Examines the beginning of a file.
      *
      * @throws InputException if it is not a regular file or cannot be read
      */
@@ -104,12 +104,12 @@ public enum FileKind {
         }
     }
 
-    /** @param start the first bytes of a file, 4,096 where it has so many */
+    /** @param start the first bytes of a file, up to 4,096 */
     public static FileKind of(byte[] start) {
         if (start.length == 0) {
             return EMPTY;
         }
-        // First of all, for the length of a header may look like the start of a pickle or of gzip data.
+        // Checked first, because a header's length may look like the start of a pickle or of gzip data.
         if (start.length > 8 && start[8] == '{') {
             long header = ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).getLong();
             if (header > 0 && header <= MAX_SAFETENSORS_HEADER) {
@@ -138,12 +138,12 @@ public enum FileKind {
     }
 
     /**
-     * Says what a file is where it cannot hold the text that is expected of it.
+     * Rejects a file that cannot hold the expected text.
      *
      * @param file for the message
      * @param expected such as {@code rows of text}
-     * @param start the first bytes of its content, some thousands
-     * @throws InputException if it is of a kind that is no text
+     * @param start the first few thousand bytes of its content
+     * @throws InputException if it is not text
      */
     public static void requireText(Path file, String expected, byte[] start) {
         FileKind kind = of(start);
@@ -168,7 +168,7 @@ public enum FileKind {
                     UTF16,
                     BINARY ->
                 throw new InputException("%s: expected %s, found %s".formatted(file, expected, kind.found()));
-            case EMPTY, XML, JSON, TEXT, OTHER_TEXT -> { // other bytes than UTF-8 are refused with their row
+            case EMPTY, XML, JSON, TEXT, OTHER_TEXT -> { // bytes that are not UTF-8 are rejected later, with their row
             }
         }
     }
@@ -207,7 +207,7 @@ public enum FileKind {
         return length >= 4 && Math.max(even, odd) > length / 2 * 3 / 4 && Math.min(even, odd) == 0;
     }
 
-    /** A character that the end of the bytes cuts is none the worse. */
+    /** A character truncated at the end of the bytes is accepted. */
     private static boolean isUtf8(byte[] bytes) {
         CoderResult result = StandardCharsets.UTF_8
                 .newDecoder()

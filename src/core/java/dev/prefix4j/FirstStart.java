@@ -16,9 +16,9 @@ import org.slf4j.LoggerFactory;
 /**
  * Lets one process at a time unpack native libraries into a folder that processes share.
  *
- * <p>The libraries that do so write a file where it will be loaded from: whoever starts meanwhile maps half a file and dies of SIGBUS.
- * Once a start has succeeded, a file in the folder lists what is there, and later starts wait for nobody. The operating system takes
- * the lock back when its process dies.
+ * <p>Such libraries write a file directly to the place it is loaded from: a process that starts meanwhile maps half a file and dies of SIGBUS.
+ * After the first successful start, a file in the folder lists the contents, and later starts need not wait. The operating system
+ * releases the lock when its process dies.
  */
 public final class FirstStart {
     private static final Logger LOG = LoggerFactory.getLogger(FirstStart.class);
@@ -26,12 +26,12 @@ public final class FirstStart {
     private FirstStart() {}
 
     /**
-     * Loads native libraries; alone among processes if they have not been unpacked yet. A folder that cannot be locked (read-only, or on
-     * a file system without locks) is used without.
+     * Loads native libraries; under a lock between processes if they have not been unpacked yet. If the folder cannot be locked (read-only, or on
+     * a file system without locks), it is used without a lock.
      *
      * @param folder where they are unpacked
-     * @param name of what is unpacked, with its version: a file name
-     * @param load gives the unpacked files
+     * @param name name and version of the libraries, usable as a file name
+     * @param load returns the unpacked files
      */
     public static synchronized void load(Path folder, String name, Supplier<Collection<Path>> load) {
         Path unpacked = folder.resolve(".prefix4j-" + name + ".unpacked");
@@ -45,7 +45,7 @@ public final class FirstStart {
                 remember(unpacked, files);
             }
         } catch (IOException e) {
-            LOG.debug("{}: {}", folder, e.toString()); // of closing: the lock ends with the process at the latest
+            LOG.debug("{}: {}", folder, e.toString()); // from closing: the lock ends with the process at the latest
         }
     }
 
@@ -67,13 +67,13 @@ public final class FirstStart {
         }
     }
 
-    /** Null if there is no lock to be had. */
+    /** Null if no lock is available. */
     private static FileChannel lock(Path file) {
         FileChannel channel = null;
         try {
             Files.createDirectories(file.getParent());
             channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-            channel.lock(); // closing the channel gives it back
+            channel.lock(); // released when the channel is closed
             return channel;
         } catch (IOException e) {
             LOG.debug("{} cannot be locked: {}", file, e.toString());

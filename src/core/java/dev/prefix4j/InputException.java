@@ -1,7 +1,7 @@
 package dev.prefix4j;
 
 /**
- * Something that the user gave cannot be used: a file, a key, a row, an option, or a combination of them.
+ * The user's input cannot be used: a file, a key, a row, an option, or a combination of them.
  *
  * <p>The message is the one line that the user sees. It names the file, key or row, what was expected and what was
  * found: {@code model/config.json: key 'n_head': expected a positive integer, found -3}.
@@ -16,7 +16,7 @@ public sealed class InputException extends RuntimeException permits SettingExcep
 
     /**
      * @param message one line for the user, without a final full stop
-     * @param cause what a developer sees with {@code --verbose}
+     * @param cause shown with {@code --verbose}
      */
     public InputException(String message, Throwable cause) {
         super(message, cause);

@@ -9,7 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Files that somebody names for reading. Only regular files are opened: a named pipe would wait for a writer that may
+ * Opens input files named by the user. Only regular files are opened: a named pipe would wait for a writer that may
  * never come, and a device has no end.
  */
 public final class InputFile {
@@ -43,7 +43,7 @@ public final class InputFile {
     /**
      * Reads a small UTF-8 file.
      *
-     * @param maxBytes a larger file is refused
+     * @param maxBytes a larger file is rejected
      * @throws InputException as {@link #open}, or if the file is larger or not UTF-8
      */
     public static String readString(Path file, String expected, int maxBytes) {

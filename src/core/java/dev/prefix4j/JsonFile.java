@@ -15,14 +15,14 @@ import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Set;
 
-/** JSON that a stranger wrote: bounded in size, without duplicate keys, with errors of one line. */
+/** Untrusted JSON: bounded in size, without duplicate keys, with one-line errors. */
 public final class JsonFile {
     private static final ObjectMapper JSON = JsonMapper.builder()
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
-    /** What the parser is asked about: it knows line and column. */
+    /** Kinds that are passed on to the parser, whose errors have line and column. */
     private static final Set<FileKind> TEXTS =
             EnumSet.of(FileKind.EMPTY, FileKind.JSON, FileKind.TEXT, FileKind.OTHER_TEXT, FileKind.UTF16);
 
@@ -32,7 +32,7 @@ public final class JsonFile {
      * Reads a JSON object.
      *
      * @param what the file holds, for the message when it is missing, such as {@code a model configuration}
-     * @param maxBytes a larger file is refused unread
+     * @param maxBytes a larger file is rejected unread
      * @throws InputException if the file is missing, too large, of another kind, or holds anything but one JSON object
      */
     public static JsonNode readObject(Path file, String what, long maxBytes) {
@@ -72,14 +72,14 @@ public final class JsonFile {
                 e);
     }
 
-    /** In our words where the parser's tell of its inside. */
+    /** Replaces the parser's message where it exposes internals. */
     public static String reason(JsonProcessingException e) {
         String message = e.getOriginalMessage();
         if (e instanceof StreamConstraintsException) {
-            return "nested too deeply, or a name, number or text that is too long";
+            return "nested too deeply, or a name, number or string that is too long";
         }
         if (message.startsWith("Unexpected end-of-input")) {
-            return "the end of the file within an object, list or text";
+            return "the end of the file inside an object, list or string";
         }
         if (message.startsWith("Trailing token")) {
             return "more after its end";

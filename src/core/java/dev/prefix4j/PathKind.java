@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 
-/** What stands at a path, links followed. */
+/** What a path leads to, following links. */
 public enum PathKind {
     NOTHING("no such file"),
     DANGLING_LINK("a link to nothing"),
@@ -28,12 +28,12 @@ public enum PathKind {
         this.words = words;
     }
 
-    /** In words, for the end of a message. */
+    /** As words for the end of a message. */
     public String found() {
         return words;
     }
 
-    /** What stands there; where it cannot be told, {@link #NOTHING}. */
+    /** What the path leads to; {@link #NOTHING} if that cannot be determined. */
     public static PathKind of(Path path) {
         if (Files.isRegularFile(path)) {
             return FILE;
@@ -52,7 +52,7 @@ public enum PathKind {
                 default -> BLOCK_DEVICE;
             };
         } catch (IOException | UnsupportedOperationException e) {
-            return BLOCK_DEVICE; // the kind that nothing is done with
+            return BLOCK_DEVICE; // the kind that is never written to
         }
     }
 }

@@ -1,10 +1,10 @@
 package dev.prefix4j;
 
 /**
- * What prefix4j sets for the whole process, and how a program that embeds it says no; {@code docs/embedding.md} lists it all.
+ * Process-wide settings of prefix4j, and how a host program opts out; {@code docs/embedding.md} lists them all.
  *
- * <p>System properties and environment variables that are set already stay as they are. With the system property
- * {@value #PROPERTY}{@code =off}, or after {@link #leaveAlone}, nothing is set: the host has made, or does without, each setting.
+ * <p>System properties and environment variables that are already set are left unchanged. With the system property
+ * {@value #PROPERTY}{@code =off}, or after {@link #leaveAlone}, nothing is set: the settings are the host's responsibility.
  */
 public final class ProcessSettings {
     /** {@code on} (as if absent) or {@code off}. */
@@ -12,13 +12,13 @@ public final class ProcessSettings {
 
     private ProcessSettings() {}
 
-    /** Says no for this process; to be called before anything else of prefix4j. */
+    /** Opts out for this process; call it before anything else in prefix4j. */
     public static void leaveAlone() {
         System.setProperty(PROPERTY, "off");
     }
 
     /**
-     * Whether prefix4j may set what holds for the whole process.
+     * Whether prefix4j may change process-wide settings.
      *
      * @throws SettingException if the property is neither {@code on} nor {@code off}
      */
@@ -33,7 +33,7 @@ public final class ProcessSettings {
         };
     }
 
-    /** Sets a system property, unless it is set or the host said no. */
+    /** Sets a system property, unless it is already set or the host opted out. */
     public static void setDefault(String key, String value) {
         if (allowed() && System.getProperty(key) == null) {
             System.setProperty(key, value);

@@ -161,7 +161,7 @@ class AdapterNameTest {
         try (FakeHub models = new FakeHub(MODEL, "config.json", "model.safetensors", "tokenizer.json")) {
             assertTrue(
                     refused(models.environment(temporary), FakeHub.MODEL)
-                            .endsWith(" has no adapter_config.json at revision main of it"),
+                            .endsWith(" has no adapter_config.json at its revision main"),
                     shell::errors);
         }
     }

@@ -479,7 +479,7 @@ class BadInputTest {
                                 "evaluate --hyps T/one.txt --data T/good.tsv --limit 0"),
                         new Case(
                                 1,
-                                "/dev/null: expected a data file, found something that is no regular file",
+                                "/dev/null: expected a data file, found something other than a regular file",
                                 "score --model M --data /dev/null"),
                         new Case(
                                 1,

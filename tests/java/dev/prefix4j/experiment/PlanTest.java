@@ -197,19 +197,19 @@ class PlanTest {
                 "grid: {seed: [1, 1]}|key 'grid.seed': expected different values, found [1,1]",
                 "grid: {Out: [1]}|key 'grid': expected an option such as prefix-length, found 'Out'",
                 "train: {out: x}|key 'train': expected no 'out'",
-                "test: {A: x}|key 'test.A': expected a name in small letters and a data file",
+                "test: {A: x}|key 'test.A': expected a name in lower case and a data file",
                 "claims: [a is better]|key 'claims': expected 'A > B'",
-                "claims: [run > other]|with A and B of [run], and before it, if you like, one of [bleu] and ': ',"
+                "claims: [run > other]|with A and B from [run], optionally preceded by one of [bleu] and ': ',"
                         + " found \"run > other\"",
                 "claims: ['ter: run > run']|key 'claims': expected 'A > B'",
                 "claims: [run steadier than run]|key 'claims': expected a grid with several values",
-                "metrics: []|key 'metrics': expected one at least, found []",
+                "metrics: []|key 'metrics': expected at least one, found []",
                 "'grid: {init-words: [\"a b\", a-b]}'|found two runs 'run_init-words-a-b'",
-                "'variants: [{name: \"+\"}]'|that differ in letters and digits, found two runs",
+                "'variants: [{name: \"+\"}]'|that differ in their letters or digits, found two runs",
                 "variants: []|key 'variants': expected a list of maps, found []",
-                "variants: [{method: prefix}]|key 'variants': expected a name for each, of its own",
-                "steps: 3|key 'steps': expected no such key, but one of",
-                "train: {lr: [1]}|key 'train.lr': expected a number, a text, true or false, found [1]",
+                "variants: [{method: prefix}]|key 'variants': expected a different name for each",
+                "steps: 3|key 'steps': expected a key among",
+                "train: {lr: [1]}|key 'train.lr': expected a number, a string, true or false, found [1]",
                 "train: {lr: 1|invalid YAML"
             })
     void badPlansAreRefusedWithTheKey(String line, String message) {
@@ -268,7 +268,9 @@ class PlanTest {
         assertEquals(java.util.Map.of("beams", "2"), Plan.read(file).generate());
         Files.writeString(file, "test: T\ngenerate: {distinct: false}\n");
         assertEquals(
-                file + ": key 'generate.distinct': expected true, for a sweep answers each source once, found false",
+                file
+                        + ": key 'generate.distinct': expected true, because a sweep generates once for each source,"
+                        + " found false",
                 assertThrows(InputException.class, () -> Plan.read(file)).getMessage());
         Files.writeString(file, "test: T\ngenerate: {data: X}\n");
         assertThrows(InputException.class, () -> Plan.read(file));

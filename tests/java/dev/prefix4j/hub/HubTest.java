@@ -319,7 +319,7 @@ class HubTest {
             }
             return true;
         };
-        assertTrue(refused(ID).contains(" broke off: HTTP 503 from 127.0.0.1"));
+        assertTrue(refused(ID).contains(" was interrupted: HTTP 503 from 127.0.0.1"));
         Path incomplete = incomplete("model.safetensors");
         assertEquals(1000, Files.size(incomplete));
         assertFalse(Files.exists(repository().resolve("refs/main")), "a ref promises a snapshot");
@@ -380,7 +380,7 @@ class HubTest {
                 new Patience(3, Duration.ofMillis(5), Duration.ofSeconds(1)));
         heard.add(assertThrows(InputException.class, () -> impatient.model(ID, _ -> {}))
                 .getMessage());
-        assertTrue(heard.getLast().contains(" broke off: "), heard.toString());
+        assertTrue(heard.getLast().contains(" was interrupted: "), heard.toString());
         // One of three tries is enough: beside a load, an answer may be late before its body is silent.
         assertTrue(heard.stream().anyMatch(text -> text.contains("nothing arrived for 1.0 s")), heard.toString());
     }
@@ -396,7 +396,7 @@ class HubTest {
             FakeHub.content(exchange, bytes);
             return true;
         };
-        assertTrue(refused(ID).startsWith("owner/tiny: model.safetensors: expected content of hash "));
+        assertTrue(refused(ID).startsWith("owner/tiny: model.safetensors: expected content with hash "));
         assertEquals(2, blobs().size());
         hub.fault = exchange -> {
             if (FakeHub.is(exchange, "GET", "generation_config.json")) {
@@ -406,7 +406,7 @@ class HubTest {
             return false;
         };
         hub.files.put("generation_config.json", "{}".getBytes(StandardCharsets.UTF_8));
-        assertTrue(refused(ID).startsWith("owner/tiny: generation_config.json: expected content of hash "));
+        assertTrue(refused(ID).startsWith("owner/tiny: generation_config.json: expected content with hash "));
         hub.fault = _ -> false;
         assertModel(get(ID));
     }
@@ -507,7 +507,7 @@ class HubTest {
         hub.files.remove("model.safetensors");
         assertTrue(refused(ID).startsWith("owner/tiny: expected model.safetensors, found none at " + host));
         hub.files.remove("config.json");
-        assertEquals(host + " has no config.json at revision main of it", notThere(ID));
+        assertEquals(host + " has no config.json at its revision main", notThere(ID));
         assertEquals(
                 List.of(), heard.stream().filter(text -> text.contains("try")).toList());
     }

@@ -170,7 +170,7 @@ class DataFileTest {
         assertEquals(2, read(file).size());
         Files.write(file, Arrays.copyOf(bytes.toByteArray(), bytes.size() - 12));
         InputException e = assertThrows(InputException.class, () -> read(file));
-        assertEquals(file + ": the compressed data is cut off or damaged", e.getMessage());
+        assertEquals(file + ": the compressed data is truncated or corrupt", e.getMessage());
     }
 
     @Test
@@ -211,7 +211,7 @@ class DataFileTest {
                 "{\"text\": \"a\"} => a.csv:1: expected a field 'source', found fields [text]: try --source-field text",
                 "{\"source\": \" \", \"target\": \"b\"} => a.csv:1: expected a text in field 'source', found an empty"
                         + " one",
-                "a\\tb\\tc => a.csv:1: expected 2 columns, source and target, with a tab between, found 3",
+                "a\\tb\\tc => a.csv:1: expected 2 columns, source and target, separated by a tab, found 3",
                 "a\\tb\\na\\t => a.csv:2: expected a source and a target, found no target",
                 "[{\"tripleset\": [[\"a\", \"b\"]]}] => a.csv:1: entry 1: key 'tripleset': expected a triple of texts,"
                         + " found a list of 2",
@@ -329,7 +329,7 @@ class DataFileTest {
         InputException e = assertThrows(
                 InputException.class, () -> DataFile.read(folder, DataOptions.DEFAULTS.withFormat(DataFormat.JSONL)));
         assertEquals(
-                folder + ": expected a file of format jsonl, found a folder, which only webnlg may be", e.getMessage());
+                folder + ": expected a file of format jsonl, found a folder, which only webnlg allows", e.getMessage());
     }
 
     @Test
@@ -460,8 +460,8 @@ class DataFileTest {
         expect(english.getFirst(), "a : b : c", "One.");
         assertEquals(
                 List.of(
-                        file + ": texts in en, ru: en alone is read (--lang chooses)",
-                        file + ": 1 entries have no text in en and are left out"),
+                        file + ": texts in en, ru: only en is read (--lang selects another)",
+                        file + ": 1 entries have no text in en and are skipped"),
                 remarks);
         List<Example> russian = DataFile.read(file, DataOptions.DEFAULTS.withLanguage("ru"));
         assertEquals(
@@ -469,7 +469,7 @@ class DataFileTest {
                 Example.pairs(russian).stream().map(e -> e.targets().getFirst()).toList());
         InputException e =
                 assertThrows(InputException.class, () -> DataFile.read(file, DataOptions.DEFAULTS.withLanguage("de")));
-        assertEquals(file + ": expected texts in the language de, found en, ru (--lang chooses one)", e.getMessage());
+        assertEquals(file + ": expected texts in the language de, found en, ru (--lang selects one)", e.getMessage());
         Path neither = file("b.xml", LANGUAGES.replace("\"en\"", "\"br\""));
         assertThrows(InputException.class, () -> read(neither));
         expect(read(file("c.xml", LANGUAGES.replace("\"en\"", "\"ru\""))).getFirst(), "a : b : c", "One.", "Раз.");

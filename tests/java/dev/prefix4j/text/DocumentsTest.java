@@ -68,12 +68,12 @@ class DocumentsTest {
         byte[] bytes = Files.readAllBytes(file);
         Files.write(file, Arrays.copyOf(bytes, bytes.length - 20));
         assertEquals(
-                file + ": the compressed data is cut off or damaged",
+                file + ": the compressed data is truncated or corrupt",
                 assertThrows(InputException.class, () -> read(file)).getMessage());
         bytes[bytes.length / 2] ^= 0x55;
         Files.write(file, bytes);
         assertEquals(
-                file + ": the compressed data is cut off or damaged",
+                file + ": the compressed data is truncated or corrupt",
                 assertThrows(InputException.class, () -> read(file)).getMessage());
         Path empty = Files.writeString(folder.resolve("empty.txt"), "<|endoftext|>\n");
         assertEquals(

@@ -27,7 +27,8 @@ class WatchedTest {
         InputException late =
                 assertThrows(InputException.class, () -> watched.call("text 'aaa'", () -> waitFor(never)));
         assertEquals(
-                "text 'aaa': expected the tokenizer's answer within 1 s, found none: its rules do not suit the text",
+                "text 'aaa': expected the tokenizer's answer within 1 s, found none: its rules take too long on this"
+                        + " text",
                 late.getMessage());
         assertTrue(watched.isStuck());
         InputException next = assertThrows(InputException.class, () -> watched.call("text 'b'", () -> 1));
@@ -43,7 +44,7 @@ class WatchedTest {
                 () -> watched.call("text 'a'", () -> {
                     throw new IllegalStateException("first line\nsecond line");
                 }));
-        assertEquals("text 'a': the tokenizer fails: first line", failed.getMessage());
+        assertEquals("text 'a': the tokenizer failed: first line", failed.getMessage());
         assertEquals(7, watched.call("text 'b'", () -> 7));
         assertFalse(watched.isStuck());
     }

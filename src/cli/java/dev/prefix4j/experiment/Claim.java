@@ -5,15 +5,15 @@ import java.util.Optional;
 
 /**
  * What a plan expects: {@code left > right}, {@code left >= right}, {@code left < right}, or {@code left steadier than right}, between two
- * variants; {@code score: …} before it names one of the plan's scores, which is the first otherwise.
+ * variants; an optional {@code score: …} before it selects one of the plan's scores; the default is the first.
  *
- * <p>{@code left > right} is about the means over seeds, at every point of the grid; steadier is what has the smaller range of
- * means over the grid.
+ * <p>{@code left > right} compares the means over seeds at every point of the grid; the steadier variant is the one with the smaller
+ * range of means over the grid.
  *
  * @param text as in the plan
  */
 public record Claim(String text, String score, String left, Relation relation, String right) {
-    /** Between two numbers. */
+    /** A relation between two values. */
     enum Relation {
         GREATER(">"),
         NOT_LESS(">="),
@@ -36,9 +36,9 @@ public record Claim(String text, String score, String left, Relation relation, S
     }
 
     /**
-     * Reads a claim. Names decide where it is split, as they may contain anything.
+     * Parses a claim. It is split at known names, because names may contain anything.
      *
-     * @return empty if it is none about these variants and scores
+     * @return empty if it is not a claim about these variants and scores
      */
     static Optional<Claim> parse(String text, List<String> variants, List<String> scores) {
         Optional<Claim> bare = split(text, text, scores.getFirst(), variants);

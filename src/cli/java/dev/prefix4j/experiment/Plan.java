@@ -41,13 +41,13 @@ import org.yaml.snakeyaml.LoaderOptions;
  * </pre>
  *
  * <p>Keys under {@code train}, in variants and in the grid are options of {@code train}; those under {@code generate} of
- * {@code generate}. Later ones win: train, variant, grid. Every variant is run with every combination of the grid.
+ * {@code generate}. Later ones take precedence: train, variant, grid. Every variant is run with every combination of the grid.
  *
  * <p>Instead of one file, {@code test} can be a map of several, such as {@code {seen: FILE, unseen: FILE}}.
  *
- * <p>{@code claims: [prefix > embedding only]} are looked at when the runs have ended ({@link Claim}).
+ * <p>{@code claims: [prefix > embedding only]} are checked when the runs have finished ({@link Claim}).
  *
- * @param tests sources and references that every run is scored on, by their names; a single one has the name ""
+ * @param tests data that every run is scored on, by name; a single one has the name ""
  */
 public record Plan(
         String name,
@@ -62,32 +62,32 @@ public record Plan(
     private static final int MAX_BYTES = 1 << 20;
     private static final int MAX_RUNS = 10_000;
 
-    /** No option has a number of more digits: 1e1000000000 would be written out. */
+    /** The most digits of a number: 1e1000000000 would be written out. */
     private static final int MAX_DIGITS = 100;
 
-    /** The axis that a table takes together. */
+    /** The axis over which a table averages. */
     static final String SEED = "seed";
 
     private static final Set<String> KEYS =
             Set.of("name", "remark", "train", "test", "generate", "metrics", "variants", "grid", "claims");
 
-    /** A run's options would be these; the sweep gives them. */
+    /** Options of train that the sweep itself sets. */
     private static final Set<String> RESERVED = Set.of("out", "resume", "json", "help");
 
-    /** Options of generate that the sweep gives for each run. */
+    /** Options of generate that the sweep itself sets for each run. */
     private static final Set<String> GIVEN = Set.of("model", "adapter", "prefix", "data", "prompt");
 
     /**
      * A run of a plan.
      *
-     * @param folder its name below the sweep's
-     * @param variant its name
+     * @param folder its name within the sweep's folder
+     * @param variant name of its variant
      * @param point values of the grid, by key
      * @param options of {@code train}
      */
     public record Run(String folder, String variant, Map<String, String> point, Map<String, String> options) {}
 
-    /** @throws InputException if the file is missing or no plan */
+    /** @throws InputException if the file is missing or is not a plan */
     public static Plan read(Path file) {
         InputFile.require(file, "a plan in YAML");
         try {
@@ -118,7 +118,7 @@ public record Plan(
         return new Plan(name, remark, train, tests, generate, metrics, variants, grid, List.copyOf(given));
     }
 
-    /** Names of the scores: a metric, and the test's name where it has one. */
+    /** Names of the scores: a metric, and the test's name if it has one. */
     public List<String> scores() {
         return tests.keySet().stream()
                 .flatMap(test -> metrics.stream().map(metric -> score(metric, test)))
@@ -173,7 +173,7 @@ public record Plan(
             }
             root.fieldNames().forEachRemaining(key -> {
                 if (!KEYS.contains(key)) {
-                    throw wrong(key, "no such key, but one of " + new java.util.TreeSet<>(KEYS), root.get(key));
+                    throw wrong(key, "a key among " + new java.util.TreeSet<>(KEYS), root.get(key));
                 }
             });
             List<Map<String, String>> variants = new ArrayList<>();
@@ -187,7 +187,7 @@ public record Plan(
             for (JsonNode item : list) {
                 Map<String, String> variant = options("variants", item);
                 if (!variant.containsKey("name") || !names.add(slug(variant.get("name")))) {
-                    throw wrong("variants", "a name for each, of its own", item);
+                    throw wrong("variants", "a different name for each", item);
                 }
                 variants.add(variant);
             }
@@ -221,7 +221,7 @@ public record Plan(
             for (Run run : plan.runs()) {
                 if (slug(run.variant()).isEmpty() || !folders.add(run.folder())) {
                     throw new InputException(
-                            "%s: expected variants and values of the grid that differ in letters and digits, found two runs '%s'"
+                            "%s: expected variants and grid values that differ in their letters or digits, found two runs '%s'"
                                     .formatted(file, run.folder()));
                 }
             }
@@ -231,7 +231,7 @@ public record Plan(
         private List<String> metrics(JsonNode node) {
             List<String> metrics = node.isMissingNode() ? List.of("bleu") : strings("metrics", node);
             if (metrics.isEmpty()) {
-                throw wrong("metrics", "one at least", node);
+                throw wrong("metrics", "at least one", node);
             }
             return metrics;
         }
@@ -244,7 +244,7 @@ public record Plan(
                 Claim claim = Claim.parse(text, names, plan.scores())
                         .orElseThrow(() -> wrong(
                                 "claims",
-                                "'A > B', 'A >= B', 'A < B' or 'A steadier than B' with A and B of %s, and before it, if you like, one of %s and ': '"
+                                "'A > B', 'A >= B', 'A < B' or 'A steadier than B' with A and B from %s, optionally preceded by one of %s and ': '"
                                         .formatted(names, plan.scores()),
                                 TextNode.valueOf(text)));
                 boolean varies = plan.grid().entrySet().stream()
@@ -252,7 +252,9 @@ public record Plan(
                                 !axis.getKey().equals(SEED) && axis.getValue().size() > 1);
                 if (claim.relation() == Claim.Relation.STEADIER && !varies) {
                     throw wrong(
-                            "claims", "a grid with several values of something but the seed", TextNode.valueOf(text));
+                            "claims",
+                            "a grid with several values for a key other than the seed",
+                            TextNode.valueOf(text));
                 }
                 claims.add(claim);
             }
@@ -264,13 +266,13 @@ public record Plan(
                 return Map.of("", node.textValue());
             }
             if (node == null || !node.isObject() || node.isEmpty()) {
-                throw wrong("test", "a data file, or a map of some", node);
+                throw wrong("test", "a data file, or a map of data files", node);
             }
             Map<String, String> tests = new LinkedHashMap<>();
             for (var entry : node.properties()) {
                 if (!entry.getKey().matches("[a-z][a-z0-9-]*")
                         || !entry.getValue().isTextual()) {
-                    throw wrong("test." + entry.getKey(), "a name in small letters and a data file", entry.getValue());
+                    throw wrong("test." + entry.getKey(), "a name in lower case and a data file", entry.getValue());
                 }
                 tests.put(entry.getKey(), entry.getValue().textValue());
             }
@@ -289,7 +291,7 @@ public record Plan(
             for (var entry : object(key, node).properties()) {
                 requireOption(key, entry.getKey());
                 if (!entry.getValue().isValueNode() || entry.getValue().isNull()) {
-                    throw wrong(key + '.' + entry.getKey(), "a number, a text, true or false", entry.getValue());
+                    throw wrong(key + '.' + entry.getKey(), "a number, a string, true or false", entry.getValue());
                 }
                 options.put(entry.getKey(), text(key + '.' + entry.getKey(), entry.getValue()));
             }
@@ -303,7 +305,7 @@ public record Plan(
             }
             if (RESERVED.contains(option)) {
                 throw new InputException(
-                        "%s: key '%s': expected no '%s', which is not for a plan to say".formatted(file, key, option));
+                        "%s: key '%s': expected no '%s', which a plan may not set".formatted(file, key, option));
             }
         }
 
@@ -319,17 +321,20 @@ public record Plan(
             return number.toPlainString();
         }
 
-        /** Options of generate, without {@code distinct: true}, which a sweep does anyway. */
+        /** Options of generate, without {@code distinct: true}, which a sweep always sets. */
         private Map<String, String> generation(JsonNode node) {
             Map<String, String> options = options("generate", node);
             if (!options.getOrDefault("distinct", "true").equals("true")) {
-                throw wrong("generate.distinct", "true, for a sweep answers each source once", node.get("distinct"));
+                throw wrong(
+                        "generate.distinct",
+                        "true, because a sweep generates once for each source",
+                        node.get("distinct"));
             }
             options.remove("distinct");
             for (String option : GIVEN) {
                 if (options.containsKey(option)) {
                     throw new InputException(
-                            "%s: key 'generate': expected no '%s', which the sweep gives".formatted(file, option));
+                            "%s: key 'generate': expected no '%s', which the sweep sets".formatted(file, option));
                 }
             }
             return options;
@@ -342,7 +347,7 @@ public record Plan(
             List<String> values = new ArrayList<>();
             for (JsonNode item : node) {
                 if (!item.isValueNode() || item.isNull()) {
-                    throw wrong(key, "a list of numbers or texts", item);
+                    throw wrong(key, "a list of numbers or strings", item);
                 }
                 values.add(text(key, item));
             }

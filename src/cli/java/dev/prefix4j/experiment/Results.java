@@ -11,13 +11,13 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * What the runs of a plan gave, as tables: a row for each variant and point of the grid, seeds taken together.
+ * The results of a plan's runs as tables: a row for each variant and point of the grid, averaged over seeds.
  *
- * @param plan whose runs these are
- * @param results of each run that has ended, by its folder
+ * @param plan the plan of these runs
+ * @param results of each finished run, by its folder
  */
 public record Results(Plan plan, Map<String, JsonNode> results) {
-    /** Runs that differ by their seed only. */
+    /** Runs that differ only in their seed. */
     private record Row(String variant, Map<String, String> point, int seeds, Map<String, JsonNode> bySeed) {
         Collection<JsonNode> runs() {
             return bySeed.values();
@@ -28,7 +28,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             return scores(score).size() == seeds;
         }
 
-        /** Numbers of the runs that have ended, by seed. */
+        /** Values of the finished runs, by seed. */
         Map<String, Double> scores(String score) {
             Map<String, Double> scores = new LinkedHashMap<>();
             bySeed.forEach((seed, run) -> {
@@ -40,7 +40,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
             return scores;
         }
 
-        /** Mean and standard deviation of a number over the runs; empty if none has it. */
+        /** Mean and standard deviation of a value over the runs; empty if none has it. */
         String cell(String field, int decimals) {
             double[] values = runs().stream()
                     .map(run -> run.at("/" + field.replace('.', '/')))
@@ -78,7 +78,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                 .toList();
     }
 
-    /** Rows of cells, the head first: means, and ± the standard deviation where there are several seeds. */
+    /** Rows of cells, header first: means, with ± standard deviation if there are several seeds. */
     public List<List<String>> table() {
         List<List<String>> table = new ArrayList<>();
         List<String> head = new ArrayList<>(List.of("variant"));
@@ -98,7 +98,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return table;
     }
 
-    /** As many for a whole column as give its largest number four digits. */
+    /** Decimals of a whole column: as many as give its largest value four digits. */
     private int decimals(String score) {
         double largest = results.values().stream()
                 .mapToDouble(run -> Math.abs(run.path("scores").path(score).asDouble()))
@@ -107,7 +107,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return largest >= 100 ? 1 : largest >= 10 ? 2 : largest >= 1 ? 3 : 4;
     }
 
-    /** The options in which each variant differs from the others, by its name. */
+    /** The options specific to each variant, by its name. */
     public Map<String, String> variants() {
         Map<String, String> variants = new LinkedHashMap<>();
         for (Map<String, String> variant : plan.variants()) {
@@ -118,7 +118,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return variants;
     }
 
-    /** The plan's claims and whether they are seen, the head first; no rows without claims. */
+    /** The plan's claims and whether they are seen, header first; empty without claims. */
     public List<List<String>> claims() {
         if (plan.claims().isEmpty()) {
             return List.of();
@@ -178,7 +178,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                 "");
     }
 
-    /** Between the largest and the smallest mean of a variant; NaN while one is missing. */
+    /** The range of a variant's means; NaN while one is missing. */
     private double range(String score, String variant) {
         double[] means = rows().stream()
                 .filter(row -> row.variant().equals(variant))
@@ -193,14 +193,14 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return values.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
     }
 
-    /** Standard deviation of a sample; 0 of fewer than two values. */
+    /** Sample standard deviation; 0 for fewer than two values. */
     private static double deviation(double[] values) {
         double mean = Arrays.stream(values).average().orElse(0);
         double square = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
         return values.length < 2 ? 0 : Math.sqrt(square / (values.length - 1));
     }
 
-    /** How much of the plan this is, and what all runs share. */
+    /** How many runs are finished, and what all runs share. */
     public String remark() {
         return "%d of %d runs.%s Trained with %s; outputs%s with %s."
                 .formatted(
@@ -236,7 +236,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return text.toString();
     }
 
-    /** On one line, and nothing of it is markup. */
+    /** On one line, with markup characters escaped. */
     private static String inMarkdown(String text) {
         return text.replaceAll("\\s+", " ").replaceAll("[\\\\|<&*_`\\[]", "\\\\$0");
     }
@@ -252,13 +252,13 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
     }
 
     /**
-     * What a plot shows of a metric: for each variant (and each value of the axes but the first) the means along the first axis.
+     * The plot of a metric: for each variant (and each value of the axes except the first), the means along the first axis.
      *
-     * @param axis its name; null: the plan has none but seeds
+     * @param axis its name; null: the plan has no axis but seeds
      * @param ticks its values
-     * @param lines by name; NaN where no run has ended
-     * @param deviations of the lines, over seeds; 0 where there is one
-     * @param variants which of the plan's variants a line is of, counted from 0
+     * @param lines by name; NaN where no run is finished
+     * @param deviations of the lines, over seeds; 0 with a single seed
+     * @param variants index of each line's variant in the plan, from 0
      */
     public record Curves(
             String axis,
@@ -296,7 +296,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         return new Curves(axis, ticks, lines, deviations, variants);
     }
 
-    /** As comma-separated values: a line for each run that has ended. */
+    /** As comma-separated values: one line for each finished run. */
     public String csv() {
         List<String> axes = List.copyOf(plan.grid().keySet());
         StringBuilder text = new StringBuilder("folder,variant");

@@ -1,8 +1,8 @@
 /**
- * Experiments: a plan of runs, and a table of what came out.
+ * Experiments: a plan of runs, and a table of their results.
  *
- * <p>Start with {@link dev.prefix4j.experiment.Plan}; {@link dev.prefix4j.experiment.Results} makes the table. Runs themselves are
- * the command line's.
+ * <p>Start with {@link dev.prefix4j.experiment.Plan}; {@link dev.prefix4j.experiment.Results} makes the table. The command line executes the
+ * runs.
  *
  * <p>May import: nothing of ours.
  */

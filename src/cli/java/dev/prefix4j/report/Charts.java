@@ -24,13 +24,13 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** Draws plots with XChart, without a display. */
 final class Charts {
-    /** Pixels of a picture for each point of a chart: crisp on dense screens. */
+    /** Pixels per chart point: crisp on high-density screens. */
     static final int SCALE = 2;
 
-    /** Lines of few points show them. */
+    /** Lines with at most this many points show markers. */
     private static final int FEW = 40;
 
-    /** Room beside the first and the last step, as a share of all; XChart leaves out a tick at the very edge. */
+    /** Margin before the first and after the last step, as a fraction of the range; XChart omits a tick at the very edge. */
     static final double MARGIN = 0.02;
 
     static {
@@ -39,7 +39,7 @@ final class Charts {
 
     private Charts() {}
 
-    /** Colours; the page's style sheet has the same. */
+    /** Colours; the same as in the page's style sheet. */
     enum Palette {
         LIGHT(
                 0xffffff, 0x1f2328, 0x59636e, 0xe3e6ea, 0x2563eb, 0xd9480f, 90, 0x2563eb, 0xd9480f, 0x2b8a3e, 0x9c36b5,
@@ -48,7 +48,7 @@ final class Charts {
                 0x181d24, 0xe6e9ee, 0x9aa4b2, 0x2c343f, 0x6ea8fe, 0xffa94d, 110, 0x6ea8fe, 0xffa94d, 0x69db7c, 0xda77f2,
                 0x3bc9db, 0xfaa2c1, 0xffd43b, 0xadb5bd);
 
-        /** Colours that tell variants apart; more variants use them again. */
+        /** Number of variant colours; more variants reuse them. */
         static final int SERIES = 8;
 
         private final Color background;
@@ -86,11 +86,11 @@ final class Charts {
 
     /** Width and height of a chart in points. */
     enum Format {
-        /** Across the page. */
+        /** Full page width. */
         LARGE(1040, 420, 13, 12),
-        /** Several side by side. */
+        /** For several side by side. */
         SMALL(340, 270, 11, 5),
-        /** Across a phone. */
+        /** Full width of a phone. */
         PHONE(380, 330, 12, 5);
 
         final int width;
@@ -107,15 +107,15 @@ final class Charts {
     }
 
     /**
-     * A picture of a plot.
+     * An image of a plot.
      *
      * @param png its bytes
-     * @param left where the first step is, as a share of the width
-     * @param right where the last step is
+     * @param left position of the first step, as a fraction of the width
+     * @param right position of the last step
      */
     record Picture(byte[] png, double left, double right) {}
 
-    /** This machine cannot draw text: it has no fonts, or not the libraries for them. */
+    /** This machine cannot draw text: fonts or their libraries are missing. */
     static final class CannotDrawException extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -131,7 +131,7 @@ final class Charts {
     /**
      * Draws a plot.
      *
-     * @param title above the chart; empty: none
+     * @param title above the chart; empty for none
      */
     static Picture draw(Plot plot, String title, Format format, Palette palette) throws CannotDrawException {
         try {
@@ -146,7 +146,7 @@ final class Charts {
         }
     }
 
-    /** Draws a chart that has been made elsewhere. */
+    /** Draws a chart that was created elsewhere. */
     static byte[] png(Chart<?, ?> chart, Format format) throws CannotDrawException {
         try {
             BufferedImage image =
@@ -209,7 +209,7 @@ final class Charts {
         styler.setYAxisMax(plot.most());
     }
 
-    /** What all charts have. */
+    /** The style of all charts. */
     static void style(AxesChartStyler styler, Format format, Palette palette) {
         Font font = new Font(Font.SANS_SERIF, Font.PLAIN, format.fontSize);
         styler.setChartBackgroundColor(palette.background);

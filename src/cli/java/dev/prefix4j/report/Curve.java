@@ -3,13 +3,13 @@ package dev.prefix4j.report;
 import java.util.Arrays;
 
 /**
- * A quantity over the steps of a run, thinned while it is read: each point has the least, the mean and the greatest value
+ * A quantity over the steps of a run, downsampled while it is read: each point has the minimum, mean and maximum
  * of the same number of steps, so that there are never more than {@link #MAX_POINTS}.
  */
 final class Curve {
     static final int MAX_POINTS = 2000;
 
-    /** A smoothed value reaches back over this share of the points, but over some points at least. */
+    /** The smoothing window as a fraction of the points, with a minimum. */
     private static final double SMOOTHED_SHARE = 0.01;
 
     private static final int SMOOTHED_POINTS = 5;
@@ -23,7 +23,7 @@ final class Curve {
     private int perPoint = 1;
     private int inLast;
 
-    /** Adds a value; one that is no finite number, or has no weight, is left out. */
+    /** Adds a value; one that is not finite or has no weight is skipped. */
     void add(int step, double value, double weight) {
         if (!Double.isFinite(value) || !Double.isFinite(weight) || weight <= 0) {
             return;
@@ -46,7 +46,7 @@ final class Curve {
         steps[last] += (step - steps[last]) / inLast;
     }
 
-    /** Makes one point of two. */
+    /** Merges pairs of points. */
     private void halve() {
         for (int i = 0; i < size / 2; i++) {
             int a = 2 * i;
@@ -69,12 +69,12 @@ final class Curve {
         return size == 0;
     }
 
-    /** Of each point: the mean of its steps. */
+    /** The mean step of each point. */
     double[] steps() {
         return Arrays.copyOf(steps, size);
     }
 
-    /** Of each point: the mean, by weight. */
+    /** The weighted mean of each point. */
     double[] values() {
         return Arrays.copyOf(values, size);
     }
@@ -89,12 +89,12 @@ final class Curve {
         return Arrays.copyOf(most, size);
     }
 
-    /** Steps that make a point. */
+    /** Steps per point. */
     int perPoint() {
         return perPoint;
     }
 
-    /** An exponential moving mean of the values, unbiased at the start (Kingma and Ba 2015, section 3). */
+    /** An exponential moving average of the values, unbiased at the start (Kingma and Ba 2015, section 3). */
     double[] smoothed() {
         double span = Math.max(SMOOTHED_POINTS, size * SMOOTHED_SHARE);
         double keep = 1 - 2 / (span + 1);

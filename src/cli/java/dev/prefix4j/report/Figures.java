@@ -12,11 +12,11 @@ import java.math.MathContext;
 import java.util.Base64;
 import java.util.Locale;
 
-/** The charts of a run as HTML: pictures for light and dark, wide and narrow screens, and their points for the script. */
+/** The charts of a run as HTML: images for light and dark, wide and narrow screens, and their points for the script. */
 final class Figures {
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** Digits of the numbers under the pointer. */
+    /** Digits of the values shown at the pointer. */
     private static final MathContext SHOWN = new MathContext(5);
 
     private final StringBuilder html = new StringBuilder();
@@ -42,7 +42,7 @@ final class Figures {
         return figures.html.append("</section>\n").toString();
     }
 
-    /** A chart in both palettes; a large one is drawn again for phones. */
+    /** A chart in both palettes; a large one also in a version for phones. */
     private void add(String title, Plot plot, boolean large) throws CannotDrawException {
         Format format = large ? Format.LARGE : Format.SMALL;
         Picture light = Charts.draw(plot, "", format, Palette.LIGHT);
@@ -66,7 +66,7 @@ final class Figures {
         html.append("<script type=\"application/json\">").append(points(plot)).append("</script>\n</div>\n</figure>\n");
     }
 
-    /** Where the steps 0 and last are, as shares of the width; the last step. */
+    /** Positions of step 0 and the last step, as fractions of the width; then the last step. */
     private static String frame(Picture picture, Plot plot) {
         return String.format(Locale.ROOT, "%.4f %.4f %d", picture.left(), picture.right(), plot.lastStep());
     }
@@ -79,13 +79,13 @@ final class Figures {
         return "data:image/png;base64," + Base64.getEncoder().encodeToString(picture.png());
     }
 
-    /** Numbers, and names that are ours. */
+    /** Only numbers and our own names, so nothing needs escaping. */
     private static String points(Plot plot) {
         ObjectNode json = JSON.createObjectNode();
         ArrayNode lines = json.putArray("lines");
         for (Plot.Line line : plot.lines()) {
             if (line.role() == Plot.Role.BEST) {
-                continue; // one of the validations
+                continue; // already among the validations
             }
             ObjectNode node = lines.addObject().put("name", line.name());
             ArrayNode at = node.putArray("steps");

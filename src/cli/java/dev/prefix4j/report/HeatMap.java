@@ -2,12 +2,12 @@ package dev.prefix4j.report;
 
 import java.util.Locale;
 
-/** Shares as a table of coloured cells: one HTML file that loads nothing. */
+/** Fractions as a table of coloured cells, in one self-contained HTML file. */
 public final class HeatMap {
     private static final int[] NONE = {0xee, 0xf3, 0xfe};
     private static final int[] ALL = {0x12, 0x3a, 0x9c};
 
-    /** On {@link #NONE} and {@link #ALL}: the text that contrasts more. */
+    /** Text colours on {@link #NONE} and {@link #ALL}; the one with more contrast is used. */
     private static final int[] DARK_TEXT = {0, 0, 0};
 
     private static final int[] LIGHT_TEXT = {0xff, 0xff, 0xff};
@@ -17,9 +17,9 @@ public final class HeatMap {
     /**
      * A page.
      *
-     * @param model what the shares are of
-     * @param rows what a row is, such as {@code layer}; counted from 0, as the columns
-     * @param shares from 0 to 1, row by row, all of a length
+     * @param model name of the model
+     * @param rows label of the rows, such as {@code layer}; rows and columns are counted from 0
+     * @param shares from 0 to 1, row by row, rows of equal length
      */
     public static String page(
             String title, String model, String remark, String rows, String columns, double[][] shares) {
@@ -43,14 +43,14 @@ public final class HeatMap {
             }
             html.append("</tr>\n");
         }
-        html.append("</table>\n</div>\n<p class=\"scale note\">Share of the attention: <span>0</span>");
+        html.append("</table>\n</div>\n<p class=\"scale note\">Share of attention: <span>0</span>");
         for (int i = 0; i <= 10; i++) {
             html.append("<i style=\"").append(style(i / 10.0)).append("\"></i>");
         }
         return Html.document(title, html.append("<span>1</span></p>\n").toString());
     }
 
-    /** The colours of a cell, the same on light and dark screens. */
+    /** The colours of a cell, the same in light and dark mode. */
     static String style(double share) {
         int[] background = colour(share);
         int[] text = contrast(background, DARK_TEXT) >= contrast(background, LIGHT_TEXT) ? DARK_TEXT : LIGHT_TEXT;

@@ -5,7 +5,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 
-/** Text as HTML shows it: nothing in it is taken for markup. */
+/** Escapes text for HTML, so that none of it is taken for markup. */
 final class Html {
     private Html() {}
 
@@ -26,9 +26,9 @@ final class Html {
     }
 
     /**
-     * A document that loads nothing but pictures that are in it, in the style of all pages.
+     * A self-contained document with embedded images, in the style of all pages.
      *
-     * @param body markup of our own; what strangers wrote has gone through {@link #escape}
+     * @param body our own markup; untrusted text in it has gone through {@link #escape}
      */
     static String document(String title, String body) {
         return """
@@ -48,7 +48,7 @@ final class Html {
             """.formatted(escape(title), resource("report.css"), body);
     }
 
-    /** A text that lies beside the classes. */
+    /** A text resource beside the classes. */
     static String resource(String name) {
         try (InputStream in = Html.class.getResourceAsStream(name)) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);

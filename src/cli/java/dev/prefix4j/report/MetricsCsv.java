@@ -17,14 +17,14 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The metrics of a run as comma-separated values (RFC 4180, lines end in LF): a row for each step, in order. What was
- * validated after a step is in its row. A field is empty where the log has no such number.
+ * The metrics of a run as comma-separated values (RFC 4180, lines end in LF): one row for each step, in order, including the
+ * validation after it. A field is empty if the log has no such value.
  */
 public final class MetricsCsv {
     /**
-     * In this order: the step; its mean loss in nats a token; the learning rate; the norm of the gradient before it is
-     * clipped; tokens that are no padding; seconds; then, after a validation, its loss in nats a token, the tokens that it
-     * is the mean of, and bits a byte (of pretraining alone).
+     * In this order: the step; its mean loss in nats per token; the learning rate; the gradient norm before
+     * clipping; tokens without padding; seconds; then, after a validation, its loss in nats per token, the number of tokens
+     * it is the mean of, and bits per byte (only in pretraining).
      */
     public static final List<String> COLUMNS = List.of(
             Step.STEP,
@@ -46,9 +46,9 @@ public final class MetricsCsv {
     }
 
     /**
-     * Writes what is in the folder, a row at a time; {@code out} stays open.
+     * Writes the metrics in a folder, row by row; {@code out} stays open.
      *
-     * @throws dev.prefix4j.InputException if the folder has no log of steps, or a line of it is damaged
+     * @throws dev.prefix4j.InputException if the folder has no log of steps, or a line of it is corrupt
      */
     public static void write(Path run, OutputStream out) throws IOException {
         Path metrics = run.resolve(RunDirectory.METRICS);
@@ -64,7 +64,7 @@ public final class MetricsCsv {
         }
     }
 
-    /** A line of the same step is more of its row, unless the row has one of its numbers: then the step was done again. */
+    /** A line of the same step continues its row, unless the row already has one of its values: then the step was repeated. */
     private void take(JsonNode line) {
         if (hasRow && (!line.path(Step.STEP).asText().equals(row[0]) || isTaken(line))) {
             endRow();

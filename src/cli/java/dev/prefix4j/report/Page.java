@@ -17,9 +17,9 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * A run as one HTML file that loads nothing: style, script and pictures are in it, and its policy forbids the rest.
+ * A run as one self-contained HTML file: style, script and images are embedded, and its content policy forbids the rest.
  *
- * <p>Every text passes through {@link #text} or {@link Html#escape}; {@link #markup} takes our own tags.
+ * <p>Every text passes through {@link #text} or {@link Html#escape}; {@link #markup} is for our own tags.
  */
 final class Page {
     private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm XXX", Locale.ROOT);
@@ -102,8 +102,8 @@ final class Page {
             card(
                     "Tokens per second",
                     number("%,.0f", run.tokens() / seconds),
-                    number("%,.0f tokens in all", run.tokens()));
-            card("Time in steps", duration(seconds), number("%.3g s a step", seconds / run.steps()));
+                    number("%,.0f tokens in total", run.tokens()));
+            card("Time in steps", duration(seconds), number("%.3g s per step", seconds / run.steps()));
         }
         long bytes = run.savedBytes();
         if (bytes > 0) {
@@ -127,7 +127,7 @@ final class Page {
         markup("</small></div>\n");
     }
 
-    /** What was written for each source, as time went on. */
+    /** The outputs for each source over time. */
     private void samples() {
         Map<String, List<Map.Entry<Integer, Sample>>> bySource = new LinkedHashMap<>();
         for (RunRecord.Samples at : run.samples()) {
@@ -142,8 +142,8 @@ final class Page {
         markup("<h2>Samples</h2>\n<p class=\"note\">")
                 .text(
                         run.isPretraining()
-                                ? "What the model wrote after some of the validations."
-                                : "What the model made of the same sources, greedily, as training went on.");
+                                ? "What the model generated after some of the validations."
+                                : "What the model generated for the same sources during training (greedy decoding).");
         text(" All are in " + RunDirectory.SAMPLES + ".").markup("</p>\n");
         bySource.forEach((source, written) -> {
             markup("<section class=\"sample\">\n<dl><dt>Source</dt><dd dir=\"auto\">");
@@ -179,7 +179,7 @@ final class Page {
         markup("</section>\n</div>\n");
     }
 
-    /** What was chosen, and what was left as it is. */
+    /** Chosen options, and defaults. */
     private void configuration() {
         Map<String, String> chosen = new LinkedHashMap<>();
         Map<String, String> defaults = new LinkedHashMap<>();
@@ -208,8 +208,8 @@ final class Page {
 
     private void foot() {
         markup("<footer>")
-                .text("Strong lines are exponential moving means of the faint ones; rare values beyond a chart's frame"
-                        + " are cut off. Losses are in nats a token; times are those of the steps, without"
+                .text("Bold lines are exponential moving averages of the faint ones; rare values beyond a chart's range"
+                        + " are cut off. Losses are in nats per token; times are for the steps, without"
                         + " validation. Folder: " + run.folder.toAbsolutePath().normalize())
                 .markup("</footer>\n");
         markup("<script>").markup(Html.resource("report.js")).markup("</script>\n</body>\n</html>\n");

@@ -6,22 +6,22 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * What a chart shows, whatever it looks like.
+ * The content of a chart, apart from its style.
  *
  * @param quantity of the y axis, with its unit
- * @param pattern of its numbers, as {@link java.text.DecimalFormat} takes it
- * @param lastStep where the x axis ends
- * @param least where the y axis begins
- * @param most where the y axis ends; what is above is cut off
+ * @param pattern of its values, for {@link java.text.DecimalFormat}
+ * @param lastStep end of the x axis
+ * @param least start of the y axis
+ * @param most end of the y axis; larger values are cut off
  */
 record Plot(String quantity, String pattern, int lastStep, double least, double most, List<Line> lines) {
     /** How a line is drawn. */
     enum Role {
         /** Faint. */
         RAW,
-        /** Strong. */
+        /** Bold. */
         MAIN,
-        /** Strong, with its points. */
+        /** Bold, with markers. */
         VALIDATION,
         /** One point. */
         BEST
@@ -63,12 +63,12 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
                 List.of(new Line("learning rate", Role.MAIN, run.learningRate.steps(), run.learningRate.values())));
     }
 
-    /** Tokens a second. */
+    /** Tokens per second. */
     static Plot speed(RunRecord run) {
         return of("tokens per second", "#,##0", run, true, smoothed(run.speed, "%s"));
     }
 
-    /** The norm of the gradient before it is clipped. */
+    /** The gradient norm before clipping. */
     static Plot gradientNorm(RunRecord run) {
         return of("norm before clipping", "#,##0.###", run, true, smoothed(run.gradientNorm, "%s"));
     }
@@ -84,7 +84,7 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
         return lines;
     }
 
-    /** From the least to the greatest value of each point and back: a band. */
+    /** From the minimum to the maximum of each point and back: a band. */
     private static Line range(String name, Curve curve) {
         double[] steps = curve.steps();
         double[] least = curve.least();
@@ -97,11 +97,11 @@ record Plot(String quantity, String pattern, int lastStep, double least, double 
             ends[2 * i] = i % 2 == 0 ? least[i] : most[i];
             ends[2 * i + 1] = i % 2 == 0 ? most[i] : least[i];
         }
-        String all = String.format(Locale.ROOT, "least to greatest of %,d steps", curve.perPoint());
+        String all = String.format(Locale.ROOT, "range over %,d steps", curve.perPoint());
         return new Line(name.formatted(all), Role.RAW, twice, ends);
     }
 
-    /** Rare raw values, such as a spike, do not set the scale. */
+    /** Rare raw values, such as spikes, do not affect the scale. */
     private static Plot of(String quantity, String pattern, RunRecord run, boolean fromZero, List<Line> lines) {
         double least = Double.MAX_VALUE;
         double most = -Double.MAX_VALUE;

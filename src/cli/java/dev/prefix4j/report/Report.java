@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.time.ZonedDateTime;
 import java.util.Optional;
 
-/** Shows a run: {@code report.html} and {@code loss.png} in its folder. */
+/** Writes the report of a run: {@code report.html} and {@code loss.png} in its folder. */
 public final class Report {
     private static final String PAGE = "report.html";
     private static final String CHART = "loss.png";
@@ -16,16 +16,16 @@ public final class Report {
      * What was written.
      *
      * @param page the report
-     * @param chart the loss curve; absent where this machine cannot draw
-     * @param cannotDraw why it cannot
+     * @param chart the loss curve; absent if this machine cannot draw
+     * @param cannotDraw why it cannot draw
      */
     public record Written(Path page, Optional<Path> chart, Optional<String> cannotDraw) {}
 
     /**
-     * Writes both files from what is in the folder, replacing earlier ones. Where this machine cannot draw, the report
+     * Writes both files from the folder's logs, replacing earlier ones. If this machine cannot draw, the report
      * says so and has no charts.
      *
-     * @throws dev.prefix4j.InputException if the folder is no run, has no step yet, or a line of its logs is damaged
+     * @throws dev.prefix4j.InputException if the folder is not a run, has no step yet, or a line of its logs is corrupt
      */
     public static Written write(Path folder) {
         return write(RunRecord.read(folder));

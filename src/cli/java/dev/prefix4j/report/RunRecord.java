@@ -25,8 +25,8 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
- * What a run has left in its folder. It is thinned while it is read, and {@link #update} reads only what has been added: a
- * record of a million steps holds no more than one of ten thousand, and following a run costs the same each time.
+ * The logs in a run's folder. They are downsampled while being read, and {@link #update} reads only new lines: a
+ * record of a million steps takes no more memory than one of ten thousand, and each update costs the same.
  */
 final class RunRecord {
     /** Steps whose samples are shown: the first, the newest, and some between them. */
@@ -34,21 +34,21 @@ final class RunRecord {
 
     private static final long MAX_CONFIG_BYTES = 4 << 20;
 
-    /** Of one step; the file has them all. */
+    /** Samples shown of one step; the file has all of them. */
     private static final int MAX_SAMPLES = 20;
 
-    /** Of a source, an output or a reference that is shown. */
+    /** Characters shown of a source, an output or a reference. */
     private static final int MAX_SAMPLE_CHARACTERS = 10_000;
 
     /** The validation loss after a step. */
     record Validation(int step, double loss) {}
 
-    /** What was written after a step. */
+    /** The samples generated after a step. */
     record Samples(int step, List<Sample> samples) {}
 
     final Path folder;
     final Map<String, String> config = new LinkedHashMap<>();
-    /** Names of options that are not left at their defaults; empty: not known. */
+    /** Names of options that differ from their defaults; empty: not known. */
     final Set<String> chosen = new LinkedHashSet<>();
 
     Session session;
@@ -60,7 +60,7 @@ final class RunRecord {
     private final StepReader metricsReader;
     private final StepReader samplesReader;
     private final Deque<Double> lastLosses = new ArrayDeque<>();
-    private final List<Validation> validations = new ArrayList<>(); // each the lowest of as many
+    private final List<Validation> validations = new ArrayList<>(); // each the lowest of an equal number
     private Optional<Validation> best = Optional.empty();
     private int validationsPerPoint = 1;
     private int validationsInLast;
@@ -109,7 +109,7 @@ final class RunRecord {
     /**
      * Reads a folder; another process may be writing to it.
      *
-     * @throws InputException if it is no run, has taken no step, or a line is damaged
+     * @throws InputException if it is not a run, has no step, or a line is corrupt
      */
     static RunRecord read(Path folder) {
         RunRecord run = new RunRecord(folder);
@@ -127,7 +127,7 @@ final class RunRecord {
     /**
      * Reads a folder that may have no steps.
      *
-     * @throws InputException if it is no run, or a line is damaged
+     * @throws InputException if it is not a run, or a line is corrupt
      */
     static RunRecord open(Path folder) {
         RunRecord run = new RunRecord(folder);
@@ -138,7 +138,7 @@ final class RunRecord {
     /**
      * Reads what has been added to the folder.
      *
-     * @throws InputException if a line is damaged: this record is then of no use
+     * @throws InputException if a line is corrupt; this record must not be used afterwards
      */
     void update() {
         session = Session.read(folder);
@@ -146,7 +146,7 @@ final class RunRecord {
         samplesReader.read(this::addSample);
     }
 
-    /** Whether the logs are no longer those that were read, such as after going back to an earlier state. */
+    /** Whether the logs have been replaced since they were read, such as after returning to an earlier state. */
     boolean isReplaced() {
         return metricsReader.isReplaced() || samplesReader.isReplaced();
     }
@@ -175,7 +175,7 @@ final class RunRecord {
         }
     }
 
-    /** Each at its own step; of very many the lowest of those around it. */
+    /** Validations at their own steps; of very many, only the lowest in each neighbourhood. */
     private void add(Validation validation) {
         if (best.isEmpty() || validation.loss() < best.get().loss()) {
             best = Optional.of(validation);
@@ -231,7 +231,7 @@ final class RunRecord {
         return text.length() > MAX_SAMPLE_CHARACTERS ? text.substring(0, MAX_SAMPLE_CHARACTERS) + "…" : text;
     }
 
-    /** Keeps those of each step, then of every second, and so on: what is kept stays evenly spread. */
+    /** Keeps the samples of every step, then of every second, and so on, so that they stay evenly spaced. */
     private void startSamples(int step) {
         newest = Optional.of(new Samples(step, new ArrayList<>()));
         if (samplesSeen++ % samplesKept != 0) {
@@ -248,18 +248,18 @@ final class RunRecord {
         }
     }
 
-    /** What the user calls the run: its folder. */
+    /** The name of the run: its folder. */
     String name() {
         Path last = folder.toAbsolutePath().normalize().getFileName();
         return last == null ? folder.toString() : last.toString();
     }
 
-    /** Steps that were taken. */
+    /** Steps taken. */
     int steps() {
         return steps;
     }
 
-    /** Tokens that are no padding. */
+    /** Tokens without padding. */
     double tokens() {
         return tokens;
     }
@@ -269,34 +269,34 @@ final class RunRecord {
         return seconds;
     }
 
-    /** Mean over the last steps, as {@link TrainResult} has it. */
+    /** Mean over the last steps, as in {@link TrainResult}. */
     double lastLoss() {
         return lastLosses.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
     }
 
-    /** The lowest of all. */
+    /** The lowest validation loss. */
     Optional<Validation> best() {
         return best;
     }
 
-    /** In order, at most {@link Curve#MAX_POINTS}; of more only some, each at its own step: the lowest of those around it. */
+    /** In order, at most {@link Curve#MAX_POINTS}; of more, only the lowest in each neighbourhood, at its own step. */
     List<Validation> validations() {
         return List.copyOf(validations);
     }
 
-    /** In order, at most {@link #MAX_SAMPLED_STEPS}, the newest among them. */
+    /** In order, at most {@link #MAX_SAMPLED_STEPS}, including the newest. */
     List<Samples> samples() {
         List<Samples> shown = new ArrayList<>(samples);
         newest.filter(last -> !shown.contains(last)).ifPresent(shown::add);
         return shown;
     }
 
-    /** Whether the whole model is what is learned. */
+    /** Whether the whole model is trained. */
     boolean isPretraining() {
         return !Files.isDirectory(folder.resolve("adapter")) && Files.isDirectory(folder.resolve("model"));
     }
 
-    /** Bytes of the weights that were learned; 0: none were saved yet. */
+    /** Bytes of the trained weights; 0: none saved yet. */
     long savedBytes() {
         Path place = folder.resolve(isPretraining() ? "model" : "adapter");
         if (!Files.isDirectory(place)) {

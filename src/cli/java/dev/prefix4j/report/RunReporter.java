@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/** Writes the report of a run every few minutes while it goes on, and when it ends, however that comes. */
+/** Writes the report of a run every few minutes while it is running, and when it ends for any reason. */
 public final class RunReporter implements TrainListener, AutoCloseable {
     /** A system property: seconds between two reports. */
     private static final String SECONDS = "prefix4j.report.seconds";
@@ -74,7 +74,7 @@ public final class RunReporter implements TrainListener, AutoCloseable {
         written = System.nanoTime();
     }
 
-    /** What has been read before, and what was added since. */
+    /** The record so far, updated with new lines. */
     private RunRecord record() {
         if (record.isPresent() && !record.get().isReplaced()) {
             record.get().update();
@@ -84,7 +84,7 @@ public final class RunReporter implements TrainListener, AutoCloseable {
         return record.get();
     }
 
-    /** Once, where it is the same each time. */
+    /** Reports each failure once. */
     private void remark(String text) {
         if (!text.equals(lastRemark)) {
             lastRemark = text;
@@ -92,7 +92,7 @@ public final class RunReporter implements TrainListener, AutoCloseable {
         }
     }
 
-    /** Writes the last report, if there is a step to report. */
+    /** Writes the last report, if the run has a step. */
     @Override
     public void close() {
         if (steps > 0) {

@@ -11,11 +11,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What a run last ran on, in its {@code session.json}.
+ * The last session of a run, in its {@code session.json}.
  *
- * @param command that was given
+ * @param command its command line
  * @param steps of the whole run; 0: not known
- * @param environment what it ran on, by topic
+ * @param environment by topic
  */
 record Session(String command, int steps, Map<String, String> environment) {
     static final Session UNKNOWN = new Session("", 0, Map.of());
@@ -24,13 +24,13 @@ record Session(String command, int steps, Map<String, String> environment) {
     private static final long MAX_BYTES = 1 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** @return {@link #UNKNOWN} where there is no file */
+    /** @return {@link #UNKNOWN} if there is no file */
     static Session read(Path run) {
         Path file = run.resolve(FILE);
         if (!Files.exists(file)) {
             return UNKNOWN;
         }
-        JsonNode json = JsonFile.readObject(file, "what the run ran on", MAX_BYTES);
+        JsonNode json = JsonFile.readObject(file, "the environment of the run", MAX_BYTES);
         Map<String, String> environment = new LinkedHashMap<>();
         json.path("environment")
                 .properties()

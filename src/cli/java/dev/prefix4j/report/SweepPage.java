@@ -5,37 +5,21 @@ import dev.prefix4j.report.Charts.CannotDrawException;
 import dev.prefix4j.report.Charts.Format;
 import dev.prefix4j.report.Charts.Palette;
 import dev.prefix4j.train.Sample;
-import java.awt.BasicStroke;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.knowm.xchart.CategoryChart;
-import org.knowm.xchart.CategoryChartBuilder;
-import org.knowm.xchart.CategorySeries;
-import org.knowm.xchart.XYChart;
-import org.knowm.xchart.XYChartBuilder;
-import org.knowm.xchart.XYSeries;
-import org.knowm.xchart.style.AxesChartStyler;
-import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** The results of a sweep as a picture for each score, and as one HTML file that loads nothing, in the style of a run's page. */
+/** The results of a sweep as a plot for each score, and as one self-contained HTML file in the style of a run's page. */
 public final class SweepPage {
-    /** More curves of loss cannot be told apart; the page says that there are more. */
+    /** More loss curves could not be told apart; the page says if there are more. */
     static final int MAX_CURVES = 48;
 
     /** Sources whose outputs are shown. */
     private static final int MAX_SOURCES = 3;
-
-    /** Lines of one variant differ by these dashes, in points. */
-    private static final float[][] DASHES = {null, {7, 4}, {2, 4}, {10, 4, 2, 4}};
-
-    /** Room above and below the numbers of a chart, as a share of their range. */
-    private static final double MARGIN = 0.06;
 
     private static final String VALIDATION_LOSS = "valid loss";
     private static final String DEVIATION = " ± ";
@@ -55,15 +39,15 @@ public final class SweepPage {
     }
 
     /**
-     * What a sweep has given.
+     * The results of a sweep.
      *
-     * @param remark of its author
-     * @param note how much of it this is, and what all runs share
-     * @param variants their options, by name, in order
-     * @param table rows of cells, the head first; the first cell is a variant; numbers as {@code 1.5} or {@code 1.5 ± 0.1}
-     * @param textColumns columns before the numbers
-     * @param claims a second table, or none
-     * @param runs that have ended
+     * @param remark the author's remark
+     * @param note how many runs are finished, and what all runs share
+     * @param variants their options by name, in order
+     * @param table rows of cells, header first; the first cell is a variant; values as {@code 1.5} or {@code 1.5 ± 0.1}
+     * @param textColumns number of text columns before the values
+     * @param claims a second table, or empty
+     * @param runs finished runs
      */
     public record Sweep(
             String name,
@@ -76,21 +60,21 @@ public final class SweepPage {
             List<Run> runs) {}
 
     /**
-     * A run that has ended.
+     * A finished run.
      *
-     * @param point where in the grid, such as {@code prefix-length 5, seed 1}; empty: there is no grid
-     * @param links of its files, by what they are; relative to the page
-     * @param trained what it left; empty where nothing was trained
+     * @param point its point in the grid, such as {@code prefix-length 5, seed 1}; empty if there is no grid
+     * @param links to its files by label, relative to the page
+     * @param trained its training record; empty if nothing was trained
      */
     public record Run(String variant, String point, Map<String, String> links, Optional<Trained> trained) {}
 
-    /** What is shown of a training: the smoothed loss in nats a token by step, and some of the last samples. */
+    /** The shown part of a training record: the smoothed loss by step, in nats per token, and some of the last samples. */
     public record Trained(double[] steps, double[] losses, List<Sample> samples) {
         /**
          * Reads the folder of a run.
          *
-         * @return empty if it took no step
-         * @throws dev.prefix4j.InputException if it is no run, or a line is damaged
+         * @return empty if it has no steps
+         * @throws dev.prefix4j.InputException if it is not a run, or a line is corrupt
          */
         public static Optional<Trained> read(Path folder) {
             RunRecord run = RunRecord.open(folder);
@@ -110,10 +94,10 @@ public final class SweepPage {
     /**
      * Means of a score.
      *
-     * @param axis what the ticks are; null: there is one, and each line is a bar
-     * @param lines by name, a number for each tick; NaN: none
-     * @param deviations of each number: half the height of its error bar
-     * @param variants which variant a line is of, counted from 0
+     * @param axis the quantity on the x axis; null: there is one tick, and each line is a bar
+     * @param lines by name, a value for each tick; NaN: none
+     * @param deviations of each value: half the height of its error bar
+     * @param variants index of each line's variant, from 0
      */
     public record Score(
             String key,
@@ -133,103 +117,18 @@ public final class SweepPage {
     }
 
     /**
-     * A plot of a score, with its name.
+     * A plot of a score, titled with its name.
      *
-     * @return a PNG; empty if there is no number, or this machine cannot draw
+     * @return a PNG; empty if there are no values, or this machine cannot draw
      */
     public static byte[] plot(Score score) {
         try {
             return score.isEmpty()
                     ? new byte[0]
-                    : Charts.png(chart(score, score.title(), Format.LARGE, Palette.LIGHT), Format.LARGE);
+                    : Charts.png(SweepCharts.score(score, score.title(), Format.LARGE, Palette.LIGHT), Format.LARGE);
         } catch (CannotDrawException e) {
             return new byte[0];
         }
-    }
-
-    private static CategoryChart chart(Score score, String title, Format format, Palette palette) {
-        CategoryChart chart = new CategoryChartBuilder()
-                .width(format.width)
-                .height(format.height)
-                .title(title)
-                .xAxisTitle(score.axis() == null ? "" : score.axis())
-                .yAxisTitle(score.key())
-                .build();
-        Charts.style(chart.getStyler(), format, palette);
-        chart.getStyler().setChartTitleVisible(!title.isEmpty());
-        chart.getStyler().setAvailableSpaceFill(0.6);
-        chart.getStyler().setOverlapped(true);
-        boolean bars = score.axis() == null;
-        frame(chart.getStyler(), score, bars);
-        chart.getStyler()
-                .setDefaultSeriesRenderStyle(
-                        bars
-                                ? CategorySeries.CategorySeriesRenderStyle.Bar
-                                : CategorySeries.CategorySeriesRenderStyle.Line);
-        List<String> names = score.lines().keySet().stream()
-                .filter(name -> score.lines().get(name).stream().anyMatch(value -> !value.isNaN()))
-                .toList();
-        chart.getStyler().setLegendVisible(!bars && names.size() > 1);
-        chart.getStyler().setXAxisLabelRotation(bars && format == Format.PHONE ? 35 : 0);
-        Map<Integer, Integer> ofVariant = new LinkedHashMap<>();
-        for (String name : names) {
-            List<Double> values = score.lines().get(name);
-            CategorySeries series;
-            if (bars) { // a series for each bar, for its colour
-                series = chart.addSeries(
-                        name,
-                        names,
-                        only(names, name, values),
-                        only(names, name, score.deviations().get(name)));
-            } else if (values.stream().noneMatch(value -> value.isNaN())) {
-                series = chart.addSeries(
-                        name, score.ticks(), values, score.deviations().get(name));
-            } else { // XChart fails on error bars with gaps
-                series = chart.addSeries(
-                        name,
-                        score.ticks(),
-                        values.stream()
-                                .map(value -> value.isNaN() ? null : value)
-                                .toList());
-            }
-            int variant = score.variants().get(name);
-            series.setLineColor(palette.series(variant));
-            series.setFillColor(palette.series(variant));
-            series.setMarkerColor(palette.series(variant));
-            series.setMarker(bars ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
-            series.setLineStyle(stroke(ofVariant.merge(variant, 1, Integer::sum) - 1));
-        }
-        return chart;
-    }
-
-    /** Room for all numbers and their error bars, also where there is one number; bars stand on 0. */
-    private static void frame(AxesChartStyler styler, Score score, boolean bars) {
-        double least = bars ? 0 : Double.MAX_VALUE;
-        double most = bars ? 0 : -Double.MAX_VALUE;
-        for (Map.Entry<String, List<Double>> line : score.lines().entrySet()) {
-            for (int i = 0; i < line.getValue().size(); i++) {
-                double value = line.getValue().get(i);
-                double deviation = score.deviations().get(line.getKey()).get(i);
-                if (!Double.isNaN(value)) {
-                    least = Math.min(least, value - deviation);
-                    most = Math.max(most, value + deviation);
-                }
-            }
-        }
-        double margin = most > least ? MARGIN * (most - least) : Math.max(MARGIN * Math.abs(most), MARGIN);
-        styler.setYAxisMin(bars && least == 0 ? 0 : least - margin);
-        styler.setYAxisMax(most + margin);
-    }
-
-    private static List<Double> only(List<String> names, String name, List<Double> values) {
-        return names.stream()
-                .map(other -> other.equals(name) ? values.getFirst() : Double.valueOf(0))
-                .toList();
-    }
-
-    private static BasicStroke stroke(int number) {
-        return new BasicStroke(
-                2.2f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 10, DASHES[number % DASHES.length], 0);
     }
 
     /** The page. */
@@ -263,7 +162,7 @@ public final class SweepPage {
         markup("<p>").text(sweep.note()).markup("</p>\n</header>\n");
     }
 
-    /** A name with the colour that it has in charts. */
+    /** A variant's name with its colour in the charts. */
     private void variant(String name) {
         int index = Math.max(0, variants.indexOf(name));
         markup("<span class=\"swatch s%d\"></span>".formatted(index % Palette.SERIES))
@@ -276,7 +175,7 @@ public final class SweepPage {
             markup("<tr><th>");
             variant(name);
             markup("</th><td>")
-                    .text(options.isEmpty() ? "as all runs" : options)
+                    .text(options.isEmpty() ? "shared options only" : options)
                     .markup("</td></tr>\n");
         });
         markup("</table></div>\n");
@@ -291,7 +190,7 @@ public final class SweepPage {
                         .findFirst();
     }
 
-    /** Means and deviations are cells of their own, so that the points stand below one another; the best mean is bold. */
+    /** Means and deviations have separate cells, so that decimal points line up; the best mean is bold. */
     private void table(List<Score> scores) {
         List<String> head = sweep.table().getFirst();
         List<List<String>> rows = sweep.table().subList(1, sweep.table().size());
@@ -342,7 +241,9 @@ public final class SweepPage {
                 .mapToDouble(Double::parseDouble)
                 .sorted()
                 .toArray();
-        return means.length < 2 ? Double.NaN : means[higher ? means.length - 1 : 0]; // one alone is not the best
+        return means.length < 2
+                ? Double.NaN
+                : means[higher ? means.length - 1 : 0]; // a single one is not marked as best
     }
 
     private void claims() {
@@ -366,7 +267,7 @@ public final class SweepPage {
             losses();
             for (Score score : scores) {
                 if (!score.isEmpty()) {
-                    figure(score.title(), (format, palette) -> chart(score, "", format, palette));
+                    figure(score.title(), (format, palette) -> SweepCharts.score(score, "", format, palette));
                 }
             }
             markup("</section>\n");
@@ -414,48 +315,10 @@ public final class SweepPage {
         List<Run> shown = all.stream().limit(MAX_CURVES).toList();
         String title = "Training loss, smoothed"
                 + (shown.size() < all.size() ? " (the first %d of %d runs)".formatted(shown.size(), all.size()) : "");
-        figure(title, (format, palette) -> losses(shown, format, palette));
+        figure(title, (format, palette) -> SweepCharts.losses(shown, variants, format, palette));
     }
 
-    private XYChart losses(List<Run> shown, Format format, Palette palette) {
-        XYChart chart = new XYChartBuilder()
-                .width(format.width)
-                .height(format.height)
-                .xAxisTitle("step")
-                .yAxisTitle("loss (nats per token)")
-                .build();
-        Charts.style(chart.getStyler(), format, palette);
-        chart.getStyler().setChartTitleVisible(false);
-        chart.getStyler().setXAxisDecimalPattern("#,##0");
-        chart.getStyler().setXAxisMaxLabelCount(format.ticks);
-        double last = shown.stream()
-                .flatMapToDouble(
-                        run -> Arrays.stream(run.trained().orElseThrow().steps()))
-                .max()
-                .orElse(1);
-        chart.getStyler().setXAxisMin(-Charts.MARGIN * last);
-        chart.getStyler().setXAxisMax((1 + Charts.MARGIN) * last);
-        chart.getStyler().setYAxisDecimalPattern("#,##0.0##");
-        Map<String, Integer> ofVariant = new LinkedHashMap<>();
-        for (Run run : shown) {
-            Trained trained = run.trained().orElseThrow();
-            int number = ofVariant.merge(run.variant(), 1, Integer::sum) - 1;
-            // the first of a variant names it in the legend
-            XYSeries series = chart.addSeries(
-                    number == 0 ? run.variant() : run.variant() + " " + number + " " + run.point(),
-                    trained.steps(),
-                    trained.losses());
-            series.setShowInLegend(number == 0);
-            series.setMarker(trained.steps().length == 1 ? SeriesMarkers.CIRCLE : SeriesMarkers.NONE);
-            series.setLineColor(palette.series(variants.indexOf(run.variant())));
-            series.setMarkerColor(palette.series(variants.indexOf(run.variant())));
-            series.setLineStyle(stroke(0));
-        }
-        chart.getStyler().setLegendVisible(ofVariant.size() > 1);
-        return chart;
-    }
-
-    /** What the first run of each variant made of the same sources. */
+    /** What the first run of each variant generated for the same sources. */
     private void samples() {
         Map<String, Run> first = new LinkedHashMap<>();
         sweep.runs().stream()
@@ -473,7 +336,7 @@ public final class SweepPage {
             return;
         }
         markup("<h2>Samples</h2>\n<p class=\"note\">")
-                .text("What the first run of each variant made of some sources at its end, greedily.")
+                .text("What the first run of each variant generated for some sources at its end (greedy decoding).")
                 .markup("</p>\n");
         bySource.entrySet().stream().limit(MAX_SOURCES).forEach(entry -> sample(entry.getKey(), entry.getValue()));
     }

@@ -21,7 +21,7 @@ import java.util.Map;
 import java.util.zip.CRC32C;
 
 /**
- * Scalars for TensorBoard: TFRecords of {@code Event} messages, in a file of each session of a run.
+ * Scalars for TensorBoard: TFRecords of {@code Event} messages, in one file for each session of a run.
  *
  * <p>A record is the length of its data (8 bytes), that number's masked CRC-32C (4), the data, the data's masked
  * CRC-32C (4), little-endian. Of {@code tensorflow/core/util/event.proto} and {@code framework/summary.proto} these
@@ -52,13 +52,13 @@ public final class TensorBoard implements TrainListener, AutoCloseable {
         append(event(0).bytes(3, "brain.Event:2".getBytes(StandardCharsets.UTF_8)));
     }
 
-    /** Whether a run has had such files. */
+    /** Whether a run already has such files. */
     public static boolean isIn(Path run) {
         return Files.isDirectory(run.resolve(FOLDER));
     }
 
     /**
-     * Begins a new file.
+     * Starts a new file.
      *
      * @param run folder of the run
      * @throws dev.prefix4j.InputException if it cannot be written
@@ -72,7 +72,7 @@ public final class TensorBoard implements TrainListener, AutoCloseable {
                 return new TensorBoard(
                         file, Files.newOutputStream(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
             } catch (FileAlreadyExistsException e) {
-                // A session that began in the same second: the next one's name is free, or the one after.
+                // A session started in the same second: try the next names.
             } catch (IOException e) {
                 throw AtomicFile.cannotWrite(file, e);
             }
@@ -87,7 +87,7 @@ public final class TensorBoard implements TrainListener, AutoCloseable {
         }
     }
 
-    /** Tells TensorBoard to forget what an earlier session wrote of steps that are done again. */
+    /** Tells TensorBoard to discard what an earlier session wrote about steps that are repeated. */
     @Override
     public void started(int stepsDone, int total) {
         if (stepsDone > 0) {
@@ -126,7 +126,7 @@ public final class TensorBoard implements TrainListener, AutoCloseable {
         return step == 0 ? event : event.varint(2, step);
     }
 
-    /** One record in one write, so that a reader, or a kill, seldom finds half of one. */
+    /** One record in one write, so that a reader or a kill rarely finds half a record. */
     private void append(Message event) {
         byte[] data = event.toByteArray();
         ByteBuffer record = ByteBuffer.allocate(8 + 4 + data.length + 4).order(ByteOrder.LITTLE_ENDIAN);
@@ -199,7 +199,7 @@ public final class TensorBoard implements TrainListener, AutoCloseable {
             raw(field << 3 | wireType);
         }
 
-        /** Seven bits a byte, the lowest first. */
+        /** Seven bits per byte, lowest first. */
         private void raw(long value) {
             long rest = value;
             for (; (rest & ~0x7fL) != 0; rest >>>= 7) {

@@ -1,9 +1,9 @@
 /**
- * Pictures of a run: a page, a chart, and event files for TensorBoard.
+ * Reports of runs and sweeps: pages, charts, and event files for TensorBoard.
  *
- * <p>Start reading at {@link dev.prefix4j.report.Report}: {@code RunRecord} reads what a run has left in its folder,
- * {@code Charts} draws it, {@code Page} writes it. {@link dev.prefix4j.report.RunReporter} and
- * {@link dev.prefix4j.report.TensorBoard} watch a run. All that a page shows is text of strangers until it has gone
+ * <p>Start reading at {@link dev.prefix4j.report.Report}: {@code RunRecord} reads the logs in a run's folder,
+ * {@code Charts} draws them, {@code Page} writes the page. {@link dev.prefix4j.report.RunReporter} and
+ * {@link dev.prefix4j.report.TensorBoard} watch a run. All text on a page is untrusted until it has gone
  * through {@code Html}.
  *
  * <p>May import: {@code train}, {@code eval}.

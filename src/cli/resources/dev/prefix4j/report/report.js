@@ -1,4 +1,4 @@
-// Shows the values under the pointer; the page is complete without.
+// Shows the values at the pointer; the page is complete without it.
 for (const plot of document.querySelectorAll('.plot')) {
   const {lines} = JSON.parse(plot.querySelector('script').textContent);
   const phone = matchMedia('(max-width: 640px)');
@@ -27,7 +27,7 @@ for (const plot of document.querySelectorAll('.plot')) {
     const step = lines[0].steps[nearest(lines[0].steps, pointed)];
     const texts = lines.map(({name, steps, values}) => {
       const i = nearest(steps, step);
-      const other = [i - 1, i + 1].find((j) => steps[j] === steps[i]); // a point of a range has both its ends
+      const other = [i - 1, i + 1].find((j) => steps[j] === steps[i]); // a range has two values at the same step
       const value = other === undefined
         ? values[i]
         : `${Math.min(values[i], values[other])} to ${Math.max(values[i], values[other])}`;

@@ -11,8 +11,8 @@ import java.util.Map;
  * Corpus BLEU (Papineni et al. 2002) with any number of references for each segment, as sacreBLEU computes it (Post
  * 2018, arXiv:1804.08771): n-grams up to 4, the reference length closest to the hypothesis, exponential smoothing.
  *
- * @param tokenizer splits into words
- * @param smoothing what stands for a precision of zero
+ * @param tokenizer splits a text into words
+ * @param smoothing what replaces a precision of zero
  * @param lowercase compare in lower case
  */
 public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowercase) {
@@ -23,15 +23,15 @@ public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowerca
     private static final double FLOOR = 0.1;
     private static final double ADD_K = 1;
 
-    /** What stands for a precision of zero (Chen and Cherry 2014). */
+    /** What replaces a precision of zero (Chen and Cherry 2014). */
     public enum Smoothing {
         /** Half, a quarter, an eighth … of a match. */
         EXP,
         /** A tenth of a match. */
         FLOOR,
-        /** One match and one n-gram more, from bigrams on. */
+        /** One added match and one added n-gram, from bigrams up. */
         ADD_K,
-        /** Nothing: the score is zero. */
+        /** No smoothing: the score is zero. */
         NONE
     }
 
@@ -40,7 +40,7 @@ public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowerca
      *
      * @param hypotheses one for each segment
      * @param references for each segment, at least one
-     * @throws InputException if the numbers of segments differ, there are none, or one has no reference
+     * @throws InputException if the numbers of segments differ, there are no segments, or one has no reference
      */
     public BleuScore corpus(List<String> hypotheses, List<List<String>> references) {
         if (hypotheses.size() != references.size()) {
@@ -60,7 +60,7 @@ public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowerca
         return score(Scorer.sum(rows));
     }
 
-    /** By n: n-grams that match, then all n-grams; then the words of the hypothesis and of the closest reference. */
+    /** For each n, matching n-grams, then all n-grams; then the lengths of the hypothesis and of the closest reference. */
     double[] statistics(String hypothesis, List<String> references) {
         List<String> words = words(hypothesis);
         List<List<String>> others = references.stream().map(this::words).toList();
@@ -82,7 +82,7 @@ public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowerca
         return tokenizer.words(lowercase ? line.toLowerCase(Locale.ROOT) : line);
     }
 
-    /** The score of segments by the sum of their statistics. */
+    /** The score of segments from the sum of their statistics. */
     BleuScore score(double[] sum) {
         double[] correct = Arrays.copyOf(sum, MAX_ORDER);
         double[] total = Arrays.copyOfRange(sum, MAX_ORDER, 2 * MAX_ORDER);
@@ -116,7 +116,7 @@ public record Bleu(BleuTokenizer tokenizer, Smoothing smoothing, boolean lowerca
                 : hypothesisLength > 0 ? Math.exp(1 - (double) referenceLength / hypothesisLength) : 0;
         double logs = 0;
         for (double precision : precisions) {
-            // sacreBLEU takes the logarithm of zero for a very low number.
+            // sacreBLEU replaces the logarithm of zero with a very low value.
             logs += precision == 0 ? -9_999_999_999.0 : Math.log(precision);
         }
         double score = anyMatch ? penalty * Math.exp(logs / MAX_ORDER) : 0;

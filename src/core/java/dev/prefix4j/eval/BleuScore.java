@@ -7,10 +7,10 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * A BLEU score and what it is made of.
+ * A BLEU score and its components.
  *
  * @param score from 0 to 100
- * @param precisions of n-grams for n from 1, in percent, after smoothing
+ * @param precisions n-gram precisions for n from 1, in percent, after smoothing
  * @param brevityPenalty from 0 to 1
  * @param hypothesisLength words
  * @param referenceLength words of the references closest in length

@@ -7,14 +7,14 @@ import java.util.regex.Pattern;
 
 /** How BLEU splits a text into words. */
 public enum BleuTokenizer {
-    /** The tokenizer of mteval-v13a, the one of WMT: sacreBLEU's default. */
+    /** The tokenizer of mteval-v13a, used by WMT; sacreBLEU's default. */
     V13A("13a"),
     /** At white space. */
     NONE("none");
 
     private static final Pattern WORDS = Pattern.compile("[^ \\t\\n\\x0B\\f\\r\\x1c-\\x1f\\x85\\p{Z}]+");
 
-    // The rules of mteval-v13a.pl, which sees ASCII punctuation only.
+    // The rules of mteval-v13a.pl, which covers only ASCII punctuation.
     private static final Pattern PUNCTUATION = Pattern.compile("([\\{-\\~\\[-\\` -\\&\\(-\\+\\:-\\@\\/])");
     private static final Pattern STOP_AFTER_OTHER = Pattern.compile("([^0-9])([\\.,])");
     private static final Pattern STOP_BEFORE_OTHER = Pattern.compile("([\\.,])([^0-9])");

@@ -7,7 +7,7 @@ import java.util.Map;
 
 /**
  * chrF2 (Popović 2015) from 0 to 100, as sacreBLEU computes it: n-grams of up to 6 characters without white space, recall
- * weighted by 2, orders that neither text has left out; the reference with the highest score of the segment.
+ * weighted by 2; orders that neither text has are ignored; the best reference of each segment counts.
  */
 final class ChrF implements Scorer {
     private static final int MAX_ORDER = 6;
@@ -37,7 +37,7 @@ final class ChrF implements Scorer {
         return byOrder;
     }
 
-    /** By n: n-grams of the output, of the reference, and of both. */
+    /** For each n: n-grams of the output, of the reference, and in common. */
     @Override
     public double[] statistics(int segment, String output) {
         List<Map<String, Integer>> ngrams = ngrams(output);

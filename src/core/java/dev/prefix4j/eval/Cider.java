@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * CIDEr (Vedantam et al. 2015, arXiv:1411.5726) as the COCO caption code computes it, its clipped form CIDEr-D: ten times
- * the mean similarity of an output and its references, as vectors of n-grams weighted by how rare they are among the
+ * CIDEr (Vedantam et al. 2015, arXiv:1411.5726) as the COCO caption code computes it, in the clipped form CIDEr-D: ten times
+ * the mean similarity of an output to its references, as vectors of n-grams weighted by how rare they are among the
  * segments of the corpus.
  */
 final class Cider implements Scorer {
@@ -22,11 +22,11 @@ final class Cider implements Scorer {
     private final List<List<List<String>>> references;
 
     /**
-     * A text by its n-grams.
+     * A text as n-gram vectors.
      *
-     * @param weights by n, from 1
-     * @param norms by n, from 1
-     * @param bigrams the COCO code compares texts by their number of bigrams, where it means words
+     * @param weights for each n, from 1
+     * @param norms for each n, from 1
+     * @param bigrams the COCO code compares text lengths in bigrams, although it means words
      */
     private record Vector(List<Map<List<String>, Double>> weights, double[] norms, int bigrams) {}
 
@@ -77,7 +77,7 @@ final class Cider implements Scorer {
         return sum / MAX_ORDER * Math.exp(-difference * difference / (2 * SIGMA * SIGMA));
     }
 
-    /** The similarity, and one segment. */
+    /** The similarity, and 1 for the segment. */
     @Override
     public double[] statistics(int segment, String output) {
         Vector vector = vector(PtbTokenizer.cocoWords(output));

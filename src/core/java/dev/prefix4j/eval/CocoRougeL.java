@@ -15,7 +15,7 @@ final class CocoRougeL implements Scorer {
         this.references = PtbTokenizer.cocoWords(references);
     }
 
-    /** The score, and one segment. */
+    /** The score, and 1 for the segment. */
     @Override
     public double[] statistics(int segment, String output) {
         List<String> words = PtbTokenizer.cocoWords(output);

@@ -12,12 +12,12 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * How well a model repeats what it has read: random tokens, then the same again (Olsson et al. 2022, arXiv:2209.11895).
- * Nothing but the first reading tells what comes; who cannot copy has a loss of about ln V in both halves.
+ * How well a model copies: random tokens, then the same again (Olsson et al. 2022, arXiv:2209.11895).
+ * The second half can only be predicted from the first; a model that cannot copy has a loss of about ln V in both halves.
  *
- * @param first mean loss of a token at the first reading, in nats
- * @param second mean loss at the second, without its first token
- * @param accuracy share of the tokens of the second reading, without its first, that the model thinks likeliest
+ * @param first mean loss per token in the first half, in nats
+ * @param second mean loss in the second half, without its first token
+ * @param accuracy share of the tokens of the second half, without its first, that the model ranks highest
  */
 public record Induction(double first, double second, double accuracy) {
     private static final int ROWS = 20;
@@ -25,7 +25,7 @@ public record Induction(double first, double second, double accuracy) {
     /**
      * Measures on uniformly random tokens.
      *
-     * @param length N of what is repeated; twice that and one token must fit the model
+     * @param length N, tokens that are repeated; 2N + 1 tokens must fit the model
      * @throws InputException if it is below 2, or does not fit
      */
     public static Induction of(BaseModel model, int length, long seed) {

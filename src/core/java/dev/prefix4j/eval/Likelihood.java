@@ -11,8 +11,8 @@ import java.util.function.BooleanSupplier;
 /**
  * How well a model predicts targets.
  *
- * @param loss mean negative log-likelihood of a target token, in nats
- * @param tokens target tokens, the end tokens included
+ * @param loss mean negative log-likelihood per target token, in nats
+ * @param tokens number of target tokens, including the end tokens
  */
 public record Likelihood(double loss, long tokens) {
     /** e to the power of {@link #loss}. */
@@ -21,9 +21,9 @@ public record Likelihood(double loss, long tokens) {
     }
 
     /**
-     * Scores the targets of sequences. The order of the sequences is free: they are batched by length.
+     * Scores the targets of sequences. The order of the sequences does not matter: they are batched by length.
      *
-     * @param model with what it sees besides
+     * @param model with its adapter
      * @param sequences at least one
      */
     public static Likelihood of(Conditioned model, List<Sequence> sequences, int batchSize) {
@@ -31,10 +31,10 @@ public record Likelihood(double loss, long tokens) {
     }
 
     /**
-     * As {@link #of(Conditioned, List, int)}, unless it is stopped.
+     * As {@link #of(Conditioned, List, int)}, but can be stopped.
      *
-     * @param stop asked after each batch
-     * @return nothing if it was stopped
+     * @param stop checked after each batch
+     * @return empty if it was stopped
      */
     public static Optional<Likelihood> of(
             Conditioned model, List<Sequence> sequences, int batchSize, BooleanSupplier stop) {

@@ -19,10 +19,10 @@ import opennlp.tools.stemmer.snowball.SnowballStemmer;
 
 /**
  * METEOR from 0 to 1 with the parameters of version 1.5 for English (Denkowski and Lavie 2014, "Meteor Universal"): words
- * are matched when they are equal, have one stem, or share a meaning in WordNet. Matches of phrases by version 1.5's
- * paraphrase table are left out, since the table does not come along: {@link #STAGES} says so wherever a score is shown.
+ * match if they are equal, have the same stem, or share a meaning in WordNet. Phrase matches from version 1.5's
+ * paraphrase table are left out, since the table is not bundled: {@link #STAGES} says so wherever a score is shown.
  *
- * <p>Words are those that the COCO caption code gives its METEOR. Function words are our own list by METEOR's definition;
+ * <p>Words are as the COCO caption code passes them to its METEOR. Function words are our own list by METEOR's definition;
  * {@code scripts/fixtures/function_words.py} derives it.
  */
 final class Meteor implements Scorer {
@@ -40,7 +40,7 @@ final class Meteor implements Scorer {
     private final Map<String, Word> known = new HashMap<>();
     private final List<List<List<Word>>> references;
 
-    /** How two words match, with the weight of such a match. */
+    /** How two words match, and the weight of such a match. */
     private enum Stage {
         EXACT(1),
         STEM(0.6),
@@ -54,7 +54,7 @@ final class Meteor implements Scorer {
     }
 
     /**
-     * A word and what it is compared by.
+     * A word and the forms it is compared by.
      *
      * @param weight of a content word or a function word
      */
@@ -129,7 +129,7 @@ final class Meteor implements Scorer {
         }
         row[2] = output.stream().mapToDouble(Word::weight).sum();
         row[3] = reference.stream().mapToDouble(Word::weight).sum();
-        // One chunk that is all of both is no fragment (Meteor 1.5).
+        // A single chunk that covers both texts has no fragmentation (Meteor 1.5).
         row[4] =
                 path.chunks == 1 && path.matches == output.size() && path.matches == reference.size() ? 0 : path.chunks;
         row[5] = path.matches;
@@ -148,11 +148,11 @@ final class Meteor implements Scorer {
     }
 
     /**
-     * The last match of a partial alignment, and the sums over all of them.
+     * The last match of a partial alignment, and sums over all its matches.
      *
      * @param before the matches of earlier words of the reference; null in the empty alignment
-     * @param distance sum of the distances between the places of matched words
-     * @param used words of the output
+     * @param distance sum of the distances between the positions of matched words
+     * @param used words of the output that are matched
      */
     private record Path(
             Path before, int output, int reference, Stage stage, int matches, int chunks, int distance, BitSet used) {
@@ -197,7 +197,7 @@ final class Meteor implements Scorer {
                 for (int i = 0; i < output.size(); i++) {
                     if (stages[j][i] != null && !path.used.get(i)) {
                         next.add(path.with(i, j, stages[j][i]));
-                        certain |= ofOutput[i] == 1 && ofReference[j] == 1; // these two have nobody else
+                        certain |= ofOutput[i] == 1 && ofReference[j] == 1; // these two match only each other
                     }
                 }
                 if (!certain) {

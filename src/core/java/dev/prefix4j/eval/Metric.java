@@ -8,7 +8,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** What outputs can be scored by; {@code docs/metrics.md} has the sources. */
+/** The metrics; {@code docs/metrics.md} has the sources. */
 public enum Metric {
     BLEU("bleu", "BLEU"),
     E2E_BLEU("e2e-bleu", "BLEU (E2E mteval)"),
@@ -32,9 +32,9 @@ public enum Metric {
     }
 
     /**
-     * Reads names.
+     * Parses names.
      *
-     * @param names separated by commas, or {@code all}
+     * @param names comma-separated, or {@code all}
      * @throws InputException if one is unknown
      */
     public static Set<Metric> parse(String names) {
@@ -53,23 +53,23 @@ public enum Metric {
         return metrics;
     }
 
-    /** Its name as an option and in JSON. */
+    /** Its name in options and in JSON. */
     public String key() {
         return key;
     }
 
-    /** Its name in print, with what is left out of it. */
+    /** Its display name, including what it leaves out. */
     public String label() {
         return label;
     }
 
-    /** Whether a better output has a higher score. */
+    /** Whether higher scores are better. */
     public boolean higherIsBetter() {
         return this != TER;
     }
 
     /**
-     * The metric over the references of a corpus.
+     * The metric for the references of a corpus.
      *
      * @param references for each segment, at least one
      * @param bleu how {@link #BLEU} is computed

@@ -8,7 +8,7 @@ import java.util.Map;
 /**
  * BLEU as the E2E challenge reports it, from 0 to 1: the Python version of mteval-v13a in its metrics tools (Dušek et al.
  * 2020, "Evaluating the state of the art of end-to-end NLG"). In lower case, with a brevity penalty and a geometric mean
- * like sacreBLEU's, and next to no smoothing.
+ * like sacreBLEU's, and almost no smoothing.
  */
 final class MtevalBleu implements Scorer {
     private static final int MAX_ORDER = 4;
@@ -44,7 +44,7 @@ final class MtevalBleu implements Scorer {
             for (var entry : Ngrams.count(words, n).entrySet()) {
                 row[n - 1] += Math.min(entry.getValue(), most.getOrDefault(entry.getKey(), 0));
             }
-            row[MAX_ORDER + n - 1] = words.size() - n + 1; // below zero for a text that is too short, as the original
+            row[MAX_ORDER + n - 1] = words.size() - n + 1; // negative for a text that is too short, as in the original
         }
         row[2 * MAX_ORDER] = Ngrams.closestLength(words.size(), references.get(segment));
         return row;

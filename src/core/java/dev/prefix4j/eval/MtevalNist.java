@@ -6,18 +6,18 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * NIST (Doddington 2002) with n-grams up to 5, as the Python mteval-v13a of the E2E challenge's metrics tools: a matched
- * n-gram counts the bits that its last word adds to the words before, by the counts of all references of the corpus.
+ * NIST (Doddington 2002) with n-grams up to 5, as in the Python mteval-v13a of the E2E challenge's metrics tools: a matched
+ * n-gram counts as the bits of information that its last word adds to the preceding words, from the counts over all references.
  */
 final class MtevalNist implements Scorer {
     private static final int MAX_ORDER = 5;
 
-    /** Makes the penalty one half for outputs of two thirds of the references' length. */
+    /** Makes the penalty one half for outputs two thirds as long as the references. */
     private static final double BETA = -Math.log(0.5) / Math.pow(Math.log(1.5), 2);
 
     private final List<List<List<String>>> references;
 
-    /** How often each n-gram occurs in all references; of the empty one, the number of words. */
+    /** How often each n-gram occurs in all references; for the empty n-gram, the number of words. */
     private final List<Map<List<String>, Integer>> counts = new ArrayList<>();
 
     MtevalNist(List<List<String>> references) {
@@ -36,7 +36,7 @@ final class MtevalNist implements Scorer {
         }
     }
 
-    /** Bits of an n-gram that occurs in the references. */
+    /** Information of an n-gram that occurs in the references, in bits. */
     private double information(List<String> ngram) {
         int n = ngram.size();
         double before = counts.get(n - 1).get(ngram.subList(0, n - 1));

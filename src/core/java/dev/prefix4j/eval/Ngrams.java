@@ -16,7 +16,7 @@ final class Ngrams {
         return counts;
     }
 
-    /** How often each n-gram occurs in that text which has it most often. */
+    /** The largest count of each n-gram in any one text. */
     static Map<List<String>, Integer> most(List<List<String>> texts, int n) {
         Map<List<String>, Integer> most = new HashMap<>();
         for (List<String> text : texts) {
@@ -25,7 +25,7 @@ final class Ngrams {
         return most;
     }
 
-    /** The length of the text that is nearest in length; the shorter one of two that are equally near. */
+    /** The length of the text that is closest in length; the shorter one of a tie. */
     static int closestLength(int length, List<List<String>> texts) {
         int closest = texts.getFirst().size();
         for (List<String> text : texts) {

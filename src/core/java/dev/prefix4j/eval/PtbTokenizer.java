@@ -8,15 +8,15 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Splits a line as the Penn Treebank does (Marcus et al. 1993), with the choices of the Stanford tokenizer that the COCO
- * caption code runs: clitics are words of their own ({@code is n't}), hyphens stay inside words, a full stop belongs to an
- * abbreviation and to a word before a comma, a pound sign is {@code #}, a bracket {@code -LRB-}.
+ * Splits a line as the Penn Treebank does (Marcus et al. 1993), with the conventions of the Stanford tokenizer that the COCO
+ * caption code runs: clitics are separate words ({@code is n't}), hyphens stay inside words, a full stop is part of an
+ * abbreviation and of a word before a comma, a pound sign is {@code #}, a bracket {@code -LRB-}.
  *
  * <p>It covers plain English. Web addresses, dates with slashes, fractions, emoticons and the long tail of abbreviations
- * are not treated as Stanford does.
+ * are not handled as in Stanford's.
  */
 final class PtbTokenizer {
-    /** Tokens that the COCO caption code drops. It looks for brackets as -LRB-, which lower case has changed: they stay. */
+    /** Tokens that the COCO caption code drops. It looks for brackets as -LRB-, but they are already in lower case, so they stay. */
     private static final Set<String> COCO_PUNCTUATION = Set.of(
             "''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";");
 
@@ -28,7 +28,7 @@ final class PtbTokenizer {
             "(?<![\\p{L}\\d])(?:mr|mrs|ms|dr|prof|st|sr|jr|rev|gen|gov|sen|rep|capt|col|sgt|lt"
                 + "|inc|ltd|co|corp|bros|vs|etc|al|no(?=\\.\\s*\\d)|jan|feb|aug|sept?|oct|nov|dec|mt|ave|blvd|(?:\\p{L}\\.)*\\p{L})\\.(?!\\p{L})";
 
-    /** What a token looks like; the first alternative that fits is taken. */
+    /** The pattern of a token; the first alternative that matches is used. */
     private static final Pattern TOKEN = Pattern.compile(
             String.join(
                     "|",
@@ -48,7 +48,7 @@ final class PtbTokenizer {
 
     private PtbTokenizer() {}
 
-    /** Words in lower case without punctuation, as the COCO caption code takes them. */
+    /** Words in lower case without punctuation, as in the COCO caption code. */
     static List<String> cocoWords(String text) {
         List<String> words = new ArrayList<>();
         for (String token : tokens(text)) {
@@ -96,7 +96,7 @@ final class PtbTokenizer {
         return tokens;
     }
 
-    /** Whether a quotation mark stands before a word rather than after one. */
+    /** Whether a quotation mark is before a word rather than after one. */
     private static boolean opens(String line, Matcher mark) {
         return mark.end() < line.length()
                 && !Character.isWhitespace(line.charAt(mark.end()))

@@ -4,14 +4,14 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /**
- * How sure a score is: the same segments drawn again and again.
+ * The uncertainty of a score, by resampling its segments.
  *
  * @param resamples of the bootstrap
  * @param trials of the randomization test
- * @param seed of the draws; all metrics and all outputs see the same ones
+ * @param seed of the draws, which are the same for all metrics and outputs
  */
 public record Resampling(int resamples, int trials, long seed) {
-    /** As many draws as sacreBLEU makes. */
+    /** As many draws as sacreBLEU. */
     public static Resampling of(long seed) {
         return new Resampling(1_000, 10_000, seed);
     }
@@ -53,9 +53,9 @@ public record Resampling(int resamples, int trials, long seed) {
     }
 
     /**
-     * Paired bootstrap test (Koehn 2004, with the p-value that sacreBLEU gives): how often the difference of two outputs
-     * moves away from its mean, over resamples of the same segments, by no less than it is. sacreBLEU counts more only, and so takes
-     * equal outputs for different ones.
+     * Paired bootstrap test (Koehn 2004, with the p-value that sacreBLEU gives): how often, over resamples of the same
+     * segments, the difference between two outputs deviates from its mean by at least the observed difference. sacreBLEU counts only
+     * larger deviations, and so takes equal outputs to be different.
      *
      * @param difference of the two scores
      * @param one bootstrap scores
@@ -75,8 +75,8 @@ public record Resampling(int resamples, int trials, long seed) {
     }
 
     /**
-     * Paired approximate randomization test (Riezler and Maxwell 2005): how often two outputs differ by no less than they do
-     * when each segment's two outputs are swapped at random.
+     * Paired approximate randomization test (Riezler and Maxwell 2005): how often two outputs differ by at least the
+     * observed difference when each segment's two outputs are swapped at random.
      *
      * @return a p-value, two-sided
      */
@@ -97,7 +97,7 @@ public record Resampling(int resamples, int trials, long seed) {
         return (beyond + 1.0) / (trials + 1);
     }
 
-    /** Up to rounding: the order of a sum may change its last digits. */
+    /** Compares up to rounding: the order of a sum may change its last digits. */
     private static boolean isNotLess(double value, double than) {
         return value >= than - 1e-9 * Math.max(1, Math.abs(than));
     }

@@ -6,8 +6,8 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 
 /**
- * ROUGE-N and ROUGE-L (Lin 2004) as F1 from 0 to 1, in the sense of Google's {@code rouge_score}: words of ASCII letters
- * and digits in lower case, no stemming; the reference with the highest F1; the mean over segments.
+ * ROUGE-N and ROUGE-L (Lin 2004) as F1 from 0 to 1, as in Google's {@code rouge_score}: words of ASCII letters
+ * and digits in lower case, no stemming; the reference with the highest F1 counts; the mean over segments.
  */
 final class Rouge implements Scorer {
     private static final Pattern WORD = Pattern.compile("[a-z0-9]+");
@@ -36,7 +36,7 @@ final class Rouge implements Scorer {
                 .toList();
     }
 
-    /** The F1 with the best reference, and one segment. */
+    /** The F1 with the best reference, and 1 for the segment. */
     @Override
     public double[] statistics(int segment, String output) {
         List<String> words = words(output);
@@ -74,7 +74,7 @@ final class Rouge implements Scorer {
         return common == 0 ? 0 : 2.0 * common / (outputs + references);
     }
 
-    /** The number of words in the longest sequence that both have in this order, with gaps. */
+    /** The length of the longest common subsequence, in words. */
     static int longestCommonSubsequence(List<String> one, List<String> other) {
         int[] row = new int[other.size() + 1];
         for (String word : one) {

@@ -7,13 +7,13 @@ import java.util.Map;
 
 /**
  * Summary-level ROUGE-L (Lin 2004, section 3.2) as F1 from 0 to 1, {@code rougeLsum} of Google's {@code rouge_score}: lines
- * are sentences; a word of a reference's sentence is found where a longest common subsequence with any sentence of the
- * output has it, each word at most as often as both texts have it. The best reference counts, the mean over segments.
+ * are sentences; a word of a reference sentence matches if it is in a longest common subsequence with any sentence of the
+ * output, each word at most as often as it occurs in both texts. The best reference counts; the mean over segments.
  */
 final class RougeLsum implements Scorer {
     private final List<List<List<List<String>>>> references;
 
-    /** @param references for each segment its texts */
+    /** @param references texts for each segment */
     RougeLsum(List<List<String>> references) {
         this.references = references.stream()
                 .map(texts -> texts.stream().map(RougeLsum::sentences).toList())
@@ -24,7 +24,7 @@ final class RougeLsum implements Scorer {
         return text.lines().filter(line -> !line.isEmpty()).map(Rouge::words).toList();
     }
 
-    /** The F1 with the best reference, and one segment. */
+    /** The F1 with the best reference, and 1 for the segment. */
     @Override
     public double[] statistics(int segment, String output) {
         List<List<String>> sentences = sentences(output);
@@ -69,7 +69,7 @@ final class RougeLsum implements Scorer {
         return sentences.stream().mapToInt(List::size).sum();
     }
 
-    /** Which words of a sentence a longest common subsequence with another has, ties broken as {@code rouge_score} does. */
+    /** Which words of a sentence are in a longest common subsequence with another, with ties broken as in {@code rouge_score}. */
     private static BitSet common(List<String> one, List<String> other) {
         int[][] length = new int[one.size() + 1][other.size() + 1];
         for (int i = 1; i <= one.size(); i++) {

@@ -3,16 +3,16 @@ package dev.prefix4j.eval;
 import java.util.List;
 
 /**
- * A metric over the references of a corpus. Outputs become a row of statistics for each segment; the score of a corpus,
- * or of any sample of its segments, is a function of the sum of their rows. What a metric takes from all references
- * together, such as document frequencies, stays that of the whole corpus.
+ * A metric for the references of a corpus. Each output gives a row of statistics for its segment; the score of a corpus,
+ * or of any sample of its segments, is a function of the sum of their rows. Statistics over all references,
+ * such as document frequencies, stay those of the whole corpus.
  */
 public sealed interface Scorer
         permits BleuScorer, ChrF, Cider, CocoRougeL, Meteor, MtevalBleu, MtevalNist, Rouge, RougeLsum, Ter {
-    /** Numbers that say how an output fits the references of a segment. */
+    /** Statistics of how an output matches the references of a segment. */
     double[] statistics(int segment, String output);
 
-    /** The score of segments by the sum of their statistics. */
+    /** The score of segments from the sum of their statistics. */
     double score(double[] sum);
 
     /**

@@ -6,16 +6,16 @@ import java.util.Locale;
 
 /**
  * How much of a table an output states: the share of the slot values of {@code key : value | key : value} sources that
- * occur in it word for word, in any case. Values that are {@code yes} or {@code no} are left out: texts say them in
+ * occur in it verbatim, ignoring case. The values {@code yes} and {@code no} are left out: texts state them in
  * other words.
  *
- * @param coverage of outputs by their own sources
- * @param shuffled of outputs by the sources of others: what chance and habit give
- * @param slots that were looked for
+ * @param coverage of the outputs' own sources
+ * @param shuffled coverage of other sources: the baseline of chance and habit
+ * @param slots number of slots that were looked for
  */
 public record SlotCoverage(double coverage, double shuffled, int slots) {
     /**
-     * Measures outputs of sources.
+     * Measures the outputs for sources.
      *
      * @param sources linearized tables
      * @param outputs one for each
@@ -31,7 +31,7 @@ public record SlotCoverage(double coverage, double shuffled, int slots) {
         int slots = 0;
         for (int i = 0; i < n; i++) {
             String own = outputs.get(i).toLowerCase(Locale.ROOT);
-            String other = outputs.get((i + n / 2) % n).toLowerCase(Locale.ROOT); // neighbours are often alike
+            String other = outputs.get((i + n / 2) % n).toLowerCase(Locale.ROOT); // neighbours are often similar
             for (String value : values(sources.get(i))) {
                 slots++;
                 found += own.contains(value) ? 1 : 0;

@@ -8,8 +8,8 @@ import java.util.Map;
 
 /**
  * Translation edit rate (Snover et al. 2006) in percent, as sacreBLEU computes it after Tercom: the insertions, deletions,
- * substitutions and shifts of blocks that turn an output into its nearest reference, by the mean length of the references.
- * In lower case, words at white space. Lower is better.
+ * substitutions and shifts of blocks that turn an output into its nearest reference, divided by the mean reference length.
+ * In lower case, words split at white space. Lower is better.
  */
 final class Ter implements Scorer {
     private static final int MAX_SHIFT_SIZE = 10;
@@ -27,7 +27,7 @@ final class Ter implements Scorer {
                 .toList();
     }
 
-    /** Words as numbers: equal words have equal ones. */
+    /** Words as ids: equal words have equal ids. */
     private int[] words(String text) {
         return BleuTokenizer.NONE.words(text.toLowerCase(Locale.ROOT)).stream()
                 .mapToInt(word -> ids.computeIfAbsent(word, _ -> ids.size()))
@@ -86,12 +86,12 @@ final class Ter implements Scorer {
          *
          * @param gain edits that it saves
          * @param length of the block
-         * @param from where it stood
-         * @param to where it goes
+         * @param from its old position
+         * @param to its new position
          * @param words after the shift
          */
         private record Shift(int gain, int length, int from, int to, int[] words) {
-            /** Tercom's order: the highest gain, the longest block, the earliest one, the earliest place. */
+            /** Tercom's order: the highest gain, the longest block, the earliest block, the earliest target. */
             boolean isBetterThan(Shift other) {
                 if (gain != other.gain) {
                     return gain > other.gain;
@@ -129,7 +129,7 @@ final class Ter implements Scorer {
             return best;
         }
 
-        /** Tries the places before the block's counterpart in the reference, and after each of its words. */
+        /** Tries the positions before the block's counterpart in the reference, and after each of its words. */
         private Shift bestPlace(
                 int[] words, int from, int at, int length, Alignment alignment, int edits, Shift before) {
             Shift best = before;
@@ -151,7 +151,7 @@ final class Ter implements Scorer {
         }
 
         private static int[] move(int[] words, int from, int length, int to) {
-            // A place inside the block counts from the block's start in what is left without it.
+            // A position inside the block counts from the block's start in the remaining words.
             int place = to < from ? to : to > from + length ? to - length : Math.min(to, words.length - length);
             int[] moved = new int[words.length];
             int[] rest = new int[words.length - length];
@@ -165,14 +165,14 @@ final class Ter implements Scorer {
     }
 
     /**
-     * What the words of an output and a reference have to do with each other.
+     * An alignment of the words of an output and a reference.
      *
      * @param outputOf for each word of the reference, its word of the output, or the one before it if it has none
      * @param outputErrors whether a word of the output is edited
      * @param referenceErrors whether a word of the reference is edited
      */
     private record Alignment(int[] outputOf, boolean[] outputErrors, boolean[] referenceErrors) {
-        /** A block moves if it holds an error on both sides, and not into itself. */
+        /** A block may move if it has an error on both sides, but not into itself. */
         boolean canMove(int from, int at, int length) {
             return any(outputErrors, from, length)
                     && any(referenceErrors, at, length)
@@ -189,7 +189,7 @@ final class Ter implements Scorer {
         }
     }
 
-    /** The edit distance of an output to a reference, searched near the diagonal only. */
+    /** The edit distance of an output to a reference, searched only near the diagonal. */
     private static final class Distance {
         private static final byte KEEP = 0;
         private static final byte SUBSTITUTE = 1;
@@ -200,7 +200,7 @@ final class Ter implements Scorer {
         private final int references;
         private final int edits;
 
-        /** By words of the output, then words of the reference; null if they are not wanted. */
+        /** By words of the output, then words of the reference; null if not needed. */
         private final byte[][] operations;
 
         Distance(int[] output, int[] reference) {
@@ -231,7 +231,7 @@ final class Ter implements Scorer {
                 int first = Math.max(0, diagonal - width);
                 int last = i == outputs ? references : Math.min(references, diagonal + width - 1);
                 for (int j = first; j <= last; j++) {
-                    // Of equally good ones, the first in this order: Tercom's, seen from the reference.
+                    // Ties go to the first in this order: Tercom's, seen from the reference.
                     int best = UNREACHED;
                     if (j > 0) {
                         boolean same = output[i - 1] == reference[j - 1];

@@ -12,20 +12,20 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * How well a model predicts running text.
  *
- * @param loss mean negative log-likelihood of a token, in nats
- * @param tokens that were predicted
+ * @param loss mean negative log-likelihood per token, in nats
+ * @param tokens number of tokens predicted
  * @param bitsPerByte the same per UTF-8 byte of the text, which does not depend on the tokenizer
  */
 public record TextLikelihood(double loss, long tokens, double bitsPerByte) {
-    /** Windows that go through the model side by side. */
+    /** Windows in a batch. */
     private static final int BATCH = 4;
 
     /**
-     * Scores text that is cut into windows as long as the model reads: each token is predicted from those before it in
-     * its window. The first token of a window is the last target of the one before.
+     * Scores text in windows of the model's context length: each token is predicted from those before it in
+     * its window. The first token of a window is the last target of the previous one.
      *
-     * @param ids documents, each with its end token, one after the other; at least 2
-     * @param bytes UTF-8 bytes of their text; end tokens count none
+     * @param ids documents, concatenated, each with its end token; at least 2
+     * @param bytes UTF-8 bytes of their text; end tokens have none
      */
     public static TextLikelihood of(BaseModel model, int[] ids, long bytes) {
         int length = Math.min(model.config().positions(), ids.length - 1);

@@ -15,14 +15,14 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Which words share a meaning in WordNet 3.1 (Miller 1995): the single words of its index with the numbers of their
+ * Which words share a meaning in WordNet 3.1 (Miller 1995): the single words of its index with the ids of their
  * synonym sets, and its rules for base forms.
  */
 final class WordNet {
     private static final String FOLDER = "/net/sf/extjwnl/data/wordnet/wn31/";
     private static final List<String> PARTS_OF_SPEECH = List.of("noun", "verb", "adj", "adv");
 
-    /** Offsets in a file are below this. */
+    /** All offsets in a file are below this. */
     private static final int OFFSETS = 100_000_000;
 
     /** Endings of inflected forms and of their base forms, in WordNet's order: nouns, verbs, adjectives. */
@@ -79,7 +79,7 @@ final class WordNet {
         return new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8));
     }
 
-    /** {@code lemma pos synsets pointers [pointer …] senses tagged offset …}; the licence stands in lines with a space first. */
+    /** {@code lemma pos synsets pointers [pointer …] senses tagged offset …}; licence lines begin with a space. */
     private void addEntry(String line, int base) {
         String[] fields = line.split(" ");
         if (fields[0].isEmpty() || fields[0].indexOf('_') >= 0) {
@@ -94,7 +94,7 @@ final class WordNet {
         synsets.put(fields[0], all);
     }
 
-    /** The dictionary that comes along. */
+    /** The bundled dictionary. */
     static WordNet get() {
         return Holder.INSTANCE;
     }

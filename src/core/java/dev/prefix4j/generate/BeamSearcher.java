@@ -15,9 +15,9 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * Beam search over prompts side by side; each prompt's search is its own.
+ * Beam search over a batch of prompts; each prompt is searched independently.
  *
- * <p>N prompts, K beams each, V vocabulary. Rows of the batch are the beams, those of a prompt in a row.
+ * <p>N prompts, K beams each, V vocabulary. Rows of the batch are the beams, grouped by prompt.
  */
 final class BeamSearcher {
     private final Decoding.BeamSearch how;
@@ -30,14 +30,14 @@ final class BeamSearcher {
         this.endTokens = ends;
         this.vocabulary = config.vocabulary();
         this.rules = rules;
-        // Candidates may be ended beams: the others must suffice to go on.
+        // Candidates may be finished beams: the others must suffice to continue.
         if (perBeam() * (long) how.beams() > config.vocabulary()) {
             throw new InputException("beams must be at most %s the vocabulary of %d tokens, was %d"
                     .formatted(perBeam() == 2 ? "half" : "1/" + perBeam() + " of", config.vocabulary(), how.beams()));
         }
     }
 
-    /** A sequence of new tokens with the sum of their log-probabilities, or its score once it has ended. */
+    /** A sequence of new tokens with the sum of their log-probabilities, or its score once it is finished. */
     private record Beam(int[] ids, float score) {
         Beam with(int token, float score) {
             int[] longer = Arrays.copyOf(ids, ids.length + 1);
@@ -49,12 +49,12 @@ final class BeamSearcher {
     /** A beam with one more token, and the sum of its log-probabilities. */
     private record Continuation(int beam, int token, float score) {}
 
-    /** All but K of them may be ended beams. */
+    /** All but K of them may be finished beams. */
     private int candidates() {
         return perBeam() * how.beams();
     }
 
-    /** As in Transformers: so many that one goes on whatever ends. */
+    /** As in Transformers: enough that at least one beam continues. */
     private int perBeam() {
         return how.likeTransformers3() ? 2 : Math.max(2, 1 + endTokens.size());
     }
@@ -89,10 +89,10 @@ final class BeamSearcher {
                     .collect(Collectors.toSet());
         }
 
-        /** So many of a beam's likeliest tokens hold its best continuations, whatever the rules do to them. */
+        /** How many of a beam's most likely tokens are sure to include its best continuations, whatever the rules do. */
         int wanted(Beam beam) {
             return rules.repetitionPenalty() < 1
-                    ? vocabulary // a penalty that is a reward lifts tokens from anywhere
+                    ? vocabulary // a penalty below 1 is a reward and may lift any token
                     : Math.min(
                             candidates()
                                     + forbidden(beam).size()
@@ -105,9 +105,9 @@ final class BeamSearcher {
         }
 
         /**
-         * Takes the best candidates.
+         * Selects the best candidates.
          *
-         * @param best the likeliest tokens of every row
+         * @param best the most likely tokens of every row
          * @param row of the first open beam
          * @return the beam that each new open beam continues
          */
@@ -139,20 +139,20 @@ final class BeamSearcher {
             }
             if (last
                     && how.likeTransformers3()
-                    && improvable) { // Transformers 3 takes open beams only when the search is not over
+                    && improvable) { // Transformers 3 considers open beams only if the search is not over
                 open.forEach(beam -> end(new Beam(beam.ids(), normalized(beam.score(), false))));
             }
             return parents;
         }
 
-        /** What an open beam can still get; Transformers 3 looks at those that just ended too. */
+        /** The score that an open beam can still reach; Transformers 3 includes beams that just finished. */
         private float hope(List<Continuation> ranked) {
             return how.likeTransformers3()
                     ? ranked.getFirst().score()
                     : open.getFirst().score();
         }
 
-        /** The best over all beams, best first; those of a beam are among its own best. */
+        /** The best over all beams, best first; each is among its own beam's best. */
         private List<Continuation> continuations(Best best, int row) {
             List<Continuation> all = new ArrayList<>();
             int width = best.tokens().length / best.rows();
@@ -173,7 +173,7 @@ final class BeamSearcher {
             return all.subList(0, Math.min(all.size(), candidates()));
         }
 
-        /** @param ending the last token is no text, or not yet there */
+        /** @param ending whether the last token is the end token or still missing */
         private float normalized(float score, boolean ending) {
             int counted = how.likeTransformers3() ? prompt.length + length - (ending ? 1 : 0) : length;
             return (float) (score / Math.pow(counted, how.lengthPenalty()));
@@ -203,9 +203,9 @@ final class BeamSearcher {
     /**
      * Searches.
      *
-     * @param chunks the prompts as the model reads them, of a row each
-     * @param prompts their words
-     * @param count outputs of each, best first; at most the beams
+     * @param chunks the prompts as the model reads them, one row each
+     * @param prompts their tokens
+     * @param count outputs for each, best first; at most the number of beams
      */
     List<List<Generation>> search(
             FrozenModel model, Session session, List<Session.Chunk> chunks, List<int[]> prompts, int count) {
@@ -229,7 +229,7 @@ final class BeamSearcher {
                 int first = row;
                 row += search.open.size();
                 List<Integer> own = search.advance(best, first);
-                if (!search.isDone()) { // who is done leaves
+                if (!search.isDone()) { // finished searches leave the batch
                     next.add(search);
                     own.forEach(beam -> parents.add(first + beam));
                 }

@@ -5,7 +5,7 @@ import dev.prefix4j.InputException;
 /** How the next token is chosen. */
 public sealed interface Decoding {
     /**
-     * Checks that so many outputs can be had of a prompt.
+     * Checks that this method can give so many outputs for a prompt.
      *
      * @throws InputException if not
      */
@@ -22,7 +22,7 @@ public sealed interface Decoding {
                 }
             }
             case Sampling _ -> {
-                // as many as wanted
+                // any number
             }
             case BeamSearch search -> {
                 if (count > search.beams()) {
@@ -43,7 +43,7 @@ public sealed interface Decoding {
      * @param topK only the k most likely tokens; 0: all
      * @param topP only the most likely tokens that together have this probability, after temperature and {@code topK}
      *     (nucleus sampling, Holtzman et al. 2020, arXiv:1904.09751); 1: all
-     * @param minP only tokens at least this share as likely as the likeliest one, after all of the above (Nguyen et al. 2024,
+     * @param minP only tokens whose probability is at least this fraction of the highest, after all of the above (Nguyen et al. 2024,
      *     arXiv:2407.01082); 0: all
      */
     record Sampling(double temperature, int topK, double topP, double minP) implements Decoding {
@@ -55,7 +55,8 @@ public sealed interface Decoding {
         public Sampling {
             if (!(temperature >= 1e-4 && temperature <= 1000)) {
                 throw new InputException(
-                        "temperature must be between 0.0001, which is as good as greedy, and 1000, was " + temperature);
+                        "temperature must be between 0.0001, which is practically greedy, and 1000, was "
+                                + temperature);
             }
             if (topK < 0) {
                 throw new InputException("top-k must be at least 0, was " + topK);
@@ -70,19 +71,19 @@ public sealed interface Decoding {
     }
 
     /**
-     * Beam search as Transformers' {@code generate} does it: a beam ends with the end token; the score of an ended beam
-     * is its log-probability divided by its number of new tokens (the end token is one) to the power of the length
-     * penalty; the search for an input ends when no open beam, at its present length, beats the worst of the best
-     * ended ones.
+     * Beam search as in Transformers' {@code generate}: a beam finishes with the end token; the score of a finished beam
+     * is its log-probability divided by its number of new tokens (including the end token) to the power of the length
+     * penalty; the search for an input ends when no open beam, at its current length, beats the worst of the best
+     * finished ones.
      *
      * @param beams at least 1
      * @param lengthPenalty above 0: longer outputs win more often; 0: no normalization
-     * @param likeTransformers3 as {@code generate} did it in Transformers 3, which the authors used: scores are divided by the length
-     *     of the prompt and the new tokens without the end token; the search for an input ends when no candidate of a step, ended ones
-     *     too, beats the worst of the best ended; open beams count only if that has not happened by the largest length
+     * @param likeTransformers3 as in Transformers 3, which the authors used: scores are divided by the length
+     *     of the prompt and the new tokens without the end token; the search for an input ends when no candidate of a step, finished or
+     *     not, beats the worst of the best finished ones; open beams count only if that has not happened by the maximum length
      */
     record BeamSearch(int beams, double lengthPenalty, boolean likeTransformers3) implements Decoding {
-        /** Of new tokens only. */
+        /** Counts only new tokens. */
         public BeamSearch(int beams, double lengthPenalty) {
             this(beams, lengthPenalty, false);
         }

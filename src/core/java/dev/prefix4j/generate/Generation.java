@@ -3,16 +3,16 @@ package dev.prefix4j.generate;
 import java.util.Arrays;
 
 /**
- * What a model has added to a prompt.
+ * The output of a model for a prompt.
  *
  * @param ids of the new tokens, without the end token
  * @param finished whether the end token came before the limit
- * @param score of beam search: the one that beams are ranked by; otherwise the sum of the log-probabilities that the model itself
- *     gives to the new tokens and the end token, before penalties, temperature and cuts; where the end token may
- *     not come yet, among the others
+ * @param score in beam search, the score that ranks the beams; otherwise the sum of the model's own log-probabilities
+ *     of the new tokens and the end token, before penalties, temperature and filters; while the end token is
+ *     suppressed, among the other tokens
  */
 public record Generation(int[] ids, boolean finished, double score) {
-    /** The same text; scores differ in their last digits with what is computed beside them. */
+    /** Compares the text only: the last digits of scores vary with the rest of the batch. */
     @Override
     public boolean equals(Object other) {
         return other instanceof Generation g && Arrays.equals(ids, g.ids) && finished == g.finished;

@@ -25,8 +25,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Continues prompts, with or without a prefix before them. A prompt's output does not depend on the prompts beside it,
- * save for random draws.
+ * Continues prompts, with or without a prefix. A prompt's output does not depend on the rest of the batch,
+ * except for random draws.
  */
 public final class Generator {
     private final Conditioned conditioned;
@@ -60,11 +60,11 @@ public final class Generator {
     }
 
     /**
-     * Continues prompts side by side, until each has ended or has {@code maxNewTokens}.
+     * Continues a batch of prompts until each is finished or has {@code maxNewTokens}.
      *
-     * @param prompts ids, at least one each; of any length
+     * @param prompts ids, at least one each, of any length
      * @param maxNewTokens at least 1
-     * @throws InputException if a prompt is empty or too long for the model; before anything runs
+     * @throws InputException if a prompt is empty or too long for the model; checked first
      */
     public List<Generation> generate(List<int[]> prompts, Decoding decoding, int maxNewTokens) {
         return generate(prompts, decoding, OutputRules.atMost(maxNewTokens));
@@ -80,8 +80,8 @@ public final class Generator {
     /**
      * Several outputs for each prompt: the best beams, best first, or as many samples.
      *
-     * @param count at least 1; at most the beams; greedy decoding has one
-     * @return for each prompt as many outputs; fewer only if beam search found fewer
+     * @param count at least 1; at most the number of beams; 1 for greedy decoding
+     * @return that many outputs for each prompt; fewer only if beam search found fewer
      */
     public List<List<Generation>> generate(List<int[]> prompts, Decoding decoding, OutputRules rules, int count) {
         decoding.requireOutputs(count);
@@ -120,12 +120,12 @@ public final class Generator {
         }
     }
 
-    /** Tokens that a row reads or is given; nothing is read after the last new one. */
+    /** Tokens of a row that are read; the last new one is not. */
     private static int most(int[] prompt, OutputRules rules) {
         return prompt.length + rules.maxNewTokens() - 1;
     }
 
-    /** Pages for all rows: those of a prompt have its full pages in common. */
+    /** Pages for all rows: rows of a prompt share its full pages. */
     private static int pages(Run run, List<int[]> prompts, OutputRules rules, int rows) {
         int pages = Session.pagesFor(run.length());
         for (int[] prompt : prompts) {
@@ -138,7 +138,7 @@ public final class Generator {
     /**
      * Greedy or by sampling.
      *
-     * @param count outputs of each prompt, next to each other
+     * @param count outputs for each prompt, adjacent
      */
     private List<Generation> tokenByToken(
             Session session,
@@ -201,7 +201,7 @@ public final class Generator {
             int[] left = IntStream.range(0, all.length)
                     .filter(row -> !finished[all[row]])
                     .toArray();
-            if (left.length < all.length) { // who has ended leaves
+            if (left.length < all.length) { // finished rows leave the batch
                 long[] chosen = tokens;
                 tokens = Arrays.stream(left).mapToLong(row -> chosen[row]).toArray();
                 open = Arrays.stream(left).map(row -> all[row]).toArray();
@@ -215,7 +215,7 @@ public final class Generator {
         return results;
     }
 
-    /** Changes the logits of a row, [1, V], in the order of Transformers: the penalty, then what is forbidden. */
+    /** Changes the logits of a row, [1, V], in the order of Transformers: the penalty, then forbidden tokens. */
     private static void obey(OutputRules rules, Tensor logits, int[] prompt, int[] ids, int count) {
         long[] penalized = rules.penalized(prompt, ids, count);
         if (penalized.length > 0) {

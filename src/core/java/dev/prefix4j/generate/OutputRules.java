@@ -6,16 +6,16 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * What every output must obey, however its tokens are chosen.
+ * Constraints on every output, for any decoding method.
  *
- * @param maxNewTokens longest output, at least 1
- * @param minNewTokens no output ends before it has so many; at most {@code maxNewTokens}
- * @param noRepeatNgram no n tokens in a row occur twice in {@code ngramsOf}; 0: they may
+ * @param maxNewTokens maximum length, at least 1
+ * @param minNewTokens minimum length; at most {@code maxNewTokens}
+ * @param noRepeatNgram no sequence of n tokens occurs twice in {@code ngramsOf}; 0: no constraint
  * @param ngramsOf where n-grams are counted
- * @param repetitionPenalty the score of every token that the prompt or the output has already is divided by it if positive, else
- *     multiplied (Keskar et al. 2019, arXiv:1909.05858, as Transformers' {@code repetition_penalty}): logits, or log-probabilities
+ * @param repetitionPenalty the score of every token that the prompt or the output already contains is divided by it if positive,
+ *     otherwise multiplied (Keskar et al. 2019, arXiv:1909.05858, as Transformers' {@code repetition_penalty}): logits, or log-probabilities
  *     in beam search; 1: none
- * @param never tokens that are in no output
+ * @param never tokens that are always forbidden
  */
 public record OutputRules(
         int maxNewTokens,
@@ -25,12 +25,12 @@ public record OutputRules(
         double repetitionPenalty,
         Set<Integer> never) {
 
-    /** Tokens whose n-grams must not come again. */
+    /** Tokens whose n-grams must not be repeated. */
     public enum Counted {
         /** Prompt and output, as Transformers' {@code no_repeat_ngram_size} for models without an encoder. */
         ALL,
 
-        /** The output alone: it may repeat its source, as texts about a table must. */
+        /** Only the output: it may repeat its source, as texts about a table must. */
         OUTPUT;
 
         /** @throws InputException if there is no such choice */
@@ -65,23 +65,23 @@ public record OutputRules(
         never = Set.copyOf(never);
     }
 
-    /** At most so many tokens. */
+    /** With a maximum length. */
     public static OutputRules atMost(int maxNewTokens) {
         return new OutputRules(maxNewTokens, 0, 0, Counted.ALL);
     }
 
-    /** At least and at most so many tokens. */
+    /** With a minimum and a maximum length. */
     public static OutputRules exactly(int newTokens) {
         return new OutputRules(newTokens, newTokens, 0, Counted.ALL);
     }
 
     /**
-     * The tokens that must not come next: those of {@link #never}, and those that would repeat an n-gram.
+     * The forbidden next tokens: those of {@link #never}, and those that would repeat an n-gram.
      *
-     * @param prompt what the output follows
-     * @param ids an output, of which the first {@code count} are there
-     * @param vocabulary of the model
-     * @throws InputException if nothing would be left
+     * @param prompt before the output
+     * @param ids an output, of which the first {@code count} are valid
+     * @param vocabulary size of the model's vocabulary
+     * @throws InputException if no token would be left
      */
     Set<Integer> forbidden(int[] prompt, int[] ids, int count, int vocabulary) {
         if (noRepeatNgram == 0) {
@@ -95,7 +95,7 @@ public record OutputRules(
                 tokens.add(all[i + before]);
             }
         }
-        if (tokens.size() >= vocabulary - 1) { // the end token may have to wait
+        if (tokens.size() >= vocabulary - 1) { // the end token may be suppressed
             throw new InputException("no-repeat-ngram %d forbids all %d tokens of the vocabulary after %d new tokens"
                     .formatted(noRepeatNgram, vocabulary, count));
         }
@@ -103,9 +103,9 @@ public record OutputRules(
     }
 
     /**
-     * The tokens that the penalty is for, each once; none if there is no penalty.
+     * The tokens that are penalized, each once; none if there is no penalty.
      *
-     * @param ids an output, of which the first {@code count} are there
+     * @param ids an output, of which the first {@code count} are valid
      */
     long[] penalized(int[] prompt, int[] ids, int count) {
         return repetitionPenalty == 1

@@ -22,7 +22,7 @@ final class Sampler {
         T_TensorTensor_T top = torch.topk(scores, kept, 1, true, true); // best first
         Tensor probabilities = torch.softmax(top.get0(), 1); // [B, kept]
         if (how.topP() < 1) {
-            // A token goes if those before it already have the mass; the first one stays.
+            // A token is dropped if those before it already have the probability mass; the first one stays.
             Tensor before = torch.cumsum(probabilities, 1).sub(probabilities); // [B, kept]
             probabilities = probabilities.masked_fill(
                     before.ge(new Scalar(Math.max(how.topP(), Float.MIN_NORMAL))), new Scalar(0.0));

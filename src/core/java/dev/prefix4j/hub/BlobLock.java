@@ -12,12 +12,12 @@ import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Lets one at a time download a blob, among the threads of this process and among processes. The operating system takes
- * the lock back when its process dies. Python's clients lock the same file in another way ({@code flock}), which does
- * not meet this one on Linux; what two such downloads make of a file, the check of its hash finds.
+ * Lets only one thread of one process at a time download a blob. The operating system releases
+ * the lock when its process dies. Python's clients lock the same file differently ({@code flock}), which does
+ * not exclude this lock on Linux; if two such downloads corrupt a file, the hash check finds it.
  */
 final class BlobLock implements AutoCloseable {
-    /** Locks of files belong to processes: threads need their own. */
+    /** File locks belong to processes: threads need their own. */
     private static final ConcurrentMap<Path, ReentrantLock> OF_THREADS = new ConcurrentHashMap<>();
 
     private final ReentrantLock ofThreads;
@@ -31,14 +31,14 @@ final class BlobLock implements AutoCloseable {
     /**
      * Waits until the lock is free.
      *
-     * @param file is made, with its folder, and stays
-     * @param waiting is told once if another has the lock
-     * @throws dev.prefix4j.InputException if the file cannot be made or locked
+     * @param file created if needed, with its folder, and not deleted
+     * @param waiting called once if another holds the lock
+     * @throws dev.prefix4j.InputException if the file cannot be created or locked
      */
     static BlobLock take(Path file, Runnable waiting) {
         AtomicFile.createFolder(file.getParent());
         if (Files.exists(file)) {
-            InputFile.require(file, "a lock file"); // to open a pipe would wait for its other end
+            InputFile.require(file, "a lock file"); // opening a pipe would wait for its other end
         }
         ReentrantLock ofThreads =
                 OF_THREADS.computeIfAbsent(file.toAbsolutePath().normalize(), _ -> new ReentrantLock());
@@ -70,7 +70,7 @@ final class BlobLock implements AutoCloseable {
     private static void release(ReentrantLock ofThreads, FileChannel channel) {
         try {
             if (channel != null) {
-                channel.close(); // gives back the lock of the file
+                channel.close(); // releases the file lock
             }
         } catch (IOException e) {
             // The lock ends with the process at the latest.

@@ -1,12 +1,12 @@
 package dev.prefix4j.hub;
 
-/** Is told how a download goes, in the thread that downloads: one file after the other. */
+/** Receives the progress of a download, on the downloading thread: one file after the other. */
 public interface DownloadListener {
-    /** Hears nothing. */
+    /** Ignores everything. */
     DownloadListener NONE = new DownloadListener() {};
 
     /**
-     * The download of a file begins, or goes on.
+     * The download of a file starts or resumes.
      *
      * @param file plain name
      * @param done bytes that an earlier download left
@@ -14,12 +14,12 @@ public interface DownloadListener {
      */
     default void started(String file, long done, long total) {}
 
-    /** @param done bytes of the file that are there; less than before if the server began again */
+    /** @param done bytes of the file so far; fewer than before if the server started over */
     default void received(long done) {}
 
-    /** The file that was started has ended, well or not. */
+    /** The current file has finished, successfully or not. */
     default void ended() {}
 
-    /** Something that the user should know: another try, a wait, an older copy that is used. */
+    /** Something that the user should know: a retry, a wait, the use of an older copy. */
     default void remark(String text) {}
 }

@@ -7,8 +7,8 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * Gives models and adapters of the Hugging Face hub as folders. Each is downloaded once; afterwards the hub is only asked what
- * the revision stands for, and not even that if it is a commit.
+ * Provides models and adapters of the Hugging Face hub as folders. Each is downloaded once; afterwards the hub is only queried to
+ * resolve the revision, and not even that for a commit.
  */
 public final class Hub {
     private static final long MAX_CONFIG_BYTES = 4 << 20;
@@ -32,11 +32,11 @@ public final class Hub {
     /**
      * The folder of a model, with {@code config.json}; {@code model.safetensors}, or its index and its shards;
      * {@code tokenizer.json}, or {@code vocab.json} and {@code merges.txt}; {@code generation_config.json},
-     * {@code tokenizer_config.json}, {@code special_tokens_map.json} and {@code added_tokens.json} where the model has them. Without a network, or with {@code HF_HUB_OFFLINE}, it is what the cache has of the revision.
+     * {@code tokenizer_config.json}, {@code special_tokens_map.json} and {@code added_tokens.json} where the model has them. Without a network, or with {@code HF_HUB_OFFLINE}, it is the revision's cached copy.
      *
-     * @param check is given the folder as soon as {@code config.json} is in it; what it throws ends the download
-     * @throws NotOnHubException if there is no such model, or neither the hub nor the cache can give it
-     * @throws InputException if the hub refuses, or gives what is no model or not what it should be
+     * @param check receives the folder as soon as {@code config.json} is in it; an exception from it ends the download
+     * @throws NotOnHubException if there is no such model, or neither the hub nor the cache can provide it
+     * @throws InputException if the hub refuses access, or the files are not a model or not the expected ones
      */
     public Path model(HubId id, Consumer<Path> check) throws NotOnHubException {
         return get(id, HubCache.Kind.MODEL, check);
@@ -46,9 +46,9 @@ public final class Hub {
      * The folder of an adapter, with {@code adapter_config.json}, {@code adapter_model.safetensors}, and
      * {@code prefix4j.json} where there is one.
      *
-     * @param check as for {@link #model}, of {@code adapter_config.json}
-     * @throws NotOnHubException if there is no such adapter, or neither the hub nor the cache can give it
-     * @throws InputException if the hub refuses, or gives what is no adapter or not what it should be
+     * @param check as for {@link #model}, with {@code adapter_config.json}
+     * @throws NotOnHubException if there is no such adapter, or neither the hub nor the cache can provide it
+     * @throws InputException if the hub refuses access, or the files are not an adapter or not the expected ones
      */
     public Path adapter(HubId id, Consumer<Path> check) throws NotOnHubException {
         return get(id, HubCache.Kind.ADAPTER, check);
@@ -64,7 +64,8 @@ public final class Hub {
             }
         }
         if (offline) {
-            throw new NotOnHubException("not all of it is in " + environment.cache() + ", and HF_HUB_OFFLINE is set");
+            throw new NotOnHubException(
+                    "not all of its files are in " + environment.cache() + ", and HF_HUB_OFFLINE is set");
         }
         try (HubClient client = new HubClient(environment.endpoint(), environment.token(), patience)) {
             Download download = new Download(id, kind, cache, client);
@@ -87,14 +88,14 @@ public final class Hub {
         }
         if (download.found) {
             throw new InputException(
-                    "%s: the download from %s broke off: %s (the next one goes on from there)"
+                    "%s: the download from %s was interrupted: %s (the next one resumes there)"
                             .formatted(download.id, host, reason),
                     e);
         }
         throw new NotOnHubException(host + " cannot be reached: " + reason, e);
     }
 
-    /** One folder on its way. */
+    /** The download of one folder. */
     private final class Download {
         private final HubId id;
         private final HubCache.Kind kind;
@@ -114,7 +115,7 @@ public final class Hub {
         Path run(Consumer<Path> check) throws IOException, NotOnHubException {
             RemoteFile config = client.find(id, id.revision(), kind.config)
                     .orElseThrow(() -> new NotOnHubException(
-                            "%s has no %s at revision %s of it".formatted(client.host(), kind.config, id.revision())));
+                            "%s has no %s at its revision %s".formatted(client.host(), kind.config, id.revision())));
             found = true;
             String commit = config.commit();
             if (id.isCommit() && !commit.equals(id.revision())) {
@@ -122,7 +123,8 @@ public final class Hub {
             }
             Path folder = cache.snapshot(commit);
             if (cache.complete(commit, kind).isEmpty()) {
-                // All else is asked of the commit, for the revision may move on meanwhile. The largest comes last.
+                // Everything else is requested by commit, since the revision may change meanwhile. The largest file
+                // comes last.
                 fetch(config, MAX_CONFIG_BYTES);
                 check.accept(folder);
                 switch (kind) {
@@ -186,7 +188,7 @@ public final class Hub {
                 return false;
             }
             if (!remote.get().commit().equals(commit)) {
-                throw new InputException("%s: %s: expected it of commit %s, found %s"
+                throw new InputException("%s: %s: expected the file of commit %s, found %s"
                         .formatted(id, file, commit, remote.get().commit()));
             }
             fetch(remote.get(), maxBytes);

@@ -26,21 +26,21 @@ import java.util.stream.Stream;
  *
  * <pre>
  * models--owner--name/
- *     refs/main                  the commit that a revision stood for when it was last asked
+ *     refs/main                  the commit that a revision last resolved to
  *     blobs/ETAG                 contents, each once
- *     snapshots/COMMIT/FILE      links to ../../blobs/ETAG: a folder as save_pretrained writes it
+ *     snapshots/COMMIT/FILE      links to ../../blobs/ETAG: the same files as save_pretrained writes
  * .locks/models--owner--name/ETAG.lock
  * </pre>
  *
- * <p>Everything is complete or not there: blobs are moved into place when they are checked, links made when the blob is
- * there, the ref written when the snapshot is whole. What is half done is {@code blobs/ETAG.incomplete}.
+ * <p>Everything is either complete or absent: blobs are moved into place after they are checked, links are created when the blob
+ * exists, the ref is written when the snapshot is complete. Partial downloads are {@code blobs/ETAG.incomplete}.
  */
 final class HubCache {
     static final String CONFIG = "config.json";
     static final String ADAPTER_CONFIG = "adapter_config.json";
     static final String ADAPTER_WEIGHTS = "adapter_model.safetensors";
 
-    /** What an adapter's base was; ours alone. */
+    /** Identifies an adapter's base; only prefix4j writes it. */
     static final String ADAPTER_BASE = "prefix4j.json";
 
     static final String GENERATION_CONFIG = "generation_config.json";
@@ -50,18 +50,18 @@ final class HubCache {
     static final String VOCABULARY = "vocab.json";
     static final String MERGES = "merges.txt";
 
-    /** What may change the ids of a text; a model need not have any of them. */
+    /** Files that may change the ids of a text; all are optional. */
     static final List<String> TOKENIZER_PARTS =
             List.of("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json");
 
     static final long MAX_INDEX_BYTES = 100_000_000;
 
-    /** What a repository is asked for; one may have both. */
+    /** What is requested from a repository; one may have both. */
     enum Kind {
         MODEL(CONFIG),
         ADAPTER(ADAPTER_CONFIG);
 
-        /** Small, comes first, and tells that the repository has such a thing. */
+        /** Small and downloaded first: shows that the repository has this kind. */
         final String config;
 
         Kind(String config) {
@@ -77,7 +77,7 @@ final class HubCache {
 
     /**
      * @param hub folder of all models; need not exist
-     * @param repository as {@link HubId} has it
+     * @param repository as in {@link HubId}
      */
     HubCache(Path hub, String repository) {
         String name = "models--" + repository.replace("/", "--");
@@ -97,7 +97,7 @@ final class HubCache {
         return folder.resolve("blobs").resolve(PlainName.require(etag, folder + ": etag"));
     }
 
-    /** Where a blob grows; its folder is there. */
+    /** Where a blob is being downloaded; its folder exists. */
     Path incomplete(String etag) {
         Path blob = blob(etag);
         AtomicFile.createFolder(blob.getParent());
@@ -105,9 +105,9 @@ final class HubCache {
     }
 
     /**
-     * What a revision stands for, as far as the cache knows.
+     * The commit that a revision resolves to, as far as the cache knows.
      *
-     * @throws InputException if the ref says something that is no commit
+     * @throws InputException if the ref is not a commit
      */
     Optional<String> commit(HubId id) {
         if (id.isCommit()) {
@@ -130,7 +130,7 @@ final class HubCache {
         return folder.resolve("refs").resolve(revision);
     }
 
-    /** Remembers what a revision stands for. */
+    /** Stores the commit that a revision resolves to. */
     void writeRef(HubId id, String commit) {
         if (id.revision().equals(commit) || commit(id).equals(Optional.of(commit))) {
             return; // the cache may be read-only
@@ -143,7 +143,7 @@ final class HubCache {
     }
 
     /**
-     * The folder of a model or an adapter, if everything that is needed is there.
+     * The folder of a model or an adapter, if all required files are there.
      *
      * @throws InputException if its index of shards is malformed
      */
@@ -174,10 +174,10 @@ final class HubCache {
     }
 
     /**
-     * A cache that others can write to may have links to anything: what one leads to is not read, nor quoted, unless it
+     * In a cache that others can write to, links may lead anywhere: a target is neither read nor quoted unless it
      * is in the model's folder or among its blobs, which may be linked to another disk.
      *
-     * @throws InputException if a path leads elsewhere
+     * @throws InputException if a link leads elsewhere
      */
     private void requireInside(Path path) {
         try {
@@ -185,7 +185,7 @@ final class HubCache {
             Path blobs = folder.resolve("blobs");
             if (!real.startsWith(folder.toRealPath())
                     && !(Files.isDirectory(blobs) && real.startsWith(blobs.toRealPath()))) {
-                throw new InputException("%s: expected a file of the cache, found a link that leaves %s; delete it"
+                throw new InputException("%s: expected a file in the cache, found a link that leaves %s; delete it"
                         .formatted(path, folder));
             }
         } catch (IOException e) {
@@ -202,7 +202,7 @@ final class HubCache {
     }
 
     /**
-     * The files that an index names.
+     * The files that an index lists.
      *
      * @throws InputException if it is malformed, or names anything but plain safetensors files
      */
@@ -225,7 +225,7 @@ final class HubCache {
         return shards;
     }
 
-    /** Whether a snapshot has a file, whoever put it there. */
+    /** Whether a snapshot has a file, whichever client put it there. */
     boolean has(RemoteFile file) {
         Path path = snapshot(file.commit()).resolve(file.name());
         if (Files.exists(path)) {
@@ -248,15 +248,15 @@ final class HubCache {
     }
 
     /**
-     * Makes a blob of a download that has all its bytes.
+     * Turns a finished download into a blob.
      *
-     * @throws InputException if the bytes are not those of the file; they are deleted
+     * @throws InputException if the bytes do not match the hash; they are deleted
      */
     void accept(RemoteFile file) {
         Path incomplete = incomplete(file.etag());
         try {
             String expected = file.etag().toLowerCase(Locale.ROOT);
-            String found = expected; // of a tag that is no hash: the size has to do
+            String found = expected; // for a tag that is not a hash, the size must suffice
             if (expected.matches("[0-9a-f]{64}")) {
                 found = hash(incomplete, "SHA-256", "");
             } else if (expected.matches("[0-9a-f]{40}")) {
@@ -264,7 +264,7 @@ final class HubCache {
             }
             if (!found.equals(expected)) {
                 Files.delete(incomplete);
-                throw new InputException("%s: %s: expected content of hash %s, found %s; the download is deleted"
+                throw new InputException("%s: %s: expected content with hash %s, found %s; the download was deleted"
                         .formatted(file.id(), file.name(), expected, found));
             }
             Files.move(incomplete, blob(file.etag()), StandardCopyOption.ATOMIC_MOVE);
@@ -287,18 +287,18 @@ final class HubCache {
         }
     }
 
-    /** Puts a file whose blob is there into its snapshot: a link, or a copy where there are no links. */
+    /** Puts a file whose blob exists into its snapshot: as a link, or as a copy where links are not supported. */
     void place(RemoteFile file) {
         Path blob = blob(file.etag());
         Path link = snapshot(file.commit()).resolve(file.name());
         AtomicFile.createFolder(link.getParent());
         try {
             if (!has(file)) {
-                Files.deleteIfExists(link); // one that leads nowhere
+                Files.deleteIfExists(link); // a dangling one
             }
             Files.createSymbolicLink(link, link.getParent().relativize(blob));
         } catch (FileAlreadyExistsException e) {
-            // Somebody was faster.
+            // Another process was faster.
         } catch (UnsupportedOperationException | IOException e) {
             AtomicFile.write(link, out -> Files.copy(blob, out));
         }

@@ -15,11 +15,11 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What the environment says about the hub, in Hugging Face's variables: {@code HF_ENDPOINT}, {@code HF_HOME},
+ * Hugging Face's environment variables for the hub: {@code HF_ENDPOINT}, {@code HF_HOME},
  * {@code HF_HUB_CACHE}, {@code HF_TOKEN}, {@code HF_TOKEN_PATH}, {@code HF_HUB_OFFLINE}, and {@code XDG_CACHE_HOME}. An
- * empty variable is none.
+ * empty variable counts as unset.
  *
- * @param variables by name, as {@link System#getenv()} has them
+ * @param variables by name, as from {@link System#getenv()}
  */
 public record HubEnvironment(Map<String, String> variables) {
     private static final String ENDPOINT = "https://huggingface.co";
@@ -35,9 +35,9 @@ public record HubEnvironment(Map<String, String> variables) {
     }
 
     /**
-     * Address of the hub, without a slash at the end.
+     * Address of the hub, without a trailing slash.
      *
-     * @throws InputException if {@code HF_ENDPOINT} is no plain http or https address
+     * @throws InputException if {@code HF_ENDPOINT} is not a plain http or https address
      */
     URI endpoint() {
         String text = variable("HF_ENDPOINT").orElse(ENDPOINT).strip().replaceAll("/+$", "");
@@ -58,7 +58,7 @@ public record HubEnvironment(Map<String, String> variables) {
                 "HF_ENDPOINT: expected an address such as %s, found '%s'".formatted(ENDPOINT, PlainName.excerpt(text)));
     }
 
-    /** Whether nothing may be asked of the network. */
+    /** Whether network access is forbidden. */
     boolean isOffline() {
         return variable("HF_HUB_OFFLINE")
                 .or(() -> variable("TRANSFORMERS_OFFLINE"))
@@ -90,9 +90,9 @@ public record HubEnvironment(Map<String, String> variables) {
     }
 
     /**
-     * The secret that opens private and gated models: {@code HF_TOKEN}, or else what {@code hf auth login} wrote.
+     * The access token for private and gated models: {@code HF_TOKEN}, or else the one that {@code hf auth login} stored.
      *
-     * @throws InputException if it cannot be read or cannot stand in a request; the message does not show it
+     * @throws InputException if it cannot be read or cannot be sent in a request; the message does not show it
      */
     Optional<String> token() {
         Optional<String> given = variable("HF_TOKEN").map(String::strip);
@@ -119,7 +119,7 @@ public record HubEnvironment(Map<String, String> variables) {
         return token;
     }
 
-    /** Without the values, for one is a secret. */
+    /** Without the values, since one is a secret. */
     @Override
     public String toString() {
         return "HubEnvironment"

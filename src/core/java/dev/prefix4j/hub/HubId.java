@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
  * @param revision branch, tag, {@code refs/pr/N} or commit
  */
 public record HubId(String repository, String revision) {
-    /** The revision of a name that says none. */
+    /** The revision of a name without one. */
     public static final String MAIN = "main";
 
     private static final int MAX_CHARACTERS = 96;
@@ -18,14 +18,14 @@ public record HubId(String repository, String revision) {
     private static final Pattern REPOSITORY = Pattern.compile("(?:" + PART + "/)?" + PART);
     private static final Pattern COMMIT = Pattern.compile("[0-9a-f]{40}");
 
-    /** @throws IllegalArgumentException if it is no name of a model */
+    /** @throws IllegalArgumentException if it is not the name of a model */
     public HubId {
         if (!isRepository(repository) || !isRevision(revision)) {
-            throw new IllegalArgumentException("no name of a model: " + repository + "@" + revision);
+            throw new IllegalArgumentException("not the name of a model: " + repository + "@" + revision);
         }
     }
 
-    /** @return nothing if the text cannot be the name of a model: a path, say */
+    /** @return empty if the text cannot be the name of a model, such as a path */
     public static Optional<HubId> parse(String text) {
         int at = text.indexOf('@');
         String repository = at < 0 ? text : text.substring(0, at);
@@ -57,7 +57,7 @@ public record HubId(String repository, String revision) {
         return COMMIT.matcher(revision).matches();
     }
 
-    /** As it is written: without the revision that is taken anyway. */
+    /** As users write it: without the default revision. */
     @Override
     public String toString() {
         return revision.equals(MAIN) ? repository : repository + "@" + revision;

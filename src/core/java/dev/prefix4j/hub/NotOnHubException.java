@@ -1,8 +1,8 @@
 package dev.prefix4j.hub;
 
 /**
- * The hub has no such model or adapter, or cannot be asked, and the cache has none. The caller knows what else the name could have
- * been; the message is a clause about the hub: {@code huggingface.co has no such repository}.
+ * The hub has no such model or adapter, or cannot be reached and the cache has none. The caller knows what else the name could have
+ * meant; the message is a clause about the hub: {@code huggingface.co has no such repository}.
  */
 public final class NotOnHubException extends Exception {
     private static final long serialVersionUID = 1L;

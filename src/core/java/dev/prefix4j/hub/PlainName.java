@@ -3,7 +3,7 @@ package dev.prefix4j.hub;
 import dev.prefix4j.InputException;
 import java.util.regex.Pattern;
 
-/** What a server may say that becomes part of a path: nothing that leaves the folder or hides in it. */
+/** Checks names from a server that become part of a path: they may neither leave the folder nor be hidden files. */
 final class PlainName {
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}");
     private static final int MAX_EXCERPT = 60;
@@ -16,7 +16,7 @@ final class PlainName {
 
     /**
      * @param where it was found, for the message
-     * @throws InputException if the text is no plain name
+     * @throws InputException if the text is not a plain name
      */
     static String require(String text, String where) {
         if (!matches(text)) {

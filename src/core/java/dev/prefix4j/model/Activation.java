@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.global.torch;
 public enum Activation {
     /**
      * GELU approximated by tanh: {@code gelu_new}, {@code gelu_pytorch_tanh}, {@code gelu_fast} and
-     * {@code gelu_accurate} (one formula, four codings).
+     * {@code gelu_accurate} (the same formula in four implementations).
      */
     GELU_TANH("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"),
     /** GELU by the error function: {@code gelu}, {@code gelu_python}. */
@@ -43,7 +43,7 @@ public enum Activation {
     }
 
     /**
-     * Of a key of a configuration.
+     * The activation for a configuration value.
      *
      * @throws dev.prefix4j.InputException if it is not one of these
      */

@@ -11,17 +11,17 @@ import org.bytedeco.pytorch.global.torch;
  * @param bias [out]; null: none
  */
 public record Affine(String name, Tensor weight, Tensor bias) {
-    /** In. */
+    /** Number of inputs. */
     public long inputs() {
         return weight.size(0);
     }
 
-    /** Out. */
+    /** Number of outputs. */
     public long outputs() {
         return weight.size(1);
     }
 
-    /** Some of the outputs. */
+    /** A range of the outputs. */
     public Affine columns(long first, long count) {
         return new Affine(name, weight.narrow(1, first, count), bias == null ? null : bias.narrow(0, first, count));
     }

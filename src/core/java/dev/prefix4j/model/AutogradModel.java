@@ -13,8 +13,8 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A model in operators of libtorch that autograd follows: for gradients of weights, and of what an {@link Extension} adds. Where
- * only a prefix wants a gradient, the frozen engine is faster.
+ * A model in libtorch operators with autograd, for gradients of weights and of an {@link Extension}. If
+ * only a prefix needs a gradient, the frozen engine is faster.
  *
  * <p>B batch, T new tokens, S tokens in the cache after a call, E width, H heads, D head width, V vocabulary.
  */
@@ -36,12 +36,12 @@ public final class AutogradModel {
         void attention(int layer, Tensor queries, Tensor keys);
     }
 
-    /** Of a model alone. */
+    /** A model without extension. */
     public AutogradModel(BaseModel model) {
         this(model, Extension.NONE);
     }
 
-    /** @param extension put into the blocks */
+    /** @param extension added to the blocks */
     public AutogradModel(BaseModel model, Extension extension) {
         this(model, extension, (_, _, _) -> {});
     }
@@ -58,29 +58,29 @@ public final class AutogradModel {
         this.watcher = watcher;
     }
 
-    /** What it runs. */
+    /** The model that it runs. */
     public BaseModel base() {
         return model;
     }
 
-    /** As {@link #forwardEmbeddings}, over tokens, int64 [B, T]. */
+    /** As {@link #forwardEmbeddings}, for tokens, int64 [B, T]. */
     public Tensor forward(Tensor ids, KvCache cache) {
         return forwardEmbeddings(model.words(ids), cache);
     }
 
-    /** Over tokens that nothing stands before, int64 [B, T]. */
+    /** For tokens without a past, int64 [B, T]. */
     public Tensor forward(Tensor ids) {
         return forward(ids, KvCache.empty(config.layers()));
     }
 
     /**
-     * Runs the model over vectors that continue what the cache holds: they take the positions after it, and see it and each other
-     * causally. Rows of unequal length are padded at the right: no token sees what comes after it.
+     * Runs the model on embeddings that continue the cached tokens: they take the positions after them, and attend to them and to each
+     * other causally. Rows of different lengths are padded on the right: no token sees later ones.
      *
      * @param embeddings [B, T, E], without positions
-     * @param cache takes the new tokens' keys and values
-     * @return hidden states after the last normalization, [B, T, E]; {@link #logits} makes predictions of them
-     * @throws dev.prefix4j.InputException if positions do not suffice; before anything runs
+     * @param cache receives the new tokens' keys and values
+     * @return hidden states after the final normalization, [B, T, E]; {@link #logits} turns them into predictions
+     * @throws dev.prefix4j.InputException if the model has too few positions; checked first
      */
     public Tensor forwardEmbeddings(Tensor embeddings, KvCache cache) {
         int past = cache.length();
@@ -104,7 +104,7 @@ public final class AutogradModel {
         return normalize(h, model.norm());
     }
 
-    /** Scores of every next token: [..., E] to [..., V]. */
+    /** Logits of every next token: [..., E] to [..., V]. */
     public Tensor logits(Tensor hidden) {
         return hidden.matmul(model.head().to(torch.ScalarType.Float).t());
     }
@@ -153,7 +153,7 @@ public final class AutogradModel {
 
     /**
      * @param x [B, T, E]
-     * @param turns [T, R]; null: no rotations
+     * @param turns rotations, [T, R]; null: none
      * @return [B, T, E]
      */
     private Tensor attention(BlockWeights block, int layer, Tensor x, KvCache cache, AttentionMask mask, Tensor turns) {

@@ -31,14 +31,14 @@ public final class BaseModel {
         this.weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
     }
 
-    /** The same with some weights in place of its own; it may get a head apart from the words. */
+    /** A copy with some weights replaced; it may get a head separate from the token embedding. */
     public BaseModel with(Map<String, Tensor> changes) {
         Map<String, Tensor> changed = new LinkedHashMap<>(weights);
         changed.putAll(changes);
         return new BaseModel(config, device, changed);
     }
 
-    /** The same with float32 weights of its own that require gradients; they belong to the open scope. */
+    /** A copy with its own float32 weights that require gradients; they belong to the open scope. */
     public BaseModel trainable() {
         Map<String, Tensor> own = new LinkedHashMap<>();
         weights.forEach((name, weight) ->
@@ -95,7 +95,7 @@ public final class BaseModel {
         return weights.getOrDefault(Family.Names.HEAD + ".weight", words());
     }
 
-    /** After the blocks. */
+    /** The final normalization. */
     public NormWeights norm() {
         return norm(names().norm());
     }
@@ -113,7 +113,7 @@ public final class BaseModel {
         return names.stream().map(this::affine).toList();
     }
 
-    /** Of a block, from 0. */
+    /** The weights of a block, counted from 0. */
     public BlockWeights block(int layer) {
         Family.Block block = names().block().apply(layer);
         return new BlockWeights(
@@ -128,17 +128,17 @@ public final class BaseModel {
                 affine(block.mlpOutput()));
     }
 
-    /** Numbers as an int64 tensor [N] on the device of the model. */
+    /** Ids as an int64 tensor [N] on the model's device. */
     public Tensor ids(long[] values) {
         return torch.tensor(values, options(torch.ScalarType.Long));
     }
 
-    /** Numbers as an int64 tensor [rows, N / rows] on the device of the model. */
+    /** Ids as an int64 tensor [rows, N / rows] on the model's device. */
     public Tensor ids(long[] values, int rows) {
         return ids(values).view(rows, values.length / rows);
     }
 
-    /** Options for a tensor beside the weights. */
+    /** Options for a tensor on the weights' device. */
     public TensorOptions options(torch.ScalarType type) {
         return new TensorOptions(type).device(new DeviceOptional(device));
     }
@@ -148,8 +148,8 @@ public final class BaseModel {
      *
      * @param past tokens before it, such as the prefix
      * @param tokens of the sequence itself
-     * @param toGenerate tokens that are to follow
-     * @throws InputException with the budget spelled out
+     * @param toGenerate tokens to generate after it
+     * @throws InputException with the token budget in the message
      */
     public void requireRoom(int past, int tokens, int toGenerate) {
         long needed = (long) past + tokens + toGenerate;

@@ -7,10 +7,10 @@ import org.bytedeco.pytorch.Tensor;
  * The weights of a block by role.
  *
  * @param names of the modules
- * @param attentionInputs maps whose outputs, side by side, are queries, keys and values
- * @param queryNorm gain of the heads of queries, [D]; null: they are not normalized
- * @param keyNorm gain of the heads of keys, [D]; null: they are not normalized
- * @param mlpInputs maps whose outputs, side by side, the activation takes: one, or gates and what they let through
+ * @param attentionInputs maps whose concatenated outputs are queries, keys and values
+ * @param queryNorm gain of the query normalization, [D]; null: queries are not normalized
+ * @param keyNorm gain of the key normalization, [D]; null: keys are not normalized
+ * @param mlpInputs maps whose concatenated outputs enter the activation: one, or gate and up
  */
 public record BlockWeights(
         Family.Block names,
@@ -23,7 +23,7 @@ public record BlockWeights(
         List<Affine> mlpInputs,
         Affine mlpOutput) {
     /**
-     * Of a normalization.
+     * The weights of a normalization.
      *
      * @param weight gain, [E]
      * @param bias [E]; null: none

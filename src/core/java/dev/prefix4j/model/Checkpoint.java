@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * {@code model.safetensors.index.json}. Tensor names may begin with the family's stem ({@code transformer.}, {@code model.}) or not.
  */
 public final class Checkpoint {
-    /** Of TRL's {@code AutoModelForCausalLMWithValueHead}: it reads the hidden states and gives no words. */
+    /** The value head of TRL's {@code AutoModelForCausalLMWithValueHead}, which does not affect the logits. */
     private static final Pattern VALUE_HEAD = Pattern.compile("v_head\\.(summary\\.)?(weight|bias)");
 
     private static final String HEAD = Family.Names.HEAD + ".weight";
@@ -38,10 +38,10 @@ public final class Checkpoint {
     private Checkpoint() {}
 
     /**
-     * Loads a model in float32. On the CPU float32 weights stay in the file: they are mapped into memory, shared with
+     * Loads a model in float32. On the CPU, float32 weights stay in the file: they are mapped into memory, shared with
      * every process that maps the same file. float16 and bfloat16 weights are converted.
      *
-     * @return with tensors that belong to the open {@link TensorScope}, or to the caller
+     * @return a model whose tensors belong to the open {@link TensorScope}, or to the caller
      * @throws InputException if a file is missing or malformed, or a tensor is missing, unexpected or of another shape
      */
     public static BaseModel load(Path folder, Device device) {
@@ -84,12 +84,12 @@ public final class Checkpoint {
 
     /**
      * Writes {@code config.json}, {@code generation_config.json} and {@code model.safetensors}, as Transformers does;
-     * the tokenizer's file is the caller's.
+     * the caller writes the tokenizer's files.
      *
-     * @param config of the model, by the keys of its family; gets the type
-     * @param folder is made where it is not there
+     * @param config of the model, with its family's keys; the type is added
+     * @param folder created if needed
      * @param type of the stored weights: Float, Half or BFloat16
-     * @throws InputException if a number is not finite in the type, or the files cannot be written
+     * @throws InputException if a value is not finite in the type, or the files cannot be written
      */
     public static void save(BaseModel model, ObjectNode config, Path folder, torch.ScalarType type) {
         AtomicFile.createFolder(folder);
@@ -101,7 +101,7 @@ public final class Checkpoint {
                 generation(model.config().tokens()).toPrettyString() + "\n");
     }
 
-    /** What {@code generation_config.json} says of tokens. */
+    /** The token ids for {@code generation_config.json}. */
     private static ObjectNode generation(ModelConfig.Tokens tokens) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("bos_token_id", tokens.bosId());
@@ -113,7 +113,7 @@ public final class Checkpoint {
         return json;
     }
 
-    /** The name of a type of weights. */
+    /** The name of a weight type. */
     private static String dtype(torch.ScalarType type) {
         return switch (type) {
             case Half -> "float16";
@@ -123,13 +123,13 @@ public final class Checkpoint {
     }
 
     /**
-     * Writes a changed model as {@link #save}, with all else that its folder says: {@code generation_config.json}, and the keys of
-     * {@code config.json} that do not follow from the weights. A head of its own unties the model.
+     * Writes a modified model like {@link #save}, keeping its folder's {@code generation_config.json} and the keys of
+     * {@code config.json} that do not follow from the weights. A separate head unties the model.
      *
-     * @param base folder of the model
-     * @param model with its changes
-     * @param folder is made where it is not there
-     * @throws InputException if a number is not finite in the type, or the files cannot be written
+     * @param base folder of the original model
+     * @param model the modified model
+     * @param folder created if needed
+     * @throws InputException if a value is not finite in the type, or the files cannot be written
      */
     public static void export(Path base, BaseModel model, Path folder, torch.ScalarType type) {
         Family family = model.config().family();
@@ -165,7 +165,7 @@ public final class Checkpoint {
         }
     }
 
-    /** Names in the files by the names that the modules use, in order. */
+    /** Names in the files, by the modules' names, in order. */
     private static Map<String, String> stored(Family family, SafetensorsSet file) {
         Map<String, String> stored = new TreeMap<>();
         List<String> ofValueHead = new ArrayList<>();
@@ -185,7 +185,7 @@ public final class Checkpoint {
         }
         if (!ofValueHead.isEmpty()) {
             LOG.warn(
-                    "{}: a value head, which no output depends on, is left out: {}",
+                    "{}: ignoring a value head, on which no output depends: {}",
                     file.path(ofValueHead.getFirst()),
                     some(ofValueHead));
         }
@@ -193,10 +193,10 @@ public final class Checkpoint {
     }
 
     /**
-     * What {@code tie_word_embeddings} comes to, as in Transformers: a head that is stored is the head. One that equals
-     * the embedding is left where it is; one that alone is stored is the embedding too.
+     * Resolves {@code tie_word_embeddings} as Transformers does: a stored head is used as the head. One that equals
+     * the embedding is not loaded; one stored without an embedding is the embedding too.
      *
-     * @param stored loses the head, or gets it under the embedding's name, where the model is tied
+     * @param stored if the model is tied, loses the head, or gets it under the embedding's name
      */
     private static ModelConfig settleHead(ModelConfig config, SafetensorsSet file, Map<String, String> stored) {
         String head = stored.get(HEAD);
@@ -226,7 +226,7 @@ public final class Checkpoint {
         try (TensorScope _ = new TensorScope()) {
             Tensor one = file.tensor(a);
             Tensor other = file.tensor(b);
-            for (long from = 0; from < one.numel(); from += COMPARED) { // in parts: they may be a gigabyte each
+            for (long from = 0; from < one.numel(); from += COMPARED) { // in parts: each may be a gigabyte
                 long count = Math.min(COMPARED, one.numel() - from);
                 try (TensorScope _ = new TensorScope()) {
                     if (!one.reshape(-1)

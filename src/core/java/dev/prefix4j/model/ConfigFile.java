@@ -7,7 +7,7 @@ import dev.prefix4j.JsonFile;
 import java.nio.file.Path;
 
 /**
- * A JSON object that a stranger wrote, with typed access to its keys: errors name the file, the key, what was expected
+ * An untrusted JSON object with typed access to its keys: errors name the file, the key, what was expected
  * and what was found. An absent key, or null, takes a default, as in Transformers.
  *
  * @param file that was read
@@ -22,7 +22,7 @@ public record ConfigFile(Path file, String within, JsonNode json) {
      * Reads a file.
      *
      * @param what the file holds, for the message when it is missing, such as {@code a model configuration}
-     * @throws InputException if it is missing, too large, or no JSON object
+     * @throws InputException if it is missing, too large, or not a JSON object
      */
     public static ConfigFile read(Path file, String what) {
         return new ConfigFile(file, "", JsonFile.readObject(file, what, MAX_BYTES));
@@ -33,9 +33,9 @@ public record ConfigFile(Path file, String within, JsonNode json) {
     }
 
     /**
-     * The object of a key.
+     * The object under a key.
      *
-     * @throws InputException if it is no object
+     * @throws InputException if it is not an object
      */
     public ConfigFile object(String key) {
         JsonNode node = json.get(key);
@@ -45,7 +45,7 @@ public record ConfigFile(Path file, String within, JsonNode json) {
         return new ConfigFile(file, within + key + '.', node);
     }
 
-    /** @throws InputException if it is no integer, or below 1 */
+    /** @throws InputException if it is not an integer, or below 1 */
     public int positive(String key, int absent) {
         int value = integer(key, absent);
         if (value < 1) {
@@ -58,7 +58,7 @@ public record ConfigFile(Path file, String within, JsonNode json) {
         return has(key) ? integer(key) : absent;
     }
 
-    /** @throws InputException if the key is absent or no integer */
+    /** @throws InputException if the key is absent or not an integer */
     public int integer(String key) {
         JsonNode node = json.get(key);
         if (isAbsent(node) || !node.isIntegralNumber() || !node.canConvertToInt()) {
@@ -104,7 +104,7 @@ public record ConfigFile(Path file, String within, JsonNode json) {
         return node == null || node.isNull();
     }
 
-    /** The error for a key whose value does not fit. */
+    /** The error for an invalid value. */
     public InputException wrong(String key, String expected, Object found) {
         String text = found == null ? "nothing" : Excerpt.of(found.toString());
         return new InputException("%s: key '%s': expected %s, found %s".formatted(file, within + key, expected, text));

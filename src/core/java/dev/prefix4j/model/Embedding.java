@@ -13,7 +13,7 @@ public final class Embedding extends Module {
         this.weight = weights.register(this, "weight");
     }
 
-    /** Rows for ids of any shape, int64: [...] to [..., E]. */
+    /** Rows of ids, int64 of any shape: [...] to [..., E]. */
     public Tensor forward(Tensor ids) {
         return torch.embedding(weight, ids);
     }

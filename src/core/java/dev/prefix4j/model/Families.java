@@ -8,13 +8,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** The families that there are. */
+/** All supported families. */
 public final class Families {
     private static final List<Family> ALL = List.of(Gpt2Family.GPT2, LlamaFamily.LLAMA);
 
     private Families() {}
 
-    /** Of a {@code model_type}; for one that is not there, an error that says which are. */
+    /** The family of a {@code model_type}; for an unknown one, an error that lists the supported types. */
     private static Family of(ConfigFile file) {
         String type = file.text("model_type", "gpt2");
         return ALL.stream()
@@ -23,15 +23,15 @@ public final class Families {
                 .orElseThrow(() -> file.wrong("model_type", "one of " + types() + ", which prefix4j runs", type));
     }
 
-    /** Every {@code model_type} that is read, as a list in words. */
+    /** All supported values of {@code model_type}, as a list in words. */
     public static String types() {
         return ALL.stream().flatMap(family -> family.types().stream().sorted()).collect(Collectors.joining(", "));
     }
 
     /**
-     * Reads {@code config.json} of a Hugging Face folder, and what of the files beside it says which tokens end a text.
+     * Reads {@code config.json} of a Hugging Face folder, and the end tokens from the files beside it.
      *
-     * @throws InputException if the file is missing, no JSON, of a family that is not here, or has a value out of range
+     * @throws InputException if the file is missing, is not JSON, is of an unsupported family, or has a value out of range
      */
     public static ModelConfig read(Path folder) {
         if (!Files.isDirectory(folder)) {
@@ -51,7 +51,7 @@ public final class Families {
         try {
             return family.read(file, new TokenReader(folder));
         } catch (InputException e) {
-            // What the constructor refuses does not know its file yet.
+            // Errors from the constructor do not name the file yet.
             String message = e.getMessage();
             throw message.startsWith(file.file().toString())
                     ? e

@@ -6,16 +6,16 @@ import java.util.Set;
 import java.util.function.IntFunction;
 
 /**
- * Models that share a configuration file and the names of weights. What they compute is said by {@link ModelConfig} alone.
+ * Models that share a configuration format and the names of weights. {@link ModelConfig} alone determines what they compute.
  */
 public interface Family {
     /** Such as {@code gpt2}. */
     String name();
 
-    /** As people write it, such as {@code GPT-2}. */
+    /** Its display name, such as {@code GPT-2}. */
     String title();
 
-    /** Values of {@code model_type} in {@code config.json} that are read. */
+    /** Supported values of {@code model_type} in {@code config.json}. */
     Set<String> types();
 
     /**
@@ -23,7 +23,7 @@ public interface Family {
      *
      * @param file with one of the {@link #types}
      * @param tokens reads the tokens with a role
-     * @throws dev.prefix4j.InputException naming the key that is wrong
+     * @throws dev.prefix4j.InputException naming the invalid key
      */
     ModelConfig read(ConfigFile file, TokenReader tokens);
 
@@ -36,22 +36,22 @@ public interface Family {
     /** {@code architectures} of a checkpoint with a language model's head, for a {@code model_type}. */
     String architecture(String type);
 
-    /** What LoRA changes where nothing is said: the last parts of affine maps' names, as PEFT has them. */
+    /** LoRA's default target modules: the last parts of affine maps' names, as in PEFT. */
     List<String> loraTargets();
 
     /**
      * Names of weights, without the stem and without {@code .weight} and {@code .bias}.
      *
-     * @param stem that names begin with in checkpoints, save that of the head; some files leave it out
+     * @param stem prefix of all names in checkpoints except the head's; some files omit it
      * @param words the token embedding
-     * @param positions the position embedding; empty: there is none
-     * @param norm the normalization after the blocks
-     * @param inputsFirst matrices are stored [in, out], and not [out, in]
-     * @param block of each block
+     * @param positions the position embedding; empty: none
+     * @param norm the final normalization
+     * @param inputsFirst whether matrices are stored as [in, out] instead of [out, in]
+     * @param block names for each block
      */
     record Names(
             String stem, String words, String positions, String norm, boolean inputsFirst, IntFunction<Block> block) {
-        /** The output head, where it is not the token embedding. */
+        /** The output head, if it is not the token embedding. */
         public static final String HEAD = "lm_head";
 
         /** The name of a module in a checkpoint. */
@@ -68,12 +68,12 @@ public interface Family {
     /**
      * Names of a block.
      *
-     * @param attention the half, for what is added behind it
+     * @param attention the attention half, for extensions after it
      * @param attentionInputs the maps to queries, keys and values: one for all, or three
-     * @param queryNorm normalization of the heads of queries; empty: none
-     * @param keyNorm normalization of the heads of keys; empty: none
-     * @param mlp the half
-     * @param mlpInputs one map, or those to the gates and to what they let through
+     * @param queryNorm normalization of the query heads; empty: none
+     * @param keyNorm normalization of the key heads; empty: none
+     * @param mlp the MLP half
+     * @param mlpInputs one map, or gate and up
      */
     record Block(
             String attentionNorm,
@@ -86,7 +86,7 @@ public interface Family {
             String mlp,
             List<String> mlpInputs,
             String mlpOutput) {
-        /** What all names begin with, with a dot. */
+        /** The common prefix of all names, with a trailing dot. */
         public String prefix() {
             return attention.substring(0, attention.lastIndexOf('.') + 1);
         }

@@ -7,18 +7,18 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Keys and values of the tokens that a model has seen, layer by layer; what a new token attends to.
+ * Keys and values of the tokens that a model has seen, layer by layer, which a new token attends to.
  *
- * <p>A cache may start non-empty: a trained prefix is nothing but the first P entries of it. The model itself never hears
- * of prefixes.
+ * <p>A cache may start non-empty: a trained prefix is just its first P entries. The model itself knows nothing
+ * about prefixes.
  *
- * <p>B batch, H heads of keys, S tokens so far, D head width.
+ * <p>B batch, H key/value heads, S tokens so far, D head width.
  */
 public sealed interface KvCache {
     /**
      * The entries of one layer.
      *
-     * @param key [B, H, S, D]; a batch of 1 stands for every row
+     * @param key [B, H, S, D]; a batch size of 1 stands for every row
      * @param value as {@code key}
      */
     record KeyValue(Tensor key, Tensor value) {}
@@ -27,11 +27,11 @@ public sealed interface KvCache {
     int length();
 
     /**
-     * Adds new tokens to one layer. All layers of a step take the same number.
+     * Adds new tokens to one layer; the same number to all layers of a step.
      *
      * @param key [B, H, T, D]
      * @param value [B, H, T, D]
-     * @return all entries of the layer, the new ones last
+     * @return all entries of the layer, new ones last
      */
     KeyValue append(int layer, Tensor key, Tensor value);
 
@@ -47,13 +47,13 @@ public sealed interface KvCache {
     /**
      * A cache that starts with given entries; gradients flow to them.
      *
-     * @param start for each layer; a batch of 1 serves a batch of any size
+     * @param start for each layer; a batch size of 1 serves any batch
      */
     static KvCache startingWith(List<KeyValue> start) {
         return new Growing(new ArrayList<>(start));
     }
 
-    /** Joins tensors, so that autograd can follow: for training, and for a single pass. */
+    /** Concatenates tensors, so that autograd works: for training, or for a single pass. */
     final class Growing implements KvCache {
         private final List<KeyValue> layers; // null: empty
         private final List<KeyValue> start;

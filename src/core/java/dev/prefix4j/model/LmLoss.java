@@ -16,7 +16,7 @@ public final class LmLoss {
      * @param head [V, E]
      * @param hidden [B, T, E]
      * @param positions int64 [N], indices into B·T of the hidden states that predict a target
-     * @param targets int64 [N], ids of the tokens that follow there
+     * @param targets int64 [N], ids of those target tokens
      * @return a scalar
      */
     public static Tensor mean(Tensor head, Tensor hidden, Tensor positions, Tensor targets) {

@@ -7,15 +7,15 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * What a language model is made of: its geometry, and all that its forward pass depends on. Dropout rates are read by nobody here:
- * the base is a fixed function, in training too.
+ * The architecture of a language model: its geometry, and everything its forward pass depends on. Dropout rates are ignored:
+ * the base is a fixed function, even in training.
  *
- * @param family whose names its weights have
- * @param layers blocks, L
+ * @param family determines the names of the weights
+ * @param layers number of blocks, L
  * @param width of the residual stream, E
- * @param positions that it reads
- * @param vocabulary tokens, V
- * @param tiedHead the output head is the token embedding
+ * @param positions maximum sequence length
+ * @param vocabulary number of tokens, V
+ * @param tiedHead whether the output head is the token embedding
  */
 public record ModelConfig(
         Family family,
@@ -29,23 +29,23 @@ public record ModelConfig(
         boolean tiedHead,
         Tokens tokens) {
 
-    /** Stands for a token that a model does not have. */
+    /** A token that the model does not have. */
     public static final int NONE = -1;
 
-    /** Larger sizes are not those of a model. */
+    /** The largest plausible size. */
     private static final int MAX_SIZE = 1 << 24;
 
     /**
      * Self-attention.
      *
-     * @param heads of queries, H
-     * @param keyHeads heads of keys and values, Hk, of which each serves H / Hk neighbours (Ainslie et al. 2023, arXiv:2305.13245)
+     * @param heads query heads, H
+     * @param keyHeads key/value heads, Hk, each shared by H / Hk consecutive query heads (Ainslie et al. 2023, arXiv:2305.13245)
      * @param headWidth D
-     * @param scaled scores are divided by the square root of the head width
-     * @param scaledByLayer and by the layer's number from 1
-     * @param normed queries and keys are normalized, each head by itself
-     * @param inputBias the maps to queries, keys and values have a bias
-     * @param outputBias the map after attention has one
+     * @param scaled whether scores are divided by the square root of the head width
+     * @param scaledByLayer whether scores are also divided by the layer's number, from 1
+     * @param normed whether queries and keys are normalized, each head separately
+     * @param inputBias whether the maps to queries, keys and values have a bias
+     * @param outputBias whether the map after attention has a bias
      * @param rotary absent: positions are learned vectors
      */
     public record Attention(
@@ -72,17 +72,17 @@ public record ModelConfig(
     /**
      * The feed-forward half of a block.
      *
-     * @param width inside, F
-     * @param gated the activation of one map is multiplied with another map: {@code down(f(gate(x)) · up(x))} (Shazeer 2020,
+     * @param width inner width, F
+     * @param gated whether the activation of one map is multiplied by another map: {@code down(f(gate(x)) · up(x))} (Shazeer 2020,
      *     arXiv:2002.05202)
      */
     public record Mlp(int width, Activation activation, boolean gated, boolean bias) {}
 
-    /** Normalization, in the blocks and after them. */
+    /** Normalization in the blocks and after them. */
     public record Norm(Kind kind, double epsilon) {
         /** How rows are normalized. */
         public enum Kind {
-            /** To mean 0 and deviation 1, with a gain and a bias (Ba et al. 2016, arXiv:1607.06450). */
+            /** To mean 0 and standard deviation 1, with a gain and a bias (Ba et al. 2016, arXiv:1607.06450). */
             LAYER,
             /** To root mean square 1, with a gain (Zhang and Sennrich 2019, arXiv:1910.07467). */
             RMS
@@ -90,11 +90,11 @@ public record ModelConfig(
     }
 
     /**
-     * Tokens with a role.
+     * Special tokens.
      *
      * @param bos between source and target; {@link #NONE} if the model has none
      * @param eos ends a target in training and scoring; {@link #NONE} if the model has none
-     * @param ends end what the model alone generates
+     * @param ends tokens that end the output of the model without an adapter
      */
     public record Tokens(int bos, int eos, Set<Integer> ends) {
         public Tokens {
@@ -153,12 +153,12 @@ public record ModelConfig(
         }
     }
 
-    /** Heads of queries, H. */
+    /** Query heads, H. */
     public int heads() {
         return attention.heads();
     }
 
-    /** Heads of keys, Hk. */
+    /** Key/value heads, Hk. */
     public int keyHeads() {
         return attention.keyHeads();
     }
@@ -168,12 +168,12 @@ public record ModelConfig(
         return attention.headWidth();
     }
 
-    /** Columns of the keys of a layer, Hk·D: a prefix has twice as many in each. */
+    /** Columns of a layer's keys, Hk·D: a prefix has twice as many per layer. */
     public int keyColumns() {
         return attention.keyColumns();
     }
 
-    /** Factor of the attention scores in a block, counted from 0. */
+    /** Scale of the attention scores in a block, counted from 0. */
     public double attentionScale(int layer) {
         double scale = attention.scaled() ? 1 / Math.sqrt(attention.headWidth()) : 1;
         return attention.scaledByLayer() ? scale / (layer + 1) : scale;
@@ -199,12 +199,12 @@ public record ModelConfig(
         return id;
     }
 
-    /** The tokens that end what the model alone generates. */
+    /** The tokens that end the output of the model without an adapter. */
     public Set<Integer> ends() {
         return tokens.ends();
     }
 
-    /** The tokens that end what is generated under an adapter: {@link #ends}, and the one that ended its targets. */
+    /** The tokens that end an output with an adapter: {@link #ends}, and the end token of its training targets. */
     public Set<Integer> endsOfTargets() {
         Set<Integer> all = new TreeSet<>(ends());
         if (tokens.eos() != NONE) {
@@ -213,7 +213,7 @@ public record ModelConfig(
         return all;
     }
 
-    /** The same model with a head of its own. */
+    /** The same model with a separate head. */
     ModelConfig untied() {
         return new ModelConfig(family, layers, width, positions, vocabulary, attention, mlp, norm, false, tokens);
     }

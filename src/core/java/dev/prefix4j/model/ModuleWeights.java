@@ -5,10 +5,10 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Where a module takes its weights from.
+ * The source of a module's weights.
  *
- * @param prefix of the module that is being built, such as {@code h.0.attn.}
- * @param all by their names in a checkpoint, without the stem
+ * @param prefix name prefix of the module being built, such as {@code h.0.attn.}
+ * @param all weights by their names in a checkpoint, without the stem
  */
 public record ModuleWeights(String prefix, Map<String, Tensor> all) {
     /** The weights of a submodule. */
@@ -16,7 +16,7 @@ public record ModuleWeights(String prefix, Map<String, Tensor> all) {
         return new ModuleWeights(prefix + module + '.', all);
     }
 
-    /** Gives a module its parameter. */
+    /** Registers a parameter with a module. */
     public Tensor register(Module module, String name) {
         Tensor tensor = all.get(prefix + name);
         module.register_parameter(name, tensor, tensor.requires_grad());

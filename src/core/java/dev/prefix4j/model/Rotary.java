@@ -5,12 +5,12 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Rotary positions (Su et al. 2021, arXiv:2104.09864): the pair of columns (i, i + R/2) of a head turns by the position times the
+ * Rotary positions (Su et al. 2021, arXiv:2104.09864): the pair of columns (i, i + R/2) of a head is rotated by the position times
  * frequency i.
  *
  * <p>R = twice the number of frequencies.
  *
- * @param frequencies radians a position, [R/2]; compared by their values
+ * @param frequencies radians per position, [R/2]; compared by value
  */
 public record Rotary(float... frequencies) {
     /**
@@ -27,12 +27,12 @@ public record Rotary(float... frequencies) {
         return new Rotary(frequencies);
     }
 
-    /** Columns of a head that turn, R. */
+    /** Rotated columns of a head, R. */
     public int columns() {
         return 2 * frequencies.length;
     }
 
-    /** All slower by a factor: positions are interpolated (Chen et al. 2023, arXiv:2306.15595). */
+    /** All frequencies divided by a factor: positions are interpolated (Chen et al. 2023, arXiv:2306.15595). */
     public Rotary linear(double factor) {
         float[] slower = frequencies.clone();
         for (int i = 0; i < slower.length; i++) {
@@ -42,12 +42,12 @@ public record Rotary(float... frequencies) {
     }
 
     /**
-     * Long waves slower by a factor, short ones as they are, a smooth passage between them: Llama 3.1 (Transformers'
+     * Long waves slowed by a factor, short ones unchanged, with a smooth transition between: Llama 3.1 (Transformers'
      * {@code _compute_llama3_parameters}).
      *
-     * @param low waves longer than {@code original / low} positions are slowed down whole
-     * @param high waves shorter than {@code original / high} positions stay
-     * @param original positions of the first training
+     * @param low waves longer than {@code original / low} positions are slowed by the full factor
+     * @param high waves shorter than {@code original / high} positions are unchanged
+     * @param original context length of the original training
      */
     public Rotary llama3(double factor, double low, double high, int original) {
         float[] changed = frequencies.clone();
@@ -67,7 +67,7 @@ public record Rotary(float... frequencies) {
      * The rotations of positions.
      *
      * @param positions may be negative
-     * @return float32 [N, R] on the CPU, of each R/2 cosines, then R/2 sines
+     * @return float32 [N, R] on the CPU, R/2 cosines, then R/2 sines in each row
      */
     public Tensor turns(long... positions) {
         int half = frequencies.length;

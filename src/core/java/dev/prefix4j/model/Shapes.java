@@ -15,7 +15,7 @@ public final class Shapes {
         this.names = config.family().names();
     }
 
-    /** By the names that {@link BaseModel#weights} has. */
+    /** By the names of {@link BaseModel#weights}. */
     public static Map<String, List<Long>> of(ModelConfig config) {
         Shapes all = new Shapes(config);
         all.add();
@@ -56,7 +56,7 @@ public final class Shapes {
         affine(List.of(block.mlpOutput()), mlp.width(), new long[] {width}, mlp.bias());
     }
 
-    /** One map for each of some outputs, or one for all of them. */
+    /** One map for each of several outputs, or one for all of them. */
     private void affine(List<String> maps, long in, long[] outputs, boolean bias) {
         for (int i = 0; i < maps.size(); i++) {
             long out = maps.size() == outputs.length

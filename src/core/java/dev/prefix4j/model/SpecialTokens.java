@@ -6,9 +6,9 @@ import dev.prefix4j.JsonFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Ids of the tokens with a role of their own, as the files of a tokenizer name them, for a configuration that names none. */
+/** Ids of special tokens from the tokenizer's files, for a configuration that does not specify them. */
 final class SpecialTokens {
-    /** GPT-2's one special token, which its tokenizer has by default in every role. */
+    /** GPT-2's only special token, by default used in every role. */
     private static final String DEFAULT = "<|endoftext|>";
 
     private static final long MAX_TOKENIZER_BYTES = 256L << 20;
@@ -17,7 +17,7 @@ final class SpecialTokens {
 
     /**
      * @param key {@code bos_token} or {@code eos_token}
-     * @return {@link ModelConfig#NONE} if the tokenizer has no such token, or with an id that the model does not know
+     * @return {@link ModelConfig#NONE} if the tokenizer has no such token, or its id is outside the model's vocabulary
      */
     static int id(Path folder, String key, int vocabulary) {
         String token = content(read(folder, "tokenizer_config.json").get(key));
@@ -52,7 +52,7 @@ final class SpecialTokens {
         return ModelConfig.NONE;
     }
 
-    /** Of a token that is a string, or an object with {@code content}. */
+    /** The text of a token that is a string, or an object with {@code content}. */
     private static String content(JsonNode token) {
         return token == null ? null : token.isObject() ? token.path("content").textValue() : token.textValue();
     }

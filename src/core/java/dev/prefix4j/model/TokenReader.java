@@ -9,17 +9,17 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Reads which tokens of a model folder have a role. As in Transformers an id outside the vocabulary is no error: no output has it.
+ * Reads the special tokens of a model folder. As in Transformers, an id outside the vocabulary is not an error: it never occurs in an output.
  *
  * <ul>
- *   <li>{@code bos}, {@code eos}: {@code bos_token_id} and {@code eos_token_id} of {@code config.json}, of a list the
- *       first that is in the vocabulary; or else the tokenizer's {@code bos_token} and {@code eos_token}
- *   <li>{@code ends}: {@code eos_token_id} of {@code generation_config.json} if the file is there, which Transformers'
- *       {@code generate} goes by, or else that of {@code config.json}
+ *   <li>{@code bos}, {@code eos}: {@code bos_token_id} and {@code eos_token_id} of {@code config.json} (for a list, the
+ *       first id that is in the vocabulary), or else the tokenizer's {@code bos_token} and {@code eos_token}
+ *   <li>{@code ends}: {@code eos_token_id} of {@code generation_config.json} if the file exists, as in Transformers'
+ *       {@code generate}, or else that of {@code config.json}
  * </ul>
  */
 public final class TokenReader {
-    /** Tokens that end a text: more are no list that somebody wrote. */
+    /** The largest plausible number of end tokens. */
     private static final int MAX_ENDS = 256;
 
     private final Path folder;
@@ -32,8 +32,8 @@ public final class TokenReader {
      * Reads the tokens.
      *
      * @param file {@code config.json} of the folder
-     * @param bos what an absent {@code bos_token_id} means in the family: some id, or none
-     * @param eos likewise
+     * @param bos the family's default if {@code bos_token_id} is absent: an id, or none
+     * @param eos likewise for {@code eos_token_id}
      */
     public Tokens read(ConfigFile file, int vocabulary, Set<Integer> bos, Set<Integer> eos) {
         Set<Integer> named = ids(file, "eos_token_id", vocabulary, eos);

@@ -1,10 +1,10 @@
 /**
- * A language model as data: configuration, weights by role, checkpoints; and the families, each in a room of its own with its
+ * A language model as data: configuration, weights by role, checkpoints; and the families, each in its own room with its
  * names and its readable module.
  *
  * <p>Start reading at {@link dev.prefix4j.model.ModelConfig}, then {@link dev.prefix4j.model.Family} and
- * {@link dev.prefix4j.model.BaseModel}. Whoever uses a model asks for weights by role, and never which family it is of: a family's
- * room is imported here, in {@code pretrain} and in tests.
+ * {@link dev.prefix4j.model.BaseModel}. Users of a model get weights by role and never check its family: a family's
+ * room is imported only here, in {@code pretrain} and in tests.
  *
  * <p>May import: {@code model.gpt2}, {@code model.llama}, {@code torch}.
  */

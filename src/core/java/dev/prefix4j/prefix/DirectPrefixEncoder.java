@@ -9,7 +9,7 @@ import org.bytedeco.pytorch.Tensor;
 
 /**
  * The vectors themselves as parameters, {@code embedding.weight} [P, 2·L·W] (Li and Liang 2021, section 4.2; found to
- * be unstable there, section 4.3). Starts from a standard normal distribution, as PyTorch's {@code Embedding} does.
+ * be unstable there, section 4.3). Initialized from a standard normal distribution, like PyTorch's {@code Embedding}.
  */
 public final class DirectPrefixEncoder extends PrefixEncoder {
     private final Tensor embedding; // [P, 2·L·W]

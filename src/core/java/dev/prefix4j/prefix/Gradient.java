@@ -6,7 +6,7 @@ import org.bytedeco.pytorch.global.torch;
 
 /** The gradient of a parameter. */
 public sealed interface Gradient {
-    /** @param values as the parameter */
+    /** @param values in the parameter's shape */
     record Dense(Tensor values) implements Gradient {
         @Override
         public Tensor dense() {
@@ -25,7 +25,7 @@ public sealed interface Gradient {
     }
 
     /**
-     * Of a matrix [M, K] that P rows have gone through: {@code leftᵀ right}. What is large is never formed.
+     * The gradient {@code leftᵀ right} of a matrix [M, K], from P rows. The full matrix is never formed.
      *
      * @param left [P, M]
      * @param right [P, K]
@@ -36,7 +36,7 @@ public sealed interface Gradient {
             return torch.mm(left.t(), right);
         }
 
-        /** {@code ‖LᵀR‖² = Σ (L Lᵀ) ∘ (R Rᵀ)}, of P×P numbers. */
+        /** {@code ‖LᵀR‖² = Σ (L Lᵀ) ∘ (R Rᵀ)}, from P×P matrices. */
         @Override
         public double norm() {
             Tensor l = left.to(torch.ScalarType.Double);
@@ -51,12 +51,12 @@ public sealed interface Gradient {
         }
     }
 
-    /** All of its numbers, as the parameter. */
+    /** The full gradient, in the parameter's shape. */
     Tensor dense();
 
     /** Euclidean. */
     double norm();
 
-    /** Times a factor. */
+    /** Multiplied by a factor. */
     Gradient scaled(double factor);
 }

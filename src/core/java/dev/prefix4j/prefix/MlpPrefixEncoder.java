@@ -76,14 +76,14 @@ public final class MlpPrefixEncoder extends PrefixEncoder {
         }
     }
 
-    /** Over the rows. */
+    /** Summed over the rows. */
     private static Tensor sum(Tensor x) {
         return torch.sum(x, new long[] {0}, false, new ScalarTypeOptional());
     }
 
     /**
      * Solves for the last layer. Its inputs are the P fixed activations, so the smallest change of {@code transform.2}
-     * that gives the wanted vectors is a least-squares problem with an exact solution for P ≤ M.
+     * that gives the desired vectors is a least-squares problem with an exact solution for P ≤ M.
      */
     @Override
     public double fit(Tensor vectors) {

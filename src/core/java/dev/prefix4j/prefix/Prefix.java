@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A prefix to use: the vectors alone, without what trained them.
+ * A trained prefix: only the vectors, without their encoder.
  *
  * <p>It owns its tensor; {@link #close} frees it.
  */
@@ -35,7 +35,7 @@ public final class Prefix implements AutoCloseable {
         }
     }
 
-    /** The prefix that an encoder gives now. */
+    /** The current prefix of an encoder. */
     public static Prefix of(PrefixEncoder encoder, PrefixShape shape, Device device) {
         try (TensorScope scope = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
@@ -59,7 +59,7 @@ public final class Prefix implements AutoCloseable {
         return vectors;
     }
 
-    /** What a cache starts with: for each layer keys and values [1, H, P, D], views of {@link #vectors}. */
+    /** The initial entries of a cache: for each layer keys and values [1, H, P, D], views of {@link #vectors}. */
     public List<KeyValue> entries() {
         return shape.split(vectors);
     }

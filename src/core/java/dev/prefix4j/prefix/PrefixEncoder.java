@@ -23,7 +23,7 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
     public enum Reparametrization {
         /** Through an MLP: the paper's choice, because direct training is unstable (section 4.3). */
         MLP,
-        /** Each number is a parameter. */
+        /** Each element is a parameter. */
         DIRECT;
 
         /** @throws InputException if there is no such parametrization */
@@ -43,9 +43,9 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
     }
 
     /**
-     * Makes an encoder with random parameters.
+     * Creates an encoder with random parameters.
      *
-     * @param hidden width of the MLP; without meaning for {@link Reparametrization#DIRECT}
+     * @param hidden width of the MLP; unused for {@link Reparametrization#DIRECT}
      * @param device of the parameters
      * @param draws what they start from
      */
@@ -55,11 +55,11 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
     }
 
     /**
-     * As above, for other vectors than a prefix of all layers has.
+     * As above, for vectors other than those of a prefix for all layers.
      *
-     * @param length vectors
-     * @param width of the matrix P' that an MLP starts from
-     * @param rowWidth numbers of a vector
+     * @param length number of vectors
+     * @param width of the matrix P' that is the MLP's input
+     * @param rowWidth elements of a vector
      */
     public static PrefixEncoder create(
             Reparametrization reparametrization,
@@ -73,7 +73,7 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
             case MLP -> new MlpPrefixEncoder(length, width, rowWidth, hidden, draws);
             case DIRECT -> new DirectPrefixEncoder(length, rowWidth, draws);
         };
-        // Drawn on the CPU and moved: the same numbers on every device.
+        // Drawn on the CPU and moved: the same values on every device.
         encoder.to(device, false);
         return encoder;
     }
@@ -81,7 +81,7 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
     /**
      * Registers a trainable parameter.
      *
-     * @return the given tensor, not the module's reference to it, which a further parameter would move
+     * @return the given tensor, not the module's reference to it, which registering another parameter would move
      */
     static Tensor parameter(Module module, String name, Tensor values) {
         module.register_parameter(name, values, true);
@@ -93,7 +93,7 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
         return length;
     }
 
-    /** Numbers of a vector: 2·L·W for a prefix of all layers. */
+    /** Elements of a vector: 2·L·W for a prefix of all layers. */
     public int rowWidth() {
         return rowWidth;
     }
@@ -102,15 +102,15 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
     public abstract Tensor forward();
 
     /**
-     * The way back from the vectors to the parameters; the same as autograd's.
+     * The gradient of the parameters from that of the vectors; equal to autograd's.
      *
      * @param dVectors gradient with respect to the vectors, [P, 2·L·W]
-     * @return by the names of {@link #state}, in its order
+     * @return by name, as in {@link #state}, in the same order
      */
     public abstract Map<String, Gradient> gradients(Tensor dVectors);
 
     /**
-     * Sets the parameters so that {@link #forward} gives these vectors, or as near as the encoder can get.
+     * Sets the parameters so that {@link #forward} gives these vectors, as closely as the encoder can.
      *
      * @param vectors [P, 2·L·W]
      * @return the largest absolute difference that remains
@@ -128,14 +128,14 @@ public abstract sealed class PrefixEncoder extends Module permits MlpPrefixEncod
         return state;
     }
 
-    /** Numbers that are trained. */
+    /** Number of trained parameters. */
     public long parameterCount() {
         try (TensorScope _ = new TensorScope()) {
             return state().values().stream().mapToLong(Tensor::numel).sum();
         }
     }
 
-    /** The largest absolute difference between what this encoder gives and some vectors. */
+    /** The largest absolute difference between this encoder's output and some vectors. */
     final double distance(Tensor vectors) {
         try (TensorScope _ = new TensorScope()) {
             return torch.max(torch.abs(forward().detach().sub(vectors))).item_double();

@@ -10,12 +10,12 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * How many vectors a prefix has, and how one row of numbers holds them: layer by layer, keys before values, head by
+ * The shape of a prefix, and the layout of its rows: layer by layer, keys before values, head by
  * head. That is the order of Hugging Face PEFT's {@code prompt_embeddings}.
  *
  * @param length virtual tokens, P
  * @param layers L
- * @param heads of keys, H
+ * @param heads key/value heads, H
  * @param headWidth D
  */
 public record PrefixShape(int length, int layers, int heads, int headWidth) {
@@ -35,13 +35,13 @@ public record PrefixShape(int length, int layers, int heads, int headWidth) {
         return heads * headWidth;
     }
 
-    /** Numbers in a row: 2·L·W. */
+    /** Elements in a row: 2·L·W. */
     public int rowWidth() {
         return 2 * layers * width();
     }
 
     /**
-     * The start of a cache.
+     * The initial entries of a cache.
      *
      * @param vectors [P, 2·L·W]
      * @return for each layer keys and values [1, H, P, D], views that gradients flow through

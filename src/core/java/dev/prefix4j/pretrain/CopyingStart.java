@@ -10,25 +10,25 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * First weights with which a GPT-2 can copy from its context before it has read a word: the two-layer circuit of Olsson
- * et al. 2022 (arXiv:2209.11895) that models find by themselves after billions of tokens, far more than a small run has.
+ * Initial weights with which a GPT-2 can copy from its context before any training: the two-layer circuit of Olsson
+ * et al. 2022 (arXiv:2209.11895) that models learn by themselves after billions of tokens, far more than a small run has.
  *
- * <p>The stream of width E is divided: D numbers hold the position as sines and cosines, D the previous token, and the
- * rest the token (D the width of a head), the last one its frequency. A head of the first block looks at the position before its own, a rotation of
- * sines and cosines, and writes which token is there. Heads of the second block look where the previous token was the
- * present one, and write the token that is there. The other residual projections start at zero; all of it is trained.
+ * <p>The residual stream of width E is divided: D dimensions hold the position as sines and cosines, D the previous token, and the
+ * rest the token, the last one its frequency (D is the head width). A head of the first block attends to the previous position, by a rotation of
+ * sines and cosines, and writes the token there. Heads of the second block attend to positions whose previous token equals the
+ * current one, and write the token there. The other residual projections start at zero; all of it is trained.
  */
 final class CopyingStart {
-    private static final double LONGEST_WAVE = 100; // positions for one radian
+    private static final double LONGEST_WAVE = 100; // positions per radian
     private static final double SHORTEST_WAVE = 0.5;
-    private static final double TOKEN_LOUDNESS = 10; // as much larger than usual, so that early steps do not drown them
-    private static final double READING_LOUDNESS = 0.25; // of the last normalization, to make up for it
-    private static final double QUIET = 0.1; // tokens in the part of the stream that is not theirs
+    private static final double TOKEN_LOUDNESS = 10; // scale of the embeddings, so that early steps do not swamp them
+    private static final double READING_LOUDNESS = 0.25; // gain of the final normalization, to compensate
+    private static final double QUIET = 0.1; // scale of tokens outside their part of the stream
     private static final double POSITION_SHARPNESS = 1.8;
     private static final double TOKEN_SHARPNESS = 1.5;
     private static final double COPY_LOUDNESS = 3;
 
-    /** Of the bias behind the last normalization that turns a number of each token into its first logit. */
+    /** Bias of the final normalization that turns a token's frequency dimension into its initial logit. */
     private static final double FREQUENCY_BIAS = 30;
 
     private CopyingStart() {}
@@ -36,8 +36,8 @@ final class CopyingStart {
     /**
      * Gives a new model these weights.
      *
-     * @param corpus whose frequencies its predictions begin with
-     * @throws InputException if the model has not two blocks, or less than four heads
+     * @param corpus whose token frequencies are its initial predictions
+     * @throws InputException if the model has fewer than two blocks or four heads
      */
     static void apply(Gpt2 model, TokenCorpus corpus) {
         int e = model.base().config().width();
@@ -53,7 +53,7 @@ final class CopyingStart {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
             Map<String, Tensor> w = model.base().weights();
-            // What other parts add to the stream begins at zero, or it would drown the circuit.
+            // Other contributions to the stream start at zero, or they would swamp the circuit.
             w.forEach((name, weight) -> {
                 if (name.endsWith("c_proj.weight")) {
                     weight.zero_();
@@ -119,8 +119,57 @@ final class CopyingStart {
     }
 
     /**
-     * One number of each token is its log frequency: predictions begin with it. Otherwise the first hundred steps would
-     * move all rare tokens the same way, and drown what tells them apart.
+     * Makes the first head of the first block write the previous token.
+     *
+     * @return [E - 2D, D], how it reads a token
+     */
+    private static Tensor previousTokenHead(
+            Map<String, Tensor> w, int e, int d, double[] frequencies, double deviation) {
+        Tensor attention = w.get("h.0.attn.c_attn.weight"); // [E, 3E]
+        Tensor query = block(attention, 0, e, 0, d);
+        Tensor key = block(attention, 0, e, e, d);
+        Tensor value = block(attention, 0, e, 2L * e, d);
+        previous(query, key, frequencies);
+        Tensor half =
+                torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
+        value.zero_();
+        value.narrow(0, 2L * d, e - 2L * d).copy_(half);
+        Tensor out = block(w.get("h.0.attn.c_proj.weight"), 0, d, 0, e);
+        out.zero_();
+        out.narrow(1, d, d).copy_(torch.eye(d).mul(new Scalar(deviation)));
+        return half;
+    }
+
+    /**
+     * Makes heads of the second block write the token at positions whose previous token is the current one.
+     *
+     * @param reading [E - 2D, D], how the first block reads a token
+     */
+    private static void copyingHeads(Map<String, Tensor> w, int e, int d, Tensor reading, double deviation) {
+        Tensor attention = w.get("h.1.attn.c_attn.weight"); // [E, 3E]
+        Tensor projection = w.get("h.1.attn.c_proj.weight"); // [E, E]
+        Tensor basis = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0(); // [E - 2D, E - 2D]
+        int heads = (e - 2 * d) / d;
+        for (int h = 0; h < heads; h++) {
+            Tensor query = block(attention, 0, e, (long) h * d, d);
+            query.zero_();
+            query.narrow(0, 2L * d, e - 2L * d).copy_(reading.mul(new Scalar(TOKEN_SHARPNESS)));
+            Tensor key = block(attention, 0, e, e + (long) h * d, d);
+            key.zero_();
+            key.narrow(0, d, d).copy_(torch.eye(d).mul(new Scalar(TOKEN_SHARPNESS)));
+            Tensor value = block(attention, 0, e, 2L * e + (long) h * d, d);
+            value.zero_();
+            Tensor part = basis.narrow(1, (long) h * d, d); // [E - 2D, D]
+            value.narrow(0, 2L * d, e - 2L * d).copy_(part);
+            Tensor out = block(projection, (long) h * d, d, 0, e);
+            out.zero_();
+            out.narrow(1, 2L * d, e - 2L * d).copy_(part.t().mul(new Scalar(COPY_LOUDNESS * deviation)));
+        }
+    }
+
+    /**
+     * One dimension of each token is its log frequency, the initial prediction. Otherwise the first hundred steps would
+     * move all rare tokens the same way, and swamp what distinguishes them.
      */
     private static void frequencies(Map<String, Tensor> weights, TokenCorpus corpus, long column) {
         Tensor tokens = weights.get("wte.weight");
@@ -145,7 +194,7 @@ final class CopyingStart {
         return matrix.narrow(0, row, rows).narrow(1, column, columns);
     }
 
-    /** Radians a position, from short waves to long ones. */
+    /** Radians per position, from short waves to long ones. */
     private static double[] frequencies(int count) {
         double[] frequencies = new double[count];
         for (int i = 0; i < count; i++) {
@@ -155,7 +204,7 @@ final class CopyingStart {
         return frequencies;
     }
 
-    /** Sines and cosines of the positions: [positions, E], of which the first columns are used. */
+    /** Sines and cosines of the positions: [positions, E], using only the first columns. */
     private static void positions(Tensor table, double[] frequencies, double amplitude) {
         int rows = (int) table.size(0);
         float[] values = new float[rows * 2 * frequencies.length];
@@ -170,7 +219,7 @@ final class CopyingStart {
         table.narrow(1, 0, 2L * frequencies.length).copy_(torch.tensor(values).view(rows, 2L * frequencies.length));
     }
 
-    /** A query at a position is the key of the position before. */
+    /** The query at a position equals the key of the previous position. */
     private static void previous(Tensor query, Tensor key, double[] frequencies) {
         int d = 2 * frequencies.length;
         float[] turned = new float[d * d];

@@ -14,21 +14,21 @@ import java.util.SplittableRandom;
 import java.util.function.Function;
 
 /**
- * Invented records and texts that state them, made from {@code facts.txt}: kinds of things, what can be told of them,
- * and phrases for it, joined to one to three sentences in many ways.
+ * Invented records and texts that state them, generated from {@code facts.txt}: kinds of entities, their attributes,
+ * and phrases for them, joined into one to three sentences in many ways.
  */
 final class FactRecords implements Function<SplittableRandom, Example> {
     private static final String FILE = "facts.txt";
     private static final int MOST_ATTRIBUTES = 7;
 
-    /** Where a phrase can stand. */
+    /** The grammatical position of a phrase. */
     private enum Place {
         VERB,
         AFTER,
         BEFORE
     }
 
-    /** @param when the value that it is said of; null: any */
+    /** @param when the value that it applies to; null: any */
     private record Phrase(Place place, String text, String when) {}
 
     private record Attribute(List<String> keys, List<String> values, boolean isNoun, List<Phrase> phrases) {}
@@ -156,7 +156,7 @@ final class FactRecords implements Function<SplittableRandom, Example> {
         };
     }
 
-    /** Joins phrases to sentences. */
+    /** Joins phrases into sentences. */
     private static final class Realizer {
         private final String name;
         private final String noun;
@@ -207,7 +207,7 @@ final class FactRecords implements Function<SplittableRandom, Example> {
             };
         }
 
-        /** The noun with all adjectives and some of what can follow it. */
+        /** The noun with all adjectives and some of the phrases that can follow it. */
         private String describe(boolean withAfter) {
             StringBuilder text = new StringBuilder();
             String core = before.isEmpty() ? noun : String.join(", ", before) + " " + noun;
@@ -230,7 +230,7 @@ final class FactRecords implements Function<SplittableRandom, Example> {
                     : (random.nextBoolean() ? " that " : ", " + relative + " ") + verb();
         }
 
-        /** One or two verb phrases; there must be one. */
+        /** One or two verb phrases; at least one must be left. */
         private String verb() {
             String one = verbs.removeFirst();
             return verbs.isEmpty() || random.nextBoolean() ? one : one + " and " + verbs.removeFirst();

@@ -13,14 +13,14 @@ import java.nio.file.Path;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 
-/** Models to be pretrained: GPT-2s, new ones and those that go on. */
+/** GPT-2 models for pretraining: new ones, and existing ones to continue. */
 public final class Gpt2Models {
     private Gpt2Models() {}
 
     /**
-     * The geometry of a new model; all else is as in GPT-2.
+     * The geometry of a new model; everything else is as in GPT-2.
      *
-     * @param layers blocks
+     * @param layers number of blocks
      * @param end token between documents
      */
     public record Geometry(int layers, int heads, int width, int positions, int vocabulary, int end) {
@@ -52,21 +52,21 @@ public final class Gpt2Models {
     }
 
     /**
-     * The configuration of a model that is to go on training.
+     * The configuration of a model whose training is to continue.
      *
      * @throws InputException as {@link Families#read}, or if it is of another family
      */
     public static ModelConfig read(Path folder) {
         ModelConfig config = Families.read(folder);
         if (config.family() != Gpt2Family.GPT2) {
-            throw new InputException("%s: expected a GPT-2 to go on training, found a model of the family %s"
+            throw new InputException("%s: expected a GPT-2 to continue training, found a model of the family %s"
                     .formatted(folder, config.family().name()));
         }
         return config;
     }
 
     /**
-     * A model to go on training, with weights of its own; the tensors belong to the open scope, or to the caller.
+     * A model whose training is to continue, with its own copy of the weights; the tensors belong to the open scope, or to the caller.
      *
      * @throws InputException as {@link Checkpoint#load}, or if it is of another family
      */

@@ -8,7 +8,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.SplittableRandom;
 
-/** Words of the text, and names, places, numbers and other values that are made up. */
+/** Words of the text, and invented names, places, numbers and other values. */
 final class Lexicon {
     private static final int SAMPLES = 1_500;
     private static final int SAMPLE_TOKENS = 200;
@@ -32,7 +32,7 @@ final class Lexicon {
         "Cross"
     };
 
-    /** Different words of the text that are written in lower case. */
+    /** Distinct lower-case words of the text. */
     private final List<String> words;
 
     Lexicon(TokenCorpus corpus, Tokenizer tokenizer, long seed) {
@@ -47,7 +47,7 @@ final class Lexicon {
                 }
             }
         }
-        found.add("thing"); // a corpus may be of another script
+        found.add("thing"); // a corpus may be in another script
         this.words = List.copyOf(found);
     }
 
@@ -63,12 +63,12 @@ final class Lexicon {
         return word.isEmpty() ? word : word.substring(0, 1).toUpperCase(Locale.ROOT) + word.substring(1);
     }
 
-    /** A word of the text in lower case. */
+    /** A lower-case word of the text. */
     String word(SplittableRandom random) {
         return pick(words, random);
     }
 
-    /** A word that is none. */
+    /** An invented word. */
     private static String coinage(SplittableRandom random) {
         StringBuilder word = new StringBuilder();
         for (int syllables = random.nextInt(1, 4); syllables > 0; syllables--) {
@@ -103,7 +103,7 @@ final class Lexicon {
         return capitalize(random.nextBoolean() ? word + pick(PLACE_ENDINGS, random) : word);
     }
 
-    /** A value as {@code facts.txt} asks for it. */
+    /** A value for a placeholder of {@code facts.txt}. */
     String make(String kind, SplittableRandom random) {
         return switch (kind) {
             case "@name" -> name(random);

@@ -9,19 +9,19 @@ import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 
 /**
- * What the model is pretrained on: rows of several kinds, each with its share. A row depends on its number and the seed
- * alone, so that a resumed run reads what an uninterrupted one would.
+ * The pretraining data: rows of several kinds in given proportions. A row depends only on its index and the seed,
+ * so a resumed run reads the same rows as an uninterrupted one.
  */
 public final class Mixture {
     /** Kinds of rows. */
     public enum Part {
-        /** The text itself: every document once in each epoch, in an order of that epoch, packed end to end. */
+        /** The text itself: every document once per epoch, reshuffled every epoch, packed end to end. */
         PROSE,
-        /** Random tokens or a passage, then the same again: teaches to copy. Only the repetition is scored. */
+        /** Random tokens or a passage, then the same again: teaches copying. Only the second copy is scored. */
         REPEATS,
         /** Words of a sentence of the text as a record, then the sentence. Only the sentence is scored. */
         SENTENCES,
-        /** Invented records of things of many kinds, then a text that states them. Only the text is scored. */
+        /** Invented records of many kinds of entities, then a text that states them. Only the text is scored. */
         FACTS
     }
 
@@ -34,7 +34,7 @@ public final class Mixture {
     // The epoch that was read last.
     private long epoch = -1;
     private int[] epochOrder; // its documents
-    private long[] epochStarts; // where each of them begins in it
+    private long[] epochStarts; // where each document begins in the epoch
 
     /** Fills rows of one kind. */
     interface RowSource {
@@ -42,9 +42,9 @@ public final class Mixture {
     }
 
     /**
-     * @param shares of rows by kind; they sum to 1
-     * @param length T, tokens of a row
-     * @param eos ends documents, and stands between source and target
+     * @param shares of rows by kind, summing to 1
+     * @param length T, tokens in a row
+     * @param eos ends documents, and separates source and target
      */
     public Mixture(TokenCorpus corpus, Tokenizer tokenizer, int eos, Map<Part, Double> shares, int length, long seed) {
         this.corpus = corpus;
@@ -58,9 +58,9 @@ public final class Mixture {
     }
 
     /**
-     * Reads shares such as {@code prose=0.7,facts=0.3}.
+     * Parses shares such as {@code prose=0.7,facts=0.3}.
      *
-     * @throws InputException if a kind is unknown, a share no number in [0, 1], or the sum not 1
+     * @throws InputException if a kind is unknown, a share is not a number in [0, 1], or the sum is not 1
      */
     public static Map<Part, Double> parse(String text) {
         Map<Part, Double> shares = new EnumMap<>(Part.class);
@@ -86,14 +86,14 @@ public final class Mixture {
         return shares;
     }
 
-    /** As {@link #parse} reads it. */
+    /** In the format of {@link #parse}. */
     public static String format(Map<Part, Double> shares) {
         return shares.entrySet().stream()
                 .map(e -> e.getKey().name().toLowerCase(Locale.ROOT) + '=' + e.getValue())
                 .collect(Collectors.joining(","));
     }
 
-    /** A row of the endless sequence that a run reads. */
+    /** A row of a run's endless sequence of rows. */
     public Row row(long index) {
         double prose = shares.getOrDefault(Part.PROSE, 0.0);
         long proseBefore = (long) Math.floor(index * prose);
@@ -121,7 +121,7 @@ public final class Mixture {
         return builder.build();
     }
 
-    /** Passes over the text after a number of rows. */
+    /** Epochs of the text after a number of rows. */
     public double epochs(long rows) {
         return rows * shares.getOrDefault(Part.PROSE, 0.0) * length / corpus.tokens();
     }

@@ -10,11 +10,11 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Muon for the matrices of the blocks: momentum, then the nearest half-orthogonal matrix instead of the gradient, by five
+ * Muon for the matrices of the blocks: momentum, then the nearest semi-orthogonal matrix instead of the gradient, by five
  * Newton–Schulz iterations (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; Liu et al.
- * 2025, arXiv:2502.16982). Queries, keys and values are matrices of their own.
+ * 2025, arXiv:2502.16982). Queries, keys and values are separate matrices.
  *
- * <p>Its momenta belong to the scope in which it was made.
+ * <p>Its momenta belong to the scope in which it was created.
  */
 final class Muon {
     private static final double MOMENTUM = 0.95;
@@ -31,8 +31,8 @@ final class Muon {
     private final double weightDecay;
 
     /**
-     * @param matrices by name, [in, out]; without a gradient yet
-     * @param weightDecay decoupled, in units of the learning rate that comes with a step for it
+     * @param matrices by name, [in, out], without gradients yet
+     * @param weightDecay decoupled; multiplied by each step's {@code decayRate}
      */
     Muon(Map<String, Tensor> matrices, double weightDecay) {
         this.matrices = new LinkedHashMap<>(matrices);
@@ -43,8 +43,8 @@ final class Muon {
     /**
      * Applies the gradients.
      *
-     * @param learningRate spectral norm of an update of a square matrix
-     * @param decayRate learning rate that the weight decay is multiplied with
+     * @param learningRate spectral norm of the update of a square matrix
+     * @param decayRate learning rate that multiplies the weight decay
      */
     void step(double learningRate, double decayRate) {
         try (TensorScope _ = new TensorScope();
@@ -64,15 +64,15 @@ final class Muon {
         }
     }
 
-    /** Queries, keys and values, each for itself. */
+    /** Queries, keys and values, separately. */
     private static TensorVector parts(Tensor attention) {
         TensorVector parts = torch.split(attention, attention.size(1) / 3, 1);
         return new TensorVector(orthogonalize(parts.get(0)), orthogonalize(parts.get(1)), orthogonalize(parts.get(2)));
     }
 
     /**
-     * About U·Vᵀ of the singular value decomposition U·S·Vᵀ, its singular values between 0.7 and 1.2; scaled so that
-     * outputs change alike whatever the shape.
+     * Approximately U·Vᵀ of the singular value decomposition U·S·Vᵀ, with singular values between 0.7 and 1.2, scaled so that
+     * outputs change equally for any shape.
      *
      * @param matrix [in, out]
      */

@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 
-/** Pairs of a record and a text, in the form that training has them: source, BOS, target, EOS. */
+/** Pairs of a record and a text, in the layout of training: source, BOS, target, EOS. */
 final class PairRows implements Mixture.RowSource {
-    /** Made at once: a call to the tokenizer costs more than the encoding. */
+    /** Rows encoded at once: a tokenizer call costs more than the encoding itself. */
     private static final int BATCH = 6;
 
     private final Function<SplittableRandom, Example> pairs;

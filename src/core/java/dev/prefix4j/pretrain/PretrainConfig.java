@@ -5,21 +5,21 @@ import java.util.EnumMap;
 import java.util.Map;
 
 /**
- * How to pretrain.
+ * The hyper-parameters of pretraining.
  *
  * @param steps optimizer steps; 0: as many as {@code minutes} allow
- * @param minutes of training in all, over every resumption, where {@code steps} is 0; the schedule follows them
+ * @param minutes total training time across resumptions, if {@code steps} is 0; the schedule follows it
  * @param rows in a step
- * @param rowsAtOnce rows that go through the model side by side: fewer stay in the processor's cache
- * @param learningRate at the end of the warm-up
- * @param muonLearningRate of {@link Muon} for the matrices of the blocks; 0: they are AdamW's too
- * @param finalLearningRate as a share of it, at the end of the cosine
+ * @param rowsAtOnce rows that the model processes at once: few fit in the processor's cache
+ * @param learningRate peak, at the end of the warm-up
+ * @param muonLearningRate of {@link Muon} for the matrices of the blocks; 0: AdamW trains them too
+ * @param finalLearningRate at the end of the cosine, as a fraction of the peak
  * @param warmup steps over which the learning rate rises from 0
- * @param weightDecay of matrices, decoupled; biases and gains have none
+ * @param weightDecay of matrices, decoupled; none for biases and gains
  * @param beta2 of AdamW
- * @param clip largest norm of the gradient; 0: no limit
+ * @param clip maximum gradient norm; 0: no limit
  * @param validateEvery steps between validations
- * @param saveEvery steps between two saves of the state to resume from
+ * @param saveEvery steps between saves of the state
  * @param mixture shares of the kinds of rows
  * @param seed of the weights and of the rows
  */
@@ -67,10 +67,10 @@ public record PretrainConfig(
     }
 
     /**
-     * What the learning rates are multiplied with in a step: linear warm-up, then half a cosine.
+     * The factor of the learning rates in a step: linear warm-up, then half a cosine.
      *
      * @param step from 0
-     * @param progress share of the run that is over, in [0, 1]
+     * @param progress completed fraction of the run, in [0, 1]
      */
     double schedule(int step, double progress) {
         double rise = warmup == 0 ? 1 : Math.min(1, (step + 1.0) / warmup);

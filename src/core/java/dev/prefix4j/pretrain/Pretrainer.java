@@ -29,8 +29,8 @@ import org.bytedeco.pytorch.global.torch;
  * Trains all weights of a GPT-2 on a {@link Mixture}: AdamW with weight decay on matrices only, linear warm-up and cosine
  * decay, gradient clipping (the recipe of GPT-3, Brown et al. 2020, appendix B).
  *
- * <p>What a step reads depends on the seed and its number alone. A run that is bounded by steps and is resumed gives the
- * losses of one that was never interrupted; one that is bounded by minutes goes on with the time that is left.
+ * <p>What a step reads depends only on the seed and the step number. When a run limited by steps is resumed, it has the same
+ * losses as an uninterrupted one; a run limited by minutes continues with the time that is left.
  */
 public final class Pretrainer {
     private final Gpt2 model;
@@ -45,7 +45,7 @@ public final class Pretrainer {
 
     /**
      * @param base a GPT-2 with weights that require gradients
-     * @param validation no ids: none
+     * @param validation empty: none
      * @param saver writes the model to the run's folder
      */
     public Pretrainer(
@@ -64,26 +64,26 @@ public final class Pretrainer {
     }
 
     /**
-     * Gives a new model first weights with which it copies from its context ({@link CopyingStart}).
+     * Gives a new model initial weights with which it copies from its context ({@link CopyingStart}).
      *
-     * @throws InputException if it has less than two layers or four heads
+     * @throws InputException if it has fewer than two layers or four heads
      */
     public static void startCopying(BaseModel model, TokenCorpus corpus) {
         CopyingStart.apply(new Gpt2(model), corpus);
     }
 
     /**
-     * @param steps that were taken
-     * @param seconds of training in all
+     * @param steps taken
+     * @param seconds of training in total
      * @param validation of the last validation; null: there was none
-     * @param finished whether the run got to its end
+     * @param finished whether the run is complete
      */
     public record Result(int steps, double seconds, TextLikelihood validation, boolean finished) {}
 
     /**
-     * Trains from where the run is to its end.
+     * Trains from the run's current state to its end.
      *
-     * @param stop asked after each step; the run is then saved and can be resumed
+     * @param stop checked after each step; the run is then saved and can be resumed
      * @throws InputException if the loss is no longer a number, or the run directory cannot be written
      */
     public Result train(TrainListener listener, BooleanSupplier stop) {

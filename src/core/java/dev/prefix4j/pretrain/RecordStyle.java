@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 
-/** How a record is written as a line of text. */
+/** Formats of a record as a line of text. */
 enum RecordStyle {
-    /** {@code name : Alba | type : ship}, as prefix4j writes tables. */
+    /** {@code name : Alba | type : ship}, prefix4j's own table format. */
     BARS(" : ", "", " | "),
     /** {@code name: Alba; type: ship} */
     COLONS(": ", "", "; "),

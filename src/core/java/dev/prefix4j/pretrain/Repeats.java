@@ -2,7 +2,7 @@ package dev.prefix4j.pretrain;
 
 import java.util.SplittableRandom;
 
-/** Something, then the same again. */
+/** Rows of a token sequence followed by itself. */
 final class Repeats implements Mixture.RowSource {
     private static final int SHORTEST = 8;
     private static final int LONGEST = 96;

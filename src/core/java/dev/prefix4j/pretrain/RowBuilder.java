@@ -1,6 +1,6 @@
 package dev.prefix4j.pretrain;
 
-/** Fills a row with pieces of tokens; what does not fit is cut off. */
+/** Fills a row with token sequences, truncating what does not fit. */
 final class RowBuilder {
     private final int[] ids;
     private final boolean[] scored;
@@ -16,7 +16,7 @@ final class RowBuilder {
         return count == ids.length;
     }
 
-    /** @param inLoss whether the model is to learn to predict these tokens */
+    /** @param inLoss whether these tokens count in the loss */
     void add(int[] piece, boolean inLoss) {
         for (int i = 0; i < piece.length && count < ids.length; i++) {
             if (count > 0) {

@@ -13,9 +13,9 @@ import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
- * Sentences of the text with some of their words as a record before them. What is in the record is in the sentence:
- * whoever reads this learns to put given words into fluent text. Names are often exchanged for made-up ones, so that
- * nothing but the record tells them.
+ * Sentences of the text, preceded by a record of some of their words. Everything in the record is in the sentence, so
+ * the model learns to put given words into fluent text. Names are often replaced with invented ones, so that
+ * they can only be taken from the record.
  */
 final class SentenceRecords implements Function<SplittableRandom, Example> {
     private static final int WINDOW_TOKENS = 220;
@@ -37,7 +37,7 @@ final class SentenceRecords implements Function<SplittableRandom, Example> {
         this.lexicon = lexicon;
     }
 
-    /** Words from one place to before another, without the punctuation around them. */
+    /** Words from one index up to another (exclusive), without surrounding punctuation. */
     private record Span(int from, int to, String value) {}
 
     @Override
@@ -55,7 +55,7 @@ final class SentenceRecords implements Function<SplittableRandom, Example> {
             }
             return record(text, words, spans, random);
         }
-        // A text without sentences: its words alone.
+        // A text without sentences: only its words.
         String word = lexicon.word(random);
         return new Example("word : " + word, List.of(word), "");
     }
@@ -65,7 +65,7 @@ final class SentenceRecords implements Function<SplittableRandom, Example> {
         String window = tokenizer.decode(corpus.slice(from, WINDOW_TOKENS)).replace('\n', ' ');
         String[] parts = SENTENCE_END.split(window);
         List<String> whole = new ArrayList<>();
-        for (int i = 1; i < parts.length - 1; i++) { // the first and the last are cut off
+        for (int i = 1; i < parts.length - 1; i++) { // the first and the last are incomplete
             String sentence = parts[i].strip().replaceAll("\\s+", " ");
             int words = sentence.split(" ").length;
             if (words >= FEWEST_WORDS && words <= MOST_WORDS && sentence.indexOf('\ufffd') < 0) {
@@ -136,7 +136,7 @@ final class SentenceRecords implements Function<SplittableRandom, Example> {
             fields.add(new RecordStyle.Field(key(keys, words, span, random), value));
         }
         String sentence = text;
-        fields.removeIf(field -> !sentence.contains(field.value())); // a name within another
+        fields.removeIf(field -> !sentence.contains(field.value())); // a name that is part of another
         if (fields.isEmpty()) {
             fields.add(new RecordStyle.Field("text", sentence));
         }
@@ -147,7 +147,7 @@ final class SentenceRecords implements Function<SplittableRandom, Example> {
     }
 
     private String key(int kind, String[] words, Span span, SplittableRandom random) {
-        if (kind == 0) { // what stands before or behind it
+        if (kind == 0) { // what precedes or follows it
             int near = span.from() > 0 && random.nextInt(4) > 0 ? span.from() - 1 : span.to();
             String word = near < words.length ? strip(words[near]).toLowerCase(Locale.ROOT) : "";
             if (word.length() > 1) {

@@ -16,7 +16,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Documents as tokens, in a file that is mapped into memory: encoding happens once for a run, and a corpus may be larger
+ * Documents as tokens, in a file that is mapped into memory: they are tokenized once per run, and a corpus may be larger
  * than the Java heap. Each document ends with the end token.
  */
 public final class TokenCorpus implements AutoCloseable {
@@ -26,7 +26,7 @@ public final class TokenCorpus implements AutoCloseable {
 
     private final Safetensors file;
     private final IntPointer ids;
-    private final long[] ends; // of each document, behind its end token
+    private final long[] ends; // of each document, after its end token
     private final long bytes;
 
     private TokenCorpus(Safetensors file, Path path) {
@@ -42,16 +42,16 @@ public final class TokenCorpus implements AutoCloseable {
         }
         if (ends.length == 0
                 || ends[ends.length - 1] != file.info("ids").shape().getFirst()) {
-            throw new InputException(path + ": expected documents that end with the last token, found others");
+            throw new InputException(path + ": expected the last document to end at the last token, found another end");
         }
         this.bytes = Long.parseLong(file.metadata().getOrDefault("bytes", "0"));
     }
 
     /**
-     * Encodes text files and opens the result.
+     * Tokenizes text files and opens the result.
      *
-     * @param target to write the tokens to
-     * @param eos goes behind each document
+     * @param target file for the tokens
+     * @param eos appended to each document
      */
     public static TokenCorpus encode(List<Path> texts, Tokenizer tokenizer, int eos, Path target) {
         try (TensorScope _ = new TensorScope()) {
@@ -128,7 +128,7 @@ public final class TokenCorpus implements AutoCloseable {
         return ends.length;
     }
 
-    /** Tokens of all documents, their end tokens included. */
+    /** Number of tokens of all documents, including end tokens. */
     public long tokens() {
         return ends[ends.length - 1];
     }
@@ -143,7 +143,7 @@ public final class TokenCorpus implements AutoCloseable {
         return document == 0 ? 0 : ends[document - 1];
     }
 
-    /** Behind the end token of a document. */
+    /** The position after the end token of a document. */
     long end(int document) {
         return ends[document];
     }
@@ -153,7 +153,7 @@ public final class TokenCorpus implements AutoCloseable {
         new IntPointer(ids).position(from).get(into, at, count);
     }
 
-    /** Some tokens that follow each other. */
+    /** A range of tokens. */
     int[] slice(long from, int count) {
         int[] slice = new int[(int) Math.min(count, tokens() - from)];
         copy(from, slice, 0, slice.length);

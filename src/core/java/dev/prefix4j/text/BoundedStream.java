@@ -6,8 +6,8 @@ import java.io.IOException;
 import java.io.InputStream;
 
 /**
- * Ends the reading of what does not end: a few bytes of gzip can hold gigabytes, and one XML attribute or JSON list can
- * be as long as the file. It counts the bytes since {@link #restart}; it has no marks.
+ * Limits how much is read: a few bytes of gzip can expand to gigabytes, and one XML attribute or JSON list can
+ * be as long as the file. It counts the bytes since {@link #restart}; it does not support marks.
  */
 final class BoundedStream extends FilterInputStream {
     private final String what;
@@ -16,9 +16,9 @@ final class BoundedStream extends FilterInputStream {
     private long count;
 
     /**
-     * @param what is bounded, for the message: "an entry"
-     * @param max bytes of it
-     * @param location of the first, for the message
+     * @param what what is bounded, for the message: "an entry"
+     * @param max its largest number of bytes
+     * @param location of the first one, for the message
      */
     BoundedStream(InputStream in, String what, long max, String location) {
         super(in);
@@ -27,7 +27,7 @@ final class BoundedStream extends FilterInputStream {
         this.location = location;
     }
 
-    /** Begins to count anew. What a parser has read ahead is not counted again, so the bound is not sharp. */
+    /** Restarts the count. What a parser has read ahead is not counted again, so the bound is not exact. */
     void restart(String next) {
         location = next;
         count = 0;

@@ -20,9 +20,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Learns a byte-level BPE vocabulary as GPT-2 has it (Sennrich et al. 2016, arXiv:1508.07909; Radford et al. 2019) and
+ * Learns a byte-level BPE vocabulary like GPT-2's (Sennrich et al. 2016, arXiv:1508.07909; Radford et al. 2019) and
  * writes {@code tokenizer.json}. The merges are those of Hugging Face's {@code BpeTrainer} with the byte-level alphabet
- * and the special token {@code <|endoftext|>} = 0: the commonest pair first, of equally common ones that with the lower
+ * and the special token {@code <|endoftext|>} = 0: the most frequent pair first; among equally frequent pairs, the one with the lower
  * ids.
  */
 public final class BpeTrainer {
@@ -32,7 +32,7 @@ public final class BpeTrainer {
     private static final String END = Documents.SEPARATOR;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** GPT-2's division of text into words, within which merges happen. */
+    /** GPT-2's pattern that splits text into words; merges happen within a word. */
     private static final Pattern WORD = Pattern.compile(
             "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
             Pattern.UNICODE_CHARACTER_CLASS);
@@ -60,7 +60,7 @@ public final class BpeTrainer {
         }
     }
 
-    /** A word as token ids, with the number of times that it occurs. */
+    /** A word as token ids, with its frequency. */
     private static final class Word {
         int[] ids;
         final long count;
@@ -71,7 +71,7 @@ public final class BpeTrainer {
         }
     }
 
-    /** Two neighbouring tokens with their count when they were put into the queue. */
+    /** Two adjacent tokens with their count at the time they were queued. */
     private record Pair(int left, int right, long count) implements Comparable<Pair> {
         static long key(int left, int right) {
             return (long) left << 32 | right;
@@ -88,7 +88,7 @@ public final class BpeTrainer {
      * Learns the merges and writes the tokenizer.
      *
      * @param size tokens, at least {@value #SMALLEST}
-     * @throws InputException if the text does not have so many pairs to merge, or the file cannot be written
+     * @throws InputException if the text does not have enough pairs to merge, or the file cannot be written
      */
     public void write(Path file, int size) {
         if (size < SMALLEST) {
@@ -109,7 +109,7 @@ public final class BpeTrainer {
 
     private List<Word> words(Map<Character, Integer> ids) {
         List<Word> words = new ArrayList<>();
-        // In a fixed order, so that equal texts give equal files.
+        // A fixed order, so that equal texts give equal files.
         new TreeMap<>(counts).forEach((text, count) -> {
             byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
             int[] word = new int[bytes.length];
@@ -121,10 +121,10 @@ public final class BpeTrainer {
         return words;
     }
 
-    /** Merges until the vocabulary is full; adds to it. */
+    /** Merges until the vocabulary is full, adding each new token to it. */
     private static List<String> merge(List<Word> words, List<String> vocabulary, int size) {
         Map<Long, Long> pairCounts = new HashMap<>();
-        Map<Long, Set<Integer>> places = new HashMap<>(); // words in which a pair may be
+        Map<Long, Set<Integer>> places = new HashMap<>(); // words that may contain a pair
         for (int w = 0; w < words.size(); w++) {
             count(words.get(w), w, 1, pairCounts, places, null);
         }
@@ -152,7 +152,7 @@ public final class BpeTrainer {
             String left = vocabulary.get(best.left());
             String right = vocabulary.get(best.right());
             merges.add(left + ' ' + right);
-            Integer id = known.get(left + right); // two pairs may make one token
+            Integer id = known.get(left + right); // two pairs may give the same token
             if (id == null) {
                 id = vocabulary.size();
                 vocabulary.add(left + right);

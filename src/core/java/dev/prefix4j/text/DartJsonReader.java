@@ -16,7 +16,7 @@ import java.util.List;
 
 /**
  * Reads the JSON of {@link DataFormat#DART}: a list of entries with {@code tripleset}, a list of lists of three, and
- * {@code annotations}, a list of objects with a {@code text}. Entries are read one by one, keys of no use passed over.
+ * {@code annotations}, a list of objects with a {@code text}. Entries are read one by one, unused keys are skipped.
  */
 final class DartJsonReader {
     private static final JsonFactory JSON = JsonFactory.builder()
@@ -47,7 +47,7 @@ final class DartJsonReader {
     private List<Example> entries(BoundedStream bounded, int limit) throws IOException {
         HeapBudget budget = new HeapBudget();
         List<Example> examples = new ArrayList<>();
-        boolean list = json.nextToken() == JsonToken.START_ARRAY; // else entries one after the other
+        boolean list = json.nextToken() == JsonToken.START_ARRAY; // otherwise concatenated entries
         for (boolean first = true; examples.size() < limit; first = false) {
             JsonToken token = first && !list ? json.currentToken() : json.nextToken();
             if (!list && token == null) {
@@ -81,7 +81,7 @@ final class DartJsonReader {
                     }
                 }
                 case "annotations" -> {
-                    if (value == JsonToken.START_OBJECT) { // by columns, as the hub has them
+                    if (value == JsonToken.START_OBJECT) { // by columns, as on the hub
                         targets.addAll(columns());
                         continue;
                     }
@@ -175,7 +175,7 @@ final class DartJsonReader {
     }
 
     private InputException wrong(String expected, String found) {
-        // "key 'k': a list" is said as "key 'k': expected a list".
+        // "key 'k': a list" becomes "key 'k': expected a list".
         int afterKey = expected.startsWith("key ") ? expected.indexOf(": ") + 2 : 0;
         return new InputException("%s: %sexpected %s, found %s"
                 .formatted(location, expected.substring(0, afterKey), expected.substring(afterKey), found));

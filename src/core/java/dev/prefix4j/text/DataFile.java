@@ -22,11 +22,11 @@ import java.util.zip.ZipException;
 import org.tukaani.xz.XZIOException;
 
 /**
- * Data files: reads any {@link DataFormat}, plain or compressed by gzip or xz, and writes JSONL. A row that does not fit is an
- * error that names the file and the row; rows behind the limit are not looked at.
+ * Data files: reads any {@link DataFormat}, plain or compressed with gzip or xz, and writes JSONL. An invalid row is an
+ * error that names the file and the row; rows beyond the limit are not read.
  */
 public final class DataFile {
-    /** A longer entry of XML or JSON is none. */
+    /** The longest XML or JSON entry that is accepted. */
     static final long MAX_ENTRY_BYTES = 16 << 20;
 
     /** A file that unpacks to more is a mistake or an attack; prefix-tuning needs little data. */
@@ -50,7 +50,7 @@ public final class DataFile {
         }
         if (!Files.isRegularFile(file)) {
             throw new InputException(file + ": expected a data file, found "
-                    + (Files.exists(file) ? "something that is no regular file" : "no such file"));
+                    + (Files.exists(file) ? "something other than a regular file" : "no such file"));
         }
         try {
             return read(Files.newInputStream(file), file, options);
@@ -60,10 +60,10 @@ public final class DataFile {
     }
 
     /**
-     * Reads a stream as a file.
+     * Reads a stream like a file.
      *
      * @param raw is closed
-     * @param file how messages name it
+     * @param file its name in messages
      * @return at least one example
      * @throws InputException if the data are of no known format, malformed or empty
      */
@@ -86,7 +86,7 @@ public final class DataFile {
             }
             return examples;
         } catch (ZipException | EOFException | XZIOException e) {
-            throw new InputException(file + ": the compressed data is cut off or damaged", e);
+            throw new InputException(file + ": the compressed data is truncated or corrupt", e);
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }
@@ -105,7 +105,7 @@ public final class DataFile {
     private static List<Example> readFolder(Path folder, DataOptions options) {
         List<Path> files;
         if (options.format().isPresent() && options.format().get() != DataFormat.WEBNLG) {
-            throw new InputException("%s: expected a file of format %s, found a folder, which only webnlg may be"
+            throw new InputException("%s: expected a file of format %s, found a folder, which only webnlg allows"
                     .formatted(folder, options.format().get()));
         }
         try (Stream<Path> all = Files.walk(folder)) {
@@ -113,7 +113,7 @@ public final class DataFile {
                     .filter(Files::isRegularFile)
                     .sorted()
                     .toList();
-        } catch (UncheckedIOException e) { // a folder below
+        } catch (UncheckedIOException e) { // from a subfolder
             throw AtomicFile.cannotRead(folder, e.getCause());
         } catch (IOException e) {
             throw AtomicFile.cannotRead(folder, e);
@@ -137,7 +137,7 @@ public final class DataFile {
         String start = peek(in).stripLeading();
         String firstLine = start.lines().findFirst().orElse("");
         if (firstLine.contains("\t") && file.getFileName().toString().matches(".*\\.tsv(\\.gz)?")) {
-            return DataFormat.TSV; // "[TABLECONTEXT] : …" is no JSON, "<x>" no XML
+            return DataFormat.TSV; // "[TABLECONTEXT] : …" is not JSON, "<x>" not XML
         }
         if (start.startsWith("<")) {
             return start.contains("category=\"MISC\"")
@@ -162,7 +162,7 @@ public final class DataFile {
                         + "' (other CSV becomes TSV or JSONL; --format names a format)");
     }
 
-    /** The beginning of the text, without moving on. */
+    /** The beginning of the text, without consuming it. */
     private static String peek(InputStream in) throws IOException {
         return new String(TextStream.start(in), StandardCharsets.UTF_8);
     }
@@ -170,7 +170,7 @@ public final class DataFile {
     /**
      * Writes examples as {@code {"source": …, "target": …}} lines; several targets are a list.
      *
-     * @throws InputException if the file cannot be written; an earlier one stays as it was
+     * @throws InputException if the file cannot be written; an earlier one is left unchanged
      */
     public static void writeJsonl(Path file, List<Example> examples) {
         AtomicFile.write(file, out -> {

@@ -7,7 +7,7 @@ import java.util.Locale;
 public enum DataFormat {
     /**
      * The CSV of the E2E challenge (Novikova et al. 2017): columns {@code mr} and {@code ref}, quoted as in RFC 4180,
-     * or the hub's {@code meaning_representation} and {@code human_reference}; a comma, semicolon or tab between them.
+     * or the hub's {@code meaning_representation} and {@code human_reference}; separated by a comma, semicolon or tab.
      * {@code name[Alimentum], area[city centre]} becomes {@code name : Alimentum | area : city centre}.
      */
     E2E,
@@ -18,7 +18,7 @@ public enum DataFormat {
     WEBNLG,
     /** DART (Nan et al. 2021) as JSON, or as XML, which is WebNLG's; triples become text as in {@link #WEBNLG}. */
     DART,
-    /** Objects with a source and a target, one after the other or in one JSON list; a list of sources is one text, a list of targets several. */
+    /** Objects with a source and a target, concatenated or in one JSON list; a list of sources is one text, a list of targets several. */
     JSONL,
     /** A source, a tab and a target on each line; no header, no quoting. */
     TSV;

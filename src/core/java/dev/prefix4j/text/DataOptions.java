@@ -8,14 +8,14 @@ import java.util.function.Consumer;
 /**
  * How to read a data file.
  *
- * @param format absent: found out from the content
+ * @param format absent: detected from the content
  * @param sourceField of a JSON object
  * @param targetField of a JSON object
  * @param limit rows or entries after which reading stops
  * @param layout of the sources
- * @param language of WebNLG's texts; absent: the only one there is, or English among several
- * @param targets whether they are read; else examples have none, whatever the file says
- * @param remarks hears, in a line, what was chosen where a file leaves a choice
+ * @param language of WebNLG's texts; absent: the only one, or English if there are several
+ * @param targets whether targets are read; otherwise examples have none, whatever the file contains
+ * @param remarks receives one line for each choice made where a file is ambiguous
  */
 public record DataOptions(
         Optional<DataFormat> format,
@@ -45,7 +45,7 @@ public record DataOptions(
         this(format, sourceField, targetField, limit, layout, Optional.empty(), true, _ -> {});
     }
 
-    /** Everything, in the format that it looks like. */
+    /** All rows, in the detected format. */
     public static final DataOptions DEFAULTS =
             new DataOptions(Optional.empty(), "source", "target", Integer.MAX_VALUE, Layout.CLEAN);
 
@@ -64,7 +64,7 @@ public record DataOptions(
         return new DataOptions(format, sourceField, targetField, limit, layout, Optional.of(given), targets, remarks);
     }
 
-    /** These options for sources alone. */
+    /** These options for sources only. */
     public DataOptions withoutTargets() {
         return new DataOptions(format, sourceField, targetField, limit, layout, language, false, remarks);
     }

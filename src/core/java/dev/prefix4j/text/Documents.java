@@ -14,7 +14,7 @@ import org.tukaani.xz.XZIOException;
 
 /**
  * Plain text for pretraining: UTF-8, documents separated by a line {@value #SEPARATOR}; a file without such a line is
- * one document. Plain or compressed by gzip or xz.
+ * one document. Plain or compressed with gzip or xz.
  */
 public final class Documents {
     /** The line between two documents. */
@@ -22,39 +22,39 @@ public final class Documents {
 
     private static final long MAX_FILE_BYTES = 1L << 40;
 
-    /** A longer document is handed over in parts: memory does not depend on the file. */
+    /** A longer document is passed on in parts: memory use does not depend on the file. */
     private static final int MAX_CHARACTERS = 1 << 20;
 
     private Documents() {}
 
     /**
-     * Looks at the beginning of a file alone.
+     * Examines only the beginning of a file.
      *
-     * @throws InputException if there is no such file, or it is of a kind that holds no text
+     * @throws InputException if there is no such file, or it is not text
      */
     public static void requireFile(Path file) {
         if (!Files.isRegularFile(file)) {
             throw new InputException(file + ": expected a text file, found "
-                    + (Files.exists(file) ? "something that is no regular file" : "no such file"));
+                    + (Files.exists(file) ? "something other than a regular file" : "no such file"));
         }
         try (InputStream in = TextStream.open(file, MAX_FILE_BYTES)) {
             requireText(file, in);
         } catch (IOException e) {
-            // reading says what is wrong
+            // reading it reports what is wrong
         }
     }
 
     private static void requireText(Path file, InputStream in) throws IOException {
         byte[] start = TextStream.start(in);
-        if (FileKind.of(start) != FileKind.HTML) { // of which a corpus may well be made
+        if (FileKind.of(start) != FileKind.HTML) { // a corpus may well consist of HTML
             FileKind.requireText(file, "text", start);
         }
     }
 
     /**
-     * Reads a file, one document after the other, without line ends at either end; empty ones are left out.
+     * Reads a file document by document, without line breaks at either end; empty ones are skipped.
      *
-     * @throws InputException if the file is missing, damaged, not UTF-8, or has no text
+     * @throws InputException if the file is missing, corrupt, not UTF-8, or has no text
      */
     public static void read(Path file, Consumer<String> reader) {
         requireFile(file);
@@ -63,7 +63,7 @@ public final class Documents {
                 throw new InputException(file + ": expected text, found none");
             }
         } catch (ZipException | EOFException | XZIOException e) {
-            throw new InputException(file + ": the compressed data is cut off or damaged", e);
+            throw new InputException(file + ": the compressed data is truncated or corrupt", e);
         } catch (IOException e) {
             throw AtomicFile.cannotRead(file, e);
         }

@@ -13,10 +13,10 @@ import java.util.regex.Pattern;
 
 /** Reads {@link DataFormat#E2E}. */
 final class E2eReader {
-    /** What may stand between slots and at the ends. */
+    /** What may occur between slots and at the ends. */
     private static final Pattern BETWEEN = Pattern.compile("[\\s,]*");
 
-    /** Names of the columns in small letters: the challenge's, then the hub's. */
+    /** Names of the columns in lower case: the challenge's, then the hub's. */
     static final List<String> SOURCES = List.of("mr", "meaning_representation");
 
     static final List<String> TARGETS = List.of("ref", "human_reference");
@@ -28,7 +28,7 @@ final class E2eReader {
                 .anyMatch(names(line.replace("\"", "").split(String.valueOf(delimiter(line))))::contains);
     }
 
-    /** Spreadsheets of half the world write semicolons. */
+    /** Spreadsheets in many locales write semicolons. */
     private static char delimiter(String header) {
         return header.indexOf(';') >= 0 ? ';' : header.indexOf('\t') >= 0 ? '\t' : ',';
     }
@@ -50,7 +50,7 @@ final class E2eReader {
         List<String> names = names(header.toArray(String[]::new));
         int mr = index(names, SOURCES);
         int ref = index(names, TARGETS);
-        boolean alone = names.size() == 1 || !options.targets(); // a test set with sources alone
+        boolean alone = names.size() == 1 || !options.targets(); // a test set with sources only
         if (mr < 0 || ref < 0 && !alone) {
             throw lines.wrong(
                     "the columns mr and ref, or meaning_representation and human_reference",
@@ -94,13 +94,13 @@ final class E2eReader {
     /**
      * {@code name[Alimentum], area[city centre]} as {@code name : Alimentum | area : city centre}.
      *
-     * @param where it stands, for the message
-     * @throws InputException if anything of it is no slot
+     * @param where its location, for the message
+     * @throws InputException if any part of it is not a slot
      */
     static String linearize(String mr, String where) {
         List<String> slots = new ArrayList<>();
         int end = 0;
-        while (true) { // by hand: a regular expression takes the square of the time where a bracket is missing
+        while (true) { // by hand: a regular expression takes quadratic time if a bracket is missing
             int open = mr.indexOf('[', end);
             int close = mr.indexOf(']', open);
             if (open < 0 || close < 0) {
@@ -136,7 +136,7 @@ final class E2eReader {
         }
     }
 
-    /** A record as in RFC 4180, whose quoted fields may hold line ends; it begins with the line that was read last. */
+    /** An RFC 4180 record, whose quoted fields may contain line breaks; it starts with the line that was read last. */
     private static List<String> record(LineSource lines, String line, char delimiter) throws IOException {
         int first = lines.number();
         List<String> fields = new ArrayList<>();

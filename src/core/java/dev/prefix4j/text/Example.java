@@ -13,10 +13,10 @@ import java.util.Random;
 import java.util.stream.IntStream;
 
 /**
- * A source and the texts that people wrote for it.
+ * A source and its target texts.
  *
- * @param source linearized to one text
- * @param targets none where a file has only sources
+ * @param source linearized as one text
+ * @param targets empty if a file has only sources
  * @param location file and row, for messages
  */
 public record Example(String source, List<String> targets, String location) {
@@ -32,7 +32,7 @@ public record Example(String source, List<String> targets, String location) {
         }
     }
 
-    /** JSON can write half a character, {@code "\\ud800"}, which has no UTF-8 and so no token. */
+    /** JSON can contain half a surrogate pair, {@code "\\ud800"}, which has no UTF-8 encoding and so no token. */
     private static void requireText(String text, String location) {
         boolean half = text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
         if (half) {
@@ -50,13 +50,13 @@ public record Example(String source, List<String> targets, String location) {
         return new Example(source, List.of(), location);
     }
 
-    /** Equal sources, wherever they stand, as one example with all their targets; in the order of their first rows. */
+    /** Groups equal sources, wherever they occur, as one example with all their targets, in the order of their first rows. */
     public static List<Example> distinct(List<Example> examples) {
         return distinct(examples, examples);
     }
 
     /**
-     * Examples whose {@code keys} have equal sources as one with all their targets, in the order of their first rows.
+     * Groups examples whose {@code keys} have equal sources as one with all their targets, in the order of their first rows.
      *
      * @param keys the same rows in another layout
      */
@@ -78,9 +78,9 @@ public record Example(String source, List<String> targets, String location) {
     }
 
     /**
-     * Draws examples without putting them back.
+     * Draws examples without replacement.
      *
-     * @param count of them, at most as many as there are
+     * @param count how many, at most all
      * @return in the order of {@code examples}; the same for the same seed
      * @throws InputException if there are fewer
      */

@@ -4,17 +4,17 @@ import dev.prefix4j.InputException;
 import java.util.List;
 
 /**
- * How much of the Java heap the rows of a file may take: a file of many good rows, or a small one that unpacks to them, ends in a
- * line that says so and not in an OutOfMemoryError after minutes of collecting.
+ * How much of the Java heap the rows of a file may take: a file with too many rows, or a small one that unpacks to too many, gives a
+ * clear one-line error and not an OutOfMemoryError after minutes of garbage collection.
  */
 final class HeapBudget {
-    /** Of an example: its record, lists and where it comes from. */
+    /** Bytes of an example: its record, lists and location. */
     private static final int BYTES_OF_ROW = 200;
 
-    /** Of a string, beside its characters. */
+    /** Bytes of a string, besides its characters. */
     private static final int BYTES_OF_TEXT = 56;
 
-    /** What comes after reading needs room too. */
+    /** The steps after reading need memory too. */
     private static final double SHARE = 0.6;
 
     private final long heap;
@@ -24,16 +24,16 @@ final class HeapBudget {
         this(Runtime.getRuntime().maxMemory());
     }
 
-    /** @param heap bytes that the JVM may take */
+    /** @param heap largest heap of the JVM, in bytes */
     HeapBudget(long heap) {
         this.heap = heap;
         this.left = (long) (SHARE * heap);
     }
 
     /**
-     * Takes the room of a row.
+     * Reserves the memory of a row.
      *
-     * @throws InputException naming it, if there is none left
+     * @throws InputException naming the row, if there is not enough left
      */
     void take(String location, String source, List<String> targets) {
         left -= BYTES_OF_ROW + BYTES_OF_TEXT + source.length();
@@ -48,7 +48,7 @@ final class HeapBudget {
         }
     }
 
-    /** @return the example, whose room is taken */
+    /** @return the example, after reserving its memory */
     Example take(Example example) {
         take(example.location(), example.source(), example.targets());
         return example;

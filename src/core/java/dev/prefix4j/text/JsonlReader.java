@@ -23,11 +23,11 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Reads {@link DataFormat#JSONL}: objects one after the other, on lines of their own or not, one list of objects, or an
- * object with such a list under {@code data}. Objects are read token by token; what no field needs is passed over.
+ * Reads {@link DataFormat#JSONL}: concatenated objects, one per line or not, one list of objects, or an
+ * object with such a list under {@code data}. Objects are read token by token; unneeded fields are skipped.
  */
 final class JsonlReader {
-    /** NaN, which Python writes, is no text, but a better message than that it is no JSON. */
+    /** Accepts NaN, which Python writes: not text, but that gives a better message than invalid JSON. */
     static final JsonFactory JSON = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
@@ -36,7 +36,7 @@ final class JsonlReader {
     private static final String ROWS = "data";
     private static final int MAX_NAMES = 8;
 
-    /** Fields of data sets that people have, source and target, for a proposal. */
+    /** Source and target fields of common data sets, to suggest in messages. */
     private static final Map<String, List<String>> KNOWN = new LinkedHashMap<>();
 
     static {
@@ -59,10 +59,10 @@ final class JsonlReader {
     private final HeapBudget budget = new HeapBudget();
     private final List<Example> examples = new ArrayList<>();
 
-    /** Where the row begins that was read last. */
+    /** Where the row that was read last begins. */
     private String rowAt;
 
-    /** Texts of a field, or what is there instead. */
+    /** The texts of a field, or what was found instead. */
     private record Field(List<String> texts, boolean list, String problem) {}
 
     private JsonlReader(Path file, JsonParser json, BoundedStream bounded, DataOptions options) {
@@ -85,7 +85,7 @@ final class JsonlReader {
             JsonlReader reader = new JsonlReader(file, json, bounded, options);
             try {
                 reader.rows();
-            } catch (JsonProcessingException e) { // at its row: an object that is cut off is noticed only in the next
+            } catch (JsonProcessingException e) { // at its own row: a truncated object is noticed only in the next
                 throw new InputException(
                         reader.rowAt + ": expected a JSON object, found invalid JSON: " + JsonFile.reason(e), e);
             } catch (CharacterCodingException e) {
@@ -109,7 +109,7 @@ final class JsonlReader {
         }
     }
 
-    /** @return after its end, or where the limit is */
+    /** Returns at the end of the list, or at the limit. */
     private void list() throws IOException {
         while (examples.size() < options.limit() && json.nextToken() != JsonToken.END_ARRAY) {
             row(false);
@@ -137,7 +137,7 @@ final class JsonlReader {
             } else if (root && name.equals(ROWS) && value == JsonToken.START_ARRAY && fields.isEmpty()) {
                 list();
                 if (examples.size() >= options.limit()) {
-                    return; // what comes behind is not looked at
+                    return; // the rest is not read
                 }
                 root = false;
                 names.clear();
@@ -216,14 +216,14 @@ final class JsonlReader {
         return new Example(source, targets, location);
     }
 
-    /** The field that was named; where none was, E2E's if the row has it instead. */
+    /** The named field; if none was named, E2E's field if the row has it instead. */
     private static String chosen(String option, String usual, List<String> e2e, Map<String, Field> fields) {
         return option.equals(usual) && !fields.containsKey(usual)
                 ? e2e.stream().filter(fields::containsKey).findFirst().orElse(option)
                 : option;
     }
 
-    /** @param sentences whether a list is one text, whose empty parts are left out */
+    /** @param sentences whether a list is one text, whose empty parts are skipped */
     private static List<String> texts(String location, String name, Field field, boolean sentences) {
         if (field.problem() != null) {
             throw new InputException("%s: expected a string or a list of strings in field '%s', found %s"

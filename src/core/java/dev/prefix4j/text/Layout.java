@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * How rows become text. {@link #CLEAN} is what one would write; the others do what the code of Li and Liang does
- * (github.com/XiangLi1999/PrefixTuning, {@code gpt2/}), down to what looks like slips, for numbers that are to be compared with theirs
+ * How rows become text. {@link #CLEAN} is the natural layout; the others follow the code of Li and Liang
+ * (github.com/XiangLi1999/PrefixTuning, {@code gpt2/}), even where that looks like a mistake, for results to be compared with theirs
  * (docs/recipes.md has a table).
  */
 public enum Layout {
@@ -13,8 +13,8 @@ public enum Layout {
     CLEAN,
 
     /**
-     * {@code " source "}, BOS, {@code " target "}, EOS: the lone spaces before BOS and EOS are tokens. A separator stands before
-     * every WebNLG triple, the first too. DART's relations are in small letters.
+     * {@code " source "}, BOS, {@code " target "}, EOS: the spaces before BOS and EOS are tokens of their own. A separator precedes
+     * every WebNLG triple, including the first. DART's relations are in lower case.
      */
     AUTHORS_TRAINING,
 
@@ -58,7 +58,7 @@ public enum Layout {
         return isClean() ? source : " " + source + " ";
     }
 
-    /** What stands between BOS and EOS. */
+    /** The text between BOS and EOS. */
     String target(String text) {
         return isClean() ? " " + text : " " + text + " ";
     }

@@ -10,12 +10,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/** The lines of a UTF-8 file with their numbers; refuses other bytes and lines without end. */
+/** The lines of a UTF-8 file with their numbers; rejects invalid bytes and overlong lines. */
 final class LineSource {
-    /** A longer line is no text. */
+    /** The longest line that is accepted as text. */
     static final int MAX_LINE_BYTES = 16 << 20;
 
-    /** More in a row hold no text either, and a few kilobytes can unpack to a billion of them. */
+    /** A limit on consecutive empty lines: a few kilobytes can unpack to a billion of them. */
     private static final int MAX_BLANK_LINES = 1_000_000;
 
     private final Path file;
@@ -34,7 +34,7 @@ final class LineSource {
         return number;
     }
 
-    /** Where the last line is, for messages. */
+    /** The location of the last line, for messages. */
     String location() {
         return file + ":" + number;
     }

@@ -3,14 +3,14 @@ package dev.prefix4j.text;
 import java.util.List;
 
 /**
- * Sequences end to end, without padding, and where their targets are.
+ * Sequences packed end to end, without padding, with the positions of their targets.
  *
  * <p>B sequences, N tokens in all, M targets.
  *
  * @param ids [N], sequence by sequence
  * @param offsets [B+1]: sequence b has the ids from offsets[b] to offsets[b+1]
  * @param positions [M], ascending indices into N of the tokens that are followed by a target
- * @param targets [M], ids of the tokens that follow there
+ * @param targets [M], ids of those target tokens
  */
 public record PackedBatch(long[] ids, long[] offsets, long[] positions, long[] targets) {
     /** Joins sequences. */

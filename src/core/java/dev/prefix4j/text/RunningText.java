@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Documents as one run of tokens, to be scored as they stand.
+ * Documents as one sequence of tokens, to be scored unchanged.
  *
  * @param ids what the tokenizer puts before a text, then the documents, one after the other, each with an end token behind it
  * @param bytes UTF-8 bytes of their text; end tokens count none
@@ -17,7 +17,7 @@ public record RunningText(int[] ids, long bytes) {
     /**
      * Encodes a file of {@link Documents}.
      *
-     * @param eos goes behind each document
+     * @param eos appended to each document
      */
     public static RunningText encode(Path file, Tokenizer tokenizer, int eos) {
         List<String> documents = new ArrayList<>();

@@ -16,7 +16,7 @@ public final class Sequences {
      * Encodes pairs.
      *
      * @param pairs with one target each
-     * @param layout of the targets; the sources have theirs
+     * @param layout of the targets; the sources are already laid out
      */
     public static List<Sequence> encode(List<Example> pairs, Tokenizer tokenizer, int bos, int eos, Layout layout) {
         IntFunction<String> location = i -> pairs.get(i).location();
@@ -34,7 +34,7 @@ public final class Sequences {
         return sequences;
     }
 
-    /** In the clean layout. */
+    /** With the clean layout. */
     public static List<Sequence> encode(List<Example> pairs, Tokenizer tokenizer, int bos, int eos) {
         return encode(pairs, tokenizer, bos, eos, Layout.CLEAN);
     }
@@ -47,7 +47,7 @@ public final class Sequences {
         return new Sequence(ids, source.length + 1);
     }
 
-    /** What a target is generated from: the source and BOS. */
+    /** The prompt for a target: the source and BOS. */
     public static int[] prompt(String source, Tokenizer tokenizer, int bos) {
         return withBos(tokenizer.begin(tokenizer.encode(source)), bos);
     }

@@ -16,11 +16,11 @@ public final class TextLines {
     private TextLines() {}
 
     /**
-     * Reads them all; a carriage return before a line's end is not part of it.
+     * Reads all lines; a carriage return before a line feed is not part of the line.
      *
      * @param maxBytes of the file
      * @return at least one line
-     * @throws InputException if the file is missing, no regular file, larger, empty or not UTF-8
+     * @throws InputException if the file is missing, not a regular file, larger, empty or not UTF-8
      */
     public static List<String> read(Path file, long maxBytes) {
         HeapBudget budget = new HeapBudget();

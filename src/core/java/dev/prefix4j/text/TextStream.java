@@ -14,11 +14,11 @@ import java.util.Arrays;
 import java.util.zip.GZIPInputStream;
 import org.tukaani.xz.XZInputStream;
 
-/** Opens text files, plain or compressed by gzip or xz: the content tells, not the name. */
+/** Opens text files, plain or compressed with gzip or xz, as detected from the content, not the name. */
 final class TextStream {
     private static final int BUFFER_BYTES = 1 << 16;
 
-    /** How much of a file is looked at to tell its format. */
+    /** How much of a file is examined to detect its format. */
     private static final int PEEK_BYTES = 1 << 16;
 
     private static final byte[] GZIP = {0x1f, (byte) 0x8b};
@@ -37,11 +37,11 @@ final class TextStream {
     /**
      * The text of a stream; a byte order mark is skipped.
      *
-     * @param raw is closed with what is returned, and where that fails
-     * @param name of what it comes from, for messages
+     * @param raw closed with the result, and on failure
+     * @param name of its origin, for messages
      * @param maxBytes of the unpacked text; reading beyond is an {@link dev.prefix4j.InputException}
      * @throws IOException if it cannot be read; {@link java.util.zip.ZipException}, {@link java.io.EOFException} or
-     *     {@link org.tukaani.xz.XZIOException} where the compressed data is damaged, also while reading
+     *     {@link org.tukaani.xz.XZIOException} if the compressed data is corrupt, also while reading
      */
     static InputStream open(InputStream raw, Path name, long maxBytes) throws IOException {
         try {
@@ -58,12 +58,12 @@ final class TextStream {
         }
     }
 
-    /** As {@link #open(InputStream, Path, long)}, of a file. */
+    /** As {@link #open(InputStream, Path, long)}, for a file. */
     static InputStream open(Path file, long maxBytes) throws IOException {
         return open(Files.newInputStream(file), file, maxBytes);
     }
 
-    /** Spreadsheets write such files, which are small: as a whole. */
+    /** Reads the whole file at once: such files come from spreadsheets and are small. */
     private static InputStream ofUtf16(Path file, InputStream text) throws IOException {
         byte[] bytes = text.readNBytes(MAX_UTF16_BYTES + 1);
         text.close();
@@ -76,7 +76,7 @@ final class TextStream {
             String content = StandardCharsets.UTF_16
                     .newDecoder()
                     .decode(ByteBuffer.wrap(bytes))
-                    .toString(); // by its mark
+                    .toString(); // by its byte order mark
             return new ByteArrayInputStream(content.getBytes(StandardCharsets.UTF_8));
         } catch (CharacterCodingException e) {
             throw new InputException(
@@ -91,7 +91,7 @@ final class TextStream {
         return startsWith(raw, XZ) ? new XZInputStream(raw, XZ_MEMORY_KIB) : raw;
     }
 
-    /** The first bytes of what comes next, without moving on. */
+    /** The next bytes, without consuming them. */
     static byte[] start(InputStream in) throws IOException {
         in.mark(PEEK_BYTES);
         byte[] bytes = in.readNBytes(PEEK_BYTES - 1);

@@ -4,20 +4,20 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Sequences side by side, padded at the right, and where their targets are.
+ * A batch of sequences, padded on the right, with the positions of their targets.
  *
  * @param rows B
  * @param width T, the length of the longest sequence
  * @param ids [B·T], row by row
  * @param positions [N], indices into B·T of the tokens that are followed by a target
- * @param targets [N], ids of the tokens that follow there
- * @param tokens number of ids that are no padding
+ * @param targets [N], ids of those target tokens
+ * @param tokens number of ids without padding
  */
 public record TokenBatch(int rows, int width, long[] ids, long[] positions, long[] targets, int tokens) {
     /**
      * Joins sequences.
      *
-     * @param pad id that fills the rows up; no loss and no attention reads it
+     * @param pad padding id; it has no effect on loss or attention
      */
     public static TokenBatch of(List<Sequence> sequences, int pad) {
         int width = sequences.stream().mapToInt(s -> s.ids().length).max().orElse(0);

@@ -39,10 +39,10 @@ public final class Tokenizer implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     static {
-        // DJL reports its use to a server on some machines unless told not to.
+        // DJL reports usage to a server on some machines unless told not to.
         ProcessSettings.setDefault("OPT_OUT_TRACKING", "true");
         ProcessSettings.setDefault("ai.djl.offline", "true");
-        // It also tells of the GPU it looked for; a program that set up its log keeps what it set.
+        // It also logs its search for a GPU; a program that configured its logging keeps its configuration.
         if (System.getProperty("org.slf4j.simpleLogger.defaultLogLevel") == null
                 && System.getProperty("org.slf4j.simpleLogger.log.ai.djl") == null) {
             ProcessSettings.setDefault("org.slf4j.simpleLogger.log.ai.djl", "error");
@@ -70,7 +70,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * Copies the files of a tokenizer to another folder, as they are.
+     * Copies the files of a tokenizer to another folder unchanged.
      *
      * @param to exists
      * @throws InputException if a file cannot be read or written
@@ -82,7 +82,7 @@ public final class Tokenizer implements AutoCloseable {
     /**
      * Loads {@code tokenizer.json}, or else {@code vocab.json} and {@code merges.txt} of GPT-2's byte-level BPE.
      *
-     * @throws InputException if the files are missing or are no tokenizer
+     * @throws InputException if the files are missing or are not a tokenizer
      */
     public static Tokenizer load(Path folder) {
         Path file = folder.resolve("tokenizer.json");
@@ -132,7 +132,7 @@ public final class Tokenizer implements AutoCloseable {
         return (ObjectNode) JsonFile.readObject(file, "a tokenizer", MAX_FILE_BYTES);
     }
 
-    /** What {@code tokenizer.json} says for GPT-2: byte-level BPE, no space put before a text. */
+    /** The content of GPT-2's {@code tokenizer.json}: byte-level BPE, no space added before a text. */
     private static ObjectNode byteLevelBpe(Path vocab, Path merges) {
         ObjectNode json = JSON.createObjectNode();
         json.put("version", "1.0");
@@ -144,7 +144,7 @@ public final class Tokenizer implements AutoCloseable {
         FileKind kind = FileKind.of(merges);
         if (!kind.isText()
                 || kind == FileKind.LFS_POINTER
-                || kind == FileKind.HTML) { // lines of two words they may have too
+                || kind == FileKind.HTML) { // these may also have lines of two words
             throw new InputException(
                     "%s: expected the merges of a tokenizer, found %s".formatted(merges, kind.found()));
         }
@@ -160,7 +160,7 @@ public final class Tokenizer implements AutoCloseable {
                     continue;
                 }
                 if (line.split(" ", -1).length != 2) {
-                    throw new InputException("%s:%d: expected two tokens with a space between, found '%s'"
+                    throw new InputException("%s:%d: expected two tokens separated by a space, found '%s'"
                             .formatted(merges, number, Excerpt.of(line)));
                 }
                 pairs.add(line);
@@ -178,7 +178,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * From now on ids that a model does not know are an error: of a token that was added to the tokenizer alone.
+     * From now on, ids outside the model's vocabulary are an error: those of tokens that were added only to the tokenizer.
      *
      * @param vocabulary number of tokens that the model knows
      * @throws InputException if the tokenizer puts such a token before a text
@@ -215,13 +215,13 @@ public final class Tokenizer implements AutoCloseable {
         return ids;
     }
 
-    /** Ids of texts, in their order; on several threads. */
+    /** Ids of texts, in order; uses several threads. */
     public List<int[]> encode(List<String> texts) {
         return encode(texts, i -> "'" + Excerpt.of(texts.get(i)) + "'");
     }
 
     /**
-     * Ids of texts, in their order; on several threads.
+     * Ids of texts, in order; uses several threads.
      *
      * @param location of a text, for messages, such as {@code data.csv:3}
      * @throws InputException if the model does not know one of them, or the tokenizer takes too long
@@ -267,7 +267,7 @@ public final class Tokenizer implements AutoCloseable {
         for (int id : ids) {
             if (id >= known) {
                 throw new InputException(
-                        "%s: token '%s' has id %d, which the model does not know: its vocabulary has %d tokens (resize its embeddings, or leave the token out)"
+                        "%s: token '%s' has id %d, which the model does not know: its vocabulary has %d tokens (resize its embeddings, or remove the token)"
                                 .formatted(location.get(), Excerpt.of(tokens.getOrDefault(id, "?")), id, known));
             }
         }
@@ -290,21 +290,21 @@ public final class Tokenizer implements AutoCloseable {
         return ids[0];
     }
 
-    /** The text of ids; special tokens are left out. */
+    /** The text of ids, without special tokens. */
     public String decode(int[] ids) {
         return watched.call(
                 "%d ids".formatted(ids.length),
                 () -> tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true));
     }
 
-    /** The largest id and one. */
+    /** The largest id plus one. */
     public int vocabularySize() {
         return vocabularySize;
     }
 
     @Override
     public void close() {
-        if (!watched.isStuck()) { // what still runs uses its memory
+        if (!watched.isStuck()) { // a call that is still running uses its memory
             tokenizer.close();
         }
     }

@@ -8,8 +8,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * What of a {@code tokenizer.json} may reach the Rust library, where a pattern that backtracks too long, or a count beyond a
- * text's end, is no error but the end of the process. Real tokenizers are far within these bounds.
+ * Limits on a {@code tokenizer.json} before it reaches the Rust library, where a pattern that backtracks too long, or a count beyond the
+ * end of a text, ends the process instead of raising an error. Real tokenizers are far below these limits.
  */
 final class TokenizerBounds {
     private static final int MAX_TOKENS = 1 << 21;
@@ -67,7 +67,7 @@ final class TokenizerBounds {
         this.file = file;
     }
 
-    /** @throws InputException naming the key, if a value is beyond a bound */
+    /** @throws InputException naming the key, if a value exceeds a limit */
     static void require(Path file, JsonNode json) {
         new TokenizerBounds(file).check(json);
     }
@@ -207,7 +207,7 @@ final class TokenizerBounds {
                 "%s: key '%s': expected %s, found %s".formatted(file, key, expected, Excerpt.of(found)));
     }
 
-    /** Patterns on which a search takes at most as long as its text, or a little more. */
+    /** Checks that a search for a pattern takes roughly linear time. */
     static final class RegexBounds {
         private static final Pattern BACK_REFERENCE = Pattern.compile("\\\\[1-9kg]|\\(\\?[<P'(&R0-9+~@|]");
         private static final int MAX_REPETITIONS = 64;
@@ -224,7 +224,7 @@ final class TokenizerBounds {
             this.text = text;
         }
 
-        /** What a group or an alternative has in it. */
+        /** What a group or an alternative contains. */
         private record Content(int loops, boolean branches, boolean fails) {}
 
         static void require(Path file, String key, String text) {
@@ -233,12 +233,12 @@ final class TokenizerBounds {
                 throw bounds.wrong("a pattern of at most " + MAX_TEXT + " characters");
             }
             if (BACK_REFERENCE.matcher(text).find()) {
-                throw bounds.wrong("a pattern without references, names, conditions and lookbehind");
+                throw bounds.wrong("a pattern without references, names, conditions or lookbehind");
             }
             bounds.alternatives();
         }
 
-        /** The most loops of one alternative. */
+        /** The largest number of loops in one alternative. */
         private Content alternatives() {
             if (++depth > 16) {
                 throw wrong("a pattern with groups at most 16 deep");
@@ -272,7 +272,7 @@ final class TokenizerBounds {
                 while (at < text.length() && "*+?{".indexOf(text.charAt(at)) >= 0) {
                     char c = text.charAt(at);
                     if (++quantifiers > 1 && c != '?' || quantifiers > 2) { // a?? and a+? are lazy
-                        throw wrong("one repetition after another thing, not after a repetition");
+                        throw wrong("no repetition directly after a repetition");
                     }
                     if (c == '{') {
                         loop |= counted();
@@ -289,8 +289,8 @@ final class TokenizerBounds {
                 }
                 int before = loops;
                 loops += loop ? 1 : atom.loops();
-                // Two loops share a text in as many ways as it is long; a third, or what fails after them, tries them
-                // all.
+                // Two loops can split a text in as many ways as it is long; a third, or a failure after them, tries
+                // them all.
                 if (loops > 2 || before == 2 && !optional || before == 2 && atom.fails() && !optional) {
                     throw wrong("at most two repetitions in an alternative, at its end");
                 }
@@ -342,7 +342,7 @@ final class TokenizerBounds {
                         at + 2 < text.length() && "pPx".indexOf(text.charAt(at + 1)) >= 0 && text.charAt(at + 2) == '{';
                 int end = property ? text.indexOf('}', at) : at + 1;
                 if (end < 0 || end >= text.length()) {
-                    throw wrong("something after a backslash");
+                    throw wrong("a character after a backslash");
                 }
                 at = end + 1;
             } else {

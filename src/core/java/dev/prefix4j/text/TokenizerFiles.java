@@ -18,8 +18,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What the files of a model folder say of its tokenizer, as one {@code tokenizer.json}; in the way of Transformers 5's
- * {@code AutoTokenizer} for GPT-2:
+ * Combines the tokenizer files of a model folder into one {@code tokenizer.json}, as Transformers 5's
+ * {@code AutoTokenizer} does for GPT-2:
  *
  * <ul>
  *   <li>{@code tokenizer.json}, or else {@code vocab.json} and {@code merges.txt} of a byte-level BPE
@@ -30,13 +30,13 @@ import java.util.TreeMap;
  *   <li>what is put before a text: {@link PostProcessor}; beside {@code vocab.json}, the BOS where {@code add_bos_token} says so
  * </ul>
  *
- * <p>With a {@code tokenizer_class} that is not GPT-2's, {@code tokenizer.json} alone decides how a text is split. What else
- * would change ids is refused by name.
+ * <p>With a {@code tokenizer_class} that is not GPT-2's, only {@code tokenizer.json} determines how a text is split. Any other setting that
+ * would change ids is rejected by name.
  */
 final class TokenizerFiles {
     private static final long MAX_CONFIG_BYTES = 16 << 20;
 
-    /** All that Transformers may read a tokenizer from. */
+    /** All files from which Transformers may read a tokenizer. */
     private static final List<String> NAMES = List.of(
             "tokenizer.json",
             "vocab.json",
@@ -56,7 +56,7 @@ final class TokenizerFiles {
     private final JsonNode config;
     private final JsonNode special;
 
-    /** Copies what a folder has of a tokenizer; nothing else is read of it. */
+    /** Copies a folder's tokenizer files; nothing else is read. */
     static void copy(Path from, Path to) {
         for (String name : NAMES) {
             Path file = from.resolve(name);
@@ -80,7 +80,7 @@ final class TokenizerFiles {
     }
 
     /**
-     * Adds to a tokenizer what the files beside it say.
+     * Adds the settings of the other files to a tokenizer.
      *
      * @param json {@code tokenizer.json}, or what it would be; changed
      * @param fromVocabulary whether it was made of {@code vocab.json} and {@code merges.txt}
@@ -200,7 +200,7 @@ final class TokenizerFiles {
         return known.isInt() ? next : next + 1;
     }
 
-    /** Of {@code added_tokens_decoder}, or else of {@code added_tokens.json}, by the numbers that the files give them. */
+    /** From {@code added_tokens_decoder}, or else from {@code added_tokens.json}, by the ids in the files. */
     private Iterable<ObjectNode> declared() {
         Map<Integer, ObjectNode> byId = new TreeMap<>();
         JsonNode decoder = config.get("added_tokens_decoder");
@@ -250,7 +250,7 @@ final class TokenizerFiles {
         return token.isObject() ? token.path("content").asText() : token.asText();
     }
 
-    /** A token as {@code tokenizer.json} has it, without its id. */
+    /** A token as in {@code tokenizer.json}, without its id. */
     private static ObjectNode token(JsonNode token, boolean special) {
         boolean own = token.path("special").asBoolean(special);
         ObjectNode node = JsonNodeFactory.instance.objectNode().put("content", content(token));

@@ -21,7 +21,7 @@ import javax.xml.stream.XMLStreamReader;
 /**
  * Reads {@link DataFormat#WEBNLG}, and DART's XML, which has the same form: {@code benchmark/entries/entry} with
  * {@code modifiedtripleset/mtriple} and {@code lex}; the enriched release has {@code lex/text}, the delexicalized one
- * {@code otriple}. Document type declarations, and with them entities, are refused.
+ * {@code otriple}. Document type declarations, and so entities, are rejected.
  */
 final class TripleXmlReader {
     private static final String ENGLISH = "en";
@@ -37,7 +37,7 @@ final class TripleXmlReader {
         return factory;
     }
 
-    /** A text and its language, "" where the file does not say. */
+    /** A text and its language, "" if the file does not say. */
     private record Text(String language, String text) {}
 
     /** An entry with its texts in all languages. */
@@ -47,7 +47,7 @@ final class TripleXmlReader {
      * The entries with the texts of one language.
      *
      * @param name of the file or folder, for messages
-     * @throws InputException if no text is in the language, or there are several languages to choose from, none of them English
+     * @throws InputException if no text is in the language, or there are several languages but not English
      */
     static List<Example> inOneLanguage(String name, List<Entry> entries, DataOptions options) {
         Set<String> languages = new TreeSet<>();
@@ -56,7 +56,7 @@ final class TripleXmlReader {
         String wanted = options.language()
                 .orElse(languages.size() == 1 ? languages.iterator().next() : ENGLISH);
         if (!languages.isEmpty() && !languages.contains(wanted)) {
-            throw new InputException("%s: expected texts in the language %s, found %s (--lang chooses one)"
+            throw new InputException("%s: expected texts in the language %s, found %s (--lang selects one)"
                     .formatted(name, Excerpt.of(wanted), Excerpt.of(String.join(", ", languages))));
         }
         List<Example> examples = new ArrayList<>();
@@ -71,12 +71,12 @@ final class TripleXmlReader {
         }
         if (languages.size() > 1 && options.language().isEmpty()) {
             options.remarks()
-                    .accept("%s: texts in %s: %s alone is read (--lang chooses)"
+                    .accept("%s: texts in %s: only %s is read (--lang selects another)"
                             .formatted(name, Excerpt.of(String.join(", ", languages)), wanted));
         }
         if (examples.size() < entries.size()) {
             options.remarks()
-                    .accept("%s: %,d entries have no text in %s and are left out"
+                    .accept("%s: %,d entries have no text in %s and are skipped"
                             .formatted(name, entries.size() - examples.size(), wanted));
         }
         return examples;
@@ -126,7 +126,7 @@ final class TripleXmlReader {
             Location at = e.getLocation();
             throw new InputException(
                     ("%s:%d: invalid XML: expected well-formed elements, found something else at column %d"
-                                    + " (an end without its beginning, a file that is cut off, a bare & or <?)")
+                                    + " (an unmatched end tag, a truncated file, a bare & or <?)")
                             .formatted(
                                     file, at == null ? 1 : at.getLineNumber(), at == null ? 1 : at.getColumnNumber()),
                     e);
@@ -155,7 +155,7 @@ final class TripleXmlReader {
                 case "modifiedtripleset" -> modified = true;
                 case "mtriple" -> triples.add(options.layout().triple(parts(location, xml.getElementText()), dart));
                 case "otriple" -> {
-                    if (modified) { // so in the delexicalized release
+                    if (modified) { // as in the delexicalized release
                         triples.add(options.layout().triple(parts(location, xml.getElementText()), dart));
                     }
                 }
@@ -209,7 +209,7 @@ final class TripleXmlReader {
                     }
                 }
                 default -> {
-                    // Comments and instructions say nothing.
+                    // Comments and processing instructions are ignored.
                 }
             }
         }

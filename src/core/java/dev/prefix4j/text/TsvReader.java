@@ -20,7 +20,7 @@ final class TsvReader {
             }
             String[] columns = line.split("\t", -1);
             if (columns.length != 2 && (options.targets() || columns.length != 1)) {
-                throw lines.wrong("2 columns, source and target, with a tab between", Integer.toString(columns.length));
+                throw lines.wrong("2 columns, source and target, separated by a tab", Integer.toString(columns.length));
             }
             if (columns[0].isBlank() || options.targets() && columns[1].isBlank()) {
                 throw lines.wrong("a source and a target", columns[0].isBlank() ? "no source" : "no target");

@@ -9,9 +9,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 
-/** A native call that cannot be stopped, on a thread of its own, which is left behind when the call takes too long. */
+/** Runs a native call that cannot be stopped on its own thread, which is abandoned if the call takes too long. */
 final class Watched {
-    /** Long for a text of a megabyte on a busy machine; a host may set another limit. */
+    /** Ample for a text of a megabyte on a busy machine; a host may set another limit. */
     private static final Duration LIMIT = Duration.ofSeconds(Long.getLong("prefix4j.tokenizer.seconds", 60));
 
     private static final long STACK_BYTES = 16 << 20;
@@ -28,7 +28,7 @@ final class Watched {
         this.limit = limit;
     }
 
-    /** Whether a call is still running that nobody waits for. */
+    /** Whether an abandoned call is still running. */
     boolean isStuck() {
         return stuck;
     }
@@ -36,8 +36,8 @@ final class Watched {
     /**
      * Runs a call.
      *
-     * @param what was called, for the message
-     * @throws InputException if it does not end in time
+     * @param what is called, for the message
+     * @throws InputException if it does not finish in time
      */
     <T> T call(String what, Supplier<T> call) {
         if (stuck) {
@@ -62,12 +62,12 @@ final class Watched {
         } catch (TimeoutException e) {
             stuck = true;
             throw new InputException(
-                    "%s: expected the tokenizer's answer within %d s, found none: its rules do not suit the text"
+                    "%s: expected the tokenizer's answer within %d s, found none: its rules take too long on this text"
                             .formatted(what, limit.toSeconds()),
                     e);
         } catch (ExecutionException e) {
             throw new InputException(
-                    what + ": the tokenizer fails: "
+                    what + ": the tokenizer failed: "
                             + Excerpt.ofReason(String.valueOf(e.getCause().getMessage())
                                     .lines()
                                     .findFirst()

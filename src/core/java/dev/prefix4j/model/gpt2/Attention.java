@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Multi-head self-attention over what the cache holds and the new tokens.
+ * Multi-head self-attention over the cached and the new tokens.
  *
  * <p>B batch, H heads, T new tokens, S tokens in the cache after this call, D head width, E = H·D.
  */
@@ -35,7 +35,7 @@ final class Attention extends Module {
 
     /**
      * @param x [B, T, E]
-     * @param cache takes the keys and values of the new tokens
+     * @param cache receives the keys and values of the new tokens
      * @return [B, T, E]
      */
     Tensor forward(Tensor x, KvCache cache, AttentionMask mask) {

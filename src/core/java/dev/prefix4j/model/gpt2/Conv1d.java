@@ -6,8 +6,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * GPT-2's affine map, stored transposed with regard to a PyTorch {@code Linear}: {@code weight} [in, out],
- * {@code bias} [out]. The name is the one that the original code and its checkpoints use.
+ * GPT-2's affine map, stored transposed compared with a PyTorch {@code Linear}: {@code weight} [in, out],
+ * {@code bias} [out]. The name is from the original code and its checkpoints.
  */
 final class Conv1d extends Module {
     final Tensor weight; // [in, out]

@@ -26,7 +26,7 @@ public final class Gpt2 extends Module {
     private final List<Block> blocks = new ArrayList<>();
     private final LayerNorm lnF;
 
-    /** @param base of this family; the modules' weights are its own */
+    /** @param base of this family; the modules share its weights */
     public Gpt2(BaseModel base) {
         super("Gpt2");
         this.base = base;
@@ -51,26 +51,26 @@ public final class Gpt2 extends Module {
         eval();
     }
 
-    /** Its weights, and what they are. */
+    /** Its weights and configuration. */
     public BaseModel base() {
         return base;
     }
 
     /**
-     * Runs the model over new tokens that continue what the cache holds: they take the positions after it, and see it
-     * and each other causally. Rows of unequal length are padded at the right: no token sees what comes after it.
+     * Runs the model on new tokens that continue the cached ones: they take the positions after them, and attend to them
+     * and to each other causally. Rows of different lengths are padded on the right: no token sees later ones.
      *
      * @param ids int64 [B, T]
-     * @param cache takes the new tokens' keys and values
-     * @return hidden states after the last normalization, [B, T, E]; {@link #logits} makes predictions of them
-     * @throws InputException if positions do not suffice; before anything runs
+     * @param cache receives the new tokens' keys and values
+     * @return hidden states after the final normalization, [B, T, E]; {@link #logits} turns them into predictions
+     * @throws InputException if the model has too few positions; checked first
      */
     public Tensor forward(Tensor ids, KvCache cache) {
         return forwardEmbeddings(wte.forward(ids), cache);
     }
 
     /**
-     * As {@link #forward}, over vectors that stand for tokens.
+     * As {@link #forward}, for embeddings instead of tokens.
      *
      * @param embeddings [B, T, E], without positions
      */
@@ -87,7 +87,7 @@ public final class Gpt2 extends Module {
         return lnF.forward(h);
     }
 
-    /** Scores of every next token: [..., E] to [..., V]. */
+    /** Logits of every next token: [..., E] to [..., V]. */
     public Tensor logits(Tensor hidden) {
         return hidden.matmul(base.head().t());
     }

@@ -32,14 +32,14 @@ import org.bytedeco.pytorch.global.torch;
 
 /** GPT-2 (Radford et al. 2019). */
 public final class Gpt2Family implements Family {
-    /** The one there is. */
+    /** The only instance. */
     public static final Gpt2Family GPT2 = new Gpt2Family();
 
-    /** Constants that old checkpoints carry along: the causal mask and what it fills in. */
+    /** Constants in old checkpoints: the causal mask and its fill value. */
     private static final Pattern CONSTANT = Pattern.compile("h\\.\\d+\\.attn\\.(bias|masked_bias)");
 
     private static final String ARCHITECTURE = "GPT2LMHeadModel";
-    /** Of the first weights, {@code initializer_range}. */
+    /** Standard deviation of the initial weights, {@code initializer_range}. */
     private static final double DEVIATION = 0.02;
 
     private static final int MAX_SIZE = 1 << 24;
@@ -179,11 +179,11 @@ public final class Gpt2Family implements Family {
     }
 
     /**
-     * A new model with random weights that can be trained: normal with a deviation of 0.02, less for what is added to the residual
-     * stream (Radford et al. 2019, section 2.3). {@link TorchRuntime#seed} decides the numbers.
+     * A new model with random weights that can be trained: normal with a standard deviation of 0.02, less for the projections into the residual
+     * stream (Radford et al. 2019, section 2.3). {@link TorchRuntime#seed} sets the seed.
      *
      * @param config of this family
-     * @return with tensors that belong to the open scope, or to the caller
+     * @return a model whose tensors belong to the open scope, or to the caller
      */
     public static BaseModel initialize(ModelConfig config, Device device) {
         double residual = DEVIATION / Math.sqrt(2.0 * config.layers());
@@ -195,7 +195,7 @@ public final class Gpt2Family implements Family {
             if (name.endsWith("bias")) {
                 weight = torch.zeros(shape, options);
             } else if (shape.length == 1) {
-                weight = torch.ones(shape, options); // of a normalization
+                weight = torch.ones(shape, options); // gain of a normalization
             } else {
                 double deviation = name.endsWith("c_proj.weight") ? residual : DEVIATION;
                 weight = torch.empty(shape, options, null).normal_(0, deviation, new GeneratorOptional());
@@ -206,18 +206,18 @@ public final class Gpt2Family implements Family {
     }
 
     /**
-     * Writes {@code config.json}, {@code generation_config.json} and {@code model.safetensors}, as Transformers does; the tokenizer's
-     * file is the caller's.
+     * Writes {@code config.json}, {@code generation_config.json} and {@code model.safetensors}, as Transformers does; the caller
+     * writes the tokenizer's files.
      *
-     * @param folder is made where it is not there
+     * @param folder created if needed
      * @param type of the stored weights: Float, Half or BFloat16
-     * @throws InputException if a number is not finite in the type, or the files cannot be written
+     * @throws InputException if a value is not finite in the type, or the files cannot be written
      */
     public static void save(BaseModel model, Path folder, torch.ScalarType type) {
         Checkpoint.save(model, json(model.config()), folder, type);
     }
 
-    /** As {@link #read} takes it; dropout is 0. */
+    /** In the format of {@link #read}; dropout is 0. */
     private static ObjectNode json(ModelConfig config) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.putArray("architectures").add(ARCHITECTURE);

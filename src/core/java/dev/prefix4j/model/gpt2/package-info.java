@@ -1,8 +1,8 @@
 /**
- * GPT-2: names and configuration, and the model as readable modules, which {@code pretrain} trains and tests compare with.
+ * GPT-2: names and configuration, and the model as readable modules, which {@code pretrain} trains and which tests use as the reference.
  *
  * <p>Start reading at {@link dev.prefix4j.model.gpt2.Gpt2}, then {@link dev.prefix4j.model.gpt2.Attention}. The model knows nothing
- * of prefixes: it attends to what its {@link dev.prefix4j.model.KvCache} holds.
+ * about prefixes: it attends to the entries of its {@link dev.prefix4j.model.KvCache}.
  *
  * <p>May import: {@code model}, {@code torch}.
  */

@@ -12,9 +12,9 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Grouped-query self-attention with rotary positions over what the cache holds and the new tokens.
+ * Grouped-query self-attention with rotary positions over the cached and the new tokens.
  *
- * <p>B batch, H heads of queries, Hk heads of keys, T new tokens, S tokens in the cache after this call, D head width.
+ * <p>B batch, H query heads, Hk key/value heads, T new tokens, S tokens in the cache after this call, D head width.
  */
 final class Attention extends Module {
     private final Linear q;
@@ -48,8 +48,8 @@ final class Attention extends Module {
 
     /**
      * @param x [B, T, E]
-     * @param cosine of the angles by which the new tokens' columns turn, [T, D]; {@code sine} likewise
-     * @param cache takes the keys and values of the new tokens
+     * @param cosine of the rotation angles of the new tokens' columns, [T, D]; {@code sine} likewise
+     * @param cache receives the keys and values of the new tokens
      * @return [B, T, E]
      */
     Tensor forward(Tensor x, Tensor cosine, Tensor sine, KvCache cache, AttentionMask mask) {
@@ -77,7 +77,7 @@ final class Attention extends Module {
         return x.view(x.size(0), x.size(1), count, x.size(2) / count).transpose(1, 2);
     }
 
-    /** A head of keys for each head of queries: [B, Hk, S, D] to [B, H, S, D]. */
+    /** Repeats each key/value head for its query heads: [B, Hk, S, D] to [B, H, S, D]. */
     private Tensor each(Tensor x) {
         long group = how.heads() / how.keyHeads();
         return x.unsqueeze(2)
@@ -85,7 +85,7 @@ final class Attention extends Module {
                 .reshape(x.size(0), how.heads(), x.size(2), x.size(3));
     }
 
-    /** Columns i and i + D/2 are a point in the plane that turns by the angle of position and i (Su et al. 2021, arXiv:2104.09864). */
+    /** Columns i and i + D/2 are a point in the plane, rotated by the angle of the position and i (Su et al. 2021, arXiv:2104.09864). */
     private static Tensor turned(Tensor x, Tensor cosine, Tensor sine) {
         long half = x.size(3) / 2;
         Tensor across = torch.cat(new TensorVector(x.narrow(3, half, half).neg(), x.narrow(3, 0, half)), 3);

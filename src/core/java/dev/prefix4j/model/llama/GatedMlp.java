@@ -6,7 +6,7 @@ import dev.prefix4j.model.ModuleWeights;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
-/** The feed-forward half of a block, with gates (Shazeer 2020, arXiv:2002.05202). */
+/** The gated feed-forward half of a block (Shazeer 2020, arXiv:2002.05202). */
 final class GatedMlp extends Module {
     private final Linear gate;
     private final Linear up;

@@ -6,7 +6,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 
-/** An affine map: {@code weight} [out, in], {@code bias} [out] where there is one. */
+/** An affine map: {@code weight} [out, in], {@code bias} [out] if there is one. */
 final class Linear extends Module {
     private final Tensor weight;
     private final TensorOptional bias;

@@ -16,7 +16,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Llama and its relatives, to be read and to compare with. Its parameters are named as in Hugging Face checkpoints, without
+ * Llama and its relatives, as a readable reference. Its parameters are named as in Hugging Face checkpoints, without
  * {@code model.}.
  *
  * <p>B batch, T new tokens, S tokens in the cache after a call, E width, V vocabulary.
@@ -27,7 +27,7 @@ public final class Llama extends Module {
     private final List<Block> blocks = new ArrayList<>();
     private final RmsNorm norm;
 
-    /** @param base of this family; the modules' weights are its own */
+    /** @param base of this family; the modules share its weights */
     public Llama(BaseModel base) {
         super("Llama");
         this.base = base;
@@ -51,20 +51,20 @@ public final class Llama extends Module {
     }
 
     /**
-     * Runs the model over new tokens that continue what the cache holds: they take the positions after it, and see it
-     * and each other causally. Rows of unequal length are padded at the right: no token sees what comes after it.
+     * Runs the model on new tokens that continue the cached ones: they take the positions after them, and attend to them
+     * and to each other causally. Rows of different lengths are padded on the right: no token sees later ones.
      *
      * @param ids int64 [B, T]
-     * @param cache takes the new tokens' keys and values
-     * @return hidden states after the last normalization, [B, T, E]; {@link #logits} makes predictions of them
-     * @throws InputException if positions do not suffice; before anything runs
+     * @param cache receives the new tokens' keys and values
+     * @return hidden states after the final normalization, [B, T, E]; {@link #logits} turns them into predictions
+     * @throws InputException if the model has too few positions; checked first
      */
     public Tensor forward(Tensor ids, KvCache cache) {
         return forwardEmbeddings(words.forward(ids), cache);
     }
 
     /**
-     * As {@link #forward}, over vectors that stand for tokens.
+     * As {@link #forward}, for embeddings instead of tokens.
      *
      * @param embeddings [B, T, E]
      */
@@ -87,7 +87,7 @@ public final class Llama extends Module {
         return norm.forward(h);
     }
 
-    /** Scores of every next token: [..., E] to [..., V]. */
+    /** Logits of every next token: [..., E] to [..., V]. */
     public Tensor logits(Tensor hidden) {
         return hidden.matmul(base.head().t());
     }

@@ -13,11 +13,11 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Llama 2 and 3 (Touvron et al. 2023, arXiv:2307.09288) and what is built like it: SmolLM2, Mistral, Qwen2 and 2.5 (biases at queries,
- * keys and values), Qwen3 (normed queries and keys).
+ * Llama 2 and 3 (Touvron et al. 2023, arXiv:2307.09288) and models built like it: SmolLM2, Mistral, Qwen2 and 2.5 (biases on queries,
+ * keys and values), Qwen3 (normalized queries and keys).
  */
 public final class LlamaFamily implements Family {
-    /** The one there is. */
+    /** The only instance. */
     public static final LlamaFamily LLAMA = new LlamaFamily();
 
     private static final int MAX_HEAD_WIDTH = 1 << 16;
@@ -135,7 +135,7 @@ public final class LlamaFamily implements Family {
                 tokens.read(file, vocabulary, one, two));
     }
 
-    /** A sliding window makes no difference up to its own length: so many positions there are. */
+    /** A sliding window has no effect up to its own length, so that is the number of positions. */
     private static int positions(ConfigFile file, String type) {
         int positions = file.positive(
                 "max_position_embeddings",

@@ -4,7 +4,7 @@ import dev.prefix4j.model.ConfigFile;
 import dev.prefix4j.model.Rotary;
 
 /**
- * Reads rotary positions in every spelling that configurations have had: {@code rope_theta} beside {@code rope_scaling} with
+ * Reads rotary positions in every spelling that {@code config.json} has used: {@code rope_theta} beside {@code rope_scaling} with
  * {@code type} or {@code rope_type}, and {@code rope_parameters} with the base inside.
  */
 final class RotaryReader {
@@ -13,8 +13,8 @@ final class RotaryReader {
     private RotaryReader() {}
 
     /**
-     * @param headWidth columns of a head, all of which turn
-     * @throws dev.prefix4j.InputException if a key is wrong, or of a kind of scaling that is not known
+     * @param headWidth columns of a head, all of them rotated
+     * @throws dev.prefix4j.InputException if a key is invalid, or the kind of scaling is unknown
      */
     static Rotary read(ConfigFile file, int headWidth) {
         double theta = theta(file, THETA);
