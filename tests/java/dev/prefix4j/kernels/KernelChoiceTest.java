@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -124,13 +126,7 @@ class KernelChoiceTest {
                 start("off").strip());
     }
 
-    /** The class path with a copy of our classes that lacks the library. */
-    private static String withoutLibrary(Path copy) throws Exception {
-        Path classes = Path.of(Kernels.class
-                .getProtectionDomain()
-                .getCodeSource()
-                .getLocation()
-                .toURI());
+    private static void copy(Path classes, Path copy) throws IOException {
         try (Stream<Path> files = Files.walk(classes)) {
             for (Path file : (Iterable<Path>)
                     files.filter(f -> !f.startsWith(classes.resolve("dev/prefix4j/native")))::iterator) {
@@ -140,6 +136,22 @@ class KernelChoiceTest {
                 } else {
                     Files.copy(file, to);
                 }
+            }
+        }
+    }
+
+    /** The class path with a copy of our classes that lacks the library. */
+    private static String withoutLibrary(Path copy) throws Exception {
+        Path classes = Path.of(Kernels.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
+        if (Files.isDirectory(classes)) {
+            copy(classes, copy);
+        } else {
+            try (FileSystem jar = FileSystems.newFileSystem(classes)) {
+                copy(jar.getPath("/"), copy);
             }
         }
         return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
