@@ -102,8 +102,8 @@ class TrainingRunTest {
 
     @Test
     void whatIsClosedLeavesNothingBehind() {
-        NativeMemory memory = new NativeMemory(40);
-        for (int i = 0; i < 40; i++) {
+        NativeMemory memory = new NativeMemory(80);
+        for (int i = 0; i < 80; i++) {
             try (LanguageModel model = LanguageModel.load(MODEL);
                     TrainingRun run =
                             new TrainingRun(model, TrainingRun.Setup.of(PREFIX, CONFIG.withSteps(1)), PAIRS, PAIRS)) {
