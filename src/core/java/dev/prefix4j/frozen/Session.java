@@ -362,7 +362,10 @@ public final class Session implements AutoCloseable {
         for (int i = 0; i < parents.length; i++) {
             last[parents[i]] = i;
         }
-        IntStream.range(0, last.length).filter(i -> last[i] < 0).mapToObj(rows::get).forEach(this::retire);
+        IntStream.range(0, last.length)
+                .filter(i -> last[i] < 0)
+                .mapToObj(rows::get)
+                .forEach(this::retire);
         List<Row> next = new ArrayList<>();
         for (int i = 0; i < parents.length; i++) {
             Row parent = rows.get(parents[i]);

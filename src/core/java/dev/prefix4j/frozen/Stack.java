@@ -143,7 +143,8 @@ final class Stack {
      * @param places int64 [R], in the pool
      * @return logits, [R, V]
      */
-    Tensor step(Tensor x, @Nullable Turns turns, List<List<Segment>> seen, Tensor places, Stored pool, Extended extended) {
+    Tensor step(
+            Tensor x, @Nullable Turns turns, List<List<Segment>> seen, Tensor places, Stored pool, Extended extended) {
         Tensor y = x;
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
