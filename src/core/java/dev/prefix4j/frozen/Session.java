@@ -379,9 +379,7 @@ public final class Session implements AutoCloseable {
         require(row);
         row.open = false;
         pages.promise(-row.reserved());
-        for (int page : row.own) {
-            pages.leave(page);
-        }
+        Arrays.stream(row.own).forEach(pages::leave);
         for (Seen seen : row.seen) {
             RunPages held = held(seen.run());
             if (--held.rows == 0) {
