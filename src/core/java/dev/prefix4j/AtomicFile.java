@@ -151,11 +151,12 @@ public final class AtomicFile {
                 throw cannotWrite(file, e);
             }
         }
-        if (Files.isDirectory(path.toAbsolutePath().getParent()) || path.equals(file)) {
+        Path folder = path.toAbsolutePath().getParent();
+        if (folder == null || Files.isDirectory(folder) || path.equals(file)) {
             return path;
         }
-        throw new InputException("%s: cannot be written: it is a link into the folder %s, which does not exist"
-                .formatted(file, path.toAbsolutePath().getParent()));
+        throw new InputException(
+                "%s: cannot be written: it is a link into the folder %s, which does not exist".formatted(file, folder));
     }
 
     /** Writes or replaces a UTF-8 text file. */

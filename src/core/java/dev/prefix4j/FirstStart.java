@@ -10,6 +10,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +37,7 @@ public final class FirstStart {
     public static synchronized void load(Path folder, String name, Supplier<Collection<Path>> load) {
         Path unpacked = folder.resolve(".prefix4j-" + name + ".unpacked");
         if (isComplete(unpacked)) {
-            load.get();
+            Collection<Path> _ = load.get(); // they are there already
             return;
         }
         try (FileChannel channel = lock(folder.resolve(".prefix4j-" + name + ".lock"))) {
@@ -68,7 +69,7 @@ public final class FirstStart {
     }
 
     /** Null if no lock is available. */
-    private static FileChannel lock(Path file) {
+    private static @Nullable FileChannel lock(Path file) {
         FileChannel channel = null;
         try {
             Files.createDirectories(file.getParent());

@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attention in operators of libtorch, a sequence at a time.
@@ -63,16 +64,13 @@ final class AtenAttention {
         TensorVector parts = new TensorVector();
         for (Segment segment : packing.seen(sequence)) {
             Stored of = segment.keys();
+            Tensor turn = segment.turn();
             Tensor part = (values ? of.values(packing.layer()) : of.keys(packing.layer()))
                     .narrow(0, segment.first(), segment.length());
             parts.push_back(
-                    values || segment.turn() == null
+                    values || turn == null
                             ? part
-                            : AtenHeads.turned(
-                                    part,
-                                    packing.heads().width(),
-                                    segment.turn().unsqueeze(0),
-                                    true));
+                            : AtenHeads.turned(part, packing.heads().width(), turn.unsqueeze(0), true));
         }
         parts.push_back(x.narrow(0, from, packing.offsets()[sequence + 1] - from));
         Tensor all = parts.size() == 1 ? parts.get(0) : torch.cat(parts, 0); // [S+T, Hk·D]
@@ -141,22 +139,19 @@ final class AtenAttention {
     }
 
     /** Splits a gradient [S+T, Hk·D] between what a sequence sees and its own rows. */
-    private static void give(Tensor gradient, boolean values, Tensor rows, Packing packing, int sequence) {
+    private static void give(Tensor gradient, boolean values, @Nullable Tensor rows, Packing packing, int sequence) {
         long start = 0;
         for (Segment segment : packing.seen(sequence)) {
             Stored of = segment.keys();
             if (of.gradient() != null) {
                 Tensor to = values ? of.dValues(packing.layer()) : of.dKeys(packing.layer());
+                Tensor turn = segment.turn();
                 Tensor part = gradient.narrow(0, start, segment.length());
                 to.narrow(0, segment.first(), segment.length())
                         .add_(
-                                values || segment.turn() == null
+                                values || turn == null
                                         ? part
-                                        : AtenHeads.turned(
-                                                part,
-                                                packing.heads().width(),
-                                                segment.turn().unsqueeze(0),
-                                                false));
+                                        : AtenHeads.turned(part, packing.heads().width(), turn.unsqueeze(0), false));
             }
             start += segment.length();
         }

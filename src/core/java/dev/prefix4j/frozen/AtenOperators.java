@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /** The operators as compositions of libtorch's: for every device, and what {@link NativeOperators} is tested against. */
 record AtenOperators() implements Operators {
@@ -39,11 +40,12 @@ record AtenOperators() implements Operators {
                         how.epsilon());
                 Tensor y = result.get0().detach(); // of its own: the tuple's tensor goes with the tuple
                 yield new Normalized(
-                        rows(y, form), result.get1().view(-1), result.get2().view(-1));
+                        rows(y, form),
+                        new Moments(result.get1().view(-1), result.get2().view(-1)));
             }
             case RMS -> {
                 Tensor rstd = rstd(x, how.epsilon()); // [N, 1]
-                yield new Normalized(rows(x.mul(rstd).mul(weights.weight()), form), null, rstd.view(-1));
+                yield new Normalized(rows(x.mul(rstd).mul(weights.weight()), form), new Moments(null, rstd.view(-1)));
             }
         };
     }
@@ -54,14 +56,15 @@ record AtenOperators() implements Operators {
     }
 
     @Override
-    public void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Normalized of, Tensor dx) {
+    public void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Moments of, Tensor dx) {
         Tensor rstd = of.rstd().unsqueeze(1); // [N, 1]
         Tensor g = dy.mul(weights.weight()); // [N, E]
-        if (of.mean() == null) {
+        Tensor mean = of.mean();
+        if (mean == null) {
             dx.add_(rmsBackward(g, x, rstd));
             return;
         }
-        Tensor normal = x.sub(of.mean().unsqueeze(1)).mul(rstd); // [N, E]
+        Tensor normal = x.sub(mean.unsqueeze(1)).mul(rstd); // [N, E]
         Tensor along = mean(g.mul(normal));
         dx.add_(g.sub(mean(g)).sub(normal.mul(along)).mul(rstd));
     }
@@ -161,7 +164,7 @@ record AtenOperators() implements Operators {
     }
 
     @Override
-    public Tensor multiply(Tensor x, Tensor w, Tensor bias) {
+    public Tensor multiply(Tensor x, Tensor w, @Nullable Tensor bias) {
         return Linear.Float32.multiply(new Rows.Float32(x), w, bias, null, null);
     }
 
@@ -219,7 +222,7 @@ record AtenOperators() implements Operators {
     }
 
     @Override
-    public void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, Tensor mean) {
+    public void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, @Nullable Tensor mean) {
         Tensor own = softmax.targets().sub(new Scalar(first)); // [n]
         long last = z.size(1) - 1;
         Tensor here = own.ge(new Scalar(0L)).logical_and(own.le(new Scalar(last)));

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An affine map of a block, and where the changes of an {@link Extended} belong in it.
@@ -50,7 +51,7 @@ record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
      * @param residual float32 [n, M], added; null: none
      * @return float32 [n, M]
      */
-    Tensor forward(Rows rows, Supplier<Tensor> x, Tensor residual, Extended extended) {
+    Tensor forward(Rows rows, Supplier<Tensor> x, @Nullable Tensor residual, Extended extended) {
         Tensor y = linear.forward(rows, residual);
         if (changed(extended)) {
             extended.addChanges(slots, floats(rows, x), y);
@@ -58,9 +59,9 @@ record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
         return y;
     }
 
-    /** As {@link #backward(Rows, Tensor, Supplier, Extended, boolean)}, of float32 [n, M]. */
-    Tensor backward(Tensor dy, Supplier<Tensor> x, Extended extended, boolean through) {
-        return backward(through ? operators.rows(dy, linear.form()) : null, dy, x, extended, through);
+    /** As {@link #backward(Rows, Tensor, Supplier, Extended)}, of float32 [n, M]. */
+    Tensor backward(Tensor dy, Supplier<Tensor> x, Extended extended) {
+        return backward(operators.rows(dy, linear.form()), dy, x, extended);
     }
 
     /**
@@ -69,15 +70,21 @@ record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
      * @param rows [n, M], in its form
      * @param dy float32 [n, M], what the rows were before they were rounded; null where they are float32, or where there are no changes
      * @param x float32 [n, K], what went in; asked for where there are changes
-     * @param through whether the gradient with respect to what went in is wanted
-     * @return float32 [n, K], or null
+     * @return float32 [n, K]
      */
-    Tensor backward(Rows rows, Tensor dy, Supplier<Tensor> x, Extended extended, boolean through) {
-        Tensor dx = through ? linear.backward(rows, null) : null;
+    Tensor backward(Rows rows, @Nullable Tensor dy, Supplier<Tensor> x, Extended extended) {
+        Tensor dx = linear.backward(rows, null);
         if (changed(extended)) {
             extended.changesBackward(slots, x.get(), dy == null ? ((Rows.Float32) rows).x() : dy, dx);
         }
         return dx;
+    }
+
+    /** The way back of the changes alone, where the gradient with respect to what went in is not wanted; dy float32 [n, M]. */
+    void changesBackward(Tensor dy, Supplier<Tensor> x, Extended extended) {
+        if (changed(extended)) {
+            extended.changesBackward(slots, x.get(), dy, null);
+        }
     }
 
     /** Rows that are float32 need not be made again. */

@@ -5,10 +5,12 @@ import dev.prefix4j.model.Extension.Bottleneck;
 import dev.prefix4j.model.Extension.LowRank;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The extensions of a batch's rows, with explicit rules forward and back. All of it is float32. With our kernels a row's numbers, and the
@@ -25,7 +27,11 @@ record Extended(List<Part> parts, Operators operators) {
      * @param rows int64 [n]; null: all
      * @param asked where they stand among the rows that the last block is asked for, int64; null: all
      */
-    record Part(Extension extension, Extension gradient, Tensor rows, Tensor asked) {
+    record Part(
+            Extension extension,
+            @Nullable Extension gradient,
+            @Nullable Tensor rows,
+            @Nullable Tensor asked) {
         /** Its rows of x. */
         Tensor select(Tensor x) {
             return rows == null ? x : torch.index_select(x, 0, rows);
@@ -119,7 +125,7 @@ record Extended(List<Part> parts, Operators operators) {
      * @param dy with respect to what came out of the frozen map
      * @param dx [N, in], is added to; null: not wanted
      */
-    void changesBackward(List<Slot> slots, Tensor x, Tensor dy, Tensor dx) {
+    void changesBackward(List<Slot> slots, Tensor x, Tensor dy, @Nullable Tensor dx) {
         for (Part part : parts) {
             for (Slot slot : slots) {
                 LowRank map = part.extension().maps().get(slot.map());
@@ -130,8 +136,9 @@ record Extended(List<Part> parts, Operators operators) {
                 Tensor dOwn = part.select(dy.narrow(1, slot.at(), slot.count())); // [n, count]
                 Tensor dLow =
                         operators.multiply(dOwn, outputs(map.b(), slot), null).mul_(new Scalar(map.scale())); // [n, r]
-                if (part.gradient() != null) {
-                    LowRank gradient = part.gradient().maps().get(slot.map());
+                Extension gradients = part.gradient();
+                if (gradients != null) {
+                    LowRank gradient = Objects.requireNonNull(gradients.maps().get(slot.map()), slot.map());
                     Tensor low = operators.multiply(own, map.a().t(), null).mul_(new Scalar(map.scale())); // [n, r]
                     outputs(gradient.b(), slot).add_(overRows(low, dOwn).t());
                     gradient.a().add_(overRows(dLow, own));
@@ -148,9 +155,14 @@ record Extended(List<Part> parts, Operators operators) {
         return operators.multiply(x.t().contiguous(), y, null);
     }
 
+    /** The network behind a half, of an extension that has one there. */
+    private static Bottleneck behind(Extension of, String half) {
+        return Objects.requireNonNull(of.halves().get(half), half);
+    }
+
     /** y [n, E] of a part's rows, with what the network behind a half adds. */
     Tensor network(Part part, String half, Tensor y) {
-        Bottleneck net = part.extension().halves().get(half);
+        Bottleneck net = behind(part.extension(), half);
         Tensor inner = gelu(operators.multiply(y, net.down(), net.downBias())); // [n, m]
         return y.add(operators.multiply(inner, net.up(), net.upBias()));
     }
@@ -162,11 +174,12 @@ record Extended(List<Part> parts, Operators operators) {
      * @return with respect to y, [n, E]
      */
     Tensor networkBackward(Part part, String half, Tensor y, Tensor d) {
-        Bottleneck net = part.extension().halves().get(half);
+        Bottleneck net = behind(part.extension(), half);
         Tensor inner = operators.multiply(y, net.down(), net.downBias()); // [n, m]
         Tensor dInner = geluBackward(operators.multiply(d, net.up().t(), null), inner); // [n, m]
-        if (part.gradient() != null) {
-            Bottleneck gradient = part.gradient().halves().get(half);
+        Extension gradients = part.gradient();
+        if (gradients != null) {
+            Bottleneck gradient = behind(gradients, half);
             gradient.up().add_(overRows(gelu(inner), d));
             gradient.upBias().add_(sum(d));
             gradient.down().add_(overRows(y, dInner));
@@ -197,7 +210,10 @@ record Extended(List<Part> parts, Operators operators) {
         List<Tensor> all = new ArrayList<>();
         for (Part part : parts) {
             if (part.rows() != null) {
-                all.addAll(List.of(part.rows(), part.asked()));
+                all.add(part.rows());
+            }
+            if (part.asked() != null) {
+                all.add(part.asked());
             }
             if (part.gradient() != null) {
                 all.addAll(part.gradient().tensors());

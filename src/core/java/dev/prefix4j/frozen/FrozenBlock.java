@@ -17,6 +17,7 @@ import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A transformer block with explicit rules forward and back.
@@ -24,7 +25,7 @@ import org.bytedeco.pytorch.global.torch;
  * <p>N rows, M of them asked for (all, save in the last block), E width, H heads of queries with Q columns, Hk of keys with K, F inner
  * width.
  *
- * @param joined to queries, keys and values; null in the last block, where only some rows ask
+ * @param inputs to queries, keys and values
  * @param queryNorm gain of the heads of queries, [D]; null: they are not normalized
  * @param keyNorm gain of the heads of keys, [D]; null: they are not normalized
  */
@@ -33,15 +34,21 @@ record FrozenBlock(
         Operators operators,
         Family.Block names,
         NormWeights norm1,
-        BlockMap joined,
-        BlockMap query,
-        BlockMap keyValue,
-        Tensor queryNorm,
-        Tensor keyNorm,
+        Inputs inputs,
+        @Nullable Tensor queryNorm,
+        @Nullable Tensor keyNorm,
         BlockMap attentionOutput,
         NormWeights norm2,
         BlockMap inner,
         BlockMap output) {
+    /** The maps to queries, keys and values. */
+    sealed interface Inputs {
+        /** One map to all of them. */
+        record Joined(BlockMap map) implements Inputs {}
+
+        /** Two, in the last block, where only some rows ask. */
+        record Apart(BlockMap query, BlockMap keyValue) implements Inputs {}
+    }
 
     /** @param last whether it is the last one of the model */
     static FrozenBlock of(
@@ -54,9 +61,11 @@ record FrozenBlock(
                 operators,
                 weights.names(),
                 weights.attentionNorm(),
-                last ? null : BlockMap.of(inputs, form, operators),
-                last ? BlockMap.of(inputs, 0, queries, form, operators) : null,
-                last ? BlockMap.of(inputs, queries, 2 * keys, form, operators) : null,
+                last
+                        ? new Inputs.Apart(
+                                BlockMap.of(inputs, 0, queries, form, operators),
+                                BlockMap.of(inputs, queries, 2 * keys, form, operators))
+                        : new Inputs.Joined(BlockMap.of(inputs, form, operators)),
                 weights.queryNorm(),
                 weights.keyNorm(),
                 BlockMap.of(List.of(weights.attentionOutput()), form, operators),
@@ -85,7 +94,7 @@ record FrozenBlock(
         Extended asked = rows.extendedOfAsked();
         Normalized norm1 = operators.normalize(x, this.norm1, config.norm(), inputForm());
         Heads heads = heads(norm1.rows(), x, rows);
-        Attended attended = operators.attend(rows.packing(), heads.q(), heads.k(), heads.v());
+        Attended attended = operators.attend(rows.sequences(), heads.q(), heads.k(), heads.v());
         Half attention = onto(rows.select(x), attentionOutput, attended.y(), names.attention(), asked); // [M, E]
         Tensor middle = attention.y();
         Normalized norm2 = operators.normalize(middle, this.norm2, config.norm(), inner.form());
@@ -97,12 +106,12 @@ record FrozenBlock(
                 mlp.y(),
                 new Saved(
                         x,
-                        norm1.withoutRows(),
+                        norm1.moments(),
                         heads,
                         attended,
                         attention.outputs(),
                         middle,
-                        norm2.withoutRows(),
+                        norm2.moments(),
                         activated.kept(),
                         apart ? h : null,
                         mlp.outputs()));
@@ -117,7 +126,7 @@ record FrozenBlock(
      * @param places in it, int64 [R]
      * @return [R, E]
      */
-    Tensor step(Tensor x, Sight sight, Turns turns, Stored pool, Tensor places, Extended extended) {
+    Tensor step(Tensor x, Sight sight, @Nullable Turns turns, Stored pool, Tensor places, Extended extended) {
         Rows first = operators.normalize(x, norm1, config.norm(), inputForm()).rows();
         Heads heads = heads(first, x, new BlockRows(null, turns, null, extended));
         pool.write(sight.layer(), places, heads.k(), heads.v());
@@ -133,39 +142,51 @@ record FrozenBlock(
     }
 
     private boolean inputsChanged(Extended extended) {
-        return joined == null ? query.changed(extended) || keyValue.changed(extended) : joined.changed(extended);
+        return switch (inputs) {
+            case Inputs.Joined(BlockMap map) -> map.changed(extended);
+            case Inputs.Apart(BlockMap query, BlockMap keyValue) ->
+                query.changed(extended) || keyValue.changed(extended);
+        };
     }
 
     private Precision inputForm() {
-        return (joined == null ? keyValue : joined).form();
+        return switch (inputs) {
+            case Inputs.Joined(BlockMap map) -> map.form();
+            case Inputs.Apart(BlockMap _, BlockMap keyValue) -> keyValue.form();
+        };
     }
 
     /** Queries, keys and values, normalized and turned as the model does. */
-    private Heads heads(Rows inputs, Tensor x, BlockRows rows) {
+    private Heads heads(Rows normalized, Tensor x, BlockRows rows) {
         Supplier<Tensor> floats = () -> normalized(x, norm1);
         long queries = config.attention().queryColumns();
         long keys = config.attention().keyColumns();
         Tensor q;
         Tensor kv;
-        if (joined != null) {
-            Tensor qkv = joined.forward(inputs, floats, null, rows.extended()); // [N, Q + 2K]
-            q = qkv.narrow(1, 0, queries);
-            kv = qkv.narrow(1, queries, 2 * keys);
-        } else {
-            q = query.forward(rows.select(inputs), () -> rows.select(floats.get()), null, rows.extendedOfAsked());
-            kv = keyValue.forward(inputs, floats, null, rows.extended());
+        switch (inputs) {
+            case Inputs.Joined(BlockMap map) -> {
+                Tensor qkv = map.forward(normalized, floats, null, rows.extended()); // [N, Q + 2K]
+                q = qkv.narrow(1, 0, queries);
+                kv = qkv.narrow(1, queries, 2 * keys);
+            }
+            case Inputs.Apart(BlockMap query, BlockMap keyValue) -> {
+                q = query.forward(
+                        rows.select(normalized), () -> rows.select(floats.get()), null, rows.extendedOfAsked());
+                kv = keyValue.forward(normalized, floats, null, rows.extended());
+            }
         }
         Tensor k = kv.narrow(1, 0, keys);
         Tensor v = kv.narrow(1, keys, keys);
         Heads.Raw raw = null;
-        if (queryNorm != null) {
+        if (queryNorm != null && keyNorm != null) {
             double epsilon = config.norm().epsilon();
             raw = new Heads.Raw(
                     operators.normalizeHeads(q, queryNorm, epsilon), operators.normalizeHeads(k, keyNorm, epsilon));
         }
-        if (rows.turns() != null) {
-            operators.rotate(q, config.headWidth(), rows.turnsOfAsked(), false);
-            operators.rotate(k, config.headWidth(), rows.turns().all(), false);
+        Turns turns = rows.turns();
+        if (turns != null) {
+            operators.rotate(q, config.headWidth(), rows.ofAsked(turns), false);
+            operators.rotate(k, config.headWidth(), turns.all(), false);
         }
         return new Heads(q, k, v, raw);
     }
@@ -182,7 +203,7 @@ record FrozenBlock(
     private Half onto(Tensor residual, BlockMap map, Rows x, Supplier<Tensor> floats, String half, Extended extended) {
         List<Part> parts = extended.behind(half);
         boolean all = parts.stream().anyMatch(part -> part.rows() == null);
-        Tensor sum = all ? null : map.forward(x, floats, residual, extended);
+        Tensor sum = all ? residual : map.forward(x, floats, residual, extended); // if all, its part replaces it
         List<Tensor> outputs = new ArrayList<>();
         for (Part part : parts) {
             Rows own = part.rows() == null ? x : x.select(part.rows());
@@ -216,18 +237,19 @@ record FrozenBlock(
      * @param rows as in {@link #forward}
      * @param through whether the gradient with respect to what came in is wanted, and not only that of what is seen and put in
      * @param own gradients of keys and values of the rows themselves, from others that saw them; null: none
-     * @return [N, E], or null
+     * @return [N, E]; null: not wanted
      */
-    Tensor backward(Tensor dy, Saved saved, BlockRows rows, boolean through, KeyGradients own) {
+    @Nullable
+    Tensor backward(Tensor dy, Saved saved, BlockRows rows, boolean through, @Nullable KeyGradients own) {
         Extended asked = rows.extendedOfAsked();
         Tensor dMlp = behind(names.mlp(), dy, saved.behindMlp(), asked); // [M, E]
-        Tensor dh = output.backward(dMlp, () -> activated(saved.beforeActivation()), asked, true); // [M, F]
+        Tensor dh = output.backward(dMlp, () -> activated(saved.beforeActivation()), asked); // [M, F]
         Tensor dn = innerBackward(dh, saved, asked); // [M, E]
         Tensor dMiddle = dy; // [M, E]; the residual: its gradient begins as dy
         operators.normalizeBackward(dn, saved.middle(), norm2, saved.norm2(), dMiddle);
         Tensor dHalf = behind(names.attention(), dMiddle, saved.behindAttention(), asked); // [M, E]
         Tensor dAttended =
-                attentionOutput.backward(dHalf, () -> saved.attended().y(), asked, true); // [M, Q]
+                attentionOutput.backward(dHalf, () -> saved.attended().y(), asked); // [M, Q]
         Heads heads = saved.heads();
         if (!through && !inputsChanged(rows.extended())) {
             attendBackward(rows, dAttended, saved, AttentionGradients.NONE);
@@ -248,9 +270,11 @@ record FrozenBlock(
         }
         keysBackward(dk, heads, rows);
         queriesBackward(dq, heads, rows);
-        return joined == null
-                ? inputsBackward(dq, dqkv.narrow(1, queries, 2 * keys), dMiddle, saved, rows, through)
-                : inputsBackward(dqkv, dMiddle, saved, rows, through);
+        return switch (inputs) {
+            case Inputs.Joined(BlockMap map) -> inputsBackward(map, dqkv, dMiddle, saved, rows, through);
+            case Inputs.Apart maps ->
+                inputsBackward(maps, dq, dqkv.narrow(1, queries, 2 * keys), dMiddle, saved, rows, through);
+        };
     }
 
     /** Through the activation and the map before it: from [M, F], which is used up, to [M, E]. */
@@ -261,13 +285,13 @@ record FrozenBlock(
                                 operators.activateBackward(config.mlp(), dh.clone(), saved.activated(), Precision.FP32))
                         .x();
         Rows dInner = operators.activateBackward(config.mlp(), dh, saved.activated(), inner.form());
-        return inner.backward(dInner, floats, () -> normalized(saved.middle(), norm2), asked, true);
+        return inner.backward(dInner, floats, () -> normalized(saved.middle(), norm2), asked);
     }
 
     private void attendBackward(BlockRows rows, Tensor dAttended, Saved saved, AttentionGradients gradients) {
         Heads heads = saved.heads();
         operators.attendBackward(
-                rows.packing(), dAttended, saved.attended(), heads.q(), heads.k(), heads.v(), gradients);
+                rows.sequences(), dAttended, saved.attended(), heads.q(), heads.k(), heads.v(), gradients);
     }
 
     /**
@@ -280,32 +304,42 @@ record FrozenBlock(
 
     /** The way back through the last block where nobody asked for what goes out: from keys and values alone, [N, E]. */
     Tensor backward(KeyGradients own, Saved saved, BlockRows rows) {
+        if (!(inputs instanceof Inputs.Apart(BlockMap _, BlockMap keyValue))) {
+            throw new IllegalStateException("block: expected the last one");
+        }
         Tensor dkv = torch.cat(new TensorVector(own.dk(), own.dv()), 1); // [N, 2K]
         keysBackward(dkv.narrow(1, 0, own.dk().size(1)), saved.heads(), rows);
-        Tensor dn = keyValue.backward(dkv, () -> normalized(saved.x(), norm1), rows.extended(), true);
+        Tensor dn = keyValue.backward(dkv, () -> normalized(saved.x(), norm1), rows.extended());
         Tensor dx = torch.zeros_like(saved.x());
         operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dx);
         return dx;
     }
 
-    /** From queries, keys and values of all rows, which one map gave. */
-    private Tensor inputsBackward(Tensor dqkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
-        Tensor dn = joined.backward(dqkv, () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
+    /** From queries, keys and values of all rows, which one map gave; null if nothing goes through. */
+    private @Nullable Tensor inputsBackward(
+            BlockMap map, Tensor dqkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
+        Supplier<Tensor> floats = () -> normalized(saved.x(), norm1);
         if (!through) {
+            map.changesBackward(dqkv, floats, rows.extended());
             return null;
         }
+        Tensor dn = map.backward(dqkv, floats, rows.extended()); // [N, E]
         operators.normalizeBackward(dn, saved.x(), norm1, saved.norm1(), dMiddle);
         return dMiddle;
     }
 
-    /** From the queries of rows that were asked for, and from keys and values of all. */
-    private Tensor inputsBackward(Tensor dq, Tensor dkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
-        Tensor dn = keyValue.backward(dkv, () -> normalized(saved.x(), norm1), rows.extended(), through); // [N, E]
-        Tensor dnOfAsked = query.backward(
-                dq, () -> rows.select(normalized(saved.x(), norm1)), rows.extendedOfAsked(), through); // [M, E]
+    /** From the queries of rows that were asked for, and from keys and values of all; null if nothing goes through. */
+    private @Nullable Tensor inputsBackward(
+            Inputs.Apart maps, Tensor dq, Tensor dkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
+        Supplier<Tensor> floats = () -> normalized(saved.x(), norm1);
+        Supplier<Tensor> ofAsked = () -> rows.select(floats.get());
         if (!through) {
+            maps.keyValue().changesBackward(dkv, floats, rows.extended());
+            maps.query().changesBackward(dq, ofAsked, rows.extendedOfAsked());
             return null;
         }
+        Tensor dn = maps.keyValue().backward(dkv, floats, rows.extended()); // [N, E]
+        Tensor dnOfAsked = maps.query().backward(dq, ofAsked, rows.extendedOfAsked()); // [M, E]
         Tensor dx = dMiddle;
         if (rows.asked() == null) {
             dn.add_(dnOfAsked);
@@ -320,18 +354,20 @@ record FrozenBlock(
     /** In place, from what attention compares back to what the maps gave. */
     private void keysBackward(Tensor dk, Heads heads, BlockRows rows) {
         if (rows.turns() != null) {
-            operators.rotate(dk, config.headWidth(), rows.turns().all(), true);
+            Tensor turns = rows.turns().all();
+            operators.rotate(dk, config.headWidth(), turns, true);
         }
-        if (heads.raw() != null) {
+        if (heads.raw() != null && keyNorm != null) {
             operators.normalizeHeadsBackward(dk, keyNorm, heads.raw().k());
         }
     }
 
     private void queriesBackward(Tensor dq, Heads heads, BlockRows rows) {
         if (rows.turns() != null) {
-            operators.rotate(dq, config.headWidth(), rows.turnsOfAsked(), true);
+            Tensor turns = rows.ofAsked(rows.turns());
+            operators.rotate(dq, config.headWidth(), turns, true);
         }
-        if (heads.raw() != null) {
+        if (heads.raw() != null && queryNorm != null) {
             operators.normalizeHeadsBackward(dq, queryNorm, heads.raw().q());
         }
     }

@@ -20,6 +20,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A frozen language model: the loss of packed sequences behind a prefix, and its gradient with respect to the prefix's keys and
@@ -315,7 +316,7 @@ public final class FrozenModel {
             PackedBatch batch,
             long[] positions,
             List<List<Segment>> seen,
-            List<Tensor> vectors,
+            List<@Nullable Tensor> vectors,
             long[] places,
             Stored pool) {
         return stack.read(inputLayer.input(batch, positions, seen, vectors), model.ids(places), pool, extended);

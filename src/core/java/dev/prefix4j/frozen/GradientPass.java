@@ -9,9 +9,11 @@ import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The losses of a batch and their gradients, a block at a time: a pass can pause between any two, and be dropped. What it holds
@@ -31,11 +33,16 @@ public final class GradientPass implements AutoCloseable {
     private final List<Layer> layers = new ArrayList<>(); // that were passed on the way up, and not yet on the way back
     private final boolean through;
     private final double[] losses; // of each target
-    private Tensor x; // [N, E], after the last block [M, E]; on the way back its gradient
+    private @Nullable Tensor x; // [N, E], after the last block [M, E]; on the way back its gradient
     private int next; // block: up to L on the way up, then down to 2L
 
     /** An adaptation and its gradient. */
-    private record Own(SoftPrompt prompt, Stored stored, VirtualRows rows, Extension extension) {}
+    private record Own(SoftPrompt prompt, Stored stored, VirtualRows rows, Extension extension) {
+        /** Of the activations, in the layout of what is stored. */
+        Tensor gradient() {
+            return Objects.requireNonNull(stored.gradient(), "wanted of every adaptation");
+        }
+    }
 
     /**
      * A block that was passed.
@@ -43,7 +50,7 @@ public final class GradientPass implements AutoCloseable {
      * @param entered [N, E]
      * @param saved null: it is computed again
      */
-    private record Layer(Tensor entered, Saved saved, List<Tensor> tensors) {}
+    private record Layer(Tensor entered, @Nullable Saved saved, List<Tensor> tensors) {}
 
     /**
      * The losses of a batch and the gradients of what its sequences are adapted by.
@@ -98,20 +105,17 @@ public final class GradientPass implements AutoCloseable {
     /** Takes what the whole pass needs out of its scope. */
     private void keep(TensorScope scope, Head.Targets wanted) {
         for (Own own : adaptations) {
-            keep(
-                    scope,
-                    own.prompt().embeddings(),
-                    own.stored().memory(),
-                    own.stored().gradient());
+            keep(scope, own.prompt().embeddings(), own.stored().memory(), own.gradient());
             keep(scope, own.rows().rows(), own.rows().tokens());
         }
         keep(scope, extended.tensors().toArray(Tensor[]::new));
         keep(scope, wanted.ids(), wanted.words());
         keep(scope, input.tensors().toArray(Tensor[]::new));
-        input.seen()
-                .forEach(seen -> seen.stream()
-                        .filter(segment -> segment.turn() != null)
-                        .forEach(segment -> keep(scope, segment.turn())));
+        for (Segment segment : input.seen().stream().flatMap(List::stream).toList()) {
+            if (segment.turn() != null) {
+                keep(scope, segment.turn());
+            }
+        }
     }
 
     private void keep(TensorScope scope, Tensor... tensors) {
@@ -130,7 +134,7 @@ public final class GradientPass implements AutoCloseable {
                     up(scope, next);
                 } else {
                     if (next == all) {
-                        replace(scope, targetLosses.back(x, losses));
+                        replace(scope, targetLosses.back(rows(), losses));
                     }
                     back(scope, 2 * all - 1 - next);
                 }
@@ -140,13 +144,18 @@ public final class GradientPass implements AutoCloseable {
         return next < 2 * all;
     }
 
+    private Tensor rows() {
+        return Objects.requireNonNull(x, "a pass that is open");
+    }
+
     private void up(TensorScope scope, int layer) {
-        Result result = stack.forward(layer, x, input, extended);
+        Tensor entered = rows();
+        Result result = stack.forward(layer, entered, input, extended);
         List<Tensor> tensors = new ArrayList<>();
         if (!model.recomputes()) {
             result.saved().keep(tensor -> tensors.add(scope.release(tensor)));
         }
-        layers.add(new Layer(x, model.recomputes() ? null : result.saved(), tensors));
+        layers.add(new Layer(entered, model.recomputes() ? null : result.saved(), tensors));
         x = scope.release(result.y());
     }
 
@@ -155,16 +164,17 @@ public final class GradientPass implements AutoCloseable {
         Saved saved = passed.saved() == null
                 ? stack.forward(layer, passed.entered(), input, extended).saved()
                 : passed.saved();
-        replace(scope, stack.backward(layer, x, saved, input, extended, layer > 0 || through, null));
+        replace(scope, stack.backward(layer, rows(), saved, input, extended, layer > 0 || through, null));
         passed.tensors().forEach(Tensor::close);
         if (layer > 0) {
             passed.entered().close();
         }
     }
 
-    private void replace(TensorScope scope, Tensor gradient) {
+    @SuppressWarnings("ReferenceEquality") // the same object stays
+    private void replace(TensorScope scope, @Nullable Tensor gradient) {
         if (gradient != x) {
-            x.close();
+            rows().close();
             x = gradient == null ? null : scope.release(gradient);
         }
     }
@@ -191,7 +201,7 @@ public final class GradientPass implements AutoCloseable {
                 Extension extension = own.extension().copy();
                 extension.tensors().forEach(scope::keep);
                 gradients.add(new Adaptation.Gradient(
-                        scope.keep(Stored.toVectors(own.stored().gradient())), scope.keep(embeddings), extension));
+                        scope.keep(Stored.toVectors(own.gradient())), scope.keep(embeddings), extension));
             }
         }
         return new Gradients(bySequence(), gradients);

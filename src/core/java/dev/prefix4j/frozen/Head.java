@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The output head: logits of hidden states, and their cross-entropy with its gradient, a block of words at a time, so that
@@ -61,7 +62,7 @@ sealed interface Head {
      * @param losses in nats, float64 [n]
      * @param gradient of their sum with respect to the hidden states, [n, E]; null if it was not asked for
      */
-    record Loss(Tensor losses, Tensor gradient) {}
+    record Loss(Tensor losses, @Nullable Tensor gradient) {}
 
     /** The cross-entropy of hidden states [n, E] with targets, int64 [n]; without its gradient. */
     default Loss loss(Rows hidden, Tensor targets) {
@@ -76,10 +77,9 @@ sealed interface Head {
      *     the caller, before there are activations: around each row the system maps much more of a weight file
      * @param smoothing share of each target's probability that all words have in equal parts, float32 [n]; null: none
      */
-    default Loss loss(Rows hidden, Tensor targets, Tensor words, Tensor smoothing) {
-        boolean withGradient = words != null;
+    default Loss loss(Rows hidden, Tensor targets, @Nullable Tensor words, @Nullable Tensor smoothing) {
         OnlineSoftmax softmax = OnlineSoftmax.of(targets);
-        Tensor mean = withGradient ? zeros(hidden) : null; // [n, E]
+        Tensor mean = words == null ? null : zeros(hidden); // [n, E]
         Tensor all = torch.zeros_like(softmax.sum()); // [n], of the logits; only for smoothing
         long vocabulary = weight().size(0);
         for (long first = 0; first < vocabulary; first += BLOCK) {
@@ -89,7 +89,7 @@ sealed interface Head {
                     all.add_(torch.sum(z, new long[] {1}, false, new ScalarTypeOptional(torch.ScalarType.Double)));
                 }
                 operators().softmaxBlock(z, first, softmax, mean); // z is exp(z - top) now
-                if (withGradient) {
+                if (mean != null) {
                     mean = inner.keep(addMean(z, first, mean)); // [n, E]
                 }
             }
@@ -100,7 +100,7 @@ sealed interface Head {
                     .sub(all.div(new Scalar((double) vocabulary)))
                     .mul_(smoothing));
         }
-        if (withGradient) {
+        if (words != null && mean != null) {
             mean.div_(softmax.sum().unsqueeze(1));
             if (smoothing == null) {
                 mean.sub_(words);
@@ -168,11 +168,12 @@ sealed interface Head {
         return switch (form.precision()) {
             case FP32 -> {
                 Tensor floats = weight.to(torch.ScalarType.Float);
+                Kernels kernels = form.kernels();
                 yield new Float32(
                         floats,
                         operators,
-                        form.kernels(),
-                        form.strips() ? form.kernels().products().pack(floats.t()) : null);
+                        kernels,
+                        form.strips() && kernels != null ? kernels.products().pack(floats.t()) : null);
             }
             case INT8 -> new Int8(weight, operators, form.kernels());
         };
@@ -183,7 +184,9 @@ sealed interface Head {
      *
      * @param strips the weights once more, for decoding; null: not kept
      */
-    record Float32(Tensor weight, Operators operators, Kernels kernels, ProductKernels.Packed strips) implements Head {
+    record Float32(
+            Tensor weight, Operators operators, @Nullable Kernels kernels, ProductKernels.@Nullable Packed strips)
+            implements Head {
         @Override
         public Precision form() {
             return Precision.FP32;
@@ -197,7 +200,7 @@ sealed interface Head {
         @Override
         public Tensor logits(Rows hidden, long first, long count) {
             Rows.Float32 rows = (Rows.Float32) hidden;
-            if (strips != null) {
+            if (strips != null && kernels != null) {
                 return Linear.Strips.multiply(rows, strips, first, count, null, null, kernels.products());
             }
             return Linear.Float32.multiply(rows, weight.narrow(0, first, count).t(), null, null, kernels);
@@ -216,12 +219,13 @@ sealed interface Head {
     final class Int8 implements Head {
         private final Tensor weight;
         private final Operators operators;
-        private final Kernels kernels;
+        private final @Nullable Kernels kernels;
         private final Int8Linear.OneWay toLogits;
         private final TensorScope.Owner owner = TensorScope.owner();
-        private List<Int8Linear.OneWay> blocks; // of words: from their numbers to E; null: nobody has asked for them
+        private @Nullable List<Int8Linear.OneWay>
+                blocks; // of words: from their numbers to E; null: nobody has asked for them
 
-        Int8(Tensor weight, Operators operators, Kernels kernels) {
+        Int8(Tensor weight, Operators operators, @Nullable Kernels kernels) {
             this.weight = weight;
             this.operators = operators;
             this.kernels = kernels;
@@ -254,8 +258,9 @@ sealed interface Head {
         }
 
         private synchronized Int8Linear.OneWay block(int number) {
-            if (blocks == null) {
-                List<Int8Linear.OneWay> all = new ArrayList<>();
+            List<Int8Linear.OneWay> all = blocks;
+            if (all == null) {
+                all = new ArrayList<>();
                 try (TensorScope scope = new TensorScope();
                         TorchRuntime.LongLived _ = TorchRuntime.require().longLived()) {
                     for (long first = 0; first < weight.size(0); first += BLOCK) {
@@ -267,7 +272,7 @@ sealed interface Head {
                 blocks = all;
                 Safetensors.evict(weight);
             }
-            return blocks.get(number);
+            return all.get(number);
         }
 
         @Override

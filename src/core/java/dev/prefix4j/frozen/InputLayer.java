@@ -13,6 +13,7 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What goes into the first block: the vectors of tokens, their positions, and what each sequence sees besides itself.
@@ -40,7 +41,12 @@ final class InputLayer {
      * @param turns null: no rotary positions
      */
     record Input(
-            Tensor x, long[] offsets, Packing.Queries queries, Tensor asked, List<List<Segment>> seen, Turns turns) {
+            Tensor x,
+            long[] offsets,
+            Packing.Queries queries,
+            Tensor asked,
+            List<List<Segment>> seen,
+            @Nullable Turns turns) {
         /** What outlives a pause. */
         List<Tensor> tensors() {
             List<Tensor> all = new ArrayList<>(List.of(x, asked));
@@ -102,7 +108,7 @@ final class InputLayer {
      * @param positions of all tokens in the model
      * @param vectors of virtual tokens, of each sequence; null: none
      */
-    Input input(PackedBatch batch, long[] positions, List<List<Segment>> seen, List<Tensor> vectors) {
+    Input input(PackedBatch batch, long[] positions, List<List<Segment>> seen, List<@Nullable Tensor> vectors) {
         long[] offsets = batch.offsets();
         int[] asked = new int[batch.positions().length];
         long[] queryOffsets = new long[offsets.length];
@@ -116,7 +122,8 @@ final class InputLayer {
         }
         Tensor x = model.words(
                 model.ids(Arrays.stream(batch.ids()).map(id -> Math.max(0, id)).toArray())); // [N, E]
-        List<Tensor> distinct = vectors.stream().distinct().toList(); // by identity: tensors have no other equality
+        List<@Nullable Tensor> distinct =
+                vectors.stream().distinct().toList(); // by identity: tensors have no other equality
         int[] of = vectors.stream().mapToInt(distinct::indexOf).toArray();
         for (int i = 0; i < distinct.size(); i++) {
             VirtualRows virtual = virtualRows(batch, of, i, distinct.get(i));
@@ -143,7 +150,7 @@ final class InputLayer {
      *
      * @param vectors of virtual tokens [K, E]; null: none
      */
-    VirtualRows virtualRows(PackedBatch batch, int[] of, int one, Tensor vectors) {
+    VirtualRows virtualRows(PackedBatch batch, int[] of, int one, @Nullable Tensor vectors) {
         long[] ids = batch.ids();
         long[] rows = IntStream.range(0, of.length)
                 .filter(b -> of[b] == one)
@@ -187,6 +194,7 @@ final class InputLayer {
     }
 
     /** @return null where positions are no rotations */
+    @Nullable
     Turns turns(long[] positions, long[] asked) {
         return rotary.isEmpty() ? null : new Turns(turns(positions), turns(asked));
     }
@@ -200,6 +208,7 @@ final class InputLayer {
      *
      * @return [R]; null: not at all
      */
+    @Nullable
     Tensor turnFrom(int position) {
         return rotary.isEmpty() || position == 0 ? null : turns(-position).view(-1);
     }

@@ -11,6 +11,7 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A frozen affine map in 8 bits ({@link Precision#INT8}): the weight matrix once with a scale for each output, and once
@@ -18,13 +19,18 @@ import org.bytedeco.pytorch.global.torch;
  */
 final class Int8Linear implements Linear {
     private final List<Affine> maps;
-    private final Tensor bias; // [M]; null: none
-    private final Kernels kernels;
+    private final @Nullable Tensor bias; // [M]; null: none
+    private final @Nullable Kernels kernels;
     private final OneWay forward;
     private final TensorScope.Owner owner;
-    private OneWay backward; // null: nobody has asked for it
+    private @Nullable OneWay backward; // null: nobody has asked for it
 
-    private Int8Linear(List<Affine> maps, Tensor bias, OneWay forward, Kernels kernels, TensorScope.Owner owner) {
+    private Int8Linear(
+            List<Affine> maps,
+            @Nullable Tensor bias,
+            OneWay forward,
+            @Nullable Kernels kernels,
+            TensorScope.Owner owner) {
         this.maps = maps;
         this.bias = bias;
         this.forward = forward;
@@ -38,7 +44,7 @@ final class Int8Linear implements Linear {
      * @param maps must stay open
      * @param kernels null: libtorch's operators do the work
      */
-    static Int8Linear of(List<Affine> maps, Kernels kernels) {
+    static Int8Linear of(List<Affine> maps, @Nullable Kernels kernels) {
         TensorScope.Owner owner = TensorScope.owner();
         try (TensorScope scope = new TensorScope()) {
             Affine joined = WeightForm.joined(maps);
@@ -52,15 +58,17 @@ final class Int8Linear implements Linear {
     }
 
     private synchronized OneWay wayBack() {
-        if (backward == null) {
+        OneWay made = backward;
+        if (made == null) {
             try (TensorScope scope = new TensorScope();
                     TorchRuntime.LongLived _ = TorchRuntime.require().longLived()) {
-                backward = OneWay.of(WeightForm.joined(maps).weight().t(), kernels);
-                backward.tensors().forEach(tensor -> scope.give(tensor, owner));
+                made = OneWay.of(WeightForm.joined(maps).weight().t(), kernels);
+                made.tensors().forEach(tensor -> scope.give(tensor, owner));
             }
+            backward = made;
             maps.forEach(map -> Safetensors.evict(map.weight()));
         }
-        return backward;
+        return made;
     }
 
     @Override
@@ -74,12 +82,12 @@ final class Int8Linear implements Linear {
     }
 
     @Override
-    public Tensor forward(Rows x, Tensor residual) {
+    public Tensor forward(Rows x, @Nullable Tensor residual) {
         return forward.multiply((Rows.Int8) x, bias, residual);
     }
 
     @Override
-    public Tensor backward(Rows dy, Tensor residual) {
+    public Tensor backward(Rows dy, @Nullable Tensor residual) {
         return wayBack().multiply((Rows.Int8) dy, null, residual);
     }
 
@@ -93,7 +101,7 @@ final class Int8Linear implements Linear {
          * @param residual float32 [n, M]; null: none
          * @return float32 [n, M]
          */
-        Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual);
+        Tensor multiply(Rows.Int8 x, @Nullable Tensor bias, @Nullable Tensor residual);
 
         /**
          * Some of the outputs.
@@ -111,7 +119,7 @@ final class Int8Linear implements Linear {
         List<Tensor> tensors();
 
         /** @param weight [K, M], float32, bfloat16 or float16 */
-        static OneWay of(Tensor weight, Kernels kernels) {
+        static OneWay of(Tensor weight, @Nullable Kernels kernels) {
             return kernels == null
                     ? Composed.of(weight.to(torch.ScalarType.Float))
                     : new Packed(kernels.products(), kernels.products().quantize(weight));
@@ -135,7 +143,7 @@ final class Int8Linear implements Linear {
         }
 
         @Override
-        public Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual) {
+        public Tensor multiply(Rows.Int8 x, @Nullable Tensor bias, @Nullable Tensor residual) {
             return multiply(x, 0, weight.outputs(), bias, residual);
         }
 
@@ -144,7 +152,7 @@ final class Int8Linear implements Linear {
             return multiply(x, first, count, null, null);
         }
 
-        private Tensor multiply(Rows.Int8 x, long first, long count, Tensor bias, Tensor residual) {
+        private Tensor multiply(Rows.Int8 x, long first, long count, @Nullable Tensor bias, @Nullable Tensor residual) {
             Tensor y = torch.empty(new long[] {x.count(), count}, new TensorOptions(torch.ScalarType.Float), null);
             kernels.multiply(x.bits(), weight, first, bias, residual, y);
             return y;
@@ -173,7 +181,7 @@ final class Int8Linear implements Linear {
         }
 
         @Override
-        public Tensor multiply(Rows.Int8 x, Tensor bias, Tensor residual) {
+        public Tensor multiply(Rows.Int8 x, @Nullable Tensor bias, @Nullable Tensor residual) {
             Tensor y = product(x, q, scale);
             if (bias != null) {
                 y.add_(bias);

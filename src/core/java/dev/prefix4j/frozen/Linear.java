@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A frozen affine map from K inputs to M outputs, and its transpose for the way back.
@@ -23,7 +24,7 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
      * @param residual float32 [n, M], added; null: none
      * @return float32 [n, M]
      */
-    Tensor forward(Rows x, Tensor residual);
+    Tensor forward(Rows x, @Nullable Tensor residual);
 
     /**
      * The gradient with respect to the input.
@@ -32,7 +33,7 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
      * @param residual float32 [n, K], added; null: none
      * @return float32 [n, K]
      */
-    Tensor backward(Rows dy, Tensor residual);
+    Tensor backward(Rows dy, @Nullable Tensor residual);
 
     /** In what form it takes rows. */
     Precision form();
@@ -45,7 +46,7 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
      *
      * @param kernels null: libtorch's BLAS does the work
      */
-    record Float32(Affine map, Kernels kernels) implements Linear {
+    record Float32(Affine map, @Nullable Kernels kernels) implements Linear {
         @Override
         public Precision form() {
             return Precision.FP32;
@@ -57,17 +58,22 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
         }
 
         @Override
-        public Tensor forward(Rows x, Tensor residual) {
+        public Tensor forward(Rows x, @Nullable Tensor residual) {
             return multiply((Rows.Float32) x, map.weight(), map.bias(), residual, kernels);
         }
 
         @Override
-        public Tensor backward(Rows dy, Tensor residual) {
+        public Tensor backward(Rows dy, @Nullable Tensor residual) {
             return multiply((Rows.Float32) dy, map.weight().t(), null, residual, kernels);
         }
 
         /** {@code x w + bias + residual}: x [n, K], w [K, M]. */
-        static Tensor multiply(Rows.Float32 rows, Tensor w, Tensor bias, Tensor residual, Kernels kernels) {
+        static Tensor multiply(
+                Rows.Float32 rows,
+                Tensor w,
+                @Nullable Tensor bias,
+                @Nullable Tensor residual,
+                @Nullable Kernels kernels) {
             Tensor x = rows.x();
             if (kernels != null && kernels.multipliesFloats()) {
                 Tensor y = torch.empty(new long[] {x.size(0), w.size(1)}, x.options(), null);
@@ -95,7 +101,7 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
         }
 
         @Override
-        public Tensor forward(Rows x, Tensor residual) {
+        public Tensor forward(Rows x, @Nullable Tensor residual) {
             Kernels kernels = maps.getFirst().kernels();
             if (kernels == null || !kernels.multipliesFloats()) {
                 Tensor[] parts = maps.stream().map(map -> map.forward(x, null)).toArray(Tensor[]::new);
@@ -116,11 +122,12 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
         }
 
         @Override
-        public Tensor backward(Rows dy, Tensor residual) {
+        public Tensor backward(Rows dy, @Nullable Tensor residual) {
             Tensor rows = ((Rows.Float32) dy).x();
-            Tensor sum = residual;
-            long first = 0;
-            for (Float32 map : maps) {
+            Float32 one = maps.getFirst();
+            Tensor sum = one.backward(new Rows.Float32(rows.narrow(1, 0, one.outputs())), residual);
+            long first = one.outputs();
+            for (Float32 map : maps.subList(1, maps.size())) {
                 sum = map.backward(new Rows.Float32(rows.narrow(1, first, map.outputs())), sum);
                 first += map.outputs();
             }
@@ -134,7 +141,8 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
      * @param bias [M]; null: none
      * @param inPlace the same map on the weights of the model
      */
-    record Strips(ProductKernels.Packed weight, Tensor bias, Linear inPlace, ProductKernels kernels) implements Linear {
+    record Strips(ProductKernels.Packed weight, @Nullable Tensor bias, Linear inPlace, ProductKernels kernels)
+            implements Linear {
         static Strips of(List<Affine> maps, Linear inPlace, ProductKernels kernels) {
             try (TensorScope scope = new TensorScope()) {
                 Affine joined = WeightForm.joined(maps);
@@ -158,12 +166,12 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
         }
 
         @Override
-        public Tensor forward(Rows x, Tensor residual) {
+        public Tensor forward(Rows x, @Nullable Tensor residual) {
             return multiply((Rows.Float32) x, weight, 0, weight.outputs(), bias, residual, kernels);
         }
 
         @Override
-        public Tensor backward(Rows dy, Tensor residual) {
+        public Tensor backward(Rows dy, @Nullable Tensor residual) {
             return inPlace.backward(dy, residual);
         }
 
@@ -173,8 +181,8 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
                 ProductKernels.Packed w,
                 long first,
                 long count,
-                Tensor bias,
-                Tensor residual,
+                @Nullable Tensor bias,
+                @Nullable Tensor residual,
                 ProductKernels kernels) {
             Tensor x = rows.x();
             Tensor y = torch.empty(new long[] {x.size(0), count}, x.options(), null);

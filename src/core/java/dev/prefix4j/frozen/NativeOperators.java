@@ -9,9 +9,11 @@ import dev.prefix4j.model.BlockWeights.NormWeights;
 import dev.prefix4j.model.ModelConfig.Mlp;
 import dev.prefix4j.model.ModelConfig.Norm;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /** The operators on our kernels, for the CPU. */
 record NativeOperators(Kernels kernels) implements Operators {
@@ -42,7 +44,7 @@ record NativeOperators(Kernels kernels) implements Operators {
     }
 
     /** What a kernel writes to: y or 8 bits; the other is null. */
-    private record Out(Tensor y, EightBits bits) {
+    private record Out(@Nullable Tensor y, @Nullable EightBits bits) {
         static Out of(Rows rows) {
             return switch (rows) {
                 case Rows.Float32(Tensor x) -> new Out(x, null);
@@ -58,20 +60,22 @@ record NativeOperators(Kernels kernels) implements Operators {
         Tensor rstd = floats(x.size(0));
         if (how.kind() == Norm.Kind.RMS) {
             kernels.rows().rmsNorm(x, weights.weight(), how.epsilon(), out.y(), out.bits(), rstd);
-            return new Normalized(rows, null, rstd);
+            return new Normalized(rows, new Moments(null, rstd));
         }
         Tensor mean = floats(x.size(0));
-        kernels.rows().layerNorm(x, weights.weight(), weights.bias(), how.epsilon(), out.y(), out.bits(), mean, rstd);
-        return new Normalized(rows, mean, rstd);
+        Tensor bias = Objects.requireNonNull(weights.bias(), "bias of a layer normalization");
+        kernels.rows().layerNorm(x, weights.weight(), bias, how.epsilon(), out.y(), out.bits(), mean, rstd);
+        return new Normalized(rows, new Moments(mean, rstd));
     }
 
     @Override
-    public void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Normalized of, Tensor dx) {
-        if (of.mean() == null) {
+    public void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Moments of, Tensor dx) {
+        Tensor mean = of.mean();
+        if (mean == null) {
             kernels.rows().rmsNormBackward(dy, x, weights.weight(), of.rstd(), dx);
             return;
         }
-        kernels.rows().layerNormBackward(dy, x, weights.weight(), of.mean(), of.rstd(), dx);
+        kernels.rows().layerNormBackward(dy, x, weights.weight(), mean, of.rstd(), dx);
     }
 
     @Override
@@ -152,7 +156,7 @@ record NativeOperators(Kernels kernels) implements Operators {
     }
 
     @Override
-    public Tensor multiply(Tensor x, Tensor w, Tensor bias) {
+    public Tensor multiply(Tensor x, Tensor w, @Nullable Tensor bias) {
         return Linear.Float32.multiply(new Rows.Float32(x), w, bias, null, kernels);
     }
 
@@ -169,7 +173,7 @@ record NativeOperators(Kernels kernels) implements Operators {
         return new Split(quantize(x, x), quantize(x, null));
     }
 
-    private Rows.Int8 quantize(Tensor x, Tensor rest) {
+    private Rows.Int8 quantize(Tensor x, @Nullable Tensor rest) {
         Rows.Int8 rows = eightBits(x.size(0), x.size(1));
         kernels.rows().quantize(x, rows.bits(), rest);
         return rows;
@@ -214,8 +218,10 @@ record NativeOperators(Kernels kernels) implements Operators {
     public void attendBackward(
             Packing packing, Tensor dy, Attended of, Tensor q, Tensor k, Tensor v, AttentionGradients gradients) {
         KeysValues own = KeysValues.of(k, v);
-        if (gradients.dk() != null) {
-            own = own.withGradient(gradients.dk(), gradients.dv());
+        Tensor dk = gradients.dk();
+        Tensor dv = gradients.dv();
+        if (dk != null && dv != null) {
+            own = own.withGradient(dk, dv);
         }
         kernels.attention().backward(attention(packing, own), dy, of.y(), of.lse(), q, gradients.dq());
     }
@@ -241,7 +247,7 @@ record NativeOperators(Kernels kernels) implements Operators {
     }
 
     @Override
-    public void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, Tensor mean) {
+    public void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, @Nullable Tensor mean) {
         kernels.vocabulary()
                 .softmaxBlock(z, first, softmax.targets(), softmax.top(), softmax.sum(), softmax.ofTarget(), mean);
     }

@@ -6,6 +6,7 @@ import dev.prefix4j.model.ModelConfig.Norm;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a block does to rows between matrix products, and the derivatives of it. {@link AtenOperators} is the definition,
@@ -15,18 +16,19 @@ import org.bytedeco.pytorch.global.torch;
  */
 sealed interface Operators permits AtenOperators, NativeOperators {
     /**
-     * A normalized row and what the way back needs.
+     * Normalized rows and what the way back needs.
      *
      * @param rows [N, E]
+     */
+    record Normalized(Rows rows, Moments moments) {}
+
+    /**
+     * What rows were normalized by.
+     *
      * @param mean [N]; null where it does not count
      * @param rstd [N], one by the standard deviation, or by the root of the mean square
      */
-    record Normalized(Rows rows, Tensor mean, Tensor rstd) {
-        /** What the way back needs of it. */
-        Normalized withoutRows() {
-            return new Normalized(null, mean, rstd);
-        }
-
+    record Moments(@Nullable Tensor mean, Tensor rstd) {
         /** Lets it outlive a scope. */
         void keep(Consumer<Tensor> keeper) {
             if (mean != null) {
@@ -40,7 +42,7 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     Normalized normalize(Tensor x, NormWeights weights, Norm how, Precision form);
 
     /** Adds to dx [N, E] the gradient of the normalization with respect to x, for dy [N, E] float32. */
-    void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Normalized of, Tensor dx);
+    void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Moments of, Tensor dx);
 
     /**
      * What comes out of the activation in a block and what the way back needs.
@@ -69,7 +71,7 @@ sealed interface Operators permits AtenOperators, NativeOperators {
      * @param w [K, M], where rows or columns are contiguous
      * @param bias [M]; null: none
      */
-    Tensor multiply(Tensor x, Tensor w, Tensor bias);
+    Tensor multiply(Tensor x, Tensor w, @Nullable Tensor bias);
 
     /** Rows for a matrix product, of x [N, K] float32; the rows may lie apart. */
     Rows rows(Tensor x, Precision form);
@@ -133,7 +135,10 @@ sealed interface Operators permits AtenOperators, NativeOperators {
             Packing packing, Tensor dy, Attended of, Tensor q, Tensor k, Tensor v, AttentionGradients gradients);
 
     /** Tensors as the arguments of {@link #attend}. */
-    record AttentionGradients(Tensor dq, Tensor dk, Tensor dv) {
+    record AttentionGradients(
+            @Nullable Tensor dq,
+            @Nullable Tensor dk,
+            @Nullable Tensor dv) {
         static final AttentionGradients NONE = new AttentionGradients(null, null, null);
     }
 
@@ -163,5 +168,5 @@ sealed interface Operators permits AtenOperators, NativeOperators {
      * @param softmax goes on
      * @param mean [n, E], a sum of vectors so far, weighted by {@code exp(logit - top)}: follows the new top; null: none
      */
-    void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, Tensor mean);
+    void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, @Nullable Tensor mean);
 }

@@ -8,6 +8,7 @@ import dev.prefix4j.text.PackedBatch;
 import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -64,7 +65,9 @@ public final class PromptReading implements AutoCloseable {
             kept.add(scope.release(activations));
             for (Saved saved : layers) {
                 saved.keep(tensor -> kept.add(scope.release(tensor)));
-                if (saved.x() != input.x()) {
+                @SuppressWarnings("ReferenceEquality") // the same object is freed once
+                boolean own = saved.x() != input.x();
+                if (own) {
                     kept.add(scope.release(saved.x()));
                 }
             }
@@ -90,7 +93,8 @@ public final class PromptReading implements AutoCloseable {
             int last = stack.layers() - 1;
             Tensor dx = stack.backward(own(d, last), layers.get(last), input, plain);
             for (int layer = last - 1; layer >= 0; layer--) {
-                dx = stack.backward(layer, dx, layers.get(layer), input, plain, true, own(d, layer));
+                Tensor before = stack.backward(layer, dx, layers.get(layer), input, plain, true, own(d, layer));
+                dx = Objects.requireNonNull(before, "asked for");
             }
             return scope.keep(dx);
         }

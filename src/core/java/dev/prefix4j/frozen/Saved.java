@@ -1,11 +1,12 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.frozen.Operators.Attended;
-import dev.prefix4j.frozen.Operators.Normalized;
+import dev.prefix4j.frozen.Operators.Moments;
 import dev.prefix4j.frozen.Operators.NormalizedHeads;
 import java.util.List;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the way back through a block needs.
@@ -13,11 +14,11 @@ import org.bytedeco.pytorch.Tensor;
  * <p>N rows, M of them asked for, E width, Q columns of queries, K of keys, F inner width.
  *
  * @param x [N, E], what came in
- * @param norm1 without its rows
+ * @param norm1 of the normalization before attention
  * @param heads what attention compared
  * @param behindAttention of each part with a network behind attention, what went into that
  * @param middle [M, E], after attention
- * @param norm2 without its rows
+ * @param norm2 of the normalization after attention
  * @param activated of the activation, as {@link Operators.Activated} keeps it
  * @param inner what went into the activation, [M, F] or twice as many, where what was kept of it does not say and the map behind it
  *     is changed; otherwise null
@@ -25,14 +26,14 @@ import org.bytedeco.pytorch.Tensor;
  */
 record Saved(
         Tensor x,
-        Normalized norm1,
+        Moments norm1,
         Heads heads,
         Attended attended,
         List<Tensor> behindAttention,
         Tensor middle,
-        Normalized norm2,
+        Moments norm2,
         Tensor activated,
-        Tensor inner,
+        @Nullable Tensor inner,
         List<Tensor> behindMlp) {
     /** Lets it outlive a scope; what came in is the caller's. */
     void keep(Consumer<Tensor> keeper) {
@@ -63,7 +64,7 @@ record Saved(
      * @param v [N, K]
      * @param raw before heads were normalized; null: they were not
      */
-    record Heads(Tensor q, Tensor k, Tensor v, Raw raw) {
+    record Heads(Tensor q, Tensor k, Tensor v, @Nullable Raw raw) {
         /** Of queries and of keys. */
         record Raw(NormalizedHeads q, NormalizedHeads k) {}
 

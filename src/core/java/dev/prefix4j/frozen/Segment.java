@@ -1,6 +1,7 @@
 package dev.prefix4j.frozen;
 
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A part of stored keys and values that a row looks at.
@@ -11,7 +12,14 @@ import org.bytedeco.pytorch.Tensor;
  * @param lastLayer last layer that sees it
  * @param turn rotation of the queries that look at it, [R], where it is not seen from where its keys stand; null: none
  */
-record Segment(Stored keys, int first, int length, int from, int firstLayer, int lastLayer, Tensor turn) {
+record Segment(
+        Stored keys,
+        int first,
+        int length,
+        int from,
+        int firstLayer,
+        int lastLayer,
+        @Nullable Tensor turn) {
     boolean inLayer(int layer) {
         return layer >= firstLayer && layer <= lastLayer;
     }

@@ -7,13 +7,14 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Rows that are decoded side by side. Each is admitted with the runs that it sees, reads its prompt in one chunk or more, takes a
@@ -31,7 +32,7 @@ public final class Session implements AutoCloseable {
     private final FrozenModel model;
     private final Stored pool; // a page is PAGE places of it
     private final Pages pages;
-    private final Map<Run, RunPages> runs = new IdentityHashMap<>();
+    private final IdentityHashMap<Run, RunPages> runs = new IdentityHashMap<>();
     private boolean closed;
 
     /** A run's copy in the pool. */
@@ -152,9 +153,13 @@ public final class Session implements AutoCloseable {
         }
         fresh.forEach(run -> runs.put(run, store(run)));
         Row row = new Row(List.copyOf(seen), most);
-        row.seen.forEach(one -> runs.get(one.run()).rows++);
+        row.seen.forEach(one -> held(one.run()).rows++);
         pages.promise(row.reserved());
         return row;
+    }
+
+    private RunPages held(Run run) {
+        return Objects.requireNonNull(runs.get(run), "a run that an open row sees");
     }
 
     private RunPages store(Run run) {
@@ -198,9 +203,10 @@ public final class Session implements AutoCloseable {
      * @param asked of the ids, in order: those after which logits are wanted
      * @param vectors embeddings of virtual tokens [K, E]; null: there are none
      */
-    public record Chunk(Row row, int[] ids, int[] asked, Tensor vectors) {
+    public record Chunk(
+            Row row, int[] ids, int[] asked, @Nullable Tensor vectors) {
         /** A whole prompt, with the logits after it. */
-        public static Chunk prompt(Row row, int[] ids, Tensor vectors) {
+        public static Chunk prompt(Row row, int[] ids, @Nullable Tensor vectors) {
             return new Chunk(row, ids, new int[] {ids.length - 1}, vectors);
         }
     }
@@ -220,7 +226,7 @@ public final class Session implements AutoCloseable {
     private Tensor logits(List<Chunk> chunks) {
         long[] offsets = new long[chunks.size() + 1];
         List<List<Segment>> seen = new ArrayList<>();
-        List<Tensor> vectors = new ArrayList<>();
+        List<@Nullable Tensor> vectors = new ArrayList<>();
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             Row row = require(chunk.row());
@@ -293,7 +299,7 @@ public final class Session implements AutoCloseable {
                     seen.firstLayer(),
                     seen.lastLayer(),
                     model.inputLayer().turnFrom(row.offset(i)));
-            add(segments, runs.get(seen.run()).pages, whole);
+            add(segments, held(seen.run()).pages, whole);
         }
         add(segments, row.own, new Segment(pool, 0, row.tokens, 0, 0, last, null));
         return segments;
@@ -341,7 +347,7 @@ public final class Session implements AutoCloseable {
             }
         }
         pages.promise(child.reserved());
-        child.seen.forEach(one -> runs.get(one.run()).rows++);
+        child.seen.forEach(one -> held(one.run()).rows++);
         return child;
     }
 
@@ -356,11 +362,10 @@ public final class Session implements AutoCloseable {
         for (int i = 0; i < parents.length; i++) {
             last[parents[i]] = i;
         }
-        for (int i = 0; i < last.length; i++) {
-            if (last[i] < 0) {
-                retire(rows.get(i));
-            }
-        }
+        IntStream.range(0, last.length)
+                .filter(i -> last[i] < 0)
+                .mapToObj(rows::get)
+                .forEach(this::retire);
         List<Row> next = new ArrayList<>();
         for (int i = 0; i < parents.length; i++) {
             Row parent = rows.get(parents[i]);
@@ -374,11 +379,9 @@ public final class Session implements AutoCloseable {
         require(row);
         row.open = false;
         pages.promise(-row.reserved());
-        for (int page : row.own) {
-            pages.leave(page);
-        }
+        Arrays.stream(row.own).forEach(pages::leave);
         for (Seen seen : row.seen) {
-            RunPages held = runs.get(seen.run());
+            RunPages held = held(seen.run());
             if (--held.rows == 0) {
                 Arrays.stream(held.pages).forEach(pages::leave);
                 runs.remove(seen.run());

@@ -3,6 +3,7 @@ package dev.prefix4j.frozen;
 import dev.prefix4j.frozen.FrozenBlock.KeyGradients;
 import dev.prefix4j.frozen.FrozenBlock.Result;
 import dev.prefix4j.frozen.InputLayer.Input;
+import dev.prefix4j.frozen.Operators.Moments;
 import dev.prefix4j.frozen.Operators.Normalized;
 import dev.prefix4j.kernels.Attention;
 import dev.prefix4j.model.BaseModel;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The blocks of a model, the normalization after them, and the head.
@@ -85,10 +87,17 @@ final class Stack {
     /**
      * The way back of {@link #forward}; dy is used up.
      *
-     * @param own as in {@link FrozenBlock#backward}
+     * @param own as in {@link FrozenBlock#backward}, as what it returns
      */
+    @Nullable
     Tensor backward(
-            int layer, Tensor dy, Saved saved, Input input, Extended extended, boolean through, KeyGradients own) {
+            int layer,
+            Tensor dy,
+            Saved saved,
+            Input input,
+            Extended extended,
+            boolean through,
+            @Nullable KeyGradients own) {
         return blocks.get(layer).backward(dy, saved, rows(layer, input, extended), through, own);
     }
 
@@ -134,7 +143,8 @@ final class Stack {
      * @param places int64 [R], in the pool
      * @return logits, [R, V]
      */
-    Tensor step(Tensor x, Turns turns, List<List<Segment>> seen, Tensor places, Stored pool, Extended extended) {
+    Tensor step(
+            Tensor x, @Nullable Turns turns, List<List<Segment>> seen, Tensor places, Stored pool, Extended extended) {
         Tensor y = x;
         for (int layer = 0; layer < blocks.size(); layer++) {
             try (TensorScope inner = new TensorScope()) {
@@ -150,7 +160,7 @@ final class Stack {
     }
 
     /** Adds to dx the gradient of {@link #normalize}. */
-    void normalizeBackward(Tensor dy, Tensor x, Normalized of, Tensor dx) {
+    void normalizeBackward(Tensor dy, Tensor x, Moments of, Tensor dx) {
         operators.normalizeBackward(dy, x, norm, of, dx);
     }
 }

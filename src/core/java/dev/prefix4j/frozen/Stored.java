@@ -1,13 +1,15 @@
 package dev.prefix4j.frozen;
 
 import dev.prefix4j.kernels.KeysValues;
+import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** Keys and values of T tokens in all layers, where rows look at parts of them ({@link Segment}). */
 final class Stored {
     private final Tensor memory;
-    private final Tensor gradient;
-    private KeysValues kernels;
+    private final @Nullable Tensor gradient;
+    private @Nullable KeysValues kernels; // null: nobody has asked for them
 
     /** @param memory float32 [L, 2, T, W] contiguous */
     Stored(Tensor memory) {
@@ -15,7 +17,7 @@ final class Stored {
     }
 
     /** @param gradient as memory, is added to; null: not wanted */
-    Stored(Tensor memory, Tensor gradient) {
+    Stored(Tensor memory, @Nullable Tensor gradient) {
         this.memory = memory;
         this.gradient = gradient;
     }
@@ -38,6 +40,7 @@ final class Stored {
     }
 
     /** As memory; null: not wanted. */
+    @Nullable
     Tensor gradient() {
         return gradient;
     }
@@ -59,12 +62,12 @@ final class Stored {
 
     /** Of a layer, [T, W]. */
     Tensor dKeys(int layer) {
-        return part(gradient, layer, 0);
+        return part(Objects.requireNonNull(gradient, "a gradient is wanted"), layer, 0);
     }
 
     /** Of a layer, [T, W]. */
     Tensor dValues(int layer) {
-        return part(gradient, layer, 1);
+        return part(Objects.requireNonNull(gradient, "a gradient is wanted"), layer, 1);
     }
 
     private static Tensor part(Tensor of, int layer, int which) {
@@ -73,11 +76,13 @@ final class Stored {
 
     /** As our kernels take them; on the CPU. */
     KeysValues kernels() {
-        if (kernels == null) {
+        KeysValues made = kernels;
+        if (made == null) {
             KeysValues plain = KeysValues.layers(memory);
-            kernels = gradient == null ? plain : plain.withGradient(gradient);
+            made = gradient == null ? plain : plain.withGradient(gradient);
+            kernels = made;
         }
-        return kernels;
+        return made;
     }
 
     /** Takes keys and values [n, W] of a layer, at the places index, int64 [n]. */

@@ -5,11 +5,12 @@ import dev.prefix4j.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.function.ToDoubleFunction;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Losses of target rows, each with what is wanted of it, and the way back from them to what came out of the last block.
@@ -27,14 +28,14 @@ final class TargetLosses {
      *
      * @param teacher of all of them; null: none
      */
-    private record Group(Predictions teacher, List<Integer> rows) {}
+    private record Group(@Nullable Predictions teacher, List<Integer> rows) {}
 
     TargetLosses(Stack stack, Head.Targets targets, List<Objective> objectives) {
         this.stack = stack;
         this.targets = targets;
         this.objectives = objectives;
         List<Integer> untaught = new ArrayList<>();
-        Map<Predictions, Group> taught = new IdentityHashMap<>();
+        IdentityHashMap<Predictions, Group> taught = new IdentityHashMap<>();
         for (int i = 0; i < objectives.size(); i++) {
             int row = i;
             objectives
@@ -79,22 +80,24 @@ final class TargetLosses {
                     losses[group.rows().get(i)] = own[i];
                 }
                 Tensor weights = column(group, x, Objective::weight).unsqueeze(1); // [m, 1]
-                dy.index_copy_(0, index, result.gradient().mul_(weights));
+                Tensor gradient = Objects.requireNonNull(result.gradient(), "asked for with the words");
+                dy.index_copy_(0, index, gradient.mul_(weights));
             }
-            stack.normalizeBackward(dy, x, normalized, dx);
+            stack.normalizeBackward(dy, x, normalized.moments(), dx);
         }
         return dx;
     }
 
     /** @param index int64 [m]; null: all in order */
-    private Head.Loss loss(Group group, Tensor index, Rows hidden) {
+    private Head.Loss loss(Group group, @Nullable Tensor index, Rows hidden) {
         Rows own = index == null ? hidden : hidden.select(index);
-        if (group.teacher() != null) {
+        Predictions teacher = group.teacher();
+        if (teacher != null) {
             List<Integer> taught = group.rows().stream()
                     .map(row -> objectives.get(row).teacher().orElseThrow().row())
                     .toList();
-            Rows wanted = group.teacher().hidden(index(taught, targets.ids()));
-            return stack.head().divergence(own, group.teacher().head(), wanted);
+            Rows wanted = teacher.hidden(index(taught, targets.ids()));
+            return stack.head().divergence(own, teacher.head(), wanted);
         }
         Tensor ids = index == null ? targets.ids() : torch.index_select(targets.ids(), 0, index);
         Tensor words = index == null ? targets.words() : torch.index_select(targets.words(), 0, index);

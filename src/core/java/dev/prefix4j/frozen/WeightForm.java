@@ -8,6 +8,7 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * In what form the matrices of a model are made.
@@ -15,14 +16,17 @@ import org.bytedeco.pytorch.global.torch;
  * @param strips float32 matrices are copied, to be read fast where rows are few; otherwise they stay where the model has them
  * @param kernels null: libtorch's operators do the work
  */
-record WeightForm(Precision precision, boolean strips, Kernels kernels) {
+record WeightForm(
+        Precision precision, boolean strips, @Nullable Kernels kernels) {
     /** Maps of the same rows, whose outputs lie side by side; with tensors that belong to the open scope. */
     Linear linear(List<Affine> maps) {
         Linear made = switch (precision) {
             case INT8 -> Int8Linear.of(maps, kernels);
             case FP32 -> {
                 List<Affine> floats = maps.stream().map(Affine::floats).toList();
-                yield strips ? Linear.Strips.of(floats, inPlace(floats), kernels.products()) : inPlace(floats);
+                yield strips && kernels != null
+                        ? Linear.Strips.of(floats, inPlace(floats), kernels.products())
+                        : inPlace(floats);
             }
         };
         if (copies()) {

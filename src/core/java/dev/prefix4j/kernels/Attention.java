@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the rows of a batch look at: {@code p4j_attention}. Rows are described one after the other: {@link #see} for each of
@@ -85,7 +86,7 @@ public final class Attention {
             throw new IllegalArgumentException("kernel: expected a segment of the keys 0 to %d, got %d from %d on"
                     .formatted(of.length(), length, first));
         }
-        if (of.width() != (long) heads.keys * heads.width || of.rotary() != 0 && of.rotary() != heads.rotary) {
+        if (of.width() != (long) heads.keys * heads.width || (of.rotary() != 0 && of.rotary() != heads.rotary)) {
             throw new IllegalArgumentException("kernel: expected keys of %s, got %d columns and a rotation of %d"
                     .formatted(heads, of.width(), of.rotary()));
         }
@@ -109,7 +110,7 @@ public final class Attention {
      *
      * @param places positions of its queries among its own tokens, from {@code first} on; null: 0, 1, and so on
      */
-    public void endRow(int queries, int[] places, int first) {
+    public void endRow(int queries, int @Nullable [] places, int first) {
         if (queries < 0) {
             throw new IllegalArgumentException("kernel: expected a number of queries, got " + queries);
         }
@@ -137,7 +138,7 @@ public final class Attention {
         }
         positioned |= places != null;
         rows++;
-        queryOffsets[rows] = before + queries;
+        queryOffsets[rows] = (long) before + queries;
         segmentOffsets[rows] = count;
     }
 

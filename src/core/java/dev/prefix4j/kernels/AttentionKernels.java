@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.invoke.MethodHandle;
 import java.lang.ref.Reference;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** Attention of the rows of a batch to segments of keys and values. R rows of q, E = H · D columns. */
 public final class AttentionKernels {
@@ -25,7 +26,7 @@ public final class AttentionKernels {
      * @param q [R, E], rows may lie apart, as those of y
      * @param lse [R, H] contiguous, or null
      */
-    public void forward(Attention how, Tensor q, Tensor y, Tensor lse) {
+    public void forward(Attention how, Tensor q, Tensor y, @Nullable Tensor lse) {
         Matrix queries = Matrix.floats("q", q, how.queries(), how.width());
         Matrix out = Matrix.floats("y", y, how.queries(), how.width());
         try (Arena arena = Arena.ofConfined()) {
@@ -43,7 +44,7 @@ public final class AttentionKernels {
         }
     }
 
-    private static Matrix lse(Attention how, Tensor lse) {
+    private static Matrix lse(Attention how, @Nullable Tensor lse) {
         return Matrix.floatsOrNone("lse", lse, how.queries(), how.heads().queries());
     }
 
@@ -54,7 +55,7 @@ public final class AttentionKernels {
      * @param lse [R, H] contiguous, as {@link #forward} gave it
      * @param dq [R, E], rows may lie apart; null: only segments with a gradient get one
      */
-    public void backward(Attention how, Tensor dy, Tensor y, Tensor lse, Tensor q, Tensor dq) {
+    public void backward(Attention how, Tensor dy, Tensor y, Tensor lse, Tensor q, @Nullable Tensor dq) {
         Matrix out = Matrix.floats("y", y, how.queries(), how.width());
         Matrix up = Matrix.floats("dy", dy, how.queries(), how.width()).as(out);
         Matrix queries = Matrix.floats("q", q, how.queries(), how.width());

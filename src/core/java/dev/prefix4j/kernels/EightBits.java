@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Rows x with {@code x = scale · q}: {@code p4j_q8_rows}.
@@ -14,7 +15,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  */
 public record EightBits(Tensor q, Tensor scale, Tensor sum) {
     /** The structure of rows [n, columns]; that of no rows where there are none. */
-    static MemorySegment struct(Arena arena, EightBits rows, long n, long columns) {
+    static MemorySegment struct(Arena arena, @Nullable EightBits rows, long n, long columns) {
         Struct.Fields struct = Struct.Q8_ROWS.allocate(arena);
         if (rows != null) {
             Matrix q = Matrix.of("q", rows.q, ScalarType.Char);

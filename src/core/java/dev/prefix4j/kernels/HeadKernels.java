@@ -5,6 +5,7 @@ import static dev.prefix4j.kernels.NativeLibrary.failed;
 import java.lang.invoke.MethodHandle;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /** Kernels that work on each head of a row by itself. N rows, H heads of D columns side by side. */
 public final class HeadKernels {
@@ -58,7 +59,7 @@ public final class HeadKernels {
      * @param y [N, H · D], not x; rows may lie apart
      * @param rstd [N, H] contiguous, or null
      */
-    public void headNorm(Tensor x, int heads, Tensor weight, double epsilon, Tensor y, Tensor rstd) {
+    public void headNorm(Tensor x, int heads, Tensor weight, double epsilon, Tensor y, @Nullable Tensor rstd) {
         Matrix in = Matrix.floats("x", x);
         long width = width(in, heads);
         Matrix result = Matrix.floats("y", y, in.rows(), in.columns()).apartFrom(in);

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.bytedeco.javacpp.Loader;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Our own kernels, {@code native/}, on the memory of CPU tensors; {@code native/include/prefix4j.h} says what each
@@ -20,7 +21,7 @@ public final class Kernels {
     private static final String OFF = "off";
     static final List<String> SETS = List.of("avx512vnni", "avx512", "avx2", "portable");
 
-    private static Lookup found;
+    private static @Nullable Lookup found;
 
     /** The kernels, or why there are none. */
     private record Lookup(Optional<Kernels> kernels, String why) {}

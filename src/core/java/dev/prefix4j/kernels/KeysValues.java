@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keys and values of one layer, or of several at equal distances, that rows can look at in segments ({@link Attention}). T keys, W
@@ -16,8 +17,8 @@ public final class KeysValues {
     private final Matrix values;
     private final long layers;
     private final long layerStride;
-    private final Matrix dKeys; // null: no gradient is wanted
-    private final Matrix dValues;
+    private final @Nullable Matrix dKeys; // null: no gradient is wanted
+    private final @Nullable Matrix dValues;
     private final long turn;
     private final long turned;
     private final List<Tensor> alive;
@@ -27,8 +28,8 @@ public final class KeysValues {
             Matrix values,
             long layers,
             long layerStride,
-            Matrix dKeys,
-            Matrix dValues,
+            @Nullable Matrix dKeys,
+            @Nullable Matrix dValues,
             long turn,
             long turned,
             List<Tensor> alive) {

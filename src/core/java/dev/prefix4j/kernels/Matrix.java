@@ -6,6 +6,7 @@ import java.util.stream.Collectors;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A matrix on the CPU as a kernel takes it.
@@ -24,7 +25,7 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         long rows = tensor.size(0);
         long columns = tensor.size(1);
         long ld = rows > 1 ? tensor.stride(0) : Math.max(tensor.stride(0), columns);
-        if (columns > 1 && tensor.stride(1) != 1 || ld < columns) {
+        if ((columns > 1 && tensor.stride(1) != 1) || ld < columns) {
             throw wrong(name, "rows of columns side by side", tensor);
         }
         return new Matrix(name, address(tensor), rows, columns, ld);
@@ -41,7 +42,7 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
     }
 
     /** A float32 matrix of a given shape, or none where the tensor is null. */
-    static Matrix floatsOrNone(String name, Tensor tensor, long rows, long columns) {
+    static Matrix floatsOrNone(String name, @Nullable Tensor tensor, long rows, long columns) {
         return tensor == null ? new Matrix(name, 0, rows, columns, columns) : floats(name, tensor, rows, columns);
     }
 
@@ -91,7 +92,7 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
     }
 
     /** Address of a contiguous float32 vector; 0 where the tensor is null. */
-    static long vectorOrNone(String name, Tensor tensor, long length) {
+    static long vectorOrNone(String name, @Nullable Tensor tensor, long length) {
         return tensor == null ? 0 : vector(name, tensor, ScalarType.Float, length);
     }
 

@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Matrix products. n rows, K inputs, M outputs. A row's numbers are the same bits alone and among others.
@@ -162,7 +163,8 @@ public final class ProductKernels {
     }
 
     /** {@code p4j_matmul_q8}, with the outputs from {@code first} on; y's columns say how many. */
-    public void multiply(EightBits x, Packed weight, long first, Tensor bias, Tensor residual, Tensor y) {
+    public void multiply(
+            EightBits x, Packed weight, long first, @Nullable Tensor bias, @Nullable Tensor residual, Tensor y) {
         Matrix out = Matrix.floats("y", y);
         Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());
         weight.require(first, out.columns());
@@ -186,7 +188,8 @@ public final class ProductKernels {
     }
 
     /** {@code p4j_matmul_packed_f32}, x [n, K], with the outputs from {@code first} on; y's columns say how many. */
-    public void multiply(Tensor x, Packed weight, long first, Tensor bias, Tensor residual, Tensor y) {
+    public void multiply(
+            Tensor x, Packed weight, long first, @Nullable Tensor bias, @Nullable Tensor residual, Tensor y) {
         Matrix out = Matrix.floats("y", y);
         Matrix in = Matrix.floats("x", x, out.rows(), weight.inputs());
         Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());
@@ -217,7 +220,7 @@ public final class ProductKernels {
      * @param x [n, K], rows may lie apart
      * @param weight [K, M], where rows or columns are contiguous
      */
-    public void multiply(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y) {
+    public void multiply(Tensor x, Tensor weight, @Nullable Tensor bias, @Nullable Tensor residual, Tensor y) {
         Matrix in = Matrix.floats("x", x);
         Matrix out = Matrix.floats("y", y);
         Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());

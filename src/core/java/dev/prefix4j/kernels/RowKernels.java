@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.invoke.MethodHandle;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /** Kernels that work on one row at a time. N rows, E or F columns. */
 public final class RowKernels {
@@ -39,7 +40,7 @@ public final class RowKernels {
      * @param x float32 [N, K], rows may lie apart
      * @param rest what the 8 bits do not hold, [N, K], rows as far apart as those of x; may be x; null: not wanted
      */
-    public void quantize(Tensor x, EightBits out, Tensor rest) {
+    public void quantize(Tensor x, EightBits out, @Nullable Tensor rest) {
         Matrix in = Matrix.floats("x", x);
         Matrix left = Matrix.floatsOrNone("rest", rest, in.rows(), in.columns()).as(in);
         try (Arena arena = Arena.ofConfined()) {
@@ -65,7 +66,14 @@ public final class RowKernels {
      * @param mean [N] or null, as rstd
      */
     public void layerNorm(
-            Tensor x, Tensor weight, Tensor bias, double epsilon, Tensor y, EightBits out, Tensor mean, Tensor rstd) {
+            Tensor x,
+            Tensor weight,
+            Tensor bias,
+            double epsilon,
+            @Nullable Tensor y,
+            @Nullable EightBits out,
+            @Nullable Tensor mean,
+            @Nullable Tensor rstd) {
         Matrix in = Matrix.floats("x", x);
         try (Arena arena = Arena.ofConfined()) {
             layerNorm.invokeExact(
@@ -113,7 +121,13 @@ public final class RowKernels {
      * @param out null: only float32
      * @param rstd [N] or null
      */
-    public void rmsNorm(Tensor x, Tensor weight, double epsilon, Tensor y, EightBits out, Tensor rstd) {
+    public void rmsNorm(
+            Tensor x,
+            Tensor weight,
+            double epsilon,
+            @Nullable Tensor y,
+            @Nullable EightBits out,
+            @Nullable Tensor rstd) {
         Matrix in = Matrix.floats("x", x);
         try (Arena arena = Arena.ofConfined()) {
             rmsNorm.invokeExact(
@@ -157,7 +171,7 @@ public final class RowKernels {
      * @param out null: only float32
      * @param slope uint8 [N, F]; null: not wanted
      */
-    public void gelu(Tensor x, Tensor y, EightBits out, Tensor slope) {
+    public void gelu(Tensor x, @Nullable Tensor y, @Nullable EightBits out, @Nullable Tensor slope) {
         Matrix in = Matrix.floats("x", x);
         try (Arena arena = Arena.ofConfined()) {
             gelu.invokeExact(
@@ -173,7 +187,7 @@ public final class RowKernels {
     }
 
     /** {@code p4j_gelu_backward}: dx [N, F] may be dy, or null for 8 bits only. */
-    public void geluBackward(Tensor dy, Tensor x, Tensor dx, EightBits out) {
+    public void geluBackward(Tensor dy, Tensor x, @Nullable Tensor dx, @Nullable EightBits out) {
         Matrix in = Matrix.floats("x", x);
         try (Arena arena = Arena.ofConfined()) {
             geluBackward.invokeExact(
@@ -210,7 +224,7 @@ public final class RowKernels {
      * @param y [N, F] contiguous; null: only 8 bits
      * @param out null: only float32
      */
-    public void swiglu(Tensor x, Tensor y, EightBits out) {
+    public void swiglu(Tensor x, @Nullable Tensor y, @Nullable EightBits out) {
         Matrix in = Matrix.floats("x", x);
         long columns = half(in);
         try (Arena arena = Arena.ofConfined()) {
@@ -234,7 +248,7 @@ public final class RowKernels {
      * @param dx [N, 2 F] contiguous, neither x nor dy; null: only 8 bits
      * @param out [N, 2 F] in 8 bits; null: only float32
      */
-    public void swigluBackward(Tensor dy, Tensor x, Tensor dx, EightBits out) {
+    public void swigluBackward(Tensor dy, Tensor x, @Nullable Tensor dx, @Nullable EightBits out) {
         Matrix in = Matrix.floats("x", x);
         long columns = half(in);
         Matrix up = Matrix.floats("dy", dy, in.rows(), columns);

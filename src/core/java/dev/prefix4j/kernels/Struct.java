@@ -13,6 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 
 /** The structures of {@code native/include/prefix4j.h}, by the names of their fields. Pointers are addresses. */
+@SuppressWarnings("ImmutableEnumChecker") // the list is unmodifiable, and layouts are immutable
 enum Struct {
     Q8_ROWS("q:p", "ld:l", "scale:p", "sum:p"),
     SEGMENT("k:p", "v:p", "ld:l", "length:l", "layer_stride:l", "from:l", "turn:p", "dk:p", "dv:p", "ldd:l"),

@@ -5,6 +5,7 @@ import static dev.prefix4j.kernels.NativeLibrary.failed;
 import java.lang.invoke.MethodHandle;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /** Kernels over the vocabulary. n rows, V words. */
 public final class VocabularyKernels {
@@ -25,7 +26,7 @@ public final class VocabularyKernels {
      * @param mean [n, E] contiguous, or null
      */
     public void softmaxBlock(
-            Tensor z, long first, Tensor targets, Tensor top, Tensor sum, Tensor ofTarget, Tensor mean) {
+            Tensor z, long first, Tensor targets, Tensor top, Tensor sum, Tensor ofTarget, @Nullable Tensor mean) {
         Matrix logits = Matrix.floats("z", z);
         long n = logits.rows();
         Matrix vectors = mean == null

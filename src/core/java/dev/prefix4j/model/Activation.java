@@ -26,6 +26,8 @@ public enum Activation {
     TANH("tanh");
 
     private final String key;
+
+    @SuppressWarnings("ImmutableEnumChecker") // nobody writes to it
     private final String[] others;
 
     Activation(String key, String... others) {

@@ -2,6 +2,7 @@ package dev.prefix4j.model;
 
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The weights of an affine map of rows, {@code x W + b}.
@@ -10,7 +11,7 @@ import org.bytedeco.pytorch.global.torch;
  * @param weight [in, out], a view where checkpoints store it the other way; float32, or as the checkpoint stores it
  * @param bias [out]; null: none
  */
-public record Affine(String name, Tensor weight, Tensor bias) {
+public record Affine(String name, Tensor weight, @Nullable Tensor bias) {
     /** Number of inputs. */
     public long inputs() {
         return weight.size(0);

@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model in libtorch operators with autograd, for gradients of weights and of an {@link Extension}. If
@@ -156,7 +157,8 @@ public final class AutogradModel {
      * @param turns rotations, [T, R]; null: none
      * @return [B, T, E]
      */
-    private Tensor attention(BlockWeights block, int layer, Tensor x, KvCache cache, AttentionMask mask, Tensor turns) {
+    private Tensor attention(
+            BlockWeights block, int layer, Tensor x, KvCache cache, AttentionMask mask, @Nullable Tensor turns) {
         ModelConfig.Attention how = config.attention();
         long batch = x.size(0);
         long fresh = x.size(1);
@@ -164,9 +166,11 @@ public final class AutogradModel {
         Tensor q = heads(all, 0, how.heads(), batch);
         Tensor k = heads(all, how.queryColumns(), how.keyHeads(), batch);
         Tensor v = heads(all, how.queryColumns() + how.keyColumns(), how.keyHeads(), batch);
-        if (how.normed()) {
-            q = rms(q, block.queryNorm());
-            k = rms(k, block.keyNorm());
+        Tensor queryNorm = block.queryNorm();
+        Tensor keyNorm = block.keyNorm();
+        if (queryNorm != null && keyNorm != null) {
+            q = rms(q, queryNorm);
+            k = rms(k, keyNorm);
         }
         if (turns != null) {
             q = turned(q, turns);

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -76,7 +77,7 @@ public final class BaseModel {
 
     /** The token embedding, [V, E]. */
     public Tensor words() {
-        return weights.get(wordsName());
+        return weight(wordsName());
     }
 
     /** Vectors of tokens int64 [...]: float32 [..., E], without positions. */
@@ -92,7 +93,12 @@ public final class BaseModel {
 
     /** The output head, [V, E]. */
     public Tensor head() {
-        return weights.getOrDefault(Family.Names.HEAD + ".weight", words());
+        Tensor own = weights.get(Family.Names.HEAD + ".weight");
+        return own == null ? words() : own;
+    }
+
+    private Tensor weight(String name) {
+        return Objects.requireNonNull(weights.get(name), name);
     }
 
     /** The final normalization. */
@@ -101,11 +107,11 @@ public final class BaseModel {
     }
 
     private NormWeights norm(String name) {
-        return new NormWeights(weights.get(name + ".weight"), weights.get(name + ".bias"));
+        return new NormWeights(weight(name + ".weight"), weights.get(name + ".bias"));
     }
 
     private Affine affine(String name) {
-        Tensor weight = weights.get(name + ".weight");
+        Tensor weight = weight(name + ".weight");
         return new Affine(name, names().inputsFirst() ? weight : weight.t(), weights.get(name + ".bias"));
     }
 

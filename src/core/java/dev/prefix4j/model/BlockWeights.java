@@ -2,6 +2,7 @@ package dev.prefix4j.model;
 
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The weights of a block by role.
@@ -16,8 +17,8 @@ public record BlockWeights(
         Family.Block names,
         NormWeights attentionNorm,
         List<Affine> attentionInputs,
-        Tensor queryNorm,
-        Tensor keyNorm,
+        @Nullable Tensor queryNorm,
+        @Nullable Tensor keyNorm,
         Affine attentionOutput,
         NormWeights mlpNorm,
         List<Affine> mlpInputs,
@@ -28,5 +29,5 @@ public record BlockWeights(
      * @param weight gain, [E]
      * @param bias [E]; null: none
      */
-    public record NormWeights(Tensor weight, Tensor bias) {}
+    public record NormWeights(Tensor weight, @Nullable Tensor bias) {}
 }

@@ -6,6 +6,7 @@ import dev.prefix4j.model.llama.LlamaFamily;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Collectors;
 
 /** All supported families. */
@@ -52,7 +53,7 @@ public final class Families {
             return family.read(file, new TokenReader(folder));
         } catch (InputException e) {
             // Errors from the constructor do not name the file yet.
-            String message = e.getMessage();
+            String message = Objects.requireNonNullElse(e.getMessage(), "");
             throw message.startsWith(file.file().toString())
                     ? e
                     : new InputException(file.file() + ": key " + message, e);

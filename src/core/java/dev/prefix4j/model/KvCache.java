@@ -5,6 +5,7 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keys and values of the tokens that a model has seen, layer by layer, which a new token attends to.
@@ -37,7 +38,7 @@ public sealed interface KvCache {
 
     /** An empty cache through which gradients flow. */
     static KvCache empty(int layers) {
-        List<KeyValue> none = new ArrayList<>();
+        List<@Nullable KeyValue> none = new ArrayList<>();
         for (int i = 0; i < layers; i++) {
             none.add(null);
         }
@@ -55,12 +56,10 @@ public sealed interface KvCache {
 
     /** Concatenates tensors, so that autograd works: for training, or for a single pass. */
     final class Growing implements KvCache {
-        private final List<KeyValue> layers; // null: empty
-        private final List<KeyValue> start;
+        private final List<@Nullable KeyValue> layers; // null: empty
 
-        private Growing(List<KeyValue> layers) {
+        private Growing(List<@Nullable KeyValue> layers) {
             this.layers = layers;
-            this.start = List.copyOf(layers.stream().filter(kv -> kv != null).toList());
         }
 
         @Override

@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The architecture of a language model: its geometry, and everything its forward pass depends on. Dropout rates are ignored:
@@ -102,12 +103,12 @@ public record ModelConfig(
         }
 
         /** For a file: null if there is none. */
-        public Integer bosId() {
+        public @Nullable Integer bosId() {
             return bos == NONE ? null : Integer.valueOf(bos);
         }
 
         /** For a file: null if there is none. */
-        public Integer eosId() {
+        public @Nullable Integer eosId() {
             return eos == NONE ? null : Integer.valueOf(eos);
         }
 

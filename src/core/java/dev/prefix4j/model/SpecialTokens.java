@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.prefix4j.JsonFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /** Ids of special tokens from the tokenizer's files, for a configuration that does not specify them. */
 final class SpecialTokens {
@@ -53,7 +54,7 @@ final class SpecialTokens {
     }
 
     /** The text of a token that is a string, or an object with {@code content}. */
-    private static String content(JsonNode token) {
+    private static @Nullable String content(@Nullable JsonNode token) {
         return token == null ? null : token.isObject() ? token.path("content").textValue() : token.textValue();
     }
 

@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An ATen operator, reached by name and overload through the dispatcher: autograd, devices and checks apply as in
@@ -143,8 +144,8 @@ public final class Aten {
          * @throws IllegalArgumentException if an argument does not fit the schema
          * @throws IllegalStateException if libtorch refuses the call; the message holds its reason
          */
-        public Tensor tensor(Object... arguments) {
-            Object[] results = call(arguments);
+        public Tensor tensor(@Nullable Object... arguments) {
+            @Nullable Object[] results = call(arguments);
             if (results.length != 1 || !(results[0] instanceof Tensor tensor)) {
                 throw new IllegalArgumentException(title() + " returns " + returns.size() + " values, not one tensor");
             }
@@ -159,17 +160,17 @@ public final class Aten {
          * @throws IllegalArgumentException if an argument does not fit the schema
          * @throws IllegalStateException if libtorch refuses the call; the message holds its reason
          */
-        public Object[] call(Object... arguments) {
-            Object[] complete = check(arguments);
+        public @Nullable Object[] call(@Nullable Object... arguments) {
+            @Nullable Object[] complete = check(arguments);
             return stable && complete.length == arguments.length ? callStable(complete) : callBoxed(complete);
         }
 
-        private Object[] check(Object[] arguments) {
+        private @Nullable Object[] check(@Nullable Object[] arguments) {
             if (arguments.length > parameters.size()) {
                 throw new IllegalArgumentException("%s: expected at most %d arguments, got %d"
                         .formatted(title(), parameters.size(), arguments.length));
             }
-            Object[] complete = new Object[parameters.size()];
+            @Nullable Object[] complete = new @Nullable Object[parameters.size()];
             for (int i = 0; i < parameters.size(); i++) {
                 Parameter parameter = parameters.get(i);
                 if (i >= arguments.length) {
@@ -198,7 +199,7 @@ public final class Aten {
             return complete;
         }
 
-        private Object[] callStable(Object[] arguments) {
+        private @Nullable Object[] callStable(@Nullable Object[] arguments) {
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment stack =
                         arena.allocate(ValueLayout.JAVA_LONG, Math.max(1, Math.max(arguments.length, returns.size())));
@@ -209,7 +210,7 @@ public final class Aten {
                 if (!StableAbi.callDispatcher(nativeName, nativeOverload, stack)) {
                     throw refused(arguments);
                 }
-                Object[] results = new Object[returns.size()];
+                @Nullable Object[] results = new @Nullable Object[returns.size()];
                 for (int i = 0; i < results.length; i++) {
                     results[i] = returns.get(i).fromStable(stack.getAtIndex(ValueLayout.JAVA_LONG, i));
                 }
@@ -221,7 +222,7 @@ public final class Aten {
          * The C ABI keeps its reason to itself; the presets' call fails in the same way and throws it. What an
          * operator has written before it failed is lost either way.
          */
-        private IllegalStateException refused(Object[] arguments) {
+        private IllegalStateException refused(@Nullable Object[] arguments) {
             try (TensorScope _ = new TensorScope()) {
                 callBoxed(arguments);
             } catch (IllegalStateException e) {
@@ -231,8 +232,8 @@ public final class Aten {
                     title() + " failed once; got " + describe(java.util.Arrays.asList(arguments)));
         }
 
-        private Object[] callBoxed(Object[] arguments) {
-            Object[] results = new Object[returns.size()];
+        private @Nullable Object[] callBoxed(@Nullable Object[] arguments) {
+            @Nullable Object[] results = new @Nullable Object[returns.size()];
             try (TensorScope scope = new TensorScope()) {
                 FunctionSchema schema = handle.schema();
                 IValueVector stack = new IValueVector();
@@ -274,7 +275,7 @@ public final class Aten {
         VALUE
     }
 
-    private static Object asList(Object value) {
+    private static @Nullable Object asList(@Nullable Object value) {
         return switch (value) {
             case long[] array -> java.util.Arrays.stream(array).boxed().toList();
             case int[] array -> java.util.Arrays.stream(array).boxed().toList();
@@ -285,7 +286,7 @@ public final class Aten {
         };
     }
 
-    private static String describe(Object value) {
+    private static String describe(@Nullable Object value) {
         return switch (value) {
             case null -> "null";
             case Tensor tensor when tensor.isNull() -> TensorScope.CLOSED;
@@ -293,11 +294,11 @@ public final class Aten {
                 "Tensor" + java.util.Arrays.toString(tensor.sizes().vec().get()) + ' ' + tensor.scalar_type();
             case List<?> list -> list.stream().map(Aten::describe).collect(Collectors.joining(", ", "[", "]"));
             case Number number -> number.getClass().getSimpleName() + ' ' + number;
-            default -> value.getClass().getSimpleName();
+            case Object other -> other.getClass().getSimpleName();
         };
     }
 
-    private static String firstLine(String message) {
+    private static String firstLine(@Nullable String message) {
         return message == null ? "no reason given" : message.lines().findFirst().orElse("");
     }
 }

@@ -69,6 +69,7 @@ final class MappedFile implements AutoCloseable {
                 return new MappedFile(segment, () -> Libc.unmap(segment));
             }
             try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+                @SuppressWarnings("MustBeClosedChecker") // the mapped file closes it
                 Arena arena = Arena.ofShared();
                 return new MappedFile(channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena), arena::close);
             }
@@ -113,7 +114,7 @@ final class MappedFile implements AutoCloseable {
     /** Whether its numbers fill a stretch of memory, in the order of its rows or of its columns. */
     private static boolean inOnePiece(Tensor tensor) {
         return tensor.is_contiguous()
-                || tensor.dim() == 2 && tensor.stride(0) == 1 && tensor.stride(1) == tensor.size(0);
+                || (tensor.dim() == 2 && tensor.stride(0) == 1 && tensor.stride(1) == tensor.size(0));
     }
 
     private void release() {

@@ -2,13 +2,16 @@ package dev.prefix4j.torch;
 
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.GenericList;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.Type;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A type in the schema of an operator, and how values of it cross to libtorch and back.
@@ -16,7 +19,7 @@ import org.bytedeco.pytorch.global.torch;
  * @param element the type inside an optional or a list; null for others
  * @param text in the schema
  */
-record SchemaType(Kind kind, SchemaType element, String text) {
+record SchemaType(Kind kind, @Nullable SchemaType element, String text) {
     static SchemaType of(Type.TypePtr pointer) {
         Type type = pointer.get();
         String text = type.str().getString();
@@ -35,16 +38,21 @@ record SchemaType(Kind kind, SchemaType element, String text) {
         };
     }
 
+    /** The type inside an optional or a list. */
+    private SchemaType contained() {
+        return Objects.requireNonNull(element, text);
+    }
+
     /** Whether libtorch 2.10's stable ABI converts values of this type. */
     boolean isStable() {
         return switch (kind) {
             case TENSOR, INT, FLOAT, BOOL, STRING, SCALAR_TYPE, DEVICE -> true;
-            case OPTIONAL, LIST -> element.isStable();
+            case OPTIONAL, LIST -> contained().isStable();
             case SCALAR, OTHER -> false;
         };
     }
 
-    boolean accepts(Object value) {
+    boolean accepts(@Nullable Object value) {
         return switch (kind) {
             case TENSOR -> value instanceof Tensor t && !t.isNull();
             case INT -> value instanceof Long || value instanceof Integer;
@@ -54,8 +62,8 @@ record SchemaType(Kind kind, SchemaType element, String text) {
             case SCALAR_TYPE -> value instanceof torch.ScalarType;
             case DEVICE -> value instanceof Device;
             case SCALAR -> value instanceof Number || value instanceof Boolean;
-            case OPTIONAL -> value == null || element.accepts(value);
-            case LIST -> value instanceof List<?> list && list.stream().allMatch(element::accepts);
+            case OPTIONAL -> value == null || contained().accepts(value);
+            case LIST -> value instanceof List<?> list && list.stream().allMatch(contained()::accepts);
             case OTHER -> value instanceof IValue;
         };
     }
@@ -75,8 +83,11 @@ record SchemaType(Kind kind, SchemaType element, String text) {
         OTHER
     }
 
-    /** A value as the stable ABI takes it, in 64 bits. */
-    long toStable(Object value, Arena arena) {
+    /** A value that was accepted, as the stable ABI takes it, in 64 bits. */
+    long toStable(@Nullable Object value, Arena arena) {
+        if (value == null) {
+            return 0; // of an optional: nothing else accepts null
+        }
         return switch (kind) {
             case TENSOR -> StableAbi.newHandle((Tensor) value); // the dispatcher takes the handle over
             case INT -> ((Number) value).longValue();
@@ -87,12 +98,12 @@ record SchemaType(Kind kind, SchemaType element, String text) {
             // c10::Device: type in the upper half, index in the lower
             case DEVICE ->
                 ((long) ((Device) value).type().value << 32) | Integer.toUnsignedLong(((Device) value).index());
-            case OPTIONAL -> value == null ? 0 : StableAbi.newBox(element.toStable(value, arena));
+            case OPTIONAL -> StableAbi.newBox(contained().toStable(value, arena));
             case LIST -> {
                 List<?> list = (List<?>) value;
                 long[] items = new long[list.size()];
                 for (int i = 0; i < items.length; i++) {
-                    items[i] = element.toStable(list.get(i), arena);
+                    items[i] = contained().toStable(list.get(i), arena);
                 }
                 yield StableAbi.newList(items);
             }
@@ -101,6 +112,7 @@ record SchemaType(Kind kind, SchemaType element, String text) {
     }
 
     /** What the stable ABI gives, in 64 bits. */
+    @Nullable
     Object fromStable(long bits) {
         return switch (kind) {
             case TENSOR -> StableAbi.adopt(bits);
@@ -108,17 +120,25 @@ record SchemaType(Kind kind, SchemaType element, String text) {
             case FLOAT -> Double.longBitsToDouble(bits);
             case BOOL -> (bits & 0xff) != 0;
             case STRING -> StableAbi.takeString(bits);
-            case OPTIONAL -> bits == 0 ? null : element.fromStable(StableAbi.takeBox(bits));
+            case OPTIONAL -> bits == 0 ? null : contained().fromStable(StableAbi.takeBox(bits));
             case LIST -> {
-                List<Object> list = new ArrayList<>();
+                List<@Nullable Object> list = new ArrayList<>();
                 for (long item : StableAbi.takeList(bits)) {
-                    list.add(element.fromStable(item));
+                    list.add(contained().fromStable(item));
                 }
                 yield list;
             }
-            case SCALAR_TYPE -> torch.ScalarType.values()[(int) bits];
+            case SCALAR_TYPE -> scalarType((int) bits);
             case DEVICE, SCALAR, OTHER -> throw new AssertionError(this);
         };
+    }
+
+    /** @param value libtorch's number of it */
+    private static torch.ScalarType scalarType(int value) {
+        return Arrays.stream(torch.ScalarType.values())
+                .filter(type -> type.value == value)
+                .findFirst()
+                .orElseThrow();
     }
 
     /**
@@ -126,14 +146,14 @@ record SchemaType(Kind kind, SchemaType element, String text) {
      *
      * @param pointer the type as libtorch has it
      */
-    IValue toBoxed(Type.TypePtr pointer, Object value) {
+    IValue toBoxed(Type.TypePtr pointer, @Nullable Object value) {
         return switch (value) {
             case null -> new IValue();
             case Tensor tensor -> new IValue(tensor);
             case Boolean bool -> new IValue(bool);
-            case Number number when kind == Kind.OPTIONAL -> element.toBoxed(pointer, number);
+            case Number number when kind == Kind.OPTIONAL -> contained().toBoxed(pointer, number);
             case Number number
-            when kind == Kind.INT || isInteger(number) && kind == Kind.SCALAR -> new IValue(number.longValue());
+            when kind == Kind.INT || (isInteger(number) && kind == Kind.SCALAR) -> new IValue(number.longValue());
             case Number number -> new IValue(number.doubleValue());
             case String string -> new IValue(string);
             case torch.ScalarType scalarType -> new IValue((long) scalarType.value); // an int in IValue, as in JIT
@@ -141,15 +161,15 @@ record SchemaType(Kind kind, SchemaType element, String text) {
             case IValue given -> given;
             case List<?> list -> {
                 Type.TypePtr inner = kind == Kind.OPTIONAL ? pointer.get().containedType(0) : pointer;
-                SchemaType listType = kind == Kind.OPTIONAL ? element : this;
+                SchemaType listType = kind == Kind.OPTIONAL ? contained() : this;
                 Type.TypePtr elementType = inner.get().containedType(0);
                 GenericList boxed = new GenericList(elementType);
                 for (Object item : list) {
-                    boxed.push_back(listType.element.toBoxed(elementType, item));
+                    boxed.push_back(listType.contained().toBoxed(elementType, item));
                 }
                 yield new IValue(boxed);
             }
-            default -> throw new AssertionError(value.getClass());
+            case Object other -> throw new AssertionError(other.getClass());
         };
     }
 
@@ -158,6 +178,7 @@ record SchemaType(Kind kind, SchemaType element, String text) {
     }
 
     /** What the boxed call gives; a tensor is kept from the scope. */
+    @Nullable
     Object fromBoxed(IValue value, TensorScope scope) {
         return switch (kind) {
             case TENSOR -> scope.keep(new Tensor(value.toTensor()));
@@ -165,12 +186,12 @@ record SchemaType(Kind kind, SchemaType element, String text) {
             case FLOAT -> value.toDouble();
             case BOOL -> value.toBool();
             case STRING -> value.toStringRef().getString();
-            case OPTIONAL -> value.isNone() ? null : element.fromBoxed(value, scope);
+            case OPTIONAL -> value.isNone() ? null : contained().fromBoxed(value, scope);
             case LIST -> {
-                List<Object> list = new ArrayList<>();
+                List<@Nullable Object> list = new ArrayList<>();
                 GenericList items = value.toList();
                 for (long i = 0; i < items.size(); i++) {
-                    list.add(element.fromBoxed(items.get(i), scope));
+                    list.add(contained().fromBoxed(items.get(i), scope));
                 }
                 yield list;
             }

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * libtorch's stable C ABI ({@code torch/csrc/inductor/aoti_torch/c/shim.h} and {@code torch/csrc/stable/c/shim.h}).
@@ -66,12 +67,12 @@ final class StableAbi {
         throw new IllegalStateException(file + " is not among the libraries that JavaCPP has loaded");
     }
 
-    private static MethodHandle function(String name, MemoryLayout result, MemoryLayout... arguments) {
+    private static MethodHandle function(String name, @Nullable MemoryLayout result, MemoryLayout... arguments) {
         return function(LIBTORCH, name, result, arguments);
     }
 
     private static MethodHandle function(
-            SymbolLookup library, String name, MemoryLayout result, MemoryLayout... arguments) {
+            SymbolLookup library, String name, @Nullable MemoryLayout result, MemoryLayout... arguments) {
         MemorySegment address = library.find(name)
                 .orElseThrow(() -> new IllegalStateException(
                         "the loaded libtorch has no function " + name + "; prefix4j needs libtorch 2.10 or newer"));

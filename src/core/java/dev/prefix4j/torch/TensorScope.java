@@ -3,6 +3,7 @@ package dev.prefix4j.torch;
 import java.util.Iterator;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Frees every tensor that is made in it, save those that are said to survive.
@@ -26,11 +27,11 @@ public final class TensorScope implements AutoCloseable {
             "a closed tensor: its TensorScope has ended, or it was closed itself; keep() lets a tensor outlive its"
                     + " scope";
 
-    private final PointerScope outer = enclosing();
+    private final @Nullable PointerScope outer = enclosing();
     private final PointerScope scope = new PointerScope();
 
     /** The scope that is open on this thread; none is no error, unlike in {@link PointerScope#getInnerScope()}. */
-    private static PointerScope enclosing() {
+    private static @Nullable PointerScope enclosing() {
         Iterator<PointerScope> open = PointerScope.getScopeIterator();
         return open != null && open.hasNext() ? open.next() : null;
     }
@@ -69,9 +70,9 @@ public final class TensorScope implements AutoCloseable {
 
     /** A scope that takes tensors which are made in others. */
     public static final class Owner {
-        private final PointerScope scope; // null: none
+        private final @Nullable PointerScope scope; // null: none
 
-        private Owner(PointerScope scope) {
+        private Owner(@Nullable PointerScope scope) {
             this.scope = scope;
         }
     }

@@ -21,6 +21,7 @@ import java.util.UUID;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,7 +54,7 @@ public final class TorchRuntime {
 
     static final String MKL_THREADS = "MKL_NUM_THREADS";
 
-    private static TorchRuntime instance;
+    private static @Nullable TorchRuntime instance;
 
     private final Blas blas;
     private final boolean settled;
@@ -137,8 +138,9 @@ public final class TorchRuntime {
         // The C ABI prints a C++ stack for every error that we throw with its reason.
         Libc.setEnvironmentDefault("TORCH_CPP_LOG_LEVEL", "FATAL");
         // Otherwise glibc hands every large tensor back to the kernel and faults it in again at the next step.
-        return Libc.mallopt(Libc.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
-                & Libc.mallopt(Libc.M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+        boolean maps = Libc.mallopt(Libc.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+        boolean trims = Libc.mallopt(Libc.M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+        return maps && trims;
     }
 
     /** Where JavaCPP unpacks native libraries: its property, the home folder or the temporary one, whichever can be written. */
@@ -193,18 +195,20 @@ public final class TorchRuntime {
      * @throws SettingException if the environment or the options ask for what is unknown or cannot be had any more
      */
     public static synchronized TorchRuntime start(Options options) {
-        if (instance == null) {
-            instance = new TorchRuntime(options);
-            torch.set_num_threads(instance.threads.count());
-            LOG.debug("{}", instance.describe());
-            return instance;
+        TorchRuntime running = instance;
+        if (running == null) {
+            TorchRuntime started = new TorchRuntime(options);
+            instance = started;
+            torch.set_num_threads(started.threads.count());
+            LOG.debug("{}", started.describe());
+            return started;
         }
-        options.blas().requireLoaded(instance.blas);
+        options.blas().requireLoaded(running.blas);
         if (options.threads().isPresent()) {
-            instance.threads = Threads.choose(options.threads(), Map.of(), 0);
-            torch.set_num_threads(instance.threads.count());
+            running.threads = Threads.choose(options.threads(), Map.of(), 0);
+            torch.set_num_threads(running.threads.count());
         }
-        return instance;
+        return running;
     }
 
     /** Starts with {@link Options#defaults} unless it has been started. */
