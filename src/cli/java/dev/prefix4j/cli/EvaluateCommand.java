@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -42,6 +43,7 @@ final class EvaluateCommand extends ConsoleCommand {
             names = "--refs",
             paramLabel = "FILE",
             description = "References, a line for each output; give it again for a second reference, and so on.")
+    @Nullable
     List<Path> references;
 
     @Option(
@@ -50,6 +52,7 @@ final class EvaluateCommand extends ConsoleCommand {
             description =
                     "An empty line in one of several --refs: keep, an empty reference, as for sacreBLEU (default);"
                             + " skip, no further reference, as for WebNLG's tools.")
+    @Nullable
     String emptyReferences;
 
     @Option(
@@ -58,12 +61,14 @@ final class EvaluateCommand extends ConsoleCommand {
             description =
                     "References from a data file: all targets of equal sources, wherever they stand, belong to one"
                             + " output.")
+    @Nullable
     Path data;
 
     @Option(
             names = OptionNames.LIMIT,
             paramLabel = "N",
             description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")
+    @Nullable
     Integer limit;
 
     @Option(
@@ -77,6 +82,7 @@ final class EvaluateCommand extends ConsoleCommand {
             description = "all, or some of"
                     + " bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf"
                     + " (default: bleu; all with --json).")
+    @Nullable
     String metrics;
 
     @Option(
@@ -89,6 +95,7 @@ final class EvaluateCommand extends ConsoleCommand {
             paramLabel = "FILE",
             description =
                     "Other outputs, a line each: their scores, and how likely chance alone makes such a difference.")
+    @Nullable
     Path against;
 
     @Option(

@@ -6,6 +6,7 @@ import dev.prefix4j.task.TrainingRun;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What virtual tokens start from (Li and Liang 2021, section 7.4). */
@@ -18,24 +19,29 @@ final class InitOptions {
             description =
                     "Of virtual tokens: random; zero; words, text: what the model computes for --init-words or the"
                             + " beginning of --init-text; adapter: those of --init-adapter.")
+    @Nullable
     String init;
 
     @Option(
             names = OptionNames.INIT_WORDS,
             paramLabel = "S",
             description = "Words to start from, such as \"summarize the table\".")
+    @Nullable
     String words;
 
     @Option(names = OptionNames.INIT_TEXT, paramLabel = "FILE", description = "Text to start from.")
+    @Nullable
     Path text;
 
     @Option(
             names = OptionNames.INIT_ADAPTER,
             paramLabel = "DIR",
             description = "Adapter of the same method to start from: a folder, or a name on the hub.")
+    @Nullable
     Path adapter;
 
     /** @return the folder of the adapter to start from, which is downloaded where that is needed; null: none */
+    @Nullable
     Path resolve(Console console) {
         return AdapterOption.resolve(adapter, console);
     }

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -42,6 +43,7 @@ final class InspectCommand extends ConsoleCommand {
             names = "--with",
             paramLabel = "DIR",
             description = "Another adapter, to compare with: a folder, or a name on the hub.")
+    @Nullable
     Path other;
 
     @Option(
@@ -49,6 +51,7 @@ final class InspectCommand extends ConsoleCommand {
             paramLabel = "FILE",
             description = "Sources: their targets are generated, and the attention that these give to the prefix is"
                     + " measured.")
+    @Nullable
     Path data;
 
     @Option(
@@ -62,6 +65,7 @@ final class InspectCommand extends ConsoleCommand {
             names = OptionNames.OUT,
             paramLabel = "FILE",
             description = "Write the attention as a heat map, an HTML file.")
+    @Nullable
     Path out;
 
     @Mixin

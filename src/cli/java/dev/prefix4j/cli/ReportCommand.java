@@ -6,6 +6,7 @@ import dev.prefix4j.report.Report;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -28,6 +29,7 @@ final class ReportCommand extends ConsoleCommand {
             fallbackValue = STANDARD_OUTPUT,
             description = "Instead of the pages: writes the run's metrics as CSV to FILE, or to standard output"
                     + " (docs/training.md has the columns).")
+    @Nullable
     String csv;
 
     @Spec

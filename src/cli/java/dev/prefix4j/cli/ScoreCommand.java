@@ -12,6 +12,7 @@ import dev.prefix4j.task.Scoring;
 import dev.prefix4j.text.Example;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -42,6 +43,7 @@ final class ScoreCommand extends ConsoleCommand {
                 names = OptionNames.DATA,
                 paramLabel = "FILE",
                 description = "Sources and targets; - for standard input.")
+        @Nullable
         Path data;
 
         @Option(
@@ -49,16 +51,19 @@ final class ScoreCommand extends ConsoleCommand {
                 paramLabel = "FILE",
                 description =
                         "Plain text instead, documents separated by a line <|endoftext|>; gives bits per byte too.")
+        @Nullable
         Path text;
 
         @Option(
                 names = OptionNames.INDUCTION,
                 paramLabel = "N",
                 description = "N random tokens, read twice, instead: how well the model copies.")
+        @Nullable
         Integer induction;
     }
 
     @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Read only the first N rows.")
+    @Nullable
     Integer limit;
 
     @Option(
