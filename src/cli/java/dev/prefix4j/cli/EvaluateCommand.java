@@ -193,9 +193,11 @@ final class EvaluateCommand extends ConsoleCommand {
 
     private Texts texts() {
         List<String> outputs = TextLines.read(hypotheses, MAX_FILE_BYTES);
-        List<Example> sources = data != null ? sources() : List.of();
+        List<Example> sources = data != null ? sources(data) : List.of();
         List<List<String>> expected =
-                data != null ? sources.stream().map(Example::targets).toList() : fromFiles(outputs.size());
+                references != null
+                        ? fromFiles(references, outputs.size())
+                        : sources.stream().map(Example::targets).toList();
         if (expected.size() != outputs.size()) {
             throw new InputException(
                     "%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
@@ -232,8 +234,8 @@ final class EvaluateCommand extends ConsoleCommand {
         return node.put("seed", seed);
     }
 
-    private List<Example> sources() {
-        List<Example> sources = Example.distinct(dataOptions.read(data, null));
+    private List<Example> sources(Path file) {
+        List<Example> sources = Example.distinct(dataOptions.read(file, null));
         for (Example source : sources) {
             if (source.targets().isEmpty()) {
                 throw new InputException(source.location() + ": expected a target to score against, found none");
@@ -242,12 +244,12 @@ final class EvaluateCommand extends ConsoleCommand {
         return sources.subList(0, limit == null ? sources.size() : Math.min(limit, sources.size()));
     }
 
-    private List<List<String>> fromFiles(int count) {
+    private List<List<String>> fromFiles(List<Path> files, int count) {
         List<List<String>> bySegment = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             bySegment.add(new ArrayList<>());
         }
-        for (Path file : references) {
+        for (Path file : files) {
             List<String> lines = TextLines.read(file, MAX_FILE_BYTES);
             if (lines.size() != count) {
                 throw new InputException(
@@ -260,7 +262,7 @@ final class EvaluateCommand extends ConsoleCommand {
                 }
             }
             long empty = lines.stream().filter(String::isBlank).count();
-            if (empty > 0 && references.size() > 1) {
+            if (empty > 0 && files.size() > 1) {
                 console.say(
                         skip
                                 ? "%s: empty lines: %,d, taken for no reference"
@@ -273,7 +275,7 @@ final class EvaluateCommand extends ConsoleCommand {
         int without = bySegment.indexOf(List.of());
         if (without >= 0) {
             throw new InputException("%s:%d: expected a reference, found an empty line in every --refs"
-                    .formatted(references.getFirst(), without + 1));
+                    .formatted(files.getFirst(), without + 1));
         }
         return bySegment;
     }

@@ -5,6 +5,7 @@ import dev.prefix4j.task.Initialization;
 import dev.prefix4j.task.TrainingRun;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -79,9 +80,9 @@ final class InitOptions {
     /**
      * Gives a run its first values.
      *
-     * @param folder that {@link #resolve} gave
+     * @param folder that {@link #resolve} gave; null: none
      */
-    void start(TrainingRun run, Path folder, Console console) {
+    void start(TrainingRun run, @Nullable Path folder, Console console) {
         String kind = kind();
         if (kind.equals("random")) {
             return;
@@ -89,9 +90,9 @@ final class InitOptions {
         double difference = run.startFrom(
                 switch (kind) {
                     case "zero" -> new Initialization.Zeros();
-                    case "words" -> new Initialization.Words(words);
-                    case "text" -> new Initialization.Text(text);
-                    case "adapter" -> new Initialization.Adapter(folder, adapter);
+                    case "words" -> new Initialization.Words(Objects.requireNonNull(words, kind));
+                    case "text" -> new Initialization.Text(Objects.requireNonNull(text, kind));
+                    case "adapter" -> new Initialization.Adapter(Objects.requireNonNull(folder, kind), Objects.requireNonNull(adapter, kind));
                     default -> throw new AssertionError(kind);
                 });
         console.say("virtual tokens start from %s (to within %.1e)", described(kind), difference);
@@ -100,8 +101,8 @@ final class InitOptions {
     private String described(String kind) {
         return switch (kind) {
             case "words" -> '"' + words + '"';
-            case "text" -> text.toString();
-            case "adapter" -> adapter.toString();
+            case "text" -> String.valueOf(text);
+            case "adapter" -> String.valueOf(adapter);
             default -> kind;
         };
     }

@@ -88,7 +88,7 @@ final class InspectCommand extends ConsoleCommand {
         List<Example> sources =
                 data == null ? List.of() : Example.distinct(dataOptions.readSources(data, null, Layout.CLEAN));
         try (LanguageModel model = modelOptions.load(runtimeOptions, console)) {
-            Path folder = AdapterOption.resolve(adapter, console);
+            Path folder = console.models().adapterFolder(adapter);
             Path otherFolder = AdapterOption.resolve(other, console);
             AdapterInspection inspection = new AdapterInspection(model, folder, adapter.toString());
             if (data != null && !inspection.hasAttention()) {
@@ -104,7 +104,7 @@ final class InspectCommand extends ConsoleCommand {
             if (data != null) {
                 attention(inspection, folder, sources.subList(0, Math.min(limit, sources.size())), node);
             }
-            if (other != null) {
+            if (other != null && otherFolder != null) {
                 similarity(
                         inspection,
                         folder,

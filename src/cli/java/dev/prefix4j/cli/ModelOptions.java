@@ -48,7 +48,7 @@ final class ModelOptions {
     }
 
     /** @param maxSourceTokens null: all */
-    static Encoding encoding(Layout layout, Integer maxSourceTokens) {
+    static Encoding encoding(Layout layout, @Nullable Integer maxSourceTokens) {
         return new Encoding(layout, maxSourceTokens == null ? OptionalInt.empty() : OptionalInt.of(maxSourceTokens));
     }
 

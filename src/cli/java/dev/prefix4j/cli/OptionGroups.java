@@ -161,7 +161,7 @@ enum OptionGroups {
      */
     static @Nullable OptionGroups of(String command, OptionSpec option) {
         for (String name : option.names()) {
-            @Nullable OptionGroups own = OWN.getOrDefault(command, Map.of()).get(name);
+            OptionGroups own = OWN.getOrDefault(command, Map.of()).get(name);
             if (own != null) {
                 return own;
             }

@@ -238,7 +238,7 @@ final class PretrainCommand extends ConsoleCommand {
         }
         dtype.parse();
         TorchRuntime.MatmulPrecision precision = TorchRuntime.MatmulPrecision.parse(matmulPrecision);
-        PretrainingRun.Setup setup = setup();
+        PretrainingRun.Setup setup = setup(data);
         runtimeOptions.start();
         TorchRuntime.matmulPrecision(precision);
         try (RunDirectory run = resume ? RunDirectory.open(out) : RunDirectory.create(out, RunOptions.describe(spec));
@@ -261,7 +261,7 @@ final class PretrainCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private PretrainingRun.Setup setup() {
+    private PretrainingRun.Setup setup(List<Path> texts) {
         PretrainingRun.Start start = scratch();
         if (from != null) {
             Path source = console.models().folder(from);
@@ -270,7 +270,7 @@ final class PretrainCommand extends ConsoleCommand {
             positions = start.positions(); // refuses a model of another family before anything is made
         }
         return new PretrainingRun.Setup(
-                data,
+                texts,
                 Optional.ofNullable(valid),
                 start,
                 config(),

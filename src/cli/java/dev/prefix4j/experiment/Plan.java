@@ -44,7 +44,7 @@ import org.yaml.snakeyaml.LoaderOptions;
  * <p>Keys under {@code train}, in variants and in the grid are options of {@code train}; those under {@code generate} of
  * {@code generate}. Later ones take precedence: train, variant, grid. Every variant is run with every combination of the grid.
  *
- * <p>Instead of one file, {@code test} can be a map of several, such as {@code {seen: FILE, unseen: FILE}}.
+ * <p>Instead of one test file there can be a map of several: {@code test: {seen: FILE, unseen: FILE}}.
  *
  * <p>{@code claims: [prefix > embedding only]} are checked when the runs have finished ({@link Claim}).
  *

@@ -275,7 +275,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
 
     /** @param metric one of the plan's scores */
     public Curves curves(String metric) {
-        @Nullable String axis = axes().isEmpty() ? null : axes().getFirst();
+        String axis = axes().isEmpty() ? null : axes().getFirst();
         List<String> ticks = axis == null ? List.of("") : of(plan.grid(), axis);
         Map<String, List<Double>> lines = new LinkedHashMap<>();
         Map<String, List<Double>> deviations = new LinkedHashMap<>();

@@ -109,7 +109,7 @@ final class Ter implements Scorer {
         private @Nullable Shift bestShift(int[] words) {
             Distance distance = new Distance(words, reference);
             Alignment alignment = distance.alignment();
-            @Nullable Shift best = null;
+            Shift best = null;
             for (int from = 0; from < words.length; from++) {
                 for (int at = 0; at < reference.length; at++) {
                     if (Math.abs(at - from) > MAX_SHIFT_DISTANCE) {
@@ -134,7 +134,7 @@ final class Ter implements Scorer {
         /** Tries the positions before the block's counterpart in the reference, and after each of its words. */
         private @Nullable Shift bestPlace(
                 int[] words, int from, int at, int length, Alignment alignment, int edits, @Nullable Shift before) {
-            @Nullable Shift best = before;
+            Shift best = before;
             int last = -1;
             for (int i = at - 1; i < at + length; i++) {
                 int to = i == -1 ? 0 : alignment.outputOf()[i] + 1;

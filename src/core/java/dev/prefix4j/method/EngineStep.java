@@ -100,7 +100,7 @@ public final class EngineStep {
             }
             for (int i = 0; i < tasks.size(); i++) {
                 Adaptation.Gradient gradient = gradients.adaptations().get(i);
-                @Nullable PromptReading reading = readings.get(i);
+                PromptReading reading = readings.get(i);
                 steps.get(i)
                         .take(
                                 reading == null

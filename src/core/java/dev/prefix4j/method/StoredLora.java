@@ -20,7 +20,6 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A LoRA adapter as PEFT stores it, of any modules (Hu et al. 2021, arXiv:2106.09685; scale by the root of the rank: arXiv:2312.03732;
@@ -213,7 +212,7 @@ record StoredLora(
                     String bias = name.replaceFirst("weight$", "bias");
                     Tensor more =
                             Named.get(stored, target.tensor("lora_B.bias")).mul(new Scalar(target.scale())); // [out]
-                    @Nullable Tensor before = changed.getOrDefault(bias, base.get(bias));
+                    Tensor before = changed.getOrDefault(bias, base.get(bias));
                     changed.put(bias, before == null ? more : before.add(more));
                 }
             }

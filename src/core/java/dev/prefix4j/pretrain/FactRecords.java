@@ -81,7 +81,7 @@ final class FactRecords implements Function<SplittableRandom, Example> {
             attributes.add(new Attribute(last.keys(), last.values(), true, last.phrases()));
             return;
         }
-        @Nullable String when = null;
+        String when = null;
         String rest = line;
         if (line.startsWith("yes ") || line.startsWith("no ")) {
             when = line.substring(0, line.indexOf(' '));

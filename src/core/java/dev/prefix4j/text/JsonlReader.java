@@ -172,7 +172,7 @@ final class JsonlReader {
             return new Field(List.of(), false, found);
         }
         List<String> texts = new ArrayList<>();
-        @Nullable String problem = null;
+        String problem = null;
         for (JsonToken item; (item = json.nextToken()) != JsonToken.END_ARRAY && item != null; ) {
             if (item == JsonToken.VALUE_STRING) {
                 texts.add(json.getText());
