@@ -4,6 +4,7 @@ import dev.prefix4j.task.AdaptedModel;
 import dev.prefix4j.task.Engine;
 import dev.prefix4j.task.LanguageModel;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** The adapter that a model is used with. */
@@ -16,6 +17,7 @@ final class AdapterOption {
             names = {"--prefix", OptionNames.ADAPTER},
             paramLabel = "DIR",
             description = DESCRIPTION + "; none: the model alone.")
+    @Nullable
     Path name;
 
     /**
@@ -24,7 +26,7 @@ final class AdapterOption {
      * @param name null: none
      * @return null for none
      */
-    static Path resolve(Path name, Console console) {
+    static @Nullable Path resolve(@Nullable Path name, Console console) {
         return name == null ? null : console.models().adapterFolder(name);
     }
 
@@ -34,7 +36,7 @@ final class AdapterOption {
         if (name == null) {
             return AdaptedModel.alone(model, engine, use);
         }
-        Path folder = resolve(name, console);
+        Path folder = console.models().adapterFolder(name);
         AdaptedModel adapted = AdaptedModel.of(model, folder, name.toString(), engine, use);
         options.checkBase(folder, model, console);
         return adapted;

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Whether to do what one would do, or what the authors' code does. */
@@ -39,7 +40,7 @@ final class CompatOption {
     }
 
     /** Says so where the run that an adapter comes from, if it still lies around it, was trained otherwise. */
-    void note(Path adapter, Console console) {
+    void note(@Nullable Path adapter, Console console) {
         Path run = adapter == null ? null : adapter.toAbsolutePath().normalize().getParent();
         if (run == null
                 || !Files.isRegularFile(run.resolve(RunDirectory.CONFIG))

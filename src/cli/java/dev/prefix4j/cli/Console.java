@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.util.Map;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where a command reads and writes, and what it runs in.
@@ -28,7 +29,8 @@ record Console(InputStream in, PrintStream out, PrintStream err, Map<String, Str
     }
 
     /** A remark for the user; on a terminal it breaks between words. */
-    void say(String format, Object... arguments) {
+    @SuppressWarnings("AnnotateFormatMethod") // its annotation is no dependency of ours
+    void say(String format, @Nullable Object... arguments) {
         String text = format.formatted(arguments);
         err.println(isWatched() ? wrapped(text, new ConsoleProgressBarConsumer(err).getMaxRenderedLength()) : text);
     }
@@ -52,7 +54,7 @@ record Console(InputStream in, PrintStream out, PrintStream err, Map<String, Str
         }
         StringBuilder all = new StringBuilder();
         int column = 0;
-        for (String word : text.split("(?<=\\S)(?= +\\S)")) { // each with the spaces before it
+        for (String word : text.split("(?<=\\S)(?= +\\S)", 0)) { // each with the spaces before it
             if (column > 0 && column + word.length() > width) {
                 all.append('\n').append(INDENT);
                 column = INDENT.length();

@@ -5,6 +5,7 @@ import dev.prefix4j.text.DataFile;
 import dev.prefix4j.text.Example;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -25,6 +26,7 @@ final class DataCommand extends ConsoleCommand {
     Path out;
 
     @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Read only the first N rows.")
+    @Nullable
     Integer limit;
 
     @Option(
@@ -36,9 +38,11 @@ final class DataCommand extends ConsoleCommand {
             names = OptionNames.SAMPLE,
             paramLabel = "N",
             description = "Write only N examples, drawn from all over what was read.")
+    @Nullable
     Integer sample;
 
     @Option(names = OptionNames.SEED, paramLabel = "N", description = "What --sample draws; 101 by default.")
+    @Nullable
     Long seed;
 
     @Spec

@@ -13,6 +13,7 @@ import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -26,6 +27,7 @@ final class DataOptionsMixin {
             names = OptionNames.FORMAT,
             paramLabel = "F",
             description = "e2e, webnlg, dart, jsonl or tsv; found out from the content by default.")
+    @Nullable
     String format;
 
     @Option(
@@ -47,6 +49,7 @@ final class DataOptionsMixin {
             paramLabel = "L",
             description =
                     "Language of WebNLG's texts, such as en or ru; by default the only one, or English among several.")
+    @Nullable
     String language;
 
     @Spec(Spec.Target.MIXEE)
@@ -55,14 +58,14 @@ final class DataOptionsMixin {
     private boolean standardInputIsRead;
 
     /** @throws InputException if a limit is given and is below 1 */
-    static void requireLimit(Integer limit) {
+    static void requireLimit(@Nullable Integer limit) {
         if (limit != null && limit < 1) {
             throw new InputException("limit must be at least 1, was " + limit);
         }
     }
 
     /** @param limit rows to read; absent: all */
-    List<Example> read(Path file, Integer limit) {
+    List<Example> read(Path file, @Nullable Integer limit) {
         return read(file, limit, Layout.CLEAN);
     }
 
@@ -76,16 +79,16 @@ final class DataOptionsMixin {
     }
 
     /** In a layout. */
-    List<Example> read(Path file, Integer limit, Layout layout) {
+    List<Example> read(Path file, @Nullable Integer limit, Layout layout) {
         return read(file, limit, layout, true);
     }
 
     /** Sources alone: targets are not looked at. */
-    List<Example> readSources(Path file, Integer limit, Layout layout) {
+    List<Example> readSources(Path file, @Nullable Integer limit, Layout layout) {
         return read(file, limit, layout, false);
     }
 
-    private List<Example> read(Path file, Integer limit, Layout layout, boolean targets) {
+    private List<Example> read(Path file, @Nullable Integer limit, Layout layout, boolean targets) {
         requireLimit(limit);
         DataOptions options = new DataOptions(
                 Optional.ofNullable(format).map(DataFormat::parse),

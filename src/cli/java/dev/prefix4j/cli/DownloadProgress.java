@@ -6,6 +6,7 @@ import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
 
 /** Shows a download: a progress bar on a terminal, a line now and then elsewhere; nothing for small files. */
 final class DownloadProgress implements DownloadListener {
@@ -13,8 +14,8 @@ final class DownloadProgress implements DownloadListener {
     private static final long MEGABYTE = 1_000_000;
 
     private final Console console;
-    private ProgressBar bar;
-    private String file;
+    private @Nullable ProgressBar bar; // null: nothing is shown as one
+    private String file = "";
     private long total;
     private long lastLine;
 

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -42,6 +43,7 @@ final class EvaluateCommand extends ConsoleCommand {
             names = "--refs",
             paramLabel = "FILE",
             description = "References, a line for each output; give it again for a second reference, and so on.")
+    @Nullable
     List<Path> references;
 
     @Option(
@@ -50,6 +52,7 @@ final class EvaluateCommand extends ConsoleCommand {
             description =
                     "An empty line in one of several --refs: keep, an empty reference, as for sacreBLEU (default);"
                             + " skip, no further reference, as for WebNLG's tools.")
+    @Nullable
     String emptyReferences;
 
     @Option(
@@ -58,12 +61,14 @@ final class EvaluateCommand extends ConsoleCommand {
             description =
                     "References from a data file: all targets of equal sources, wherever they stand, belong to one"
                             + " output.")
+    @Nullable
     Path data;
 
     @Option(
             names = OptionNames.LIMIT,
             paramLabel = "N",
             description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")
+    @Nullable
     Integer limit;
 
     @Option(
@@ -77,6 +82,7 @@ final class EvaluateCommand extends ConsoleCommand {
             description = "all, or some of"
                     + " bleu,e2e-bleu,nist,meteor,rouge-1,rouge-2,rouge-l,rouge-lsum,coco-rouge-l,cider,ter,chrf"
                     + " (default: bleu; all with --json).")
+    @Nullable
     String metrics;
 
     @Option(
@@ -89,6 +95,7 @@ final class EvaluateCommand extends ConsoleCommand {
             paramLabel = "FILE",
             description =
                     "Other outputs, a line each: their scores, and how likely chance alone makes such a difference.")
+    @Nullable
     Path against;
 
     @Option(
@@ -186,9 +193,11 @@ final class EvaluateCommand extends ConsoleCommand {
 
     private Texts texts() {
         List<String> outputs = TextLines.read(hypotheses, MAX_FILE_BYTES);
-        List<Example> sources = data != null ? sources() : List.of();
+        List<Example> sources = data != null ? sources(data) : List.of();
         List<List<String>> expected =
-                data != null ? sources.stream().map(Example::targets).toList() : fromFiles(outputs.size());
+                references != null
+                        ? fromFiles(references, outputs.size())
+                        : sources.stream().map(Example::targets).toList();
         if (expected.size() != outputs.size()) {
             throw new InputException(
                     "%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
@@ -225,8 +234,8 @@ final class EvaluateCommand extends ConsoleCommand {
         return node.put("seed", seed);
     }
 
-    private List<Example> sources() {
-        List<Example> sources = Example.distinct(dataOptions.read(data, null));
+    private List<Example> sources(Path file) {
+        List<Example> sources = Example.distinct(dataOptions.read(file, null));
         for (Example source : sources) {
             if (source.targets().isEmpty()) {
                 throw new InputException(source.location() + ": expected a target to score against, found none");
@@ -235,12 +244,12 @@ final class EvaluateCommand extends ConsoleCommand {
         return sources.subList(0, limit == null ? sources.size() : Math.min(limit, sources.size()));
     }
 
-    private List<List<String>> fromFiles(int count) {
+    private List<List<String>> fromFiles(List<Path> files, int count) {
         List<List<String>> bySegment = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             bySegment.add(new ArrayList<>());
         }
-        for (Path file : references) {
+        for (Path file : files) {
             List<String> lines = TextLines.read(file, MAX_FILE_BYTES);
             if (lines.size() != count) {
                 throw new InputException(
@@ -253,7 +262,7 @@ final class EvaluateCommand extends ConsoleCommand {
                 }
             }
             long empty = lines.stream().filter(String::isBlank).count();
-            if (empty > 0 && references.size() > 1) {
+            if (empty > 0 && files.size() > 1) {
                 console.say(
                         skip
                                 ? "%s: empty lines: %,d, taken for no reference"
@@ -266,7 +275,7 @@ final class EvaluateCommand extends ConsoleCommand {
         int without = bySegment.indexOf(List.of());
         if (without >= 0) {
             throw new InputException("%s:%d: expected a reference, found an empty line in every --refs"
-                    .formatted(references.getFirst(), without + 1));
+                    .formatted(files.getFirst(), without + 1));
         }
         return bySegment;
     }

@@ -21,8 +21,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -48,15 +50,18 @@ final class GenerateCommand extends ConsoleCommand {
             names = OptionNames.DATA,
             paramLabel = "FILE",
             description = "Sources, - for standard input; their targets are not read.")
+    @Nullable
     Path data;
 
     @Option(names = OptionNames.PROMPT, paramLabel = "S", description = "One source.")
+    @Nullable
     String prompt;
 
     @Option(names = OptionNames.DISTINCT, description = "Answer equal sources of --data once, wherever they stand.")
     boolean distinct;
 
     @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Answer only the first N sources.")
+    @Nullable
     Integer limit;
 
     @Option(names = OptionNames.RAW, description = "Continue the source itself: no token that ends it comes between.")
@@ -77,18 +82,22 @@ final class GenerateCommand extends ConsoleCommand {
     double lengthPenalty;
 
     @Option(names = OptionNames.TEMPERATURE, paramLabel = "X", description = "Sample; logits are divided by X.")
+    @Nullable
     Double temperature;
 
     @Option(names = OptionNames.TOP_K, paramLabel = "K", description = "Sample among the K most likely tokens.")
+    @Nullable
     Integer topK;
 
     @Option(names = OptionNames.TOP_P, paramLabel = "P", description = "Sample among the most likely tokens of mass P.")
+    @Nullable
     Double topP;
 
     @Option(
             names = OptionNames.MIN_P,
             paramLabel = "P",
             description = "Sample among tokens at least P times as likely as the likeliest.")
+    @Nullable
     Double minP;
 
     @Option(names = OptionNames.MAX_NEW_TOKENS, paramLabel = "N", defaultValue = "80", description = "Longest output.")
@@ -145,6 +154,7 @@ final class GenerateCommand extends ConsoleCommand {
             paramLabel = "FILE",
             description = "Write the outputs there, a line each, instead of to standard output; a file of that name is"
                     + " replaced.")
+    @Nullable
     Path out;
 
     @Option(
@@ -152,6 +162,7 @@ final class GenerateCommand extends ConsoleCommand {
             paramLabel = "R",
             description = "How the paper decodes e2e, webnlg, dart or xsum, where options do not say otherwise"
                     + " (docs/recipes.md).")
+    @Nullable
     String recipe;
 
     @Mixin
@@ -308,7 +319,10 @@ final class GenerateCommand extends ConsoleCommand {
             return lines;
         } catch (java.io.UncheckedIOException e) {
             throw new InputException(
-                    "standard input: cannot be read: " + e.getCause().getMessage(), e);
+                    "standard input: cannot be read: "
+                            + Objects.requireNonNull(e.getCause(), "the class promises one")
+                                    .getMessage(),
+                    e);
         }
     }
 

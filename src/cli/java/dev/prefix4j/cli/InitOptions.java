@@ -5,7 +5,9 @@ import dev.prefix4j.task.Initialization;
 import dev.prefix4j.task.TrainingRun;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What virtual tokens start from (Li and Liang 2021, section 7.4). */
@@ -18,24 +20,29 @@ final class InitOptions {
             description =
                     "Of virtual tokens: random; zero; words, text: what the model computes for --init-words or the"
                             + " beginning of --init-text; adapter: those of --init-adapter.")
+    @Nullable
     String init;
 
     @Option(
             names = OptionNames.INIT_WORDS,
             paramLabel = "S",
             description = "Words to start from, such as \"summarize the table\".")
+    @Nullable
     String words;
 
     @Option(names = OptionNames.INIT_TEXT, paramLabel = "FILE", description = "Text to start from.")
+    @Nullable
     Path text;
 
     @Option(
             names = OptionNames.INIT_ADAPTER,
             paramLabel = "DIR",
             description = "Adapter of the same method to start from: a folder, or a name on the hub.")
+    @Nullable
     Path adapter;
 
     /** @return the folder of the adapter to start from, which is downloaded where that is needed; null: none */
+    @Nullable
     Path resolve(Console console) {
         return AdapterOption.resolve(adapter, console);
     }
@@ -73,9 +80,9 @@ final class InitOptions {
     /**
      * Gives a run its first values.
      *
-     * @param folder that {@link #resolve} gave
+     * @param folder that {@link #resolve} gave; null: none
      */
-    void start(TrainingRun run, Path folder, Console console) {
+    void start(TrainingRun run, @Nullable Path folder, Console console) {
         String kind = kind();
         if (kind.equals("random")) {
             return;
@@ -83,9 +90,9 @@ final class InitOptions {
         double difference = run.startFrom(
                 switch (kind) {
                     case "zero" -> new Initialization.Zeros();
-                    case "words" -> new Initialization.Words(words);
-                    case "text" -> new Initialization.Text(text);
-                    case "adapter" -> new Initialization.Adapter(folder, adapter);
+                    case "words" -> new Initialization.Words(Objects.requireNonNull(words, kind));
+                    case "text" -> new Initialization.Text(Objects.requireNonNull(text, kind));
+                    case "adapter" -> new Initialization.Adapter(Objects.requireNonNull(folder, kind), Objects.requireNonNull(adapter, kind));
                     default -> throw new AssertionError(kind);
                 });
         console.say("virtual tokens start from %s (to within %.1e)", described(kind), difference);
@@ -94,8 +101,8 @@ final class InitOptions {
     private String described(String kind) {
         return switch (kind) {
             case "words" -> '"' + words + '"';
-            case "text" -> text.toString();
-            case "adapter" -> adapter.toString();
+            case "text" -> String.valueOf(text);
+            case "adapter" -> String.valueOf(adapter);
             default -> kind;
         };
     }

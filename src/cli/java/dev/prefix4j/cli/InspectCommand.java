@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -42,6 +43,7 @@ final class InspectCommand extends ConsoleCommand {
             names = "--with",
             paramLabel = "DIR",
             description = "Another adapter, to compare with: a folder, or a name on the hub.")
+    @Nullable
     Path other;
 
     @Option(
@@ -49,6 +51,7 @@ final class InspectCommand extends ConsoleCommand {
             paramLabel = "FILE",
             description = "Sources: their targets are generated, and the attention that these give to the prefix is"
                     + " measured.")
+    @Nullable
     Path data;
 
     @Option(
@@ -62,6 +65,7 @@ final class InspectCommand extends ConsoleCommand {
             names = OptionNames.OUT,
             paramLabel = "FILE",
             description = "Write the attention as a heat map, an HTML file.")
+    @Nullable
     Path out;
 
     @Mixin
@@ -84,7 +88,7 @@ final class InspectCommand extends ConsoleCommand {
         List<Example> sources =
                 data == null ? List.of() : Example.distinct(dataOptions.readSources(data, null, Layout.CLEAN));
         try (LanguageModel model = modelOptions.load(runtimeOptions, console)) {
-            Path folder = AdapterOption.resolve(adapter, console);
+            Path folder = console.models().adapterFolder(adapter);
             Path otherFolder = AdapterOption.resolve(other, console);
             AdapterInspection inspection = new AdapterInspection(model, folder, adapter.toString());
             if (data != null && !inspection.hasAttention()) {
@@ -100,7 +104,7 @@ final class InspectCommand extends ConsoleCommand {
             if (data != null) {
                 attention(inspection, folder, sources.subList(0, Math.min(limit, sources.size())), node);
             }
-            if (other != null) {
+            if (other != null && otherFolder != null) {
                 similarity(
                         inspection,
                         folder,

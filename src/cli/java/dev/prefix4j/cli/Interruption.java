@@ -28,6 +28,7 @@ final class Interruption implements BooleanSupplier, AutoCloseable {
     }
 
     /** Lets SIGUSR1 shut the JVM down; it goes on doing so after the run, since a late signal should not harm what is written. */
+    @SuppressWarnings("ReferenceEquality") // a proxy equals itself alone
     private static void exitOnUserSignal() {
         try {
             // By reflection: javac warns of this package without a way to say that it is meant.

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicReference;
@@ -123,7 +124,8 @@ public final class Main {
         } catch (OutOfMemoryError e) {
             err.println(
                     "prefix4j: this needs more than the Java heap of %,d MB (%s): PREFIX4J_JAVA_OPTS=-Xmx4g gives 4 GB"
-                            .formatted(Runtime.getRuntime().maxMemory() >> 20, oneLine(e.getMessage())));
+                            .formatted(
+                                    Runtime.getRuntime().maxMemory() >> 20, oneLine(String.valueOf(e.getMessage()))));
             return FAILED;
         }
     }
@@ -173,7 +175,9 @@ public final class Main {
      */
     static void check(CommandLine line, List<String> args) {
         OptionBounds.require(line.parseArgs(args.toArray(String[]::new)));
-        line.getSubcommands().get(args.getFirst()).<ConsoleCommand>getCommand().settle();
+        Objects.requireNonNull(line.getSubcommands().get(args.getFirst()), "a command was parsed")
+                .<ConsoleCommand>getCommand()
+                .settle();
     }
 
     /** All commands, which print nothing. */
@@ -226,13 +230,14 @@ public final class Main {
         String hint = given.stream()
                 .filter(argument -> spec.findOption(argument.replaceFirst("=.*", "")) == null)
                 .map(PeftNames::hint)
-                .filter(java.util.Objects::nonNull)
+                .filter(Objects::nonNull)
                 .findFirst()
                 .orElse(null);
         String suggestion = hint != null
                 ? "; " + hint
                 : similar.isEmpty() ? "" : "; did you mean " + String.join(" or ", similar) + "?";
-        err.println("prefix4j: " + withoutTypes(oneLine(message)) + suggestion + " (see " + command + " --help)");
+        err.println("prefix4j: " + withoutTypes(oneLine(String.valueOf(message))) + suggestion + " (see " + command
+                + " --help)");
         return WRONG_USAGE;
     }
 
@@ -254,7 +259,7 @@ public final class Main {
         String message = e instanceof InputException
                 ? e.getMessage()
                 : "unexpected error: " + e + (verbose ? "" : " (--verbose shows where)");
-        err.println("prefix4j: " + oneLine(message));
+        err.println("prefix4j: " + oneLine(String.valueOf(message)));
         if (verbose) {
             e.printStackTrace(err);
         }

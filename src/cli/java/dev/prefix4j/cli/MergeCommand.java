@@ -51,7 +51,7 @@ final class MergeCommand extends ConsoleCommand {
         AtomicFile.requireEmpty(out);
         runtimeOptions.start();
         try (LanguageModel base = console.models().load(model, runtimeOptions.device)) {
-            Path folder = AdapterOption.resolve(adapter, console);
+            Path folder = console.models().adapterFolder(adapter);
             ModelOptions.checkBase(folder, base, strictBase, console);
             long parameters = Merging.write(base, folder, out, type);
             if (json) {

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -68,6 +69,7 @@ final class MethodOptions {
             names = OptionNames.LAYERS,
             paramLabel = "A-B",
             description = "Of method layers: the layers that see the prefix, from 0.")
+    @Nullable
     String layers;
 
     @Option(
@@ -88,6 +90,7 @@ final class MethodOptions {
             names = OptionNames.BOTTLENECK,
             paramLabel = "N",
             description = "Of method adapter: its width, instead of a share.")
+    @Nullable
     Integer bottleneck;
 
     @Option(names = OptionNames.RANK, paramLabel = "N", defaultValue = "8", description = "Of method lora.")

@@ -7,6 +7,7 @@ import dev.prefix4j.task.LanguageModel;
 import dev.prefix4j.text.Layout;
 import java.nio.file.Path;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** The model, and sources cut to fit it. */
@@ -24,6 +25,7 @@ final class ModelOptions {
             names = OptionNames.MAX_SOURCE_TOKENS,
             paramLabel = "N",
             description = "Keep only the first N tokens of each source.")
+    @Nullable
     Integer maxSourceTokens;
 
     @Option(names = OptionNames.STRICT_BASE, description = STRICT_BASE)
@@ -46,12 +48,12 @@ final class ModelOptions {
     }
 
     /** @param maxSourceTokens null: all */
-    static Encoding encoding(Layout layout, Integer maxSourceTokens) {
+    static Encoding encoding(Layout layout, @Nullable Integer maxSourceTokens) {
         return new Encoding(layout, maxSourceTokens == null ? OptionalInt.empty() : OptionalInt.of(maxSourceTokens));
     }
 
     /** Says so where an adapter was made for another model. */
-    void checkBase(Path adapter, LanguageModel model, Console console) {
+    void checkBase(@Nullable Path adapter, LanguageModel model, Console console) {
         checkBase(adapter, model, strictBase, console);
     }
 
@@ -61,7 +63,7 @@ final class ModelOptions {
      * @param adapter null: none
      * @throws InputException where that is to be refused
      */
-    static void checkBase(Path adapter, LanguageModel model, boolean strictBase, Console console) {
+    static void checkBase(@Nullable Path adapter, LanguageModel model, boolean strictBase, Console console) {
         if (adapter == null) {
             return;
         }

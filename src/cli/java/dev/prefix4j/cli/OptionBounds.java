@@ -1,6 +1,7 @@
 package dev.prefix4j.cli;
 
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
@@ -67,7 +68,7 @@ final class OptionBounds {
      *
      * @return null if nothing is
      */
-    static String wrong(OptionSpec option, Object value) {
+    static @Nullable String wrong(OptionSpec option, @Nullable Object value) {
         if (!(value instanceof Number number)) {
             return null;
         }

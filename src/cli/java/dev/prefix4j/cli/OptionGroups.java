@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.Model.OptionSpec;
@@ -157,9 +159,9 @@ enum OptionGroups {
      *
      * @return null if nobody has said it: it is then listed last
      */
-    static OptionGroups of(String command, OptionSpec option) {
+    static @Nullable OptionGroups of(String command, OptionSpec option) {
         for (String name : option.names()) {
-            OptionGroups own = OWN.get(command).get(name);
+            OptionGroups own = OWN.getOrDefault(command, Map.of()).get(name);
             if (own != null) {
                 return own;
             }
@@ -175,7 +177,7 @@ enum OptionGroups {
     /** Gives the help of commands their headings. */
     static void install(CommandLine line) {
         for (String command : OWN.keySet()) {
-            CommandLine grouped = line.getSubcommands().get(command);
+            CommandLine grouped = Objects.requireNonNull(line.getSubcommands().get(command), command);
             grouped.getCommandSpec().usageMessage().abbreviateSynopsis(true); // the lists below say it all
             Map<String, CommandLine.IHelpSectionRenderer> sections = grouped.getHelpSectionMap();
             sections.remove(CommandLine.Model.UsageMessageSpec.SECTION_KEY_OPTION_LIST_HEADING);

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Arguments of Transformers and PEFT, and the options that do the same here (docs/coming-from-peft.md). */
 final class PeftNames {
@@ -69,7 +70,7 @@ final class PeftNames {
      *
      * @return null if it is nobody's argument
      */
-    static String hint(String unknown) {
+    static @Nullable String hint(String unknown) {
         String name = unknown.replaceFirst("=.*", "")
                 .replaceFirst("^-+", "")
                 .replace('-', '_')

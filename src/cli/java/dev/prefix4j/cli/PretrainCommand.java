@@ -15,6 +15,7 @@ import dev.prefix4j.train.RunDirectory;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -32,9 +33,11 @@ final class PretrainCommand extends ConsoleCommand {
             paramLabel = "FILE",
             arity = "1..*",
             description = "Text files (.txt, also .gz, .xz); a line <|endoftext|> separates documents.")
+    @Nullable
     List<Path> data;
 
     @Option(names = OptionNames.VALID, paramLabel = "FILE", description = "Text to validate on.")
+    @Nullable
     Path valid;
 
     @Option(
@@ -49,18 +52,21 @@ final class PretrainCommand extends ConsoleCommand {
             paramLabel = "MODEL",
             description = "Go on from this model, with its geometry and tokenizer: a folder, builtin:tiny or a name of"
                     + " the hub.")
+    @Nullable
     String from;
 
     @Option(
             names = OptionNames.TOKENIZER,
             paramLabel = "DIR",
             description = "Folder with the tokenizer to use; by default one is learned from the data.")
+    @Nullable
     Path tokenizerFolder;
 
     @Option(
             names = OptionNames.VOCAB_SIZE,
             paramLabel = "N",
             description = "Tokens of the byte-level BPE that is learned; 8192 without --tokenizer.")
+    @Nullable
     Integer vocabularySize;
 
     @Option(names = OptionNames.LAYERS, paramLabel = "N", defaultValue = "6", description = "Blocks.")
@@ -95,9 +101,11 @@ final class PretrainCommand extends ConsoleCommand {
     String mixture;
 
     @Option(names = OptionNames.STEPS, paramLabel = "N", description = "Steps to take.")
+    @Nullable
     Integer steps;
 
     @Option(names = OptionNames.MINUTES, paramLabel = "X", description = "Minutes to train instead of --steps.")
+    @Nullable
     Double minutes;
 
     @Option(names = OptionNames.BATCH_SIZE, paramLabel = "N", defaultValue = "8", description = "Rows in a step.")
@@ -180,6 +188,7 @@ final class PretrainCommand extends ConsoleCommand {
             paramLabel = "S",
             arity = "1..*",
             description = "Begin the samples that are shown after each validation with this.")
+    @Nullable
     List<String> prompts;
 
     @Option(
@@ -229,7 +238,7 @@ final class PretrainCommand extends ConsoleCommand {
         }
         dtype.parse();
         TorchRuntime.MatmulPrecision precision = TorchRuntime.MatmulPrecision.parse(matmulPrecision);
-        PretrainingRun.Setup setup = setup();
+        PretrainingRun.Setup setup = setup(data);
         runtimeOptions.start();
         TorchRuntime.matmulPrecision(precision);
         try (RunDirectory run = resume ? RunDirectory.open(out) : RunDirectory.create(out, RunOptions.describe(spec));
@@ -252,7 +261,7 @@ final class PretrainCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private PretrainingRun.Setup setup() {
+    private PretrainingRun.Setup setup(List<Path> texts) {
         PretrainingRun.Start start = scratch();
         if (from != null) {
             Path source = console.models().folder(from);
@@ -261,7 +270,7 @@ final class PretrainCommand extends ConsoleCommand {
             positions = start.positions(); // refuses a model of another family before anything is made
         }
         return new PretrainingRun.Setup(
-                data,
+                texts,
                 Optional.ofNullable(valid),
                 start,
                 config(),

@@ -4,12 +4,13 @@ import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
 
 /** A bar for work that is counted: on a terminal, where there is enough to do. */
 final class Progress implements AutoCloseable {
     private static final int FEW = 8;
 
-    private final ProgressBar bar;
+    private final @Nullable ProgressBar bar; // null: none
 
     /** @param total of what is counted; a few, or none: no bar */
     Progress(Console console, String name, int total) {

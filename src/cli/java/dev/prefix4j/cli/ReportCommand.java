@@ -6,6 +6,7 @@ import dev.prefix4j.report.Report;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -28,6 +29,7 @@ final class ReportCommand extends ConsoleCommand {
             fallbackValue = STANDARD_OUTPUT,
             description = "Instead of the pages: writes the run's metrics as CSV to FILE, or to standard output"
                     + " (docs/training.md has the columns).")
+    @Nullable
     String csv;
 
     @Spec
@@ -40,7 +42,7 @@ final class ReportCommand extends ConsoleCommand {
     @Override
     public Integer call() {
         if (csv != null) {
-            return writeCsv();
+            return writeCsv(csv);
         }
         Report.Written written = Report.write(run);
         written.cannotDraw().ifPresent(reason -> console.say("%s", reason));
@@ -56,11 +58,11 @@ final class ReportCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private int writeCsv() {
-        if (!csv.equals(STANDARD_OUTPUT)) {
-            Path file = Path.of(csv);
+    private int writeCsv(String target) {
+        if (!target.equals(STANDARD_OUTPUT)) {
+            Path file = Path.of(target);
             AtomicFile.write(file, out -> MetricsCsv.write(run, out));
-            console.out().println(json ? JSON.createObjectNode().put("csv", csv).toString() : "csv          " + file);
+            console.out().println(json ? JSON.createObjectNode().put("csv", target).toString() : "csv          " + file);
             return Main.OK;
         }
         if (json) {

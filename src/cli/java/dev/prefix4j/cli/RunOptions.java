@@ -14,6 +14,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
@@ -114,7 +115,7 @@ final class RunOptions {
     /** Given on the command line, or changed by a recipe. */
     private static boolean isChosen(CommandSpec spec, OptionSpec option) {
         return spec.commandLine().getParseResult().hasMatchedOption(option)
-                || option.defaultValue() == null && !Objects.equals(option.getValue(), option.initialValue());
+                || (option.defaultValue() == null && !Objects.equals(option.getValue(), option.initialValue()));
     }
 
     /**
@@ -177,7 +178,7 @@ final class RunOptions {
     }
 
     /** Gives an option a value that was not on the command line. */
-    static void set(OptionSpec option, Object value) {
+    static void set(OptionSpec option, @Nullable Object value) {
         try {
             option.setter().set(value);
         } catch (Exception e) {

@@ -2,6 +2,7 @@ package dev.prefix4j.cli;
 
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.torch.TorchRuntime;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** How libtorch runs. */
@@ -12,6 +13,7 @@ final class RuntimeOptions {
             description =
                     "Threads for one operator; by default as OMP_NUM_THREADS or MKL_NUM_THREADS says, else all that"
                             + " the machine gives.")
+    @Nullable
     Integer threads;
 
     @Option(

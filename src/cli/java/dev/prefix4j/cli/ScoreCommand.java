@@ -12,6 +12,8 @@ import dev.prefix4j.task.Scoring;
 import dev.prefix4j.text.Example;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -42,6 +44,7 @@ final class ScoreCommand extends ConsoleCommand {
                 names = OptionNames.DATA,
                 paramLabel = "FILE",
                 description = "Sources and targets; - for standard input.")
+        @Nullable
         Path data;
 
         @Option(
@@ -49,16 +52,19 @@ final class ScoreCommand extends ConsoleCommand {
                 paramLabel = "FILE",
                 description =
                         "Plain text instead, documents separated by a line <|endoftext|>; gives bits per byte too.")
+        @Nullable
         Path text;
 
         @Option(
                 names = OptionNames.INDUCTION,
                 paramLabel = "N",
                 description = "N random tokens, read twice, instead: how well the model copies.")
+        @Nullable
         Integer induction;
     }
 
     @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Read only the first N rows.")
+    @Nullable
     Integer limit;
 
     @Option(
@@ -98,12 +104,17 @@ final class ScoreCommand extends ConsoleCommand {
         }
         compat.note(adapter.name, console);
         runtimeOptions.start();
-        return subject.data != null ? scoreTargets() : subject.text != null ? scoreText() : scoreCopying();
+        if (subject.data != null) {
+            return scoreTargets(subject.data);
+        }
+        return subject.text != null
+                ? scoreText(subject.text)
+                : scoreCopying(Objects.requireNonNull(subject.induction, "one of the three is given"));
     }
 
-    private int scoreText() {
+    private int scoreText(Path text) {
         try (LanguageModel model = modelOptions.load(runtimeOptions, console)) {
-            TextLikelihood likelihood = Scoring.text(model, subject.text);
+            TextLikelihood likelihood = Scoring.text(model, text);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("loss", likelihood.loss()).put("perplexity", Math.exp(likelihood.loss()));
@@ -119,9 +130,9 @@ final class ScoreCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private int scoreCopying() {
+    private int scoreCopying(int tokens) {
         try (LanguageModel model = modelOptions.load(runtimeOptions, console)) {
-            Induction induction = Scoring.copying(model, subject.induction, runtimeOptions.seed);
+            Induction induction = Scoring.copying(model, tokens, runtimeOptions.seed);
             if (json) {
                 ObjectNode node = JSON.createObjectNode();
                 node.put("first_loss", induction.first()).put("second_loss", induction.second());
@@ -137,8 +148,8 @@ final class ScoreCommand extends ConsoleCommand {
         return Main.OK;
     }
 
-    private int scoreTargets() {
-        List<Example> examples = dataOptions.read(subject.data, limit, compat.training());
+    private int scoreTargets(Path data) {
+        List<Example> examples = dataOptions.read(data, limit, compat.training());
         try (LanguageModel model = modelOptions.load(runtimeOptions, console, precision.parse())) {
             AdaptedModel adapted =
                     adapter.adapt(model, modelOptions, precision.parse(), AdaptedModel.Use.SCORING, console);

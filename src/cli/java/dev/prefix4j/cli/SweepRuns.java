@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** The runs of a plan below a folder: how far each is, and what it takes to end it. */
 final class SweepRuns {
@@ -103,6 +104,7 @@ final class SweepRuns {
     }
 
     /** @return what it gave; null if it was interrupted */
+    @Nullable
     JsonNode run(Plan.Run run) {
         Path folder = folder(run);
         JsonNode trained;

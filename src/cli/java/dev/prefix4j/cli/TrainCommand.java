@@ -18,8 +18,10 @@ import dev.prefix4j.train.TrainResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -36,15 +38,18 @@ final class TrainCommand extends ConsoleCommand {
     CommandSpec spec;
 
     @Option(names = OptionNames.MODEL, paramLabel = "MODEL", description = ModelOptions.DESCRIPTION)
+    @Nullable
     String model;
 
     @Option(
             names = OptionNames.DATA,
             paramLabel = "FILE",
             description = "Sources and targets to train on, such as builtin:e2e/train.")
+    @Nullable
     Path data;
 
     @Option(names = OptionNames.VALID, paramLabel = "FILE", description = "Sources and targets to validate on.")
+    @Nullable
     Path valid;
 
     @Option(
@@ -60,24 +65,29 @@ final class TrainCommand extends ConsoleCommand {
     boolean strictBase;
 
     @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Read only the first N rows of --data.")
+    @Nullable
     Integer limit;
 
     @Option(
             names = OptionNames.SAMPLE,
             paramLabel = "N",
             description = "Train on only N pairs of a source and a target, drawn from all over --data.")
+    @Nullable
     Integer sample;
 
     @Option(names = OptionNames.SAMPLE_SEED, paramLabel = "N", description = "What is drawn; --seed by default.")
+    @Nullable
     Long sampleSeed;
 
     @Option(names = OptionNames.VALID_LIMIT, paramLabel = "N", description = "Read only the first N rows of --valid.")
+    @Nullable
     Integer validLimit;
 
     @Option(
             names = OptionNames.MAX_SOURCE_TOKENS,
             paramLabel = "N",
             description = "Keep only the first N tokens of each source.")
+    @Nullable
     Integer maxSourceTokens;
 
     @Mixin
@@ -102,6 +112,7 @@ final class TrainCommand extends ConsoleCommand {
             description =
                     "Adapter of the same model (a folder, or a name on the hub) whose predictions take the place of"
                             + " the targets (distillation).")
+    @Nullable
     Path teacher;
 
     @Option(
@@ -110,6 +121,7 @@ final class TrainCommand extends ConsoleCommand {
             description =
                     "The paper's hyper-parameters for e2e, webnlg, dart or xsum, where options do not say otherwise"
                             + " (docs/recipes.md).")
+    @Nullable
     String recipe;
 
     @Mixin
@@ -195,7 +207,7 @@ final class TrainCommand extends ConsoleCommand {
         if (model != null) {
             model = ModelName.anywhere(model); // as the run and its adapter keep it
         }
-        if (resume) {
+        if (stored != null) {
             RunOptions.restore(spec, stored, out);
         } else {
             RunDirectory.requireNew(out);
@@ -203,9 +215,11 @@ final class TrainCommand extends ConsoleCommand {
         }
         settle();
         runtimeOptions.start();
-        List<Example> training = sampled(dataOptions.read(data, limit, compat.training()));
+        List<Example> training =
+                sampled(dataOptions.read(Objects.requireNonNull(data, "settled"), limit, compat.training()));
         List<Example> validation = valid == null ? List.of() : dataOptions.read(valid, validLimit, compat.training());
-        try (LanguageModel base = console.models().load(model, runtimeOptions.device, engine())) {
+        String name = Objects.requireNonNull(model, "settled");
+        try (LanguageModel base = console.models().load(name, runtimeOptions.device, engine())) {
             Path initFolder = initOptions.resolve(console);
             ModelOptions.checkBase(initFolder, base, strictBase, console);
             Path teacherFolder = AdapterOption.resolve(teacher, console);
@@ -224,7 +238,7 @@ final class TrainCommand extends ConsoleCommand {
                     initOptions.start(run, initFolder, console);
                 }
                 requireSameData(run, stored);
-                if (teacher != null) {
+                if (teacher != null && teacherFolder != null) {
                     run.learnFrom(teacherFolder, teacher);
                 }
                 return train(run, stored, folderWasThere, ended);
@@ -240,7 +254,7 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     /** @param stored configuration of the run that is resumed; null: a new one */
-    private void requireSameData(TrainingRun run, ConfigFile stored) {
+    private void requireSameData(TrainingRun run, @Nullable ConfigFile stored) {
         String fingerprint = run.dataFingerprint();
         if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
             throw new InputException(data + ": the training data has changed since the run in " + out + " began");
@@ -248,7 +262,7 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     private TrainResult train(
-            TrainingRun training, ConfigFile stored, boolean folderWasThere, Consumer<TrainResult> ended) {
+            TrainingRun training, @Nullable ConfigFile stored, boolean folderWasThere, Consumer<TrainResult> ended) {
         try (RunDirectory run = resume
                 ? RunDirectory.open(out)
                 : RunDirectory.create(out, RunOptions.describe(spec).put(DATA_SHA256, training.dataFingerprint()))) {

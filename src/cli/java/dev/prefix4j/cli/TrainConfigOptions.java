@@ -3,6 +3,7 @@ package dev.prefix4j.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.prefix4j.InputException;
 import dev.prefix4j.train.TrainConfig;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -17,9 +18,11 @@ final class TrainConfigOptions {
     double prefixDropout;
 
     @Option(names = OptionNames.EPOCHS, paramLabel = "N", description = "Passes over the data; 1 without --steps.")
+    @Nullable
     Integer epochs;
 
     @Option(names = OptionNames.STEPS, paramLabel = "N", description = "Steps to take instead of --epochs.")
+    @Nullable
     Integer steps;
 
     @Option(
@@ -148,7 +151,7 @@ final class TrainConfigOptions {
                 && equal(stored.get(OptionNames.key(OptionNames.EPOCHS)), epochs);
     }
 
-    private static boolean equal(JsonNode stored, Integer now) {
+    private static boolean equal(@Nullable JsonNode stored, @Nullable Integer now) {
         return now == null ? stored == null || stored.isNull() : stored != null && stored.asInt() == now;
     }
 }

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import me.tongfei.progressbar.ProgressBar;
+import org.jspecify.annotations.Nullable;
 
 /** Shows a run: a progress bar on a terminal, a line now and then elsewhere, with {@code --json} objects. */
 class TrainProgress implements TrainListener, AutoCloseable {
@@ -19,7 +20,7 @@ class TrainProgress implements TrainListener, AutoCloseable {
 
     private final Console console;
     private final boolean json;
-    private ProgressBar bar;
+    private @Nullable ProgressBar bar; // null: none
     private double loss = Double.NaN;
     private double tokensPerSecond = Double.NaN;
     private double secondsPerStep = Double.NaN;

@@ -21,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.yaml.snakeyaml.LoaderOptions;
 
@@ -43,7 +44,7 @@ import org.yaml.snakeyaml.LoaderOptions;
  * <p>Keys under {@code train}, in variants and in the grid are options of {@code train}; those under {@code generate} of
  * {@code generate}. Later ones take precedence: train, variant, grid. Every variant is run with every combination of the grid.
  *
- * <p>Instead of one file, {@code test} can be a map of several, such as {@code {seen: FILE, unseen: FILE}}.
+ * <p>Instead of one test file there can be a map of several: {@code test: {seen: FILE, unseen: FILE}}.
  *
  * <p>{@code claims: [prefix > embedding only]} are checked when the runs have finished ({@link Claim}).
  *
@@ -146,18 +147,24 @@ public record Plan(
         }
         List<Run> runs = new ArrayList<>();
         for (Map<String, String> variant : variants) {
+            String name = variantName(variant);
             for (Map<String, String> point : points) {
                 Map<String, String> options = new LinkedHashMap<>(train);
                 options.putAll(variant);
                 options.remove("name");
                 options.putAll(point);
-                StringBuilder folder = new StringBuilder(slug(variant.get("name")));
+                StringBuilder folder = new StringBuilder(slug(name));
                 point.forEach((key, value) ->
                         folder.append('_').append(slug(key)).append('-').append(slug(value)));
-                runs.add(new Run(folder.toString(), variant.get("name"), point, options));
+                runs.add(new Run(folder.toString(), name, point, options));
             }
         }
         return runs;
+    }
+
+    /** The name of a variant, which each has. */
+    static String variantName(Map<String, String> variant) {
+        return Objects.requireNonNull(variant.get("name"), "name");
     }
 
     private static String slug(String text) {
@@ -186,7 +193,7 @@ public record Plan(
             }
             for (JsonNode item : list) {
                 Map<String, String> variant = options("variants", item);
-                if (!variant.containsKey("name") || !names.add(slug(variant.get("name")))) {
+                if (!variant.containsKey("name") || !names.add(slug(variantName(variant)))) {
                     throw wrong("variants", "a different name for each", item);
                 }
                 variants.add(variant);

@@ -8,7 +8,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The results of a plan's runs as tables: a row for each variant and point of the grid, averaged over seeds.
@@ -156,7 +158,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         double first = mean(ours.values());
         double second = mean(theirs.values());
         long agree = ours.keySet().stream()
-                .filter(seed -> claim.relation().holds(ours.get(seed), theirs.get(seed)))
+                .filter(seed -> claim.relation().holds(of(ours, seed), of(theirs, seed)))
                 .count();
         return List.of(
                 claim.text(),
@@ -191,6 +193,10 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
 
     private static double mean(Collection<Double> values) {
         return values.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
+    }
+
+    private static <T> T of(Map<String, T> all, String name) {
+        return Objects.requireNonNull(all.get(name), name);
     }
 
     /** Sample standard deviation; 0 for fewer than two values. */
@@ -261,7 +267,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
      * @param variants index of each line's variant in the plan, from 0
      */
     public record Curves(
-            String axis,
+            @Nullable String axis,
             List<String> ticks,
             Map<String, List<Double>> lines,
             Map<String, List<Double>> deviations,
@@ -270,12 +276,11 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
     /** @param metric one of the plan's scores */
     public Curves curves(String metric) {
         String axis = axes().isEmpty() ? null : axes().getFirst();
-        List<String> ticks = axis == null ? List.of("") : plan.grid().get(axis);
+        List<String> ticks = axis == null ? List.of("") : of(plan.grid(), axis);
         Map<String, List<Double>> lines = new LinkedHashMap<>();
         Map<String, List<Double>> deviations = new LinkedHashMap<>();
         Map<String, Integer> variants = new LinkedHashMap<>();
-        List<String> names =
-                plan.variants().stream().map(variant -> variant.get("name")).toList();
+        List<String> names = plan.variants().stream().map(Plan::variantName).toList();
         for (Row row : rows()) {
             StringBuilder name = new StringBuilder(row.variant());
             row.point().forEach((key, value) -> name.append(key.equals(axis) ? "" : ", " + key + " " + value));
@@ -314,7 +319,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                     .append(run.variant().replace("\"", "\"\""))
                     .append('"');
             axes.forEach(axis -> text.append(",\"")
-                    .append(run.point().get(axis).replace("\"", "\"\""))
+                    .append(of(run.point(), axis).replace("\"", "\"\""))
                     .append('"'));
             text.append(',').append(number(result.at("/train/valid_loss")));
             text.append(',').append(number(result.path("train_seconds")));

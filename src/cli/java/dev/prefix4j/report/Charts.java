@@ -58,6 +58,8 @@ final class Charts {
         private final Color main;
         private final Color validation;
         private final Color raw;
+
+        @SuppressWarnings("ImmutableEnumChecker") // nobody writes to it
         private final Color[] series;
 
         Palette(int background, int text, int muted, int grid, int main, int validation, int rawAlpha, int... series) {

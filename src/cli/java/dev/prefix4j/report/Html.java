@@ -59,6 +59,6 @@ final class Html {
 
     /** Not control characters, nor half a surrogate pair. */
     private static boolean isShown(int c) {
-        return c == '\n' || c == '\t' || !Character.isISOControl(c) && Character.getType(c) != Character.SURROGATE;
+        return c == '\n' || c == '\t' || (!Character.isISOControl(c) && Character.getType(c) != Character.SURROGATE);
     }
 }

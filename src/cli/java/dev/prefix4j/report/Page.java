@@ -215,6 +215,7 @@ final class Page {
         markup("<script>").markup(Html.resource("report.js")).markup("</script>\n</body>\n</html>\n");
     }
 
+    @SuppressWarnings("AnnotateFormatMethod") // its annotation is no dependency of ours
     private static String number(String format, Object... values) {
         return String.format(Locale.ROOT, format, values);
     }

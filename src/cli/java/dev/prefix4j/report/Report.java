@@ -2,6 +2,7 @@ package dev.prefix4j.report;
 
 import dev.prefix4j.AtomicFile;
 import java.nio.file.Path;
+import java.time.ZoneId;
 import java.time.ZonedDateTime;
 import java.util.Optional;
 
@@ -43,10 +44,11 @@ public final class Report {
             figures = Figures.of(run);
             AtomicFile.write(chart, out -> out.write(png));
         } catch (Charts.CannotDrawException e) {
-            cannotDraw = Optional.of(e.getMessage());
-            figures = "<p class=\"warning\">" + Html.escape(e.getMessage()) + "</p>\n";
+            String problem = String.valueOf(e.getMessage());
+            cannotDraw = Optional.of(problem);
+            figures = "<p class=\"warning\">" + Html.escape(problem) + "</p>\n";
         }
-        AtomicFile.write(page, Page.of(run, ZonedDateTime.now(), figures));
+        AtomicFile.write(page, Page.of(run, ZonedDateTime.now(ZoneId.systemDefault()), figures));
         return new Written(page, cannotDraw.isPresent() ? Optional.empty() : Optional.of(chart), cannotDraw);
     }
 }

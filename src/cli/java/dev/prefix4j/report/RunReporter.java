@@ -69,7 +69,7 @@ public final class RunReporter implements TrainListener, AutoCloseable {
             Report.write(record()).cannotDraw().ifPresent(this::remark);
         } catch (InputException e) {
             record = Optional.empty();
-            remark(e.getMessage());
+            remark(String.valueOf(e.getMessage()));
         }
         written = System.nanoTime();
     }

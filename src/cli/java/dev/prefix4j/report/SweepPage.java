@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** The results of a sweep as a plot for each score, and as one self-contained HTML file in the style of a run's page. */
 public final class SweepPage {
@@ -102,7 +103,7 @@ public final class SweepPage {
     public record Score(
             String key,
             boolean higherIsBetter,
-            String axis,
+            @Nullable String axis,
             List<String> ticks,
             Map<String, List<Double>> lines,
             Map<String, List<Double>> deviations,
@@ -272,7 +273,9 @@ public final class SweepPage {
             }
             markup("</section>\n");
         } catch (CannotDrawException e) {
-            markup("</section>\n<p class=\"warning\">").text(e.getMessage()).markup("</p>\n");
+            markup("</section>\n<p class=\"warning\">")
+                    .text(String.valueOf(e.getMessage()))
+                    .markup("</p>\n");
         }
     }
 

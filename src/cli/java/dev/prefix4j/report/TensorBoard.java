@@ -203,7 +203,7 @@ public final class TensorBoard implements TrainListener, AutoCloseable {
         private void raw(long value) {
             long rest = value;
             for (; (rest & ~0x7fL) != 0; rest >>>= 7) {
-                out.write((int) (rest & 0x7f | 0x80));
+                out.write((int) ((rest & 0x7f) | 0x80));
             }
             out.write((int) rest);
         }

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import opennlp.tools.stemmer.snowball.SnowballStemmer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * METEOR from 0 to 1 with the parameters of version 1.5 for English (Denkowski and Lavie 2014, "Meteor Universal"): words
@@ -60,6 +61,7 @@ final class Meteor implements Scorer {
      */
     private record Word(String text, String stem, Set<Integer> synsets, double weight) {
         /** @return null if they do not match */
+        @Nullable
         Stage match(Word other) {
             if (text.equals(other.text)) {
                 return Stage.EXACT;
@@ -155,8 +157,15 @@ final class Meteor implements Scorer {
      * @param used words of the output that are matched
      */
     private record Path(
-            Path before, int output, int reference, Stage stage, int matches, int chunks, int distance, BitSet used) {
-        static final Path EMPTY = new Path(null, -2, -2, null, 0, 0, 0, new BitSet());
+            @Nullable Path before,
+            int output,
+            int reference,
+            Stage stage,
+            int matches,
+            int chunks,
+            int distance,
+            BitSet used) {
+        static final Path EMPTY = new Path(null, -2, -2, Stage.EXACT, 0, 0, 0, new BitSet());
 
         /** Most matches, then fewest chunks, then shortest distance. */
         static final Comparator<Path> BEST_FIRST = Comparator.comparingInt((Path path) -> -path.matches)

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * NIST (Doddington 2002) with n-grams up to 5, as in the Python mteval-v13a of the E2E challenge's metrics tools: a matched
@@ -39,8 +40,12 @@ final class MtevalNist implements Scorer {
     /** Information of an n-gram that occurs in the references, in bits. */
     private double information(List<String> ngram) {
         int n = ngram.size();
-        double before = counts.get(n - 1).get(ngram.subList(0, n - 1));
-        return Math.log(before / counts.get(n).get(ngram)) / Math.log(2);
+        double before = count(ngram.subList(0, n - 1));
+        return Math.log(before / count(ngram)) / Math.log(2);
+    }
+
+    private int count(List<String> ngram) {
+        return Objects.requireNonNull(counts.get(ngram.size()).get(ngram), "an n-gram of the references");
     }
 
     @Override

@@ -31,7 +31,7 @@ final class Ngrams {
         for (List<String> text : texts) {
             int difference = Math.abs(text.size() - length);
             int least = Math.abs(closest - length);
-            if (difference < least || difference == least && text.size() < closest) {
+            if (difference < least || (difference == least && text.size() < closest)) {
                 closest = text.size();
             }
         }

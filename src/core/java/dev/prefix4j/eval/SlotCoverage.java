@@ -45,7 +45,7 @@ public record SlotCoverage(double coverage, double shuffled, int slots) {
     /** The values of a source in lower case. */
     private static List<String> values(String source) {
         List<String> values = new ArrayList<>();
-        for (String slot : source.split(" \\| ")) {
+        for (String slot : source.split(" \\| ", -1)) {
             int colon = slot.indexOf(" : ");
             String value = slot.substring(colon < 0 ? 0 : colon + 3).strip().toLowerCase(Locale.ROOT);
             if (colon >= 0 && !value.isEmpty() && !value.equals("yes") && !value.equals("no")) {

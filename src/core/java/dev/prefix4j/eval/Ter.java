@@ -5,6 +5,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Translation edit rate (Snover et al. 2006) in percent, as sacreBLEU computes it after Tercom: the insertions, deletions,
@@ -104,7 +106,7 @@ final class Ter implements Scorer {
         }
 
         /** @return null if no block can move */
-        private Shift bestShift(int[] words) {
+        private @Nullable Shift bestShift(int[] words) {
             Distance distance = new Distance(words, reference);
             Alignment alignment = distance.alignment();
             Shift best = null;
@@ -130,8 +132,8 @@ final class Ter implements Scorer {
         }
 
         /** Tries the positions before the block's counterpart in the reference, and after each of its words. */
-        private Shift bestPlace(
-                int[] words, int from, int at, int length, Alignment alignment, int edits, Shift before) {
+        private @Nullable Shift bestPlace(
+                int[] words, int from, int at, int length, Alignment alignment, int edits, @Nullable Shift before) {
             Shift best = before;
             int last = -1;
             for (int i = at - 1; i < at + length; i++) {
@@ -201,7 +203,7 @@ final class Ter implements Scorer {
         private final int edits;
 
         /** By words of the output, then words of the reference; null if not needed. */
-        private final byte[][] operations;
+        private final byte @Nullable [][] operations;
 
         Distance(int[] output, int[] reference) {
             this(output, reference, new byte[output.length + 1][reference.length + 1]);
@@ -211,7 +213,7 @@ final class Ter implements Scorer {
             return new Distance(output, reference, null).edits();
         }
 
-        private Distance(int[] output, int[] reference, byte[][] operations) {
+        private Distance(int[] output, int[] reference, byte @Nullable [][] operations) {
             outputs = output.length;
             references = reference.length;
             this.operations = operations;
@@ -265,6 +267,7 @@ final class Ter implements Scorer {
         }
 
         Alignment alignment() {
+            byte[][] operations = Objects.requireNonNull(this.operations, "only edits were asked for");
             int[] outputOf = new int[references];
             boolean[] outputErrors = new boolean[outputs];
             boolean[] referenceErrors = new boolean[references];

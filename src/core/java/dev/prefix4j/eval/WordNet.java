@@ -81,7 +81,7 @@ final class WordNet {
 
     /** {@code lemma pos synsets pointers [pointer …] senses tagged offset …}; licence lines begin with a space. */
     private void addEntry(String line, int base) {
-        String[] fields = line.split(" ");
+        String[] fields = line.split(" ", 0); // what is empty at the end does not count
         if (fields[0].isEmpty() || fields[0].indexOf('_') >= 0) {
             return;
         }

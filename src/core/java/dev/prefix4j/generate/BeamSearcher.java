@@ -119,7 +119,7 @@ final class BeamSearcher {
             boolean last = length == rules.maxNewTokens();
             for (int rank = 0; rank < ranked.size(); rank++) {
                 Continuation one = ranked.get(rank);
-                boolean ends = endTokens.contains(one.token()) || last && !how.likeTransformers3();
+                boolean ends = endTokens.contains(one.token()) || (last && !how.likeTransformers3());
                 if (!ends && next.size() < how.beams()) {
                     next.add(open.get(one.beam()).with(one.token(), one.score()));
                     parents.add(one.beam());

@@ -155,7 +155,7 @@ public final class Generator {
         double[] scores = new double[outputs];
         int[] open = IntStream.range(0, outputs).toArray(); // the output of each row
         List<Session.Row> rows = List.of();
-        long[] tokens = null;
+        long[] tokens = new long[0]; // that were chosen last, one for each row
         for (int n = 0; n < rules.maxNewTokens() && open.length > 0; n++) {
             try (TensorScope _ = new TensorScope()) {
                 Tensor logits; // [R, V]

@@ -10,6 +10,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Lets only one thread of one process at a time download a blob. The operating system releases
@@ -36,7 +37,7 @@ final class BlobLock implements AutoCloseable {
      * @throws dev.prefix4j.InputException if the file cannot be created or locked
      */
     static BlobLock take(Path file, Runnable waiting) {
-        AtomicFile.createFolder(file.getParent());
+        AtomicFile.createFolder(HubCache.folderOf(file));
         if (Files.exists(file)) {
             InputFile.require(file, "a lock file"); // opening a pipe would wait for its other end
         }
@@ -67,7 +68,7 @@ final class BlobLock implements AutoCloseable {
         }
     }
 
-    private static void release(ReentrantLock ofThreads, FileChannel channel) {
+    private static void release(ReentrantLock ofThreads, @Nullable FileChannel channel) {
         try {
             if (channel != null) {
                 channel.close(); // releases the file lock

@@ -69,7 +69,7 @@ final class FileDownload {
                             reply.headers().firstValue("Content-Range").orElse(""));
                     if (!range.matches()
                             || Long.parseLong(range.group(1)) != from
-                            || !range.group(2).equals("*") && Long.parseLong(range.group(2)) != file.size()) {
+                            || (!range.group(2).equals("*") && Long.parseLong(range.group(2)) != file.size())) {
                         out.truncate(0);
                         throw new IOException("another part than bytes " + from + " and on arrived");
                     }

@@ -16,6 +16,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -97,10 +98,15 @@ final class HubCache {
         return folder.resolve("blobs").resolve(PlainName.require(etag, folder + ": etag"));
     }
 
+    /** The folder of a file of the cache. */
+    static Path folderOf(Path file) {
+        return Objects.requireNonNull(file.getParent(), "a file in a folder");
+    }
+
     /** Where a blob is being downloaded; its folder exists. */
     Path incomplete(String etag) {
         Path blob = blob(etag);
-        AtomicFile.createFolder(blob.getParent());
+        AtomicFile.createFolder(folderOf(blob));
         return blob.resolveSibling(blob.getFileName() + ".incomplete");
     }
 
@@ -136,7 +142,7 @@ final class HubCache {
             return; // the cache may be read-only
         }
         Path ref = ref(id.revision());
-        AtomicFile.createFolder(ref.getParent());
+        AtomicFile.createFolder(folderOf(ref));
         try (BlobLock _ = BlobLock.take(lock("refs"), () -> {})) {
             AtomicFile.write(ref, commit);
         }
@@ -166,7 +172,7 @@ final class HubCache {
         boolean whole = switch (kind) {
             case MODEL ->
                 has(snapshot, CONFIG)
-                        && (has(snapshot, TOKENIZER) || has(snapshot, VOCABULARY) && has(snapshot, MERGES))
+                        && (has(snapshot, TOKENIZER) || (has(snapshot, VOCABULARY) && has(snapshot, MERGES)))
                         && (has(snapshot, WEIGHTS) || hasShards(snapshot));
             case ADAPTER -> has(snapshot, ADAPTER_CONFIG) && has(snapshot, ADAPTER_WEIGHTS);
         };
@@ -291,12 +297,12 @@ final class HubCache {
     void place(RemoteFile file) {
         Path blob = blob(file.etag());
         Path link = snapshot(file.commit()).resolve(file.name());
-        AtomicFile.createFolder(link.getParent());
+        AtomicFile.createFolder(folderOf(link));
         try {
             if (!has(file)) {
                 Files.deleteIfExists(link); // a dangling one
             }
-            Files.createSymbolicLink(link, link.getParent().relativize(blob));
+            Files.createSymbolicLink(link, folderOf(link).relativize(blob));
         } catch (FileAlreadyExistsException e) {
             // Another process was faster.
         } catch (UnsupportedOperationException | IOException e) {

@@ -7,6 +7,7 @@ import java.net.http.HttpHeaders;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Talks to the hub: {@code ENDPOINT/MODEL/resolve/REVISION/FILE} answers a HEAD with what a file is, a GET with its
@@ -63,7 +64,7 @@ final class HubClient implements AutoCloseable {
         throw new IOException("more than " + HubTransport.MAX_REDIRECTS + " redirects");
     }
 
-    private RemoteFile describe(HubId id, String file, String commit, HttpResponse<?> reply) {
+    private RemoteFile describe(HubId id, String file, @Nullable String commit, HttpResponse<?> reply) {
         String where = "%s: %s: %s of the answer of %s".formatted(id, file, "%s", host());
         HttpHeaders headers = reply.headers();
         String etag = headers.firstValue("X-Linked-Etag")

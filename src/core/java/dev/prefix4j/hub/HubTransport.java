@@ -129,7 +129,7 @@ final class HubTransport implements AutoCloseable {
         }
         String scheme = String.valueOf(target.getScheme()).toLowerCase(Locale.ROOT);
         boolean safe = scheme.equals("https")
-                || scheme.equals("http") && from.getScheme().equalsIgnoreCase("http");
+                || (scheme.equals("http") && from.getScheme().equalsIgnoreCase("http"));
         if (location.isEmpty() || target.getHost() == null || !safe) {
             throw new InputException("%s: expected a redirect to an address as safe as its own, found '%s'"
                     .formatted(from.getAuthority(), PlainName.excerpt(location)));
@@ -175,7 +175,7 @@ final class HubTransport implements AutoCloseable {
         String code = code(reply.headers());
         String host = reply.uri().getAuthority();
         // The hub does not tell strangers whether a private model exists.
-        if (isEndpoint(reply.uri()) && (code.equals("RepoNotFound") || code.isEmpty() && status == 401)) {
+        if (isEndpoint(reply.uri()) && (code.equals("RepoNotFound") || (code.isEmpty() && status == 401))) {
             String other = token.isPresent() ? "HF_TOKEN does not open it" : "a private one, which needs HF_TOKEN";
             throw new NotOnHubException("%s has no such repository (HTTP %d), or %s".formatted(host, status, other));
         }

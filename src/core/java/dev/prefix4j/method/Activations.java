@@ -56,7 +56,7 @@ record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int 
 
     Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         return new Conditioned(
-                freezer.freeze(model, FrozenModel.Changes.NONE), prompt(stored.get(SoftPromptTuner.VECTORS)));
+                freezer.freeze(model, FrozenModel.Changes.NONE), prompt(Named.get(stored, SoftPromptTuner.VECTORS)));
     }
 
     Tuner tuner(BaseModel model, Draws draws) {

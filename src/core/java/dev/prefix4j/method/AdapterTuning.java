@@ -75,10 +75,10 @@ public record AdapterTuning(int bottleneck) implements ExtensionMethod {
                 networks.put(
                         half,
                         new Extension.Bottleneck(
-                                tensors.get(of + "down.weight"),
-                                tensors.get(of + "down.bias"),
-                                tensors.get(of + "up.weight"),
-                                tensors.get(of + "up.bias")));
+                                Named.get(tensors, of + "down.weight"),
+                                Named.get(tensors, of + "down.bias"),
+                                Named.get(tensors, of + "up.weight"),
+                                Named.get(tensors, of + "up.bias")));
             }
         }
         return new Extension(Map.of(), networks);

@@ -25,7 +25,7 @@ public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     @Override
     public Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         FrozenModel engine = freezer.freeze(model, FrozenModel.Changes.NONE);
-        Tensor activations = Words.activations(engine, stored.get(SoftPromptTuner.VECTORS));
+        Tensor activations = Words.activations(engine, Named.get(stored, SoftPromptTuner.VECTORS));
         return new Conditioned(engine, SoftPrompt.prefix(activations, model.config()));
     }
 

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A step of any number of tuners on one engine, whose sequences may share batches: the one place that asks the engine for gradients. With
@@ -74,21 +75,24 @@ public final class EngineStep {
     }
 
     private void add(Batch batch, int part) {
-        List<PromptReading> readings = new ArrayList<>(); // null: nothing to read
+        List<@Nullable PromptReading> readings = new ArrayList<>(); // null: nothing to read
         try {
             List<Adaptation> adaptations = new ArrayList<>();
             for (int i = 0; i < tasks.size(); i++) {
                 Task task = tasks.get(i);
                 Draws draws = new Draws(task.seed() + part * PART);
                 Tuner.Given given = steps.get(i).give(task.goal().dropout(), draws);
-                PromptReading reading = given instanceof Tuner.Given.ToRead read ? engine.read(read.vectors()) : null;
-                readings.add(reading);
-                adaptations.add(
-                        switch (given) {
-                            case Tuner.Given.Ready ready -> ready.adaptation();
-                            case Tuner.Given.ToRead _ ->
-                                Adaptation.of(SoftPrompt.prefix(reading.activations(), engine.config()));
-                        });
+                switch (given) {
+                    case Tuner.Given.Ready ready -> {
+                        readings.add(null);
+                        adaptations.add(ready.adaptation());
+                    }
+                    case Tuner.Given.ToRead read -> {
+                        PromptReading reading = engine.read(read.vectors());
+                        readings.add(reading);
+                        adaptations.add(Adaptation.of(SoftPrompt.prefix(reading.activations(), engine.config())));
+                    }
+                }
             }
             GradientPass.Gradients gradients = gradients(batch, adaptations);
             for (int b = 0; b < batch.of().length; b++) {

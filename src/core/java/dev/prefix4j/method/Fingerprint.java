@@ -162,7 +162,7 @@ public record Fingerprint(String geometry, String tokenizer, short[] norms) {
         }
         int neighbours = 0;
         for (int i = 0; i < norms.length; i++) {
-            short other = (short) (bytes[2 * i] << 8 | bytes[2 * i + 1] & 0xff);
+            short other = (short) ((bytes[2 * i] << 8) | (bytes[2 * i + 1] & 0xff));
             if (other == norms[i] || Math.abs(value(other) - value(norms[i])) <= SMALL) {
                 continue;
             }
@@ -178,7 +178,7 @@ public record Fingerprint(String geometry, String tokenizer, short[] norms) {
     }
 
     private static String last(String name) {
-        String[] parts = name.split("[/\\\\]+");
+        String[] parts = name.split("[/\\\\]+", 0);
         return parts.length == 0 ? name : parts[parts.length - 1];
     }
 }

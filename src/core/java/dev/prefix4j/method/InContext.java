@@ -45,7 +45,7 @@ public record InContext(int tokens) implements Method {
     public Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         model.requireRoom(0, tokens, 0);
         try (NoGradGuard _ = new NoGradGuard()) {
-            Tensor ids = stored.get(TOKENS).to(torch.ScalarType.Long); // [N]
+            Tensor ids = Named.get(stored, TOKENS).to(torch.ScalarType.Long); // [N]
             if (ids.min().item_long() < 0
                     || ids.max().item_long() >= model.config().vocabulary()) {
                 throw new InputException(TOKENS

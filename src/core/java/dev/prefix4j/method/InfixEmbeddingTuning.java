@@ -23,7 +23,7 @@ public record InfixEmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     public Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored) {
         return new Conditioned(
                 freezer.freeze(model, FrozenModel.Changes.NONE),
-                SoftPrompt.embeddings(stored.get(SoftPromptTuner.VECTORS), model.config()));
+                SoftPrompt.embeddings(Named.get(stored, SoftPromptTuner.VECTORS), model.config()));
     }
 
     @Override

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
@@ -177,7 +178,7 @@ final class LoraConfig {
     private Predicate<String> layers() {
         Set<Integer> layers = new LinkedHashSet<>();
         JsonNode node = file.json().get("layers_to_transform");
-        if (node == null || node.isNull() || node.isArray() && node.isEmpty()) {
+        if (node == null || node.isNull() || (node.isArray() && node.isEmpty())) {
             return module -> true;
         }
         (node.isArray() ? node : List.of(node))
@@ -230,7 +231,7 @@ final class LoraConfig {
         });
         if (model.tiedHead()
                 && tokens.size() == 2
-                && tokens.get(Family.Names.HEAD).equals(tokens.get(words()))) {
+                && Objects.equals(tokens.get(Family.Names.HEAD), tokens.get(words()))) {
             tokens.remove(Family.Names.HEAD); // one set of rows for both
         }
         return tokens;

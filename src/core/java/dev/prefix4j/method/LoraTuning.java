@@ -60,7 +60,7 @@ public record LoraTuning(int rank, double alpha) implements ExtensionMethod {
         boolean inputsFirst = config.family().names().inputsFirst();
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
         for (String map : maps(config)) {
-            List<Long> weight = weights.get(map + ".weight");
+            List<Long> weight = Named.get(weights, map + ".weight");
             shapes.put(tensor(config.family(), map, "A"), List.of((long) rank, weight.get(inputsFirst ? 0 : 1)));
             shapes.put(tensor(config.family(), map, "B"), List.of(weight.get(inputsFirst ? 1 : 0), (long) rank));
         }
@@ -73,10 +73,10 @@ public record LoraTuning(int rank, double alpha) implements ExtensionMethod {
         Map<String, Tensor> changed = new LinkedHashMap<>();
         try (NoGradGuard _ = new NoGradGuard()) {
             for (String map : maps(model.config())) {
-                Tensor a = stored.get(tensor(family, map, "A")); // [r, in]
-                Tensor b = stored.get(tensor(family, map, "B")); // [out, r]
+                Tensor a = Named.get(stored, tensor(family, map, "A")); // [r, in]
+                Tensor b = Named.get(stored, tensor(family, map, "B")); // [out, r]
                 Tensor change = torch.matmul(b, a).mul(new Scalar(alpha / rank)); // [out, in]
-                Tensor weight = model.weights().get(map + ".weight");
+                Tensor weight = Named.get(model.weights(), map + ".weight");
                 changed.put(map + ".weight", weight.add(family.names().inputsFirst() ? change.t() : change));
             }
         }
@@ -90,8 +90,8 @@ public record LoraTuning(int rank, double alpha) implements ExtensionMethod {
             changes.put(
                     map,
                     new Extension.LowRank(
-                            tensors.get(tensor(config.family(), map, "A")),
-                            tensors.get(tensor(config.family(), map, "B")),
+                            Named.get(tensors, tensor(config.family(), map, "A")),
+                            Named.get(tensors, tensor(config.family(), map, "B")),
                             alpha / rank));
         }
         return new Extension(changes, Map.of());
@@ -101,7 +101,7 @@ public record LoraTuning(int rank, double alpha) implements ExtensionMethod {
     @Override
     public Tensor first(String name, long[] shape, Draws draws) {
         return name.contains("lora_A")
-                ? draws.uniform(1 / Math.sqrt(shape[1]), shape) // PyTorch's Linear
+                ? draws.uniform(1 / Math.sqrt((double) shape[1]), shape) // PyTorch's Linear
                 : torch.zeros(shape);
     }
 }

@@ -94,13 +94,13 @@ final class PeftKeys {
      * @throws InputException naming the first key that would change the result and is not applied
      */
     static void check(ConfigFile file, String type) {
-        Keys keys = TYPES.get(type);
+        Keys keys = Named.get(TYPES, type);
         file.json().properties().forEach(entry -> {
             Optional<List<String>> neutral = keys.neutralValues(entry.getKey());
             JsonNode value = entry.getValue();
             if (keys.isKnown(entry.getKey())
                     || isOff(value)
-                    || neutral.isPresent() && neutral.get().contains(value.toString())) {
+                    || (neutral.isPresent() && neutral.get().contains(value.toString()))) {
                 return;
             }
             if (neutral.isPresent()) {
@@ -119,8 +119,8 @@ final class PeftKeys {
     /** What a key holds that is not in use: null, false, or nothing in it. */
     private static boolean isOff(JsonNode value) {
         return value.isNull()
-                || value.isBoolean() && !value.booleanValue()
-                || value.isContainerNode() && value.isEmpty();
+                || (value.isBoolean() && !value.booleanValue())
+                || (value.isContainerNode() && value.isEmpty());
     }
 
     /** Which keys there are: known ones with nothing to check, and those with neutral values, as JSON. */

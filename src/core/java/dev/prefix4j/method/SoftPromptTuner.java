@@ -8,12 +8,14 @@ import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.torch.Draws;
 import dev.prefix4j.torch.TensorScope;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trains the vectors of a soft prompt through their encoder.
@@ -113,7 +115,7 @@ public final class SoftPromptTuner implements Tuner {
         Tensor vectors = vectors(); // [P, W]
         Tensor dVectors = torch.zeros_like(vectors); // [P, W]
         return new Step() {
-            private Tensor mask; // [P, W]
+            private @Nullable Tensor mask; // [P, W]; null: nothing was given yet
 
             @Override
             public Given give(double dropout, Draws draws) {
@@ -127,7 +129,8 @@ public final class SoftPromptTuner implements Tuner {
 
             @Override
             public void take(Adaptation.Gradient gradient) {
-                dVectors.addcmul_(kind.back(gradient), mask, new Scalar(1.0));
+                Tensor given = Objects.requireNonNull(mask, "a gradient comes after what was given");
+                dVectors.addcmul_(kind.back(gradient), given, new Scalar(1.0));
             }
 
             @Override

@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
@@ -133,7 +134,7 @@ record StoredLora(
         weights.put(HEAD_WEIGHT, weights.get(words(model)));
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
         for (Target target : targets) {
-            List<Long> shape = weights.get(target.weight());
+            List<Long> shape = Named.get(weights, target.weight());
             long rank = target.rank();
             switch (target.kind()) {
                 case CONV1D -> lowRank(shapes, target, shape.get(0), shape.get(1));
@@ -163,9 +164,9 @@ record StoredLora(
             String own = FILE_PREFIX + full;
             String under = FILE_PREFIX + module + ".base_layer" + full.substring(dot);
             boolean target = targets.stream().anyMatch(t -> t.module().equals(module));
-            boolean wanted = saved.test(module) || biases && target && full.endsWith(".bias");
+            boolean wanted = saved.test(module) || (biases && target && full.endsWith(".bias"));
             if (names.contains(under) || names.contains(own) || wanted) {
-                String name = names.contains(under) || target && !names.contains(own) ? under : own;
+                String name = names.contains(under) || (target && !names.contains(own)) ? under : own;
                 shapes.put(name, shape);
                 whole.add(new Whole(name, weight));
                 if (saved.test(module)) {
@@ -205,11 +206,12 @@ record StoredLora(
             place(model.config(), stored, base, changed);
             for (Target target : targets) {
                 String name = target.weight();
-                Tensor from = changed.getOrDefault(name, base.get(name));
+                Tensor from = Objects.requireNonNull(changed.getOrDefault(name, base.get(name)), name);
                 changed.put(name, lowRank(target, from, stored));
                 if (biased && target.inBlock()) {
                     String bias = name.replaceFirst("weight$", "bias");
-                    Tensor more = stored.get(target.tensor("lora_B.bias")).mul(new Scalar(target.scale())); // [out]
+                    Tensor more =
+                            Named.get(stored, target.tensor("lora_B.bias")).mul(new Scalar(target.scale())); // [out]
                     Tensor before = changed.getOrDefault(bias, base.get(bias));
                     changed.put(bias, before == null ? more : before.add(more));
                 }
@@ -219,7 +221,7 @@ record StoredLora(
                                 ids.stream().mapToLong(Integer::longValue).toArray())
                         .to(model.device(), torch.ScalarType.Long);
                 String name = weight(model.config(), module);
-                Tensor from = changed.getOrDefault(name, base.get(name));
+                Tensor from = Objects.requireNonNull(changed.getOrDefault(name, base.get(name)), name);
                 Tensor values = stored.get(
                         FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta"); // in place of rows, [n, E]
                 changed.put(name, from.to(torch.ScalarType.Float).index_copy(0, rows, values));
@@ -245,7 +247,7 @@ record StoredLora(
         String words = words(config);
         Optional<Tensor> shared = Optional.empty();
         for (Whole one : whole) {
-            Tensor tensor = stored.get(one.tensor());
+            Tensor tensor = Named.get(stored, one.tensor());
             String module = config.family().names().full(one.weight()).replaceFirst("\\.\\w+$", "");
             boolean tied = config.tiedHead()
                     && (one.weight().equals(words) || one.weight().equals(HEAD_WEIGHT));
@@ -287,7 +289,7 @@ record StoredLora(
         Tensor norm = torch.sum(sum.mul(sum), new long[] {inputs}, true, new org.bytedeco.pytorch.ScalarTypeOptional())
                 .sqrt();
         Tensor magnitude =
-                stored.get(target.tensor("lora_magnitude_vector")).unsqueeze(inputs); // [out] beside the inputs
+                Named.get(stored, target.tensor("lora_magnitude_vector")).unsqueeze(inputs); // [out] beside the inputs
         return sum.mul(magnitude.div(norm));
     }
 }

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Invented records and texts that state them, generated from {@code facts.txt}: kinds of entities, their attributes,
@@ -29,7 +30,7 @@ final class FactRecords implements Function<SplittableRandom, Example> {
     }
 
     /** @param when the value that it applies to; null: any */
-    private record Phrase(Place place, String text, String when) {}
+    private record Phrase(Place place, String text, @Nullable String when) {}
 
     private record Attribute(List<String> keys, List<String> values, boolean isNoun, List<Phrase> phrases) {}
 
@@ -169,7 +170,7 @@ final class FactRecords implements Function<SplittableRandom, Example> {
 
         Realizer(String name, String noun, boolean person, List<Said> said, SplittableRandom random) {
             this.pronoun =
-                    !person ? "It" : noun.equals("man") || !noun.equals("woman") && random.nextBoolean() ? "He" : "She";
+                    !person ? "It" : noun.equals("man") || (!noun.equals("woman") && random.nextBoolean()) ? "He" : "She";
             this.relative = person ? "who" : "which";
             this.name = name;
             this.noun = noun;

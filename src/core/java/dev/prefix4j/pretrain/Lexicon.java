@@ -41,7 +41,7 @@ final class Lexicon {
         for (int i = 0; i < SAMPLES; i++) {
             long from = random.nextLong(Math.max(1, corpus.tokens() - SAMPLE_TOKENS));
             for (String word :
-                    tokenizer.decode(corpus.slice(from, SAMPLE_TOKENS)).split("\\s+")) {
+                    tokenizer.decode(corpus.slice(from, SAMPLE_TOKENS)).split("\\s+", -1)) {
                 if (word.matches("[a-z]{3,10}")) {
                     found.add(word);
                 }

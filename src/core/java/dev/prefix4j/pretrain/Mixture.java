@@ -5,6 +5,7 @@ import dev.prefix4j.text.Tokenizer;
 import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 
@@ -33,8 +34,8 @@ public final class Mixture {
 
     // The epoch that was read last.
     private long epoch = -1;
-    private int[] epochOrder; // its documents
-    private long[] epochStarts; // where each document begins in the epoch
+    private int[] epochOrder = {}; // its documents
+    private long[] epochStarts = {}; // where each document begins in the epoch
 
     /** Fills rows of one kind. */
     interface RowSource {
@@ -114,7 +115,7 @@ public final class Mixture {
                 }
             }
         }
-        RowSource source = sources.get(chosen);
+        RowSource source = Objects.requireNonNull(sources.get(chosen), "all parts but prose have a source");
         while (!builder.isFull()) {
             source.fill(builder, random);
         }

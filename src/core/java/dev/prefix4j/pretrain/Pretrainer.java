@@ -24,6 +24,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trains all weights of a GPT-2 on a {@link Mixture}: AdamW with weight decay on matrices only, linear warm-up and cosine
@@ -41,7 +42,7 @@ public final class Pretrainer {
     private final Runnable saver;
 
     private double seconds;
-    private TextLikelihood last;
+    private @Nullable TextLikelihood last; // null: not validated yet
 
     /**
      * @param base a GPT-2 with weights that require gradients
@@ -78,7 +79,7 @@ public final class Pretrainer {
      * @param validation of the last validation; null: there was none
      * @param finished whether the run is complete
      */
-    public record Result(int steps, double seconds, TextLikelihood validation, boolean finished) {}
+    public record Result(int steps, double seconds, @Nullable TextLikelihood validation, boolean finished) {}
 
     /**
      * Trains from the run's current state to its end.

@@ -63,7 +63,7 @@ final class SentenceRecords implements Function<SplittableRandom, Example> {
     private List<String> sentences(SplittableRandom random) {
         long from = random.nextLong(Math.max(1, corpus.tokens() - WINDOW_TOKENS));
         String window = tokenizer.decode(corpus.slice(from, WINDOW_TOKENS)).replace('\n', ' ');
-        String[] parts = SENTENCE_END.split(window);
+        String[] parts = SENTENCE_END.split(window, 0);
         List<String> whole = new ArrayList<>();
         for (int i = 1; i < parts.length - 1; i++) { // the first and the last are incomplete
             String sentence = parts[i].strip().replaceAll("\\s+", " ");

@@ -12,6 +12,7 @@ import java.net.URLConnection;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * What prefix4j brings along: the base model {@code builtin:tiny} and the sample {@code builtin:e2e/train}, {@code
@@ -35,11 +36,9 @@ public final class BuiltIns {
             throw new InputException(ModelName.BUILT_IN + name + ": expected " + ModelName.BUILT_IN
                     + "tiny, the only model that is built in");
         }
-        Path folder = null;
-        for (String file : MODEL_FILES) {
-            folder = file("tiny/" + file).getParent();
-        }
-        return folder;
+        List<Path> files =
+                MODEL_FILES.stream().map(file -> file("tiny/" + file)).toList();
+        return folderOf(files.getLast());
     }
 
     /**
@@ -74,6 +73,10 @@ public final class BuiltIns {
         }
     }
 
+    private static Path folderOf(Path file) {
+        return Objects.requireNonNull(file.getParent(), "a file in a folder");
+    }
+
     private static Path copy(String name, URL resource) throws IOException {
         if (!(resource.openConnection() instanceof JarURLConnection connection)) {
             throw new IOException("expected a jar, found " + resource);
@@ -84,7 +87,7 @@ public final class BuiltIns {
         jar.getInputStream().close();
         Path target = cache().resolve(build).resolve(name);
         if (!Files.exists(target)) {
-            AtomicFile.createFolder(target.getParent());
+            AtomicFile.createFolder(folderOf(target));
             try (InputStream in = connection.getInputStream()) {
                 AtomicFile.write(target, in::transferTo);
             }

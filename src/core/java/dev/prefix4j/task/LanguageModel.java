@@ -11,6 +11,7 @@ import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model and its tokenizer, in memory until it is closed. It opens a {@link TensorScope}, which what is made of it later belongs to:
@@ -21,8 +22,8 @@ public final class LanguageModel implements AutoCloseable {
     private final Path folder;
     private final TensorScope scope;
     private final BaseModel base;
-    private Tokenizer tokenizer; // null: not asked for yet
-    private Fingerprint fingerprint; // null: not asked for yet
+    private @Nullable Tokenizer tokenizer; // null: not asked for yet
+    private @Nullable Fingerprint fingerprint; // null: not asked for yet
 
     /**
      * A model of the environment of the process, on its CPU.

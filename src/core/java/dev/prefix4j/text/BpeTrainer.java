@@ -13,11 +13,13 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Learns a byte-level BPE vocabulary like GPT-2's (Sennrich et al. 2016, arXiv:1508.07909; Radford et al. 2019) and
@@ -46,7 +48,7 @@ public final class BpeTrainer {
         char[] alphabet = new char[256];
         char next = 0x100;
         for (int b = 0; b < 256; b++) {
-            boolean printable = b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae;
+            boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
             alphabet[b] = printable ? (char) b : next++;
         }
         return alphabet;
@@ -114,7 +116,7 @@ public final class BpeTrainer {
             byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
             int[] word = new int[bytes.length];
             for (int i = 0; i < bytes.length; i++) {
-                word[i] = ids.get(ALPHABET[bytes[i] & 0xff]);
+                word[i] = Objects.requireNonNull(ids.get(ALPHABET[bytes[i] & 0xff]), "every byte has an id");
             }
             words.add(new Word(word, count));
         });
@@ -159,7 +161,7 @@ public final class BpeTrainer {
                 known.put(left + right, id);
             }
             Set<Long> touched = new HashSet<>();
-            for (int w : places.remove(key)) {
+            for (int w : Objects.requireNonNull(places.remove(key), "a pair that is counted has places")) {
                 Word word = words.get(w);
                 count(word, w, -1, pairCounts, places, null);
                 word.ids = join(word.ids, best.left(), best.right(), id);
@@ -182,7 +184,7 @@ public final class BpeTrainer {
             int sign,
             Map<Long, Long> pairCounts,
             Map<Long, Set<Integer>> places,
-            Set<Long> touched) {
+            @Nullable Set<Long> touched) {
         for (int i = 0; i + 1 < word.ids.length; i++) {
             long key = Pair.key(word.ids[i], word.ids[i + 1]);
             pairCounts.merge(key, sign * word.count, Long::sum);

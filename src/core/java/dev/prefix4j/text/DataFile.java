@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.zip.ZipException;
@@ -114,7 +115,7 @@ public final class DataFile {
                     .sorted()
                     .toList();
         } catch (UncheckedIOException e) { // from a subfolder
-            throw AtomicFile.cannotRead(folder, e.getCause());
+            throw AtomicFile.cannotRead(folder, Objects.requireNonNull(e.getCause(), "the class promises one"));
         } catch (IOException e) {
             throw AtomicFile.cannotRead(folder, e);
         }

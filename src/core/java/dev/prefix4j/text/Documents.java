@@ -81,7 +81,8 @@ public final class Documents {
                 any |= give(document, reader);
             }
         }
-        return any | give(document, reader);
+        any |= give(document, reader);
+        return any;
     }
 
     private static boolean give(StringBuilder document, Consumer<String> reader) {

@@ -51,7 +51,7 @@ final class E2eReader {
         int mr = index(names, SOURCES);
         int ref = index(names, TARGETS);
         boolean alone = names.size() == 1 || !options.targets(); // a test set with sources only
-        if (mr < 0 || ref < 0 && !alone) {
+        if (mr < 0 || (ref < 0 && !alone)) {
             throw lines.wrong(
                     "the columns mr and ref, or meaning_representation and human_reference",
                     Excerpt.of(String.join(",", header)));

@@ -72,7 +72,7 @@ public record Example(String source, List<String> targets, String location) {
         return firsts.entrySet().stream()
                 .map(group -> new Example(
                         group.getValue().source(),
-                        targets.get(group.getKey()),
+                        targets.getOrDefault(group.getKey(), List.of()),
                         group.getValue().location()))
                 .toList();
     }

@@ -21,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads {@link DataFormat#JSONL}: concatenated objects, one per line or not, one list of objects, or an
@@ -63,7 +64,7 @@ final class JsonlReader {
     private String rowAt;
 
     /** The texts of a field, or what was found instead. */
-    private record Field(List<String> texts, boolean list, String problem) {}
+    private record Field(List<String> texts, boolean list, @Nullable String problem) {}
 
     private JsonlReader(Path file, JsonParser json, BoundedStream bounded, DataOptions options) {
         this.file = file;
@@ -161,7 +162,7 @@ final class JsonlReader {
                 || E2eReader.TARGETS.contains(name);
     }
 
-    private Field field(JsonToken value) throws IOException {
+    private Field field(@Nullable JsonToken value) throws IOException {
         if (value == JsonToken.VALUE_STRING) {
             return new Field(List.of(json.getText()), false, null);
         }

@@ -9,6 +9,7 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** The lines of a UTF-8 file with their numbers; rejects invalid bytes and overlong lines. */
 final class LineSource {
@@ -44,7 +45,7 @@ final class LineSource {
     }
 
     /** The next line without its end, or null. */
-    String next() throws IOException {
+    @Nullable String next() throws IOException {
         int length = 0;
         int b = in.read();
         if (b < 0) {

@@ -31,7 +31,7 @@ public record PackedBatch(long[] ids, long[] offsets, long[] positions, long[] t
             for (int i = 0; i < sequence.ids().length; i++) {
                 ids[next] = sequence.ids()[i];
                 if (i >= sequence.sourceLength()) {
-                    positions[target] = next - 1;
+                    positions[target] = next - 1L;
                     targets[target++] = sequence.ids()[i];
                 }
                 next++;

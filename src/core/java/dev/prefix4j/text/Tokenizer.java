@@ -156,7 +156,7 @@ public final class Tokenizer implements AutoCloseable {
             int number = 0;
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 number++;
-                if (line.isEmpty() || number == 1 && line.startsWith("#version")) {
+                if (line.isEmpty() || (number == 1 && line.startsWith("#version"))) {
                     continue;
                 }
                 if (line.split(" ", -1).length != 2) {

@@ -271,7 +271,7 @@ final class TokenizerBounds {
                 int quantifiers = 0;
                 while (at < text.length() && "*+?{".indexOf(text.charAt(at)) >= 0) {
                     char c = text.charAt(at);
-                    if (++quantifiers > 1 && c != '?' || quantifiers > 2) { // a?? and a+? are lazy
+                    if ((++quantifiers > 1 && c != '?') || quantifiers > 2) { // a?? and a+? are lazy
                         throw wrong("no repetition directly after a repetition");
                     }
                     if (c == '{') {
@@ -291,7 +291,7 @@ final class TokenizerBounds {
                 loops += loop ? 1 : atom.loops();
                 // Two loops can split a text in as many ways as it is long; a third, or a failure after them, tries
                 // them all.
-                if (loops > 2 || before == 2 && !optional || before == 2 && atom.fails() && !optional) {
+                if (loops > 2 || (before == 2 && !optional) || (before == 2 && atom.fails() && !optional)) {
                     throw wrong("at most two repetitions in an alternative, at its end");
                 }
                 fails |= atom.fails();
@@ -307,7 +307,7 @@ final class TokenizerBounds {
             if (!inside.matches("[0-9]{0,4}(,[0-9]{0,4})?") || inside.isEmpty()) {
                 throw wrong("{n}, {n,} or {n,m} with a brace");
             }
-            for (String count : inside.split(",")) {
+            for (String count : inside.split(",", -1)) {
                 if (!count.isEmpty() && Integer.parseInt(count) > MAX_REPETITIONS) {
                     throw wrong("at most " + MAX_REPETITIONS + " repetitions");
                 }
@@ -353,7 +353,6 @@ final class TokenizerBounds {
 
         private void set() {
             int open = 0;
-            boolean first = true;
             for (; at < text.length(); at++) {
                 char c = text.charAt(at);
                 if (c == '\\') {

@@ -22,7 +22,7 @@ final class TsvReader {
             if (columns.length != 2 && (options.targets() || columns.length != 1)) {
                 throw lines.wrong("2 columns, source and target, separated by a tab", Integer.toString(columns.length));
             }
-            if (columns[0].isBlank() || options.targets() && columns[1].isBlank()) {
+            if (columns[0].isBlank() || (options.targets() && columns[1].isBlank())) {
                 throw lines.wrong("a source and a target", columns[0].isBlank() ? "no source" : "no target");
             }
             examples.add(budget.take(

@@ -3,6 +3,7 @@ package dev.prefix4j.text;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -68,7 +69,7 @@ final class Watched {
         } catch (ExecutionException e) {
             throw new InputException(
                     what + ": the tokenizer failed: "
-                            + Excerpt.ofReason(String.valueOf(e.getCause().getMessage())
+                            + Excerpt.ofReason(String.valueOf(Objects.requireNonNull(e.getCause(), "what a task threw").getMessage())
                                     .lines()
                                     .findFirst()
                                     .orElse("")),

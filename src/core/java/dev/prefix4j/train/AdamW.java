@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -17,6 +18,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) as {@code torch.optim.AdamW} computes it: in one fused operator
@@ -73,9 +75,10 @@ public final class AdamW {
     public void step(double learningRate, Map<String, Gradient> gradients) {
         try (TensorScope _ = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
-            List<Tensor> dense = new ArrayList<>(); // null: done by our kernel
+            List<@Nullable Tensor> dense = new ArrayList<>(); // null: done by our kernel
             for (int i = 0; i < names.size(); i++) {
-                Gradient gradient = gradients.get(names.get(i));
+                Gradient gradient =
+                        Objects.requireNonNull(gradients.get(names.get(i)), names.get(i));
                 boolean ours =
                         gradient instanceof Gradient.Product product && stepWithoutGradient(i, learningRate, product);
                 dense.add(ours ? null : gradient.dense());
@@ -110,7 +113,7 @@ public final class AdamW {
     }
 
     /** @param gradients in the order of the parameters; null: not this one */
-    private void step(double learningRate, List<Tensor> gradients) {
+    private void step(double learningRate, List<@Nullable Tensor> gradients) {
         int[] which = IntStream.range(0, gradients.size())
                 .filter(i -> gradients.get(i) != null)
                 .toArray();
@@ -138,7 +141,7 @@ public final class AdamW {
         }
     }
 
-    private static List<Tensor> some(List<Tensor> all, int[] which) {
+    private static List<Tensor> some(List<@Nullable Tensor> all, int[] which) {
         return Arrays.stream(which).mapToObj(all::get).toList();
     }
 

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.Stream;
@@ -292,7 +293,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     @Override
     public void saveState(Map<String, Tensor> tensors, Map<String, String> progress) {
         Path file = folder.resolve(STATE);
-        AtomicFile.createFolder(file.getParent());
+        AtomicFile.createFolder(Objects.requireNonNull(file.getParent(), "a file in a folder"));
         SafetensorsWriter.write(file, tensors, progress);
     }
 

@@ -15,11 +15,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A file of JSON objects, one a line, each of a step; it is made with its first line and grows while a run goes on. */
 final class StepLog implements AutoCloseable {
     private final Path file;
-    private BufferedWriter writer;
+    private @Nullable BufferedWriter writer; // null: no line is added yet
 
     StepLog(Path file) {
         this.file = file;

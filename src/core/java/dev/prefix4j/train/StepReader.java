@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Arrays;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a log of a run: a JSON object a line, each with its {@code step}, in their order. Reading goes on where it stopped
@@ -35,7 +36,7 @@ public final class StepReader {
             .build();
 
     private final Path file;
-    private Object identity; // null: not read yet, or the file system does not say
+    private @Nullable Object identity; // null: not read yet, or the file system does not say
     private long end;
     private long lines;
     private int step;
@@ -111,10 +112,10 @@ public final class StepReader {
         try {
             json = JSON.readTree(bytes, from, length);
         } catch (IOException e) {
-            throw damaged(e);
+            throw new InputException(damaged(), e);
         }
         if (!json.isObject() || !json.path(Step.STEP).isInt()) {
-            throw damaged(null);
+            throw new InputException(damaged());
         }
         int next = json.path(Step.STEP).intValue();
         if (next < step) {
@@ -125,8 +126,8 @@ public final class StepReader {
         taker.take(json);
     }
 
-    private InputException damaged(IOException cause) {
-        return new InputException(location() + ": expected a JSON object with a 'step', found other text", cause);
+    private String damaged() {
+        return location() + ": expected a JSON object with a 'step', found other text";
     }
 
     /** The file and the line that was last read, for a message. */
@@ -153,7 +154,7 @@ public final class StepReader {
         }
     }
 
-    private Object identity() throws IOException {
+    private @Nullable Object identity() throws IOException {
         return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
     }
 }
