@@ -194,10 +194,9 @@ final class EvaluateCommand extends ConsoleCommand {
     private Texts texts() {
         List<String> outputs = TextLines.read(hypotheses, MAX_FILE_BYTES);
         List<Example> sources = data != null ? sources(data) : List.of();
-        List<List<String>> expected =
-                references != null
-                        ? fromFiles(references, outputs.size())
-                        : sources.stream().map(Example::targets).toList();
+        List<List<String>> expected = references != null
+                ? fromFiles(references, outputs.size())
+                : sources.stream().map(Example::targets).toList();
         if (expected.size() != outputs.size()) {
             throw new InputException(
                     "%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"

@@ -92,7 +92,9 @@ final class InitOptions {
                     case "zero" -> new Initialization.Zeros();
                     case "words" -> new Initialization.Words(Objects.requireNonNull(words, kind));
                     case "text" -> new Initialization.Text(Objects.requireNonNull(text, kind));
-                    case "adapter" -> new Initialization.Adapter(Objects.requireNonNull(folder, kind), Objects.requireNonNull(adapter, kind));
+                    case "adapter" ->
+                        new Initialization.Adapter(
+                                Objects.requireNonNull(folder, kind), Objects.requireNonNull(adapter, kind));
                     default -> throw new AssertionError(kind);
                 });
         console.say("virtual tokens start from %s (to within %.1e)", described(kind), difference);

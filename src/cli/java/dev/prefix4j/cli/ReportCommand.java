@@ -62,7 +62,8 @@ final class ReportCommand extends ConsoleCommand {
         if (!target.equals(STANDARD_OUTPUT)) {
             Path file = Path.of(target);
             AtomicFile.write(file, out -> MetricsCsv.write(run, out));
-            console.out().println(json ? JSON.createObjectNode().put("csv", target).toString() : "csv          " + file);
+            console.out()
+                    .println(json ? JSON.createObjectNode().put("csv", target).toString() : "csv          " + file);
             return Main.OK;
         }
         if (json) {

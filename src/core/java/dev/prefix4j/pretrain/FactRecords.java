@@ -30,7 +30,8 @@ final class FactRecords implements Function<SplittableRandom, Example> {
     }
 
     /** @param when the value that it applies to; null: any */
-    private record Phrase(Place place, String text, @Nullable String when) {}
+    private record Phrase(
+            Place place, String text, @Nullable String when) {}
 
     private record Attribute(List<String> keys, List<String> values, boolean isNoun, List<Phrase> phrases) {}
 
@@ -169,8 +170,9 @@ final class FactRecords implements Function<SplittableRandom, Example> {
         private final List<String> verbs = new ArrayList<>();
 
         Realizer(String name, String noun, boolean person, List<Said> said, SplittableRandom random) {
-            this.pronoun =
-                    !person ? "It" : noun.equals("man") || (!noun.equals("woman") && random.nextBoolean()) ? "He" : "She";
+            this.pronoun = !person
+                    ? "It"
+                    : noun.equals("man") || (!noun.equals("woman") && random.nextBoolean()) ? "He" : "She";
             this.relative = person ? "who" : "which";
             this.name = name;
             this.noun = noun;

@@ -79,7 +79,8 @@ public final class Pretrainer {
      * @param validation of the last validation; null: there was none
      * @param finished whether the run is complete
      */
-    public record Result(int steps, double seconds, @Nullable TextLikelihood validation, boolean finished) {}
+    public record Result(
+            int steps, double seconds, @Nullable TextLikelihood validation, boolean finished) {}
 
     /**
      * Trains from the run's current state to its end.

@@ -64,7 +64,8 @@ final class JsonlReader {
     private String rowAt;
 
     /** The texts of a field, or what was found instead. */
-    private record Field(List<String> texts, boolean list, @Nullable String problem) {}
+    private record Field(
+            List<String> texts, boolean list, @Nullable String problem) {}
 
     private JsonlReader(Path file, JsonParser json, BoundedStream bounded, DataOptions options) {
         this.file = file;

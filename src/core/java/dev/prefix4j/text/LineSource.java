@@ -45,7 +45,8 @@ final class LineSource {
     }
 
     /** The next line without its end, or null. */
-    @Nullable String next() throws IOException {
+    @Nullable
+    String next() throws IOException {
         int length = 0;
         int b = in.read();
         if (b < 0) {
