@@ -591,7 +591,7 @@ class HubTest {
         assertEquals(folder, get(ID, "HF_HUB_OFFLINE", "true"));
         assertEquals(folder, get(at(FakeHub.COMMIT), "HF_HUB_OFFLINE", "1"));
         Files.delete(folder.resolve("tokenizer.json"));
-        assertTrue(notThere(ID, "HF_HUB_OFFLINE", "1").startsWith("not all of it is in "));
+        assertTrue(notThere(ID, "HF_HUB_OFFLINE", "1").startsWith("not all of its files are in "));
         assertEquals(List.of(), hub.requests);
     }
 
@@ -667,7 +667,7 @@ class HubTest {
         assertModel(folder);
         assertEquals(folder, get(ID, "HF_HUB_OFFLINE", "1"));
         Files.delete(folder.resolve(second));
-        assertTrue(notThere(ID, "HF_HUB_OFFLINE", "1").startsWith("not all of it is in "));
+        assertTrue(notThere(ID, "HF_HUB_OFFLINE", "1").startsWith("not all of its files are in "));
         hub.files.remove(second);
         assertTrue(refused(ID)
                 .startsWith("owner/tiny: expected " + second + ", which model.safetensors.index.json names"));

@@ -155,8 +155,9 @@ class KernelChoiceTest {
             }
         }
         return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
-                .map(entry ->
-                        Path.of(entry).toAbsolutePath().equals(classes.toAbsolutePath()) ? copy.toString() : entry)
+                .map(entry -> Path.of(entry).toAbsolutePath().normalize().equals(classes.normalize())
+                        ? copy.toString()
+                        : entry)
                 .collect(Collectors.joining(File.pathSeparator));
     }
 

@@ -69,7 +69,8 @@ final class Watched {
         } catch (ExecutionException e) {
             throw new InputException(
                     what + ": the tokenizer failed: "
-                            + Excerpt.ofReason(String.valueOf(Objects.requireNonNull(e.getCause(), "what a task threw").getMessage())
+                            + Excerpt.ofReason(String.valueOf(Objects.requireNonNull(e.getCause(), "what a task threw")
+                                            .getMessage())
                                     .lines()
                                     .findFirst()
                                     .orElse("")),

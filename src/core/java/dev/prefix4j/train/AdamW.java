@@ -77,8 +77,7 @@ public final class AdamW {
                 NoGradGuard _ = new NoGradGuard()) {
             List<@Nullable Tensor> dense = new ArrayList<>(); // null: done by our kernel
             for (int i = 0; i < names.size(); i++) {
-                Gradient gradient =
-                        Objects.requireNonNull(gradients.get(names.get(i)), names.get(i));
+                Gradient gradient = Objects.requireNonNull(gradients.get(names.get(i)), names.get(i));
                 boolean ours =
                         gradient instanceof Gradient.Product product && stepWithoutGradient(i, learningRate, product);
                 dense.add(ours ? null : gradient.dense());
