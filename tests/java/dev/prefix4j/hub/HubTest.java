@@ -583,7 +583,7 @@ class HubTest {
     @Test
     void offlineNothingIsAsked() throws Exception {
         assertEquals(
-                "not all of it is in " + home.resolve("hub") + ", and HF_HUB_OFFLINE is set",
+                "not all of its files are in " + home.resolve("hub") + ", and HF_HUB_OFFLINE is set",
                 notThere(ID, "HF_HUB_OFFLINE", "1"));
         assertEquals(List.of(), hub.requests);
         Path folder = get(ID);
@@ -625,7 +625,7 @@ class HubTest {
         Files.deleteIfExists(link);
         Files.createSymbolicLink(link, secret);
         String message = refused(ID, "HF_HUB_OFFLINE", "1");
-        assertTrue(message.startsWith(link + ": expected a file of the cache, found a link that leaves "), message);
+        assertTrue(message.startsWith(link + ": expected a file in the cache, found a link that leaves "), message);
         assertFalse(message.contains("root:secret"), message);
     }
 
