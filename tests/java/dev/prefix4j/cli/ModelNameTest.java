@@ -178,7 +178,8 @@ class ModelNameTest {
                         + " has no such repository (HTTP 404), or a private one, which needs HF_TOKEN",
                 refused(hub.environment(temporary), "nobody/nothing"));
         assertEquals(
-                "prefix4j: nothing: expected a model folder, found nothing; as a name on the hub: not all of its files are in "
+                "prefix4j: nothing: expected a model folder, found nothing; as a name on the hub: not all of its files"
+                        + " are in "
                         + temporary.resolve("hub") + ", and HF_HUB_OFFLINE is set",
                 refused(hub.environment(temporary, "HF_HUB_OFFLINE", "1"), "nothing"));
         hub.close();

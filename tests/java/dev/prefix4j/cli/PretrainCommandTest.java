@@ -141,7 +141,8 @@ class PretrainCommandTest {
                 new PrintStream(errors, true, StandardCharsets.UTF_8));
         assertEquals(Main.FAILED, code);
         assertEquals(
-                "prefix4j: " + model + ": expected a GPT-2 to continue training, found a model of the family llama",
+                "prefix4j: " + model.toAbsolutePath()
+                        + ": expected a GPT-2 to continue training, found a model of the family llama",
                 errors.toString(StandardCharsets.UTF_8).strip());
         assertFalse(Files.exists(out));
     }
