@@ -145,7 +145,7 @@ class AdapterNameTest {
         String cache = temporary.resolve("hub").toString();
         assertEquals(
                 "prefix4j: someone/some-prefix: expected an adapter folder, found nothing; as a name on the hub: not"
-                        + " all of it is in "
+                        + " all of its files are in "
                         + cache + ", and HF_HUB_OFFLINE is set",
                 refused(hub.environment(temporary, "HF_HUB_OFFLINE", "1"), "someone/some-prefix"));
         assertTrue(

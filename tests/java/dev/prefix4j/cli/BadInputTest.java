@@ -292,7 +292,7 @@ class BadInputTest {
                                 train.replace("T/run", "T/folder")),
                         new Case(
                                 1, "T/good.tsv: expected a folder, found a file", train.replace("T/run", "T/good.tsv")),
-                        new Case(1, "/proc/run: the folder cannot be made", train.replace("T/run", "/proc/run")),
+                        new Case(1, "/proc/run: the folder cannot be created", train.replace("T/run", "/proc/run")),
                         new Case(
                                 1,
                                 "T/run: expected the folder of a run to resume, found nothing",

@@ -49,7 +49,7 @@ final class RunOptions {
             existing = existing.getParent();
         }
         if (existing == null || !Files.isDirectory(existing) || !Files.isWritable(existing)) {
-            throw new InputException(folder + ": the folder cannot be made: " + existing
+            throw new InputException(folder + ": the folder cannot be created: " + existing
                     + (existing != null && Files.isDirectory(existing) ? " cannot be written to" : " is no folder"));
         }
     }
