@@ -18,7 +18,7 @@ import java.io.PrintStream;
 import java.util.List;
 import java.util.Set;
 
-/** Trains a prefix from pairs in memory, and generates, scores and evaluates with it; nothing is written to disk. */
+/** Trains a prefix on pairs in memory, then generates, scores and evaluates with it; nothing is written to disk. */
 public final class AdaptInMemory {
     private AdaptInMemory() {}
 

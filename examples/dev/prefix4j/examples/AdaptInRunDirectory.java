@@ -22,8 +22,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Trains LoRA from a data file in a run directory, which is resumed where it is there already, and generates with the adapter that the
- * directory keeps. The argument names the directory.
+ * Trains LoRA on a data file in a run directory, resuming the run if the directory exists, then generates with the adapter stored
+ * there. The argument names the directory.
  */
 public final class AdaptInRunDirectory {
     private AdaptInRunDirectory() {}

@@ -145,7 +145,7 @@ class BadInputTest {
                                 "bench train --model M --data T/good.tsv --steps 0"),
                         new Case(
                                 2,
-                                "expected no --layers beside --from, which decides it",
+                                "expected no --layers with --from, which determines it",
                                 "pretrain --data T/good.tsv --out T/run --steps 1 --from M --layers 2"),
                         new Case(
                                 1,
@@ -386,8 +386,8 @@ class BadInputTest {
                                 "score --model M --induction 2147483647"),
                         new Case(
                                 1,
-                                "--layers 10,000, --width 1,048,576, --positions 512: expected what fits into the"
-                                        + " memory of this machine",
+                                "--layers 10,000, --width 1,048,576, --positions 512: expected sizes that fit into"
+                                        + " this machine's memory",
                                 "pretrain --data T/one.txt --steps 1 --out T/p --layers 10000 --width 1048576"),
                         new Case(1, "reparam: expected mlp or direct, found 'gru'", train + " --reparam gru"),
                         new Case(1, "T/none: expected an adapter folder, found nothing", "inspect T/none --model M"),
@@ -412,7 +412,7 @@ class BadInputTest {
                         new Case(1, "recipe: expected e2e, webnlg, dart or xsum, found 'cnn'", train + " --recipe cnn"),
                         new Case(
                                 1,
-                                "recipe: the paper gives none for xsum by fine-tune",
+                                "recipe: the paper has none for xsum and method fine-tune",
                                 train + " --recipe xsum --method fine-tune"),
                         new Case(1, "compat: expected authors or none, found 'peft'", train + " --compat peft"),
                         new Case(1, "sample must be between 1 and the 1 there are, was 2", train + " --sample 2"),
@@ -503,12 +503,12 @@ class BadInputTest {
                                 "generate --model M"),
                         new Case(
                                 1,
-                                "T/two.txt: expected 1 lines, as T/one.txt has, found 2",
+                                "T/two.txt: expected 1 lines, as in T/one.txt, found 2",
                                 "evaluate --hyps T/one.txt --refs T/two.txt"),
                         new Case(
                                 1,
-                                "T/two.txt: expected 1 lines, as T/good.tsv has distinct sources (generate --distinct"
-                                        + " answers each once), found 2",
+                                "T/two.txt: expected 1 lines, one for each distinct source of T/good.tsv (as generate"
+                                        + " --distinct writes), found 2",
                                 "evaluate --hyps T/two.txt --data T/good.tsv"),
                         new Case(
                                 1,
@@ -522,7 +522,7 @@ class BadInputTest {
                                 "evaluate --hyps T/one.txt --refs T/one.txt --metrics blue,ter"),
                         new Case(
                                 1,
-                                "T/two.txt: expected 1 lines, as T/one.txt has, found 2",
+                                "T/two.txt: expected 1 lines, as in T/one.txt, found 2",
                                 "evaluate --hyps T/one.txt --refs T/one.txt --against T/two.txt"),
                         new Case(
                                 1,

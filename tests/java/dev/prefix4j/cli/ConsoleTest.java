@@ -27,7 +27,7 @@ class ConsoleTest {
     @Test
     void linesBreakBetweenWords() {
         assertEquals("short", Console.wrapped("short", 80));
-        String text = "stopped after step 12; go on with: scripts/prefix4j train --resume --out"
+        String text = "stopped after step 12; resume with: scripts/prefix4j train --resume --out"
                 + " /home/somebody/experiments/run-17";
         String[] lines = Console.wrapped(text, 60).split("\n");
         assertTrue(

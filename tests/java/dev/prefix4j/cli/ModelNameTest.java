@@ -206,6 +206,6 @@ class ModelNameTest {
     void builtInModelsHaveAPlace() {
         assertInstanceOf(ModelName.BuiltIn.class, ModelName.of("builtin:tiny"));
         assertTrue(refused(hub.environment(temporary), "builtin:none")
-                .contains("builtin:none: expected builtin:tiny, the only model that is built in"));
+                .contains("builtin:none: expected builtin:tiny, the only bundled model"));
     }
 }

@@ -260,7 +260,7 @@ class ProcessTest {
                 .start()
                 .waitFor();
         assertEquals(code, process.waitFor(), this::unchecked);
-        assertTrue(errors().contains("go on with: scripts/prefix4j train --resume --out " + out), errors());
+        assertTrue(errors().contains("resume with: scripts/prefix4j train --resume --out " + out), errors());
         assertTrue(Files.exists(out.resolve("adapter/adapter_model.safetensors"))
                 || Files.exists(out.resolve("state/trainer.safetensors")));
         int steps = losses(out).size();
@@ -276,7 +276,7 @@ class ProcessTest {
         builder.environment().put("LC_ALL", "C");
         assertEquals(Main.FAILED, builder.start().waitFor(), this::unchecked);
         assertEquals(
-                "prefix4j: the command line has letters that this locale cannot read; set LC_ALL=C.UTF-8\n", errors());
+                "prefix4j: the command line has characters that this locale cannot read; set LC_ALL=C.UTF-8\n", errors());
     }
 
     @Test

@@ -97,7 +97,7 @@ class RecipeTest {
         run("generate --model tests/resources/model --adapter T/run/adapter --data T/data.tsv --limit 1"
                 + " --max-new-tokens 3 --recipe e2e --top-p 0.9 --json");
         assertTrue(err.toString(StandardCharsets.UTF_8)
-                .contains("recipe e2e (Li and Liang 2021, section 5.3): everything is given already"));
+                .contains("recipe e2e (Li and Liang 2021, section 5.3): every option is already given"));
     }
 
     @Test

@@ -61,7 +61,7 @@ class ResumeTest {
     void aLongerRunFallsToZeroAtItsNewEnd() throws IOException {
         begin("--steps 2");
         assertEquals(0, run("train --resume --out T/run --steps 4 --save-every 7"), errors);
-        assertTrue(errors.contains("the learning rate falls to 0 at step 4 now"), errors);
+        assertTrue(errors.contains("the learning rate now falls to 0 at step 4"), errors);
         List<Double> rates = rates();
         double[] expected = {1e-3, 0.5e-3, 0.5e-3, 0.25e-3}; // of 2 steps, then of 4
         assertEquals(4, rates.size());
@@ -71,7 +71,7 @@ class ResumeTest {
         assertTrue(Files.readString(t.resolve("run/config.json")).contains("\"save-every\" : 7"));
         assertEquals(0, run("train --resume --out T/run"), errors);
         assertFalse(errors.contains("learning rate"), errors);
-        assertTrue(errors.contains("all 4 steps are done: --steps or --epochs with more lets the run go on"), errors);
+        assertTrue(errors.contains("all 4 steps are done: more --steps or --epochs continue the run"), errors);
         assertEquals(0, run("train --resume --out T/run --epochs 3"), errors); // 2 steps each
         assertEquals(6, rates().size());
         assertFalse(Files.readString(t.resolve("run/config.json")).contains("\"steps\""));

@@ -127,7 +127,7 @@ class SweepTest {
         String small = PLAN.replaceAll("(?s)variants:.*", "grid: {prefix-length: [2, 5000]}\n");
         assertEquals(1, sweep(small));
         assertTrue(
-                err.toString(StandardCharsets.UTF_8).contains("1 of 2 runs did not succeed: run_prefix-length-5000"),
+                err.toString(StandardCharsets.UTF_8).contains("1 of 2 runs failed: run_prefix-length-5000"),
                 err.toString(StandardCharsets.UTF_8));
         Path adapter = t.resolve("out/runs/run_prefix-length-2/adapter/adapter_model.safetensors");
         long trained = Files.getLastModifiedTime(adapter).toMillis();

@@ -9,28 +9,28 @@ import picocli.CommandLine.Option;
 
 /** The adapter that a model is used with. */
 final class AdapterOption {
-    /** Of an option that names one. */
+    /** Description of an option that names an adapter. */
     static final String DESCRIPTION =
-            "An adapter of any method: a folder, or owner/name, owner/name@revision on the hub";
+            "An adapter of any method: a folder, or owner/name or owner/name@revision on the hub";
 
     @Option(
             names = {"--prefix", OptionNames.ADAPTER},
             paramLabel = "DIR",
-            description = DESCRIPTION + "; none: the model alone.")
+            description = DESCRIPTION + "; without it, the model alone.")
     @Nullable
     Path name;
 
     /**
-     * The folder of an adapter, which is downloaded where that is needed.
+     * The folder of an adapter, which is downloaded if needed.
      *
      * @param name null: none
-     * @return null for none
+     * @return null if there is none
      */
     static @Nullable Path resolve(@Nullable Path name, Console console) {
         return name == null ? null : console.models().adapterFolder(name);
     }
 
-    /** The model under the adapter; says so where it was made for another model. */
+    /** The model with the adapter; warns if the adapter was made for another model. */
     AdaptedModel adapt(
             LanguageModel model, ModelOptions options, Engine engine, AdaptedModel.Use use, Console console) {
         if (name == null) {

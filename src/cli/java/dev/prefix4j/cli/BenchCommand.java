@@ -5,7 +5,7 @@ import picocli.CommandLine.Command;
 
 @Command(
         name = "bench",
-        description = "Times training or decoding on this machine, with batches in the order of the file.",
+        description = "Times training or decoding on this machine, with batches in the order of the data file.",
         synopsisSubcommandLabel = "WORK",
         subcommands = {BenchTrain.class, BenchGenerate.class})
 final class BenchCommand extends ConsoleCommand {

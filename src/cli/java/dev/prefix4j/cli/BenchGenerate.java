@@ -8,22 +8,22 @@ import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "generate", description = "New tokens in a second, behind a random prefix; no output ends early.")
+@Command(name = "generate", description = "Measures new tokens per second with a random prefix; no output ends early.")
 final class BenchGenerate extends BenchWork {
-    @Option(names = OptionNames.BATCH_SIZE, paramLabel = "N", defaultValue = "8", description = "Inputs side by side.")
+    @Option(names = OptionNames.BATCH_SIZE, paramLabel = "N", defaultValue = "8", description = "Sources in a batch.")
     int batchSize;
 
     @Option(
             names = OptionNames.BATCHES,
             paramLabel = "N",
             defaultValue = "3",
-            description = "Batches that are timed, after one.")
+            description = "Timed batches, after one that is not timed.")
     int batches;
 
-    @Option(names = OptionNames.BEAMS, paramLabel = "N", defaultValue = "1", description = "1: greedy.")
+    @Option(names = OptionNames.BEAMS, paramLabel = "N", defaultValue = "1", description = "Beams; 1: greedy.")
     int beams;
 
-    @Option(names = OptionNames.NEW_TOKENS, paramLabel = "N", defaultValue = "40", description = "For each input.")
+    @Option(names = OptionNames.NEW_TOKENS, paramLabel = "N", defaultValue = "40", description = "New tokens per source.")
     int newTokens;
 
     BenchGenerate(Console console) {

@@ -10,12 +10,12 @@ import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "train", description = "Seconds for a step of prefix-tuning, through the MLP, with AdamW.")
+@Command(name = "train", description = "Measures seconds per step of prefix-tuning, through the MLP, with AdamW.")
 final class BenchTrain extends BenchWork {
-    @Option(names = OptionNames.STEPS, paramLabel = "N", defaultValue = "20", description = "Steps that are timed.")
+    @Option(names = OptionNames.STEPS, paramLabel = "N", defaultValue = "20", description = "Timed steps.")
     int steps;
 
-    @Option(names = OptionNames.WARMUP, paramLabel = "N", defaultValue = "3", description = "Steps before them.")
+    @Option(names = OptionNames.WARMUP, paramLabel = "N", defaultValue = "3", description = "Untimed steps before them.")
     int warmup;
 
     @Option(names = OptionNames.BATCH_SIZE, paramLabel = "N", defaultValue = "10", description = "Sequences in a step.")
@@ -27,7 +27,7 @@ final class BenchTrain extends BenchWork {
     @Option(names = OptionNames.LR, paramLabel = "X", defaultValue = "5e-5", description = "Learning rate.")
     double learningRate;
 
-    @Option(names = OptionNames.RECOMPUTE, description = "As in training: less memory, more time.")
+    @Option(names = OptionNames.RECOMPUTE, description = "As in train: less memory, more time.")
     boolean recompute;
 
     BenchTrain(Console console) {

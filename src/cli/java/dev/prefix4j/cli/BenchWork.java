@@ -13,7 +13,7 @@ import java.util.Locale;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** What both kinds of work need. */
+/** What both benchmarks need. */
 abstract class BenchWork extends ConsoleCommand {
     @Mixin
     ModelOptions modelOptions;
@@ -37,7 +37,7 @@ abstract class BenchWork extends ConsoleCommand {
         super(console);
     }
 
-    /** What every result says. */
+    /** The fields that every result has. */
     ObjectNode result(String work) {
         ObjectNode node = JSON.createObjectNode();
         node.put("program", "prefix4j bench " + work).put("precision", precision.precision);
@@ -65,7 +65,7 @@ abstract class BenchWork extends ConsoleCommand {
         return String.format(Locale.ROOT, Math.abs(number) < 100 ? "%.4g" : "%,.0f", number);
     }
 
-    /** Largest resident size of this process in MiB; 0 where the system does not say. */
+    /** Peak resident memory of this process in MiB; 0 if the system does not report it. */
     private static double peakMib() {
         try (var lines = Files.lines(Path.of("/proc/self/status"))) {
             return lines.filter(line -> line.startsWith("VmHWM:"))

@@ -12,17 +12,17 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Whether to do what one would do, or what the authors' code does. */
+/** Whether to work like the code of Li and Liang, quirks included. */
 final class CompatOption {
     @Option(
             names = OptionNames.COMPAT,
             paramLabel = "C",
             defaultValue = "none",
-            description = "authors: lay the text out, and decode, as the code of Li and Liang does, quirks included"
+            description = "authors: lay out text and decode like the code of Li and Liang, quirks included"
                     + " (docs/recipes.md).")
     String compat;
 
-    /** @throws InputException if it is neither */
+    /** @throws InputException if the value is neither none nor authors */
     boolean authors() {
         return switch (compat) {
             case "none" -> false;
@@ -39,13 +39,13 @@ final class CompatOption {
         return authors() ? Layout.AUTHORS_DECODING : Layout.CLEAN;
     }
 
-    /** Says so where the run that an adapter comes from, if it still lies around it, was trained otherwise. */
+    /** Prints a note if the adapter is still in the folder of its run and the run was trained with another value. */
     void note(@Nullable Path adapter, Console console) {
         Path run = adapter == null ? null : adapter.toAbsolutePath().normalize().getParent();
         if (run == null
                 || !Files.isRegularFile(run.resolve(RunDirectory.CONFIG))
                 || !Files.isRegularFile(run.resolve(RunDirectory.METRICS))) {
-            return; // no run: a configuration there is somebody else's
+            return; // not a run: its configuration, if any, is another program's
         }
         String trained = RunDirectory.readConfig(run).text(OptionNames.key(OptionNames.COMPAT), "none");
         if (!trained.equals(compat)) {
@@ -53,7 +53,7 @@ final class CompatOption {
         }
     }
 
-    /** Tokens that are in no output: the authors forbid the line feed and two of them. */
+    /** Tokens that no output contains: the authors forbid one and two line feeds. */
     Set<Integer> never(Tokenizer tokenizer) {
         if (!authors()) {
             return Set.of();

@@ -9,7 +9,7 @@ import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a command reads and writes, and what it runs in.
+ * Where a command reads and writes, and its environment.
  *
  * @param in standard input
  * @param out results
@@ -17,37 +17,37 @@ import org.jspecify.annotations.Nullable;
  * @param environment variables of the process
  */
 record Console(InputStream in, PrintStream out, PrintStream err, Map<String, String> environment) {
-    /** Further lines of a remark begin so. */
+    /** Begins the further lines of a remark. */
     private static final String INDENT = "  ";
 
-    /** Narrower terminals are left to break lines themselves. */
+    /** On narrower terminals, lines are not wrapped. */
     private static final int LEAST_WIDTH = 30;
 
-    /** Whether somebody watches standard error: the launcher knows. */
+    /** Whether standard error is a terminal, according to the launcher. */
     boolean isWatched() {
         return Boolean.getBoolean("prefix4j.terminal");
     }
 
-    /** A remark for the user; on a terminal it breaks between words. */
-    @SuppressWarnings("AnnotateFormatMethod") // its annotation is no dependency of ours
+    /** Prints a remark for the user; on a terminal, it is wrapped between words. */
+    @SuppressWarnings("AnnotateFormatMethod") // its annotation is not among our dependencies
     void say(String format, @Nullable Object... arguments) {
         String text = format.formatted(arguments);
         err.println(isWatched() ? wrapped(text, new ConsoleProgressBarConsumer(err).getMaxRenderedLength()) : text);
     }
 
-    /** Where models and adapters come from, with downloads shown. */
+    /** Finds models and adapters, and shows downloads. */
     Models models() {
         return new Models(new HubEnvironment(environment), new DownloadProgress(this));
     }
 
-    /** Clears the line of the cursor, where a bar or an echoed {@code ^C} stands. */
+    /** Clears the cursor's line, which may hold a progress bar or an echoed {@code ^C}. */
     void clearLine() {
         if (isWatched()) {
             err.print("\r\033[K");
         }
     }
 
-    /** @param width of a line in characters; a longer word has a line of its own */
+    /** @param width of a line in characters; a longer word gets its own line */
     static String wrapped(String text, int width) {
         if (text.length() <= width || width < LEAST_WIDTH) {
             return text;

@@ -18,10 +18,10 @@ abstract class ConsoleCommand implements Callable<Integer> {
 
     final Console console;
 
-    @Option(names = OptionNames.JSON, description = "Results as JSON, one object a line.")
+    @Option(names = OptionNames.JSON, description = "Print results as JSON, one object per line.")
     boolean json;
 
-    @Option(names = OptionNames.VERBOSE, description = "Log what is done, and show where an error came from.")
+    @Option(names = OptionNames.VERBOSE, description = "Log what is done, and show the stack trace of an error.")
     boolean verbose;
 
     ConsoleCommand(Console console) {
@@ -29,9 +29,9 @@ abstract class ConsoleCommand implements Callable<Integer> {
     }
 
     /**
-     * Fills in what given options imply, such as those of a recipe, and checks them all, as far as that goes without files and models.
+     * Fills in what the given options imply, such as those of a recipe, and checks all that can be checked without files and models.
      *
-     * @throws picocli.CommandLine.ParameterException if options do not go together
+     * @throws picocli.CommandLine.ParameterException if options are in conflict
      * @throws dev.prefix4j.InputException if a value is wrong
      */
     void settle() {}

@@ -31,17 +31,17 @@ final class DataCommand extends ConsoleCommand {
 
     @Option(
             names = OptionNames.DISTINCT,
-            description = "Join equal sources, wherever they stand, to one with several targets.")
+            description = "Merge equal sources, wherever they are in the file, into one with several targets.")
     boolean distinct;
 
     @Option(
             names = OptionNames.SAMPLE,
             paramLabel = "N",
-            description = "Write only N examples, drawn from all over what was read.")
+            description = "Write only N examples, drawn at random from all that were read.")
     @Nullable
     Integer sample;
 
-    @Option(names = OptionNames.SEED, paramLabel = "N", description = "What --sample draws; 101 by default.")
+    @Option(names = OptionNames.SEED, paramLabel = "N", description = "Seed of --sample; 101 by default.")
     @Nullable
     Long seed;
 

@@ -20,13 +20,13 @@ import picocli.CommandLine.Spec;
 
 /** How data files are read. */
 final class DataOptionsMixin {
-    /** The name of standard input where a data file is expected. */
+    /** Names standard input in place of a data file. */
     static final String STANDARD_INPUT = "-";
 
     @Option(
             names = OptionNames.FORMAT,
             paramLabel = "F",
-            description = "e2e, webnlg, dart, jsonl or tsv; found out from the content by default.")
+            description = "e2e, webnlg, dart, jsonl or tsv; detected from the content by default.")
     @Nullable
     String format;
 
@@ -48,7 +48,7 @@ final class DataOptionsMixin {
             names = OptionNames.LANG,
             paramLabel = "L",
             description =
-                    "Language of WebNLG's texts, such as en or ru; by default the only one, or English among several.")
+                    "Language of WebNLG's texts, such as en or ru; by default the only one, or English if there are several.")
     @Nullable
     String language;
 
@@ -57,14 +57,14 @@ final class DataOptionsMixin {
 
     private boolean standardInputIsRead;
 
-    /** @throws InputException if a limit is given and is below 1 */
+    /** @throws InputException if the limit is below 1 */
     static void requireLimit(@Nullable Integer limit) {
         if (limit != null && limit < 1) {
             throw new InputException("limit must be at least 1, was " + limit);
         }
     }
 
-    /** @param limit rows to read; absent: all */
+    /** @param limit rows to read; null: all */
     List<Example> read(Path file, @Nullable Integer limit) {
         return read(file, limit, Layout.CLEAN);
     }
@@ -72,18 +72,18 @@ final class DataOptionsMixin {
     private InputStream standardInput() {
         if (standardInputIsRead) {
             throw new InputException(
-                    STANDARD_INPUT + ": standard input is read once, and was asked for twice: name a file");
+                    STANDARD_INPUT + ": standard input can be read only once, and two options name it: name a file");
         }
         standardInputIsRead = true;
         return ((ConsoleCommand) command.userObject()).console.in();
     }
 
-    /** In a layout. */
+    /** Reads examples in a layout. */
     List<Example> read(Path file, @Nullable Integer limit, Layout layout) {
         return read(file, limit, layout, true);
     }
 
-    /** Sources alone: targets are not looked at. */
+    /** Reads sources only, ignoring targets. */
     List<Example> readSources(Path file, @Nullable Integer limit, Layout layout) {
         return read(file, limit, layout, false);
     }
@@ -106,7 +106,7 @@ final class DataOptionsMixin {
                 ? DataFile.read(
                         InputFile.open(BuiltIns.data(file), "a data file"),
                         file,
-                        options) // whose name the user knows, not the file
+                        options) // the user knows its name, not its path
                 : DataFile.read(file, options);
     }
 }

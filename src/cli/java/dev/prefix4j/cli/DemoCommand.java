@@ -28,8 +28,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "demo",
         description =
-                "Shows prefix-tuning from end to end in a few minutes: what the built-in model writes for tables of"
-                        + " restaurants before and after a prefix is trained.")
+                "Shows prefix-tuning end to end in a few minutes: what the bundled model writes for restaurant tables"
+                        + " before and after a prefix is trained.")
 final class DemoCommand extends ConsoleCommand {
     private static final String MODEL = "builtin:tiny";
     private static final Path TEST = Path.of("builtin:e2e/test");
@@ -37,7 +37,7 @@ final class DemoCommand extends ConsoleCommand {
     private static final int NEW_TOKENS = 60;
     private static final Decoding BEAMS = new Decoding.BeamSearch(5, 1); // as the paper decodes, section 5.3
     private static final OutputRules SIMPLE = OutputRules.atMost(NEW_TOKENS);
-    private static final OutputRules NOTHING_TWICE = new OutputRules(NEW_TOKENS, 0, 3, OutputRules.Counted.OUTPUT);
+    private static final OutputRules NO_REPEATS = new OutputRules(NEW_TOKENS, 0, 3, OutputRules.Counted.OUTPUT);
     private static final int BATCH = 20;
     private static final List<String> TRAINING = List.of(
             OptionNames.MODEL,
@@ -66,7 +66,7 @@ final class DemoCommand extends ConsoleCommand {
             description = "Folder for the run, new or empty.")
     Path out;
 
-    @Option(names = OptionNames.STEPS, paramLabel = "N", defaultValue = "1000", description = "Steps of training.")
+    @Option(names = OptionNames.STEPS, paramLabel = "N", defaultValue = "1000", description = "Training steps.")
     int steps;
 
     @Mixin
@@ -77,10 +77,10 @@ final class DemoCommand extends ConsoleCommand {
     }
 
     /**
-     * What was written for the test sources.
+     * What was generated for the test sources.
      *
-     * @param texts by beam search that says nothing twice
-     * @param greedyTexts word by word
+     * @param texts by beam search without repeated 3-grams
+     * @param greedyTexts by greedy decoding
      */
     private record Outputs(List<String> texts, double bleu, List<String> greedyTexts, double greedyBleu) {}
 
@@ -99,18 +99,18 @@ final class DemoCommand extends ConsoleCommand {
         try (LanguageModel model = console.models().load(MODEL, runtimeOptions.device)) {
             weights = model.base().parameterCount();
             AdaptedModel alone = AdaptedModel.alone(model, Engine.FP32, AdaptedModel.Use.DECODING);
-            heading("The base model, %s, has %,d weights. It goes on with tables of restaurants:", MODEL, weights);
+            heading("The base model, %s, has %,d parameters. It continues restaurant tables:", MODEL, weights);
             continued = write(alone, test, Encoding.CLEAN.beginnings(test, model, alone.taken(), NEW_TOKENS));
             show(test, continued.greedyTexts());
-            heading("Asked for a text, by the token that ends a document, it does better: it has read records of ships"
-                    + " and towns:");
+            heading("Asked for a text, by the token that ends a document, it does better, since it has read records of"
+                    + " ships and towns:");
             asked = write(alone, test, Encoding.CLEAN.prompts(test, model, alone.taken(), NEW_TOKENS));
             show(test, asked.greedyTexts());
         }
 
         heading("A prefix is trained; the model stays as it is:");
         if (!train()) {
-            return Main.OK; // interrupted: the way to go on has been said
+            return Main.OK; // interrupted: how to resume has been printed
         }
 
         heading("The same tables with the prefix before them:");
@@ -134,7 +134,7 @@ final class DemoCommand extends ConsoleCommand {
             for (int from = 0; from < test.size(); from += BATCH) {
                 List<int[]> batch = prompts.subList(from, Math.min(from + BATCH, test.size()));
                 write(model, new Decoding.Greedy(), SIMPLE, batch, greedy);
-                write(model, BEAMS, NOTHING_TWICE, batch, beams);
+                write(model, BEAMS, NO_REPEATS, batch, beams);
                 progress.to(beams.size());
             }
         }
@@ -156,7 +156,7 @@ final class DemoCommand extends ConsoleCommand {
         console.out().printf("           %-23s %6.1f   %6.1f%n", what, outputs.greedyBleu(), outputs.bleu());
     }
 
-    /** @return whether the run got to its end */
+    /** @return whether the run reached its end */
     private boolean train() {
         List<String> line = new ArrayList<>(List.of("train"));
         line.addAll(TRAINING);
@@ -173,7 +173,7 @@ final class DemoCommand extends ConsoleCommand {
         }
         line.addAll(List.of(OptionNames.DEVICE, runtimeOptions.device));
         return Main.perform(console, line, TrainCommand.class, command -> command.train(_ -> {}))
-                .orElseThrow(() -> new InputException("the training did not succeed"))
+                .orElseThrow(() -> new InputException("the training failed"))
                 .finished();
     }
 
@@ -210,11 +210,11 @@ final class DemoCommand extends ConsoleCommand {
         }
         console.out()
                 .printf(
-                        "BLEU       %.1f before (the model goes on, greedily), %.1f after (prefix, 5 beams); %d test"
-                                + " sources, like with like:%n",
+                        "BLEU       %.1f before (the model continues, greedily), %.1f after (prefix, 5 beams); %d test"
+                                + " sources, by decoding:%n",
                         continued.greedyBleu(), after.bleu(), sources);
-        console.out().printf("                                   greedy   5 beams, no three tokens twice%n");
-        bleu("going on with the table", continued);
+        console.out().printf("                                   greedy   5 beams, no repeated 3-gram%n");
+        bleu("continuing the table", continued);
         bleu("asked for a text", asked);
         bleu("with the prefix", after);
         console.out()

@@ -8,7 +8,7 @@ import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-@Command(name = "doctor", description = "Says what this installation runs on.")
+@Command(name = "doctor", description = "Reports what this installation runs on.")
 final class DoctorCommand extends ConsoleCommand {
     @Mixin
     RuntimeOptions runtimeOptions;

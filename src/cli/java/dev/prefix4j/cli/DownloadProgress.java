@@ -8,13 +8,13 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 
-/** Shows a download: a progress bar on a terminal, a line now and then elsewhere; nothing for small files. */
+/** Shows a download: a progress bar on a terminal, an occasional line elsewhere; nothing for small files. */
 final class DownloadProgress implements DownloadListener {
     private static final long LINE_NANOS = 10_000_000_000L;
     private static final long MEGABYTE = 1_000_000;
 
     private final Console console;
-    private @Nullable ProgressBar bar; // null: nothing is shown as one
+    private @Nullable ProgressBar bar; // null: not shown
     private String file = "";
     private long total;
     private long lastLine;
@@ -69,7 +69,7 @@ final class DownloadProgress implements DownloadListener {
     public void remark(String text) {
         if (bar != null) {
             bar.pause();
-            console.clearLine(); // over the bar, which draws itself again below
+            console.clearLine(); // clears the bar, which is drawn again below
         }
         console.say("%s", text);
         if (bar != null) {

@@ -9,7 +9,7 @@ final class DtypeOption {
             names = OptionNames.DTYPE,
             paramLabel = "T",
             defaultValue = "float32",
-            description = "Of the stored weights: float32, float16 or bfloat16.")
+            description = "Type of the stored weights: float32, float16 or bfloat16.")
     String dtype;
 
     /** @throws dev.prefix4j.InputException if there is no such type */

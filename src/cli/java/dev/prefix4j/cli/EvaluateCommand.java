@@ -27,8 +27,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "evaluate",
         description =
-                "Scores outputs against references: corpus BLEU as sacreBLEU computes it, and with --metrics or --json"
-                        + " others.")
+                "Scores outputs against references: corpus BLEU as sacreBLEU computes it, and other metrics with"
+                        + " --metrics or --json.")
 final class EvaluateCommand extends ConsoleCommand {
     /** Outputs and references are held in memory. */
     private static final long MAX_FILE_BYTES = 32 << 20;
@@ -36,13 +36,13 @@ final class EvaluateCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
 
-    @Option(names = OptionNames.HYPS, paramLabel = "FILE", required = true, description = "Outputs, a line each.")
+    @Option(names = OptionNames.HYPS, paramLabel = "FILE", required = true, description = "Outputs, one per line.")
     Path hypotheses;
 
     @Option(
             names = "--refs",
             paramLabel = "FILE",
-            description = "References, a line for each output; give it again for a second reference, and so on.")
+            description = "References, one line per output; repeat the option for more references.")
     @Nullable
     List<Path> references;
 
@@ -50,8 +50,8 @@ final class EvaluateCommand extends ConsoleCommand {
             names = "--empty-refs",
             paramLabel = "E",
             description =
-                    "An empty line in one of several --refs: keep, an empty reference, as for sacreBLEU (default);"
-                            + " skip, no further reference, as for WebNLG's tools.")
+                    "An empty line in one of several --refs: keep: is an empty reference, as in sacreBLEU (default);"
+                            + " skip: is not a reference, as in WebNLG's tools.")
     @Nullable
     String emptyReferences;
 
@@ -59,21 +59,21 @@ final class EvaluateCommand extends ConsoleCommand {
             names = OptionNames.DATA,
             paramLabel = "FILE",
             description =
-                    "References from a data file: all targets of equal sources, wherever they stand, belong to one"
-                            + " output.")
+                    "References from a data file: all targets of equal sources, wherever they are in the file, belong"
+                            + " to one output.")
     @Nullable
     Path data;
 
     @Option(
             names = OptionNames.LIMIT,
             paramLabel = "N",
-            description = "Only the first N distinct sources of --data, as generate --distinct --limit N answers.")
+            description = "Only the first N distinct sources of --data, as in generate --distinct --limit N.")
     @Nullable
     Integer limit;
 
     @Option(
             names = "--slots",
-            description = "Also the share of slot values of the sources of --data that occur in the outputs.")
+            description = "Also the share of slot values in the sources of --data that occur in the outputs.")
     boolean slots;
 
     @Option(
@@ -94,7 +94,7 @@ final class EvaluateCommand extends ConsoleCommand {
             names = "--against",
             paramLabel = "FILE",
             description =
-                    "Other outputs, a line each: their scores, and how likely chance alone makes such a difference.")
+                    "Other outputs, one per line: their scores, and how likely such a difference is by chance.")
     @Nullable
     Path against;
 
@@ -105,10 +105,10 @@ final class EvaluateCommand extends ConsoleCommand {
             description = "Seed of the resamples (default: ${DEFAULT-VALUE}).")
     long seed;
 
-    @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "Words of bleu: 13a or none.")
+    @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "Tokenizer of bleu: 13a or none.")
     String tokenize;
 
-    @Option(names = "--lowercase", description = "Compare in lower case, for bleu.")
+    @Option(names = "--lowercase", description = "Ignore case, for bleu.")
     boolean lowercase;
 
     @Mixin
@@ -118,7 +118,7 @@ final class EvaluateCommand extends ConsoleCommand {
         super(console);
     }
 
-    /** What is scored: outputs against references, and beside other outputs. */
+    /** What is scored: outputs against references, and other outputs to compare with. */
     private record Texts(
             List<String> outputs,
             List<Example> sources,
@@ -151,7 +151,7 @@ final class EvaluateCommand extends ConsoleCommand {
     }
 
     /**
-     * Scores the outputs, and shows nothing.
+     * Scores the outputs without printing anything.
      *
      * @return the scores of {@code --metrics}
      */
@@ -199,12 +199,12 @@ final class EvaluateCommand extends ConsoleCommand {
                 : sources.stream().map(Example::targets).toList();
         if (expected.size() != outputs.size()) {
             throw new InputException(
-                    "%s: expected %d lines, as %s has distinct sources (generate --distinct answers each once), found %d"
+                    "%s: expected %d lines, one for each distinct source of %s (as generate --distinct writes), found %d"
                             .formatted(hypotheses, expected.size(), data, outputs.size()));
         }
         Optional<List<String>> others = Optional.ofNullable(against).map(file -> TextLines.read(file, MAX_FILE_BYTES));
         if (others.isPresent() && others.get().size() != outputs.size()) {
-            throw new InputException("%s: expected %d lines, as %s has, found %d"
+            throw new InputException("%s: expected %d lines, as in %s, found %d"
                     .formatted(against, outputs.size(), hypotheses, others.get().size()));
         }
         return new Texts(outputs, sources, expected, others);
@@ -252,7 +252,7 @@ final class EvaluateCommand extends ConsoleCommand {
             List<String> lines = TextLines.read(file, MAX_FILE_BYTES);
             if (lines.size() != count) {
                 throw new InputException(
-                        "%s: expected %d lines, as %s has, found %d".formatted(file, count, hypotheses, lines.size()));
+                        "%s: expected %d lines, as in %s, found %d".formatted(file, count, hypotheses, lines.size()));
             }
             boolean skip = "skip".equals(emptyReferences);
             for (int i = 0; i < count; i++) {
@@ -264,9 +264,9 @@ final class EvaluateCommand extends ConsoleCommand {
             if (empty > 0 && files.size() > 1) {
                 console.say(
                         skip
-                                ? "%s: empty lines: %,d, taken for no reference"
-                                : "%s: empty lines: %,d, taken for empty references as in sacreBLEU (--empty-refs"
-                                        + " skip: for none, as in WebNLG's tools)",
+                                ? "%s: empty lines: %,d, not used as references"
+                                : "%s: empty lines: %,d, used as empty references, as in sacreBLEU (--empty-refs skip:"
+                                        + " not used, as in WebNLG's tools)",
                         file,
                         empty);
             }

@@ -35,7 +35,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "generate",
         description =
-                "Writes a target for each source: the rows of a data file, a prompt, or the lines of standard input.")
+                "Generates a target for each source: the rows of a data file, a prompt, or the lines of standard"
+                        + " input.")
 final class GenerateCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
@@ -49,7 +50,7 @@ final class GenerateCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.DATA,
             paramLabel = "FILE",
-            description = "Sources, - for standard input; their targets are not read.")
+            description = "Sources; - for standard input. Targets are not read.")
     @Nullable
     Path data;
 
@@ -57,21 +58,21 @@ final class GenerateCommand extends ConsoleCommand {
     @Nullable
     String prompt;
 
-    @Option(names = OptionNames.DISTINCT, description = "Answer equal sources of --data once, wherever they stand.")
+    @Option(names = OptionNames.DISTINCT, description = "Generate once for equal sources of --data, wherever they are in it.")
     boolean distinct;
 
-    @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Answer only the first N sources.")
+    @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Generate only for the first N sources.")
     @Nullable
     Integer limit;
 
-    @Option(names = OptionNames.RAW, description = "Continue the source itself: no token that ends it comes between.")
+    @Option(names = OptionNames.RAW, description = "Continue the source itself, without the token that ends it.")
     boolean raw;
 
     @Option(
             names = OptionNames.BEAMS,
             paramLabel = "N",
             defaultValue = "1",
-            description = "Beam search with N beams; 1: greedy, or sampling where one of its options is given.")
+            description = "Beam search with N beams; 1: greedy, or sampling if one of its options is given.")
     int beams;
 
     @Option(
@@ -89,48 +90,48 @@ final class GenerateCommand extends ConsoleCommand {
     @Nullable
     Integer topK;
 
-    @Option(names = OptionNames.TOP_P, paramLabel = "P", description = "Sample among the most likely tokens of mass P.")
+    @Option(names = OptionNames.TOP_P, paramLabel = "P", description = "Sample among the most likely tokens with total probability P.")
     @Nullable
     Double topP;
 
     @Option(
             names = OptionNames.MIN_P,
             paramLabel = "P",
-            description = "Sample among tokens at least P times as likely as the likeliest.")
+            description = "Sample among tokens at least P times as likely as the most likely one.")
     @Nullable
     Double minP;
 
-    @Option(names = OptionNames.MAX_NEW_TOKENS, paramLabel = "N", defaultValue = "80", description = "Longest output.")
+    @Option(names = OptionNames.MAX_NEW_TOKENS, paramLabel = "N", defaultValue = "80", description = "Longest output, in tokens.")
     int maxNewTokens;
 
     @Option(
             names = OptionNames.MIN_NEW_TOKENS,
             paramLabel = "N",
             defaultValue = "0",
-            description = "No output ends before it has so many.")
+            description = "Shortest output, in tokens.")
     int minNewTokens;
 
     @Option(
             names = OptionNames.NO_REPEAT_NGRAM,
             paramLabel = "N",
             defaultValue = "0",
-            description = "No N tokens in a row occur twice; 0: they may.")
+            description = "No sequence of N tokens occurs twice; 0: no limit.")
     int noRepeatNgram;
 
     @Option(
             names = OptionNames.NO_REPEAT_NGRAM_IN,
             paramLabel = "W",
             defaultValue = "all",
-            description = "Where they are counted: all: source and output, as Transformers does; output: the output may"
-                    + " repeat its source, as texts about a table must.")
+            description = "Where such sequences are counted. all: source and output, as in Transformers; output: only the"
+                    + " output, which may repeat its source, as a text about a table must.")
     String noRepeatNgramIn;
 
     @Option(
             names = OptionNames.REPETITION_PENALTY,
             paramLabel = "X",
             defaultValue = "1.0",
-            description = "Tokens that source or output have already get less likely: positive scores are divided by X,"
-                    + " others multiplied; 1: none.")
+            description = "Make tokens that are already in source or output less likely: positive scores are divided by X,"
+                    + " others multiplied; 1: no penalty.")
     double repetitionPenalty;
 
     @Option(
@@ -138,29 +139,29 @@ final class GenerateCommand extends ConsoleCommand {
             paramLabel = "N",
             defaultValue = "1",
             description =
-                    "N outputs for each source, each on a line with rank and score before it: the best of --beams with"
-                            + " their scores, or N samples with their log-probabilities.")
+                    "N outputs for each source, each on a line after its rank and score: the best of --beams with their"
+                            + " scores, or N samples with their log-probabilities.")
     int nBest;
 
     @Option(
             names = OptionNames.BATCH_SIZE,
             paramLabel = "N",
             defaultValue = "16",
-            description = "Sources answered side by side.")
+            description = "Sources in a batch.")
     int batchSize;
 
     @Option(
             names = OptionNames.OUT,
             paramLabel = "FILE",
-            description = "Write the outputs there, a line each, instead of to standard output; a file of that name is"
-                    + " replaced.")
+            description = "Write the outputs to this file, one per line, instead of to standard output; an existing file"
+                    + " is replaced.")
     @Nullable
     Path out;
 
     @Option(
             names = OptionNames.RECIPE,
             paramLabel = "R",
-            description = "How the paper decodes e2e, webnlg, dart or xsum, where options do not say otherwise"
+            description = "Decode as the paper does for e2e, webnlg, dart or xsum, unless options say otherwise"
                     + " (docs/recipes.md).")
     @Nullable
     String recipe;
@@ -185,7 +186,7 @@ final class GenerateCommand extends ConsoleCommand {
         boolean sampling = temperature != null || topK != null || topP != null || minP != null;
         if (sampling && beams != 1) {
             throw new ParameterException(
-                    spec.commandLine(), "expected --beams or --temperature, --top-k, --top-p and --min-p, found both");
+                    spec.commandLine(), "expected --beams, or --temperature, --top-k, --top-p or --min-p, found both");
         }
         if (sampling) {
             return new Decoding.Sampling(
@@ -229,9 +230,9 @@ final class GenerateCommand extends ConsoleCommand {
     }
 
     /**
-     * Answers the sources, on standard output or in the file of {@code --out}.
+     * Generates for the sources, to standard output or to the file of {@code --out}.
      *
-     * @return how many there are
+     * @return the number of sources
      */
     int write() {
         if (out == null) {
@@ -245,10 +246,10 @@ final class GenerateCommand extends ConsoleCommand {
     }
 
     /**
-     * Answers the sources.
+     * Generates for the sources.
      *
-     * @param lines takes each output, as it is shown
-     * @return how many sources there are
+     * @param lines receives each output, as it is shown
+     * @return the number of sources
      */
     private int write(Consumer<String> lines) {
         settle();
@@ -294,7 +295,7 @@ final class GenerateCommand extends ConsoleCommand {
             }
             List<Example> keys = layout == Layout.CLEAN
                     ? examples
-                    : dataOptions.readSources(data, null, Layout.CLEAN); // evaluate groups so
+                    : dataOptions.readSources(data, null, Layout.CLEAN); // as evaluate groups
             List<Example> wanted = Example.distinct(examples, keys);
             return limit == null ? wanted : wanted.subList(0, Math.min(limit, wanted.size()));
         }
@@ -320,7 +321,7 @@ final class GenerateCommand extends ConsoleCommand {
         } catch (java.io.UncheckedIOException e) {
             throw new InputException(
                     "standard input: cannot be read: "
-                            + Objects.requireNonNull(e.getCause(), "the class promises one")
+                            + Objects.requireNonNull(e.getCause(), "it always has one")
                                     .getMessage(),
                     e);
         }

@@ -10,7 +10,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** What virtual tokens start from (Li and Liang 2021, section 7.4). */
+/** The initial values of virtual tokens (Li and Liang 2021, section 7.4). */
 final class InitOptions {
     private static final List<String> KINDS = List.of("random", "zero", "words", "text", "adapter");
 
@@ -18,8 +18,8 @@ final class InitOptions {
             names = OptionNames.INIT,
             paramLabel = "I",
             description =
-                    "Of virtual tokens: random; zero; words, text: what the model computes for --init-words or the"
-                            + " beginning of --init-text; adapter: those of --init-adapter.")
+                    "Initial virtual tokens: random; zero; words or text: what the model computes for --init-words or"
+                            + " for the beginning of --init-text; adapter: those of --init-adapter.")
     @Nullable
     String init;
 
@@ -41,13 +41,13 @@ final class InitOptions {
     @Nullable
     Path adapter;
 
-    /** @return the folder of the adapter to start from, which is downloaded where that is needed; null: none */
+    /** @return the folder of the adapter to start from, which is downloaded if needed; null: none */
     @Nullable
     Path resolve(Console console) {
         return AdapterOption.resolve(adapter, console);
     }
 
-    /** What was asked for; checks it without a model. */
+    /** The requested kind; the options are checked, without a model. */
     String kind() {
         List<String> given = Stream.of(
                         words == null ? null : "words",
@@ -72,15 +72,15 @@ final class InitOptions {
         }
         if (source != null && !init.equals(source)) {
             throw new InputException(
-                    "init: expected %s where --init-%s is given, found '%s'".formatted(source, source, init));
+                    "init: expected %s with --init-%s, found '%s'".formatted(source, source, init));
         }
         return init;
     }
 
     /**
-     * Gives a run its first values.
+     * Gives a run its initial values.
      *
-     * @param folder that {@link #resolve} gave; null: none
+     * @param folder from {@link #resolve}; null: none
      */
     void start(TrainingRun run, @Nullable Path folder, Console console) {
         String kind = kind();

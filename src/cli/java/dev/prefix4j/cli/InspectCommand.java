@@ -26,7 +26,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "inspect",
         description = "Looks inside an adapter: sizes, norms, the words nearest to virtual tokens, the attention that"
-                + " generated tokens give to a prefix, and how alike two prefixes are.")
+                + " generated tokens give to a prefix, and the similarity of two prefixes.")
 final class InspectCommand extends ConsoleCommand {
     private static final int NEAREST = 5;
 
@@ -49,8 +49,7 @@ final class InspectCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.DATA,
             paramLabel = "FILE",
-            description = "Sources: their targets are generated, and the attention that these give to the prefix is"
-                    + " measured.")
+            description = "Sources whose targets are generated, to measure the attention that these give to the prefix.")
     @Nullable
     Path data;
 
@@ -58,7 +57,7 @@ final class InspectCommand extends ConsoleCommand {
             names = OptionNames.LIMIT,
             paramLabel = "N",
             defaultValue = "20",
-            description = "Distinct sources of --data.")
+            description = "Use only the first N distinct sources of --data.")
     int limit;
 
     @Option(
@@ -94,8 +93,8 @@ final class InspectCommand extends ConsoleCommand {
             if (data != null && !inspection.hasAttention()) {
                 throw new ParameterException(
                         spec.commandLine(),
-                        "--data: attention is measured to what stands before the source in all layers, found an"
-                                + " adapter of method "
+                        "--data: expected an adapter that all layers attend to before the source, found one of"
+                                + " method "
                                 + inspection.method());
             }
             modelOptions.checkBase(folder, model, console);

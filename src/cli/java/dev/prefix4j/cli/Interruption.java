@@ -7,14 +7,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /**
- * Lets a run end well when the process is asked to stop (Ctrl-C, SIGTERM, SIGUSR1): the step under way, then the state.
+ * Ends a run cleanly when the process is asked to stop (Ctrl-C, SIGTERM, SIGUSR1): it finishes the current step, then saves its state.
  *
- * <p>The JVM itself makes a shutdown of the first two; SIGUSR1, which Slurm sends before a time limit, would end it at once.
+ * <p>The JVM itself turns the first two into a shutdown; SIGUSR1, which Slurm sends before a time limit, would end it at once.
  */
 final class Interruption implements BooleanSupplier, AutoCloseable {
     private static final int PATIENCE_SECONDS = 120;
     private static final String USER_SIGNAL = "USR1";
-    private static final int SIGNAL_EXIT = 128; // as shells and the JVM count: and the signal's number
+    private static final int SIGNAL_EXIT = 128; // as in shells and the JVM: the signal's number is added
 
     private final Console console;
     private final CountDownLatch ended = new CountDownLatch(1);
@@ -27,11 +27,11 @@ final class Interruption implements BooleanSupplier, AutoCloseable {
         exitOnUserSignal();
     }
 
-    /** Lets SIGUSR1 shut the JVM down; it goes on doing so after the run, since a late signal should not harm what is written. */
-    @SuppressWarnings("ReferenceEquality") // a proxy equals itself alone
+    /** Makes SIGUSR1 shut the JVM down, even after the run, so that a late signal does not harm what is being written. */
+    @SuppressWarnings("ReferenceEquality") // a proxy equals only itself
     private static void exitOnUserSignal() {
         try {
-            // By reflection: javac warns of this package without a way to say that it is meant.
+            // By reflection: javac warns about this package, and the warning cannot be suppressed.
             Class<?> signal = Class.forName("sun.misc.Signal");
             Class<?> handler = Class.forName("sun.misc.SignalHandler");
             Object user = signal.getConstructor(String.class).newInstance(USER_SIGNAL);
@@ -50,9 +50,9 @@ final class Interruption implements BooleanSupplier, AutoCloseable {
                     });
             signal.getMethod("handle", signal, handler).invoke(null, user, exit);
         } catch (ClassNotFoundException | InvocationTargetException e) {
-            // This JVM has no such class, or this system no such signal.
+            // This JVM lacks the class, or this system the signal.
         } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("sun.misc.Signal is not what it was", e);
+            throw new IllegalStateException("sun.misc.Signal has changed", e);
         }
     }
 
@@ -76,7 +76,7 @@ final class Interruption implements BooleanSupplier, AutoCloseable {
         return asked;
     }
 
-    /** The run has ended: the process may go. */
+    /** The run has ended: the process may exit. */
     @Override
     public void close() {
         ended.countDown();

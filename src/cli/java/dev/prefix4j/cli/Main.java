@@ -48,13 +48,13 @@ public final class Main {
     /** Done. */
     public static final int OK = 0;
 
-    /** The input or the machine did not allow it; standard error has one line. */
+    /** The command failed on its input or on this machine; standard error has one line. */
     public static final int FAILED = 1;
 
     /** The command line is wrong; standard error has one line. */
     public static final int WRONG_USAGE = 2;
 
-    /** Longest message, in characters: its beginning and its end are shown. */
+    /** Longest message, in characters; of a longer one, the beginning and the end are shown. */
     private static final int MAX_MESSAGE = 1_000;
 
     private Main() {}
@@ -66,16 +66,16 @@ public final class Main {
         PrintStream err =
                 new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.err), true, StandardCharsets.UTF_8);
         if (areGarbled(args, System.getProperty("sun.jnu.encoding"))) {
-            err.println("prefix4j: the command line has letters that this locale cannot read; set LC_ALL=C.UTF-8");
+            err.println("prefix4j: the command line has characters that this locale cannot read; set LC_ALL=C.UTF-8");
             System.exit(FAILED);
         }
         System.exit(run(args, System.in, out, err));
     }
 
     /**
-     * Whether arguments came as other text than the user gave.
+     * Whether arguments differ from what the user typed.
      *
-     * @param encoding that the JVM decoded them by; Windows has its own, and no locale that would mend it
+     * @param encoding with which the JVM decoded them; Windows has its own, which no locale could fix
      */
     static boolean areGarbled(String[] args, String encoding) {
         return !"UTF-8".equalsIgnoreCase(encoding)
@@ -95,7 +95,7 @@ public final class Main {
     /**
      * Runs a command line.
      *
-     * @param environment variables, which name the hub and its cache among others
+     * @param environment variables, which among other things name the hub and its cache
      * @return the exit code
      */
     public static int run(
@@ -112,7 +112,7 @@ public final class Main {
             return WRONG_USAGE;
         }
         if (!args[0].startsWith("-") && !line.getSubcommands().containsKey(args[0])) {
-            // Picocli would let "--help" behind it pass.
+            // Picocli would accept "--help" after it.
             return wrongUsage(new UnmatchedArgumentException(line, List.of(args[0])), List.of(), err);
         }
         return execute(line, args, err);
@@ -131,10 +131,10 @@ public final class Main {
     }
 
     /**
-     * Lets a command do work of another one, whose options are given; what goes wrong is told as at the command line.
+     * Lets a command do the work of another one with the given options; errors are reported as on the command line.
      *
      * @param args with the name of the other command, of type {@code type}
-     * @return what the work gave; empty if it did not succeed
+     * @return the result of the work; empty if it failed
      */
     static <C extends ConsoleCommand, T> Optional<T> perform(
             Console console, List<String> args, Class<C> type, Function<C, T> work) {
@@ -149,14 +149,14 @@ public final class Main {
             } catch (ParameterException e) {
                 throw e;
             } catch (RuntimeException e) {
-                throw new CommandLine.ExecutionException(other, "the work did not succeed", e);
+                throw new CommandLine.ExecutionException(other, "the work failed", e);
             }
         });
         execute(line, args.toArray(String[]::new), console.err());
         return Optional.ofNullable(result.get());
     }
 
-    /** All commands, with errors as lines on standard error. */
+    /** All commands, with errors printed as lines to standard error. */
     private static CommandLine reporting(Console console, boolean verbose) {
         return commandLine(console)
                 .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
@@ -167,9 +167,9 @@ public final class Main {
     }
 
     /**
-     * Checks a command line without running it, as far as that goes without files and models.
+     * Checks a command line without running it, as far as possible without files and models.
      *
-     * @param line from {@link #silent}; may be used again
+     * @param line from {@link #silent}; can be reused
      * @throws ParameterException if the command line is wrong
      * @throws dev.prefix4j.InputException if a value is
      */
@@ -204,12 +204,12 @@ public final class Main {
     private static void configureLogging(boolean verbose) {
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", verbose ? "info" : "error");
         System.setProperty("org.slf4j.simpleLogger.log.dev.prefix4j", verbose ? "debug" : "warn");
-        System.setProperty("org.slf4j.simpleLogger.log.ai.djl", "error"); // it looks for a GPU and tells of it
+        System.setProperty("org.slf4j.simpleLogger.log.ai.djl", "error"); // it logs its search for a GPU
         System.setProperty("org.slf4j.simpleLogger.showThreadName", "false");
         System.setProperty("org.slf4j.simpleLogger.showShortLogName", "true");
     }
 
-    /** @param given the whole command line: picocli tells of a missing option before it tells of an unknown one */
+    /** @param given the whole command line: picocli reports a missing option before an unknown one */
     private static int wrongUsage(ParameterException e, List<String> given, PrintStream err) {
         CommandLine.Model.CommandSpec spec = e.getCommandLine().getCommandSpec();
         String command = spec.qualifiedName();
@@ -241,7 +241,7 @@ public final class Main {
         return WRONG_USAGE;
     }
 
-    /** Without the values that picocli did not take for some. */
+    /** The options among unmatched arguments, without the values that picocli could not assign; all if there is none. */
     private static List<String> unknownOptions(List<String> unmatched) {
         List<String> options = unmatched.stream()
                 .filter(argument -> argument.matches("-+[A-Za-z].*"))
@@ -249,7 +249,7 @@ public final class Main {
         return unmatched.getFirst().startsWith("-") && !options.isEmpty() ? options : unmatched;
     }
 
-    /** Java's types are not the user's. */
+    /** Says in words what Java's type names mean. */
     private static String withoutTypes(String message) {
         return message.replaceFirst("' is not an int$", "' is not a whole number up to 2,147,483,647")
                 .replaceFirst("' is not a (double|float)$", "' is not a number");
@@ -280,7 +280,7 @@ public final class Main {
                 : line.substring(0, MAX_MESSAGE / 2) + "…" + line.substring(line.length() - MAX_MESSAGE / 2);
     }
 
-    /** What the build wrote of itself, and what it runs on; loads nothing native. */
+    /** What the build recorded about itself, and what it runs on; loads nothing native. */
     static final class Version implements CommandLine.IVersionProvider {
         @Override
         public String[] getVersion() throws IOException {

@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "merge",
         description =
-                "Writes a model with the weights of an adapter in it (lora, fine-tune, fine-tune-top), as a folder that"
+                "Merges an adapter (lora, fine-tune, fine-tune-top) into its model and writes a folder that"
                         + " Transformers loads.")
 final class MergeCommand extends ConsoleCommand {
     @Option(names = OptionNames.MODEL, paramLabel = "MODEL", required = true, description = ModelOptions.DESCRIPTION)

@@ -39,7 +39,7 @@ final class MethodOptions {
             "lora",
             "in-context");
 
-    /** Of a parameter, its gradient and the two moments of AdamW, float32. */
+    /** For a parameter, its gradient and the two moments of AdamW, in float32. */
     private static final int BYTES_TRAINED = 4 * Float.BYTES;
 
     @Option(
@@ -59,16 +59,16 @@ final class MethodOptions {
             paramLabel = "R",
             defaultValue = "mlp",
             description =
-                    "mlp: a small network makes the virtual tokens; direct: their numbers are trained themselves.")
+                    "mlp: a small network computes the virtual tokens; direct: they are trained themselves.")
     String reparam;
 
-    @Option(names = OptionNames.HIDDEN, paramLabel = "N", defaultValue = "512", description = "Width of the mlp.")
+    @Option(names = OptionNames.HIDDEN, paramLabel = "N", defaultValue = "512", description = "Hidden size of the MLP.")
     int hidden;
 
     @Option(
             names = OptionNames.LAYERS,
             paramLabel = "A-B",
-            description = "Of method layers: the layers that see the prefix, from 0.")
+            description = "For method layers: the layers that attend to the prefix, counted from 0.")
     @Nullable
     String layers;
 
@@ -76,38 +76,38 @@ final class MethodOptions {
             names = OptionNames.TOP_BLOCKS,
             paramLabel = "N",
             defaultValue = "2",
-            description = "Of method fine-tune-top: blocks that are trained.")
+            description = "For method fine-tune-top: number of trained blocks.")
     int topBlocks;
 
     @Option(
             names = OptionNames.ADAPTER_SHARE,
             paramLabel = "X",
             defaultValue = "0.03",
-            description = "Of method adapter: its size as a share of the model's.")
+            description = "For method adapter: its parameters as a share of the model's.")
     double adapterShare;
 
     @Option(
             names = OptionNames.BOTTLENECK,
             paramLabel = "N",
-            description = "Of method adapter: its width, instead of a share.")
+            description = "For method adapter: its width, instead of --adapter-share.")
     @Nullable
     Integer bottleneck;
 
-    @Option(names = OptionNames.RANK, paramLabel = "N", defaultValue = "8", description = "Of method lora.")
+    @Option(names = OptionNames.RANK, paramLabel = "N", defaultValue = "8", description = "For method lora: rank of the update.")
     int rank;
 
     @Option(
             names = OptionNames.ALPHA,
             paramLabel = "X",
             defaultValue = "16",
-            description = "Of method lora: the change is scaled by X / rank.")
+            description = "For method lora: the update is scaled by X / rank.")
     double alpha;
 
     @Option(
             names = OptionNames.EXAMPLES,
             paramLabel = "N",
             defaultValue = "4",
-            description = "Of method in-context: examples before each source.")
+            description = "For method in-context: examples before each source.")
     int examples;
 
     /** Options that only one method has. */
@@ -153,7 +153,7 @@ final class MethodOptions {
         }
     }
 
-    /** Of method adapter; one that is given as a width counts as large. */
+    /** The size of method adapter; one given by its width counts as large. */
     double share() {
         return bottleneck == null ? adapterShare : 1;
     }
@@ -175,7 +175,7 @@ final class MethodOptions {
         return new int[] {first, matcher.group(2) == null ? first : Integer.parseInt(matcher.group(2))};
     }
 
-    /** Refuses sizes that no memory holds, before anything of them is made. */
+    /** Refuses sizes that cannot fit into memory, before anything is allocated. */
     void requireMemory(Method made, ModelConfig config) {
         String options = switch (method) {
             case "prefix", "embedding", "infix", "infix-embedding", "layers" ->
@@ -191,11 +191,11 @@ final class MethodOptions {
             MachineMemory.require(
                     (double) BYTES_TRAINED * made.trainedNumbers(config),
                     options,
-                    "the parameters, with AdamW's state,");
+                    "the parameters with AdamW's state");
         }
     }
 
-    /** What is trained; not for method in-context, which trains nothing. */
+    /** The method to train; not for in-context, which trains nothing. */
     Method method(ModelConfig config) {
         return switch (method) {
             case "prefix" -> new PrefixTuning(vectors());

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** What {@code evaluate} shows of metrics. */
+/** The metrics as {@code evaluate} shows them. */
 final class MetricTable {
     private MetricTable() {}
 
@@ -75,7 +75,7 @@ final class MetricTable {
         return String.format(Locale.ROOT, "%.4f", value);
     }
 
-    /** The first column to the left, the others to the right. */
+    /** Aligns the first column left, the others right. */
     private static List<String> aligned(List<List<String>> cells) {
         int[] widths = new int[cells.getFirst().size()];
         for (List<String> row : cells) {

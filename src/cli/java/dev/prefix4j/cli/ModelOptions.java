@@ -10,13 +10,13 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** The model, and sources cut to fit it. */
+/** The model, and the longest source. */
 final class ModelOptions {
     static final String DESCRIPTION =
             "A Hugging Face model (gpt2, llama, mistral, qwen2, qwen3): a folder (config.json, model.safetensors,"
                     + " tokenizer.json), or a name on the hub: gpt2, owner/name, owner/name@revision; or builtin:tiny.";
 
-    static final String STRICT_BASE = "Refuse an adapter that was made for another model; otherwise one line says so.";
+    static final String STRICT_BASE = "Refuse an adapter that was made for another model; without it, only a note is printed.";
 
     @Option(names = OptionNames.MODEL, paramLabel = "MODEL", required = true, description = DESCRIPTION)
     String name;
@@ -31,18 +31,18 @@ final class ModelOptions {
     @Option(names = OptionNames.STRICT_BASE, description = STRICT_BASE)
     boolean strictBase;
 
-    /** Loads the model; it is downloaded where that is needed. */
+    /** Loads the model, which is downloaded if needed. */
     LanguageModel load(RuntimeOptions runtime, Console console) {
         return load(runtime, console, Engine.FP32);
     }
 
-    /** Loads the model for an engine; it is downloaded where that is needed. */
+    /** Loads the model for an engine; it is downloaded if needed. */
     LanguageModel load(RuntimeOptions runtime, Console console, Engine engine) {
         encoding(Layout.CLEAN); // checked before the long work
         return console.models().load(name, runtime.device, engine);
     }
 
-    /** With targets in a layout. */
+    /** The encoding with targets in a layout. */
     Encoding encoding(Layout layout) {
         return encoding(layout, maxSourceTokens);
     }
@@ -52,16 +52,16 @@ final class ModelOptions {
         return new Encoding(layout, maxSourceTokens == null ? OptionalInt.empty() : OptionalInt.of(maxSourceTokens));
     }
 
-    /** Says so where an adapter was made for another model. */
+    /** Prints a note if an adapter was made for another model. */
     void checkBase(@Nullable Path adapter, LanguageModel model, Console console) {
         checkBase(adapter, model, strictBase, console);
     }
 
     /**
-     * Says so where an adapter was made for another model.
+     * Prints a note if an adapter was made for another model.
      *
      * @param adapter null: none
-     * @throws InputException where that is to be refused
+     * @throws InputException instead, if {@code strictBase}
      */
     static void checkBase(@Nullable Path adapter, LanguageModel model, boolean strictBase, Console console) {
         if (adapter == null) {

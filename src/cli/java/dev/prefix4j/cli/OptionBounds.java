@@ -7,8 +7,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
 /**
- * The largest values of options with numbers: far above what anybody needs, and small enough that nothing overflows. The least values
- * are checked where they are used.
+ * The largest values of numeric options: far above what anyone needs, and small enough that nothing overflows. The smallest values are
+ * checked where they are used.
  */
 final class OptionBounds {
     private static final double BILLION = 1e9;

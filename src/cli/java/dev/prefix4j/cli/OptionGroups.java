@@ -10,7 +10,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** Headings in the help of commands with many options. Only the help knows of them. */
+/** Headings in the help of commands with many options. Only the help uses them. */
 enum OptionGroups {
     DATA("Model and data"),
     METHOD("Method"),
@@ -155,9 +155,9 @@ enum OptionGroups {
     }
 
     /**
-     * Where an option stands.
+     * The group of an option.
      *
-     * @return null if nobody has said it: it is then listed last
+     * @return null if it has none: it is then listed last
      */
     static @Nullable OptionGroups of(String command, OptionSpec option) {
         for (String name : option.names()) {
@@ -178,7 +178,7 @@ enum OptionGroups {
     static void install(CommandLine line) {
         for (String command : OWN.keySet()) {
             CommandLine grouped = Objects.requireNonNull(line.getSubcommands().get(command), command);
-            grouped.getCommandSpec().usageMessage().abbreviateSynopsis(true); // the lists below say it all
+            grouped.getCommandSpec().usageMessage().abbreviateSynopsis(true); // the lists below have every option
             Map<String, CommandLine.IHelpSectionRenderer> sections = grouped.getHelpSectionMap();
             sections.remove(CommandLine.Model.UsageMessageSpec.SECTION_KEY_OPTION_LIST_HEADING);
             sections.put(CommandLine.Model.UsageMessageSpec.SECTION_KEY_OPTION_LIST, help -> list(command, help));
@@ -201,7 +201,7 @@ enum OptionGroups {
         return text.toString();
     }
 
-    /** @param all options of the command, which decide the widths of the columns */
+    /** @param all options of the command, which determine the column widths */
     private static void append(
             StringBuilder text, String heading, List<OptionSpec> options, List<OptionSpec> all, Help help) {
         Help.Layout layout = help.createDefaultLayout(all, List.of(), help.colorScheme());

@@ -1,6 +1,6 @@
 package dev.prefix4j.cli;
 
-/** Names of options that more than one class knows: several commands have them, or a table says something of them. */
+/** Names of options that more than one class uses: several commands have them, or a table mentions them. */
 final class OptionNames {
     static final String ACCUMULATE = "--accumulate";
     static final String ADAPTER = "--adapter";

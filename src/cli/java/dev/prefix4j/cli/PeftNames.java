@@ -66,9 +66,9 @@ final class PeftNames {
     }
 
     /**
-     * What to say of an option that does not exist, such as {@code --num_virtual_tokens} or {@code --num-virtual-tokens=5}.
+     * The hint for an unknown option, such as {@code --num_virtual_tokens} or {@code --num-virtual-tokens=5}.
      *
-     * @return null if it is nobody's argument
+     * @return null if Transformers and PEFT do not have it either
      */
     static @Nullable String hint(String unknown) {
         String name = unknown.replaceFirst("=.*", "")

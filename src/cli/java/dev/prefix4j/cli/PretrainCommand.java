@@ -50,7 +50,7 @@ final class PretrainCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.FROM,
             paramLabel = "MODEL",
-            description = "Go on from this model, with its geometry and tokenizer: a folder, builtin:tiny or a name of"
+            description = "Start from this model, with its geometry and tokenizer: a folder, builtin:tiny or a name on"
                     + " the hub.")
     @Nullable
     String from;
@@ -65,14 +65,14 @@ final class PretrainCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.VOCAB_SIZE,
             paramLabel = "N",
-            description = "Tokens of the byte-level BPE that is learned; 8192 without --tokenizer.")
+            description = "Vocabulary size of the byte-level BPE that is learned; 8192 by default.")
     @Nullable
     Integer vocabularySize;
 
-    @Option(names = OptionNames.LAYERS, paramLabel = "N", defaultValue = "6", description = "Blocks.")
+    @Option(names = OptionNames.LAYERS, paramLabel = "N", defaultValue = "6", description = "Number of blocks.")
     int layers;
 
-    @Option(names = OptionNames.HEADS, paramLabel = "N", defaultValue = "4", description = "Attention heads.")
+    @Option(names = OptionNames.HEADS, paramLabel = "N", defaultValue = "4", description = "Attention heads per block.")
     int heads;
 
     @Option(names = OptionNames.WIDTH, paramLabel = "N", defaultValue = "256", description = "Width of the model.")
@@ -82,7 +82,7 @@ final class PretrainCommand extends ConsoleCommand {
             names = OptionNames.POSITIONS,
             paramLabel = "N",
             defaultValue = "512",
-            description = "Tokens that it reads at once.")
+            description = "Context length in tokens.")
     int positions;
 
     @Option(
@@ -90,7 +90,8 @@ final class PretrainCommand extends ConsoleCommand {
             paramLabel = "I",
             defaultValue = "copying",
             description =
-                    "First weights. random: GPT-2's; copying: with attention heads that repeat what has been read.")
+                    "Initial weights. random: as for GPT-2; copying: with attention heads that repeat what has been"
+                            + " read.")
     String init;
 
     @Option(
@@ -100,11 +101,11 @@ final class PretrainCommand extends ConsoleCommand {
             description = "Shares of prose, repeats, sentences and facts, such as prose=0.7,facts=0.3.")
     String mixture;
 
-    @Option(names = OptionNames.STEPS, paramLabel = "N", description = "Steps to take.")
+    @Option(names = OptionNames.STEPS, paramLabel = "N", description = "Training steps.")
     @Nullable
     Integer steps;
 
-    @Option(names = OptionNames.MINUTES, paramLabel = "X", description = "Minutes to train instead of --steps.")
+    @Option(names = OptionNames.MINUTES, paramLabel = "X", description = "Minutes to train, instead of --steps.")
     @Nullable
     Double minutes;
 
@@ -115,7 +116,7 @@ final class PretrainCommand extends ConsoleCommand {
             names = OptionNames.ROWS_AT_ONCE,
             paramLabel = "N",
             defaultValue = "2",
-            description = "Rows side by side; the gradients of a step are summed.")
+            description = "Rows computed together; the gradients of a step are summed.")
     int rowsAtOnce;
 
     @Option(
@@ -136,20 +137,20 @@ final class PretrainCommand extends ConsoleCommand {
             names = OptionNames.FINAL_LR,
             paramLabel = "X",
             defaultValue = "0.05",
-            description = "Learning rate at the end of the cosine, as a share.")
+            description = "Learning rate at the end of the cosine, as a share of the peak.")
     double finalLearningRate;
 
     @Option(
             names = OptionNames.WARMUP,
             paramLabel = "N",
             defaultValue = "200",
-            description = "Steps of rising learning rate.")
+            description = "Steps over which the learning rate rises.")
     int warmup;
 
-    @Option(names = OptionNames.WEIGHT_DECAY, paramLabel = "X", defaultValue = "0.1", description = "Of matrices.")
+    @Option(names = OptionNames.WEIGHT_DECAY, paramLabel = "X", defaultValue = "0.1", description = "Weight decay of matrices.")
     double weightDecay;
 
-    @Option(names = OptionNames.BETA2, paramLabel = "X", defaultValue = "0.95", description = "Of AdamW.")
+    @Option(names = OptionNames.BETA2, paramLabel = "X", defaultValue = "0.95", description = "AdamW's beta2.")
     double beta2;
 
     @Option(
@@ -187,7 +188,7 @@ final class PretrainCommand extends ConsoleCommand {
             names = OptionNames.PROMPT,
             paramLabel = "S",
             arity = "1..*",
-            description = "Begin the samples that are shown after each validation with this.")
+            description = "Beginnings of the samples that are shown after each validation.")
     @Nullable
     List<String> prompts;
 
@@ -196,7 +197,7 @@ final class PretrainCommand extends ConsoleCommand {
             description = "Write event files for TensorBoard to the folder tensorboard of the run.")
     boolean tensorBoard;
 
-    @Option(names = OptionNames.RESUME, description = "Go on with the run in --out, with its options.")
+    @Option(names = OptionNames.RESUME, description = "Resume the run in --out, with its options.")
     boolean resume;
 
     @Mixin
@@ -227,7 +228,7 @@ final class PretrainCommand extends ConsoleCommand {
             from = ModelName.anywhere(from);
         }
         config();
-        scratch().require(); // before anything is made
+        scratch().require(); // before anything is written
         requireMemory();
         if (!init.equals("copying") && !init.equals("random")) {
             throw new InputException("init: expected copying or random, found '" + init + "'");
@@ -266,8 +267,8 @@ final class PretrainCommand extends ConsoleCommand {
         if (from != null) {
             Path source = console.models().folder(from);
             start = new PretrainingRun.FromModel(source);
-            tokenizerFolder = source; // as the run keeps them
-            positions = start.positions(); // refuses a model of another family before anything is made
+            tokenizerFolder = source; // as the run stores them
+            positions = start.positions(); // refuses a model of another family before anything is written
         }
         return new PretrainingRun.Setup(
                 texts,
@@ -290,7 +291,7 @@ final class PretrainCommand extends ConsoleCommand {
                 init.equals("copying"));
     }
 
-    /** Refuses what {@code --from} decides. */
+    /** Refuses options that {@code --from} determines. */
     private void requireNoGeometry() {
         for (String name : List.of(
                 OptionNames.TOKENIZER,
@@ -302,15 +303,15 @@ final class PretrainCommand extends ConsoleCommand {
                 OptionNames.INIT)) {
             if (spec.commandLine().getParseResult().hasMatchedOption(name)) {
                 throw new ParameterException(
-                        spec.commandLine(), "expected no " + name + " beside --from, which decides it");
+                        spec.commandLine(), "expected no " + name + " with --from, which determines it");
             }
         }
     }
 
-    /** Refuses a geometry that no memory holds: parameters, gradients and the two moments of AdamW. */
+    /** Refuses a geometry that cannot fit into memory: parameters, gradients and the two moments of AdamW. */
     private void requireMemory() {
         if (from != null) {
-            return; // the model decides
+            return; // the model determines it
         }
         double vocabulary = vocabularySize == null ? 0 : vocabularySize;
         double parameters = (vocabulary + positions) * width + 12.0 * layers * width * width;
@@ -322,7 +323,7 @@ final class PretrainCommand extends ConsoleCommand {
                                 width,
                                 positions,
                                 vocabularySize == null ? "" : ", --vocab-size %,d".formatted(vocabularySize)),
-                "training them");
+                "training");
     }
 
     private PretrainConfig config() {
@@ -347,7 +348,7 @@ final class PretrainCommand extends ConsoleCommand {
     private void report(Pretrainer.Result result, Path folder) {
         if (!result.finished()) {
             console.say(
-                    "stopped after step %,d; go on with: scripts/prefix4j pretrain --resume --out %s",
+                    "stopped after step %,d; resume with: scripts/prefix4j pretrain --resume --out %s",
                     result.steps(), out);
         }
         TextLikelihood validation = result.validation();
@@ -364,7 +365,7 @@ final class PretrainCommand extends ConsoleCommand {
         if (validation != null) {
             console.out()
                     .printf(
-                            "validation   %.4f nats a token, %.4f bits per byte%n",
+                            "validation   %.4f nats per token, %.4f bits per byte%n",
                             validation.loss(), validation.bitsPerByte());
         }
         console.out().printf("model        %s%n", folder);

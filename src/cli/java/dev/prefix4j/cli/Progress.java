@@ -6,13 +6,13 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 
-/** A bar for work that is counted: on a terminal, where there is enough to do. */
+/** A progress bar for counted work, shown on a terminal if there is enough to do. */
 final class Progress implements AutoCloseable {
     private static final int FEW = 8;
 
     private final @Nullable ProgressBar bar; // null: none
 
-    /** @param total of what is counted; a few, or none: no bar */
+    /** @param total how much there is to do; no bar if it is little or nothing */
     Progress(Console console, String name, int total) {
         this.bar = console.isWatched() && total > FEW
                 ? builder(console, name).setInitialMax(total).build()
@@ -28,7 +28,7 @@ final class Progress implements AutoCloseable {
                 .setConsumer(new ConsoleProgressBarConsumer(console.err()));
     }
 
-    /** So many are done. */
+    /** Shows how much is done. */
     void to(int done) {
         if (bar != null) {
             bar.stepTo(done);

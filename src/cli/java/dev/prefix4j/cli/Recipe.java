@@ -8,10 +8,10 @@ import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * The hyper-parameters that Li and Liang used (ACL 2021, Table 6, footnote 4 and section 5.3), as values of options that are not
+ * The hyperparameters that Li and Liang used (ACL 2021, Table 6, footnote 4 and section 5.3), as values for options that are not
  * given.
  *
- * <p>E2E, WebNLG and DART are for GPT-2 medium and large; XSUM was done with BART.
+ * <p>Those of E2E, WebNLG and DART are for GPT-2 medium and large, those of XSUM for BART.
  */
 enum Recipe {
     E2E,
@@ -36,10 +36,10 @@ enum Recipe {
         return name().toLowerCase(java.util.Locale.ROOT);
     }
 
-    /** Values of options of {@code train}; a method that the paper does not have is trained as its prefixes are. */
+    /** Values for options of {@code train}; a method that the paper does not have is trained like its prefixes. */
     Map<String, Object> training(String method, double adapterShare) {
         if (this == XSUM && method.startsWith("fine-tune")) {
-            throw new InputException("recipe: the paper gives none for xsum by " + method + ": it fine-tunes BART");
+            throw new InputException("recipe: the paper has none for xsum and method " + method + ": it fine-tunes BART");
         }
         boolean small = adapterShare < SMALL_SHARE;
         return switch (method) {
@@ -55,7 +55,7 @@ enum Recipe {
                     case E2E -> small ? options(8e-5, 10, 5) : options(5e-5, 5, 5);
                     case WEBNLG -> small ? options(5e-5, 10, 5) : options(5e-5, 5, 5);
                     case DART -> small ? options(8e-5, 5, 5) : options(5e-5, 5, 5);
-                    case XSUM -> throw new InputException("recipe: the paper gives none for xsum by adapter");
+                    case XSUM -> throw new InputException("recipe: the paper has none for xsum and method adapter");
                 };
             default ->
                 switch (this) {
@@ -86,8 +86,9 @@ enum Recipe {
     /**
      * Gives options of {@code train} their values.
      *
-     * @param method and {@code adapterShare}: what is trained
-     * @return a line that says what was set, and where it is from
+     * @param method the method that is trained
+     * @param adapterShare its size, for method adapter
+     * @return a line that says what was set, and its source
      */
     String train(CommandSpec spec, String method, double adapterShare) {
         Map<String, Object> values = new LinkedHashMap<>(training(method, adapterShare));
@@ -127,7 +128,7 @@ enum Recipe {
                         label(),
                         place,
                         names.isEmpty()
-                                ? "everything is given already"
+                                ? "every option is already given"
                                 : names.stream()
                                         .map(name -> name + " " + values.get(name))
                                         .collect(Collectors.joining(" ")));

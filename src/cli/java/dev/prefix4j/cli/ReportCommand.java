@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "report",
-        description = "Shows a run, ended or not, as report.html and loss.png in its folder, or its metrics as CSV.")
+        description = "Writes report.html and loss.png of a run, finished or not, to its folder, or its metrics as CSV.")
 final class ReportCommand extends ConsoleCommand {
     private static final String STANDARD_OUTPUT = "-";
 
@@ -27,7 +27,7 @@ final class ReportCommand extends ConsoleCommand {
             paramLabel = "FILE",
             arity = "0..1",
             fallbackValue = STANDARD_OUTPUT,
-            description = "Instead of the pages: writes the run's metrics as CSV to FILE, or to standard output"
+            description = "Write the run's metrics as CSV to FILE, or to standard output, instead of the report"
                     + " (docs/training.md has the columns).")
     @Nullable
     String csv;
@@ -69,7 +69,7 @@ final class ReportCommand extends ConsoleCommand {
         if (json) {
             throw new ParameterException(
                     spec.commandLine(),
-                    "--json with --csv: expected a file for the CSV, for both go to standard output");
+                    "--json with --csv: expected a file for the CSV, since both go to standard output");
         }
         try {
             MetricsCsv.write(run, console.out());

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** The options of a run in its {@code config.json}: written when it begins, taken back when it is resumed. */
+/** The options of a run in its {@code config.json}: written when it starts, restored when it is resumed. */
 final class RunOptions {
     /** Options that say how to run, not what: they may differ when a run is resumed. */
     private static final Set<String> NOT_OF_THE_RUN = Set.of(
@@ -32,7 +32,7 @@ final class RunOptions {
             OptionNames.DEVICE,
             OptionNames.TENSORBOARD);
 
-    /** Options of the run that may change when it is resumed: how long it goes on, and how often it is looked at and saved. */
+    /** Options of the run that may change when it is resumed: its length, and how often it is validated and saved. */
     private static final Set<String> MAY_CHANGE = Set.of(
             OptionNames.STEPS,
             OptionNames.EPOCHS,
@@ -42,7 +42,7 @@ final class RunOptions {
 
     private RunOptions() {}
 
-    /** Fails before the long work where the end is certain. */
+    /** Fails early if the folder cannot be created or written to. */
     static void requireWritable(Path folder) {
         Path existing = folder.toAbsolutePath().normalize();
         while (existing != null && !Files.exists(existing)) {
@@ -50,11 +50,11 @@ final class RunOptions {
         }
         if (existing == null || !Files.isDirectory(existing) || !Files.isWritable(existing)) {
             throw new InputException(folder + ": the folder cannot be created: " + existing
-                    + (existing != null && Files.isDirectory(existing) ? " cannot be written to" : " is no folder"));
+                    + (existing != null && Files.isDirectory(existing) ? " cannot be written to" : " is not a folder"));
         }
     }
 
-    /** The options of this run, by their names, and the names of those that are not left at their defaults. */
+    /** The options of this run, by name, and the names of those that were set rather than left at their defaults. */
     static ObjectNode describe(CommandSpec spec) {
         ObjectNode config = ConsoleCommand.JSON.createObjectNode();
         List<String> chosen = new ArrayList<>();
@@ -87,7 +87,7 @@ final class RunOptions {
         return config;
     }
 
-    /** What a run was asked for, with what its resumption changes. */
+    /** The options stored with a run, with those that resuming it changes. */
     static ObjectNode resumed(CommandSpec spec, JsonNode stored) {
         ObjectNode config = stored.deepCopy();
         ObjectNode now = describe(spec);
@@ -119,9 +119,9 @@ final class RunOptions {
     }
 
     /**
-     * Gives every option the value that the run has; one that is given again must agree.
+     * Gives every option the value that the run has; an option that is given again must agree.
      *
-     * @param out of the run, for messages
+     * @param out folder of the run, for messages
      */
     static void restore(CommandSpec spec, ConfigFile stored, Path out) {
         for (OptionSpec option : spec.options()) {
@@ -141,13 +141,13 @@ final class RunOptions {
             if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
                 Object given = option.getValue();
                 if (!MAY_CHANGE.contains(name) && !comparable(given).equals(value)) {
-                    throw new InputException("%s: the run in %s has %s, found %s: leave it out, or begin another run"
+                    throw new InputException("%s: the run in %s has %s, found %s: leave it out, or start another run"
                             .formatted(name, out, value == null ? "none" : value, given));
                 }
             } else if (node != null
                     && !(isLength(name) && spec.commandLine().getParseResult().hasMatchedOption(otherLength(name)))) {
                 set(option, value);
-            } // a run that is older than the option has its default
+            } // a run that is older than the option gets its default
         }
     }
 
@@ -191,7 +191,7 @@ final class RunOptions {
         boolean nul = node.isTextual()
                 ? node.textValue().indexOf(0) >= 0
                 : node.isArray() && node.toString().contains("\\u0000");
-        if (nul) { // no name of a file has it
+        if (nul) { // not allowed in file names
             throw stored.wrong(key(option), "a value for " + option.longestName(), node);
         }
         if (type == Path.class && node.isTextual()) {

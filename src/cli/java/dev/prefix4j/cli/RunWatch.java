@@ -21,7 +21,7 @@ final class RunWatch implements TrainListener, AutoCloseable {
 
     /**
      * @param run folder of the run
-     * @param wantsTensorBoard a run that has had event files goes on to have them
+     * @param wantsTensorBoard whether to write event files; a run that already has some gets them anyway
      */
     RunWatch(
             TrainProgress progress,

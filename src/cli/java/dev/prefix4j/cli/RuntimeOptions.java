@@ -11,8 +11,8 @@ final class RuntimeOptions {
             names = OptionNames.THREADS,
             paramLabel = "N",
             description =
-                    "Threads for one operator; by default as OMP_NUM_THREADS or MKL_NUM_THREADS says, else all that"
-                            + " the machine gives.")
+                    "Threads for one operator; by default OMP_NUM_THREADS or MKL_NUM_THREADS, if set, or all available"
+                            + " processors.")
     @Nullable
     Integer threads;
 
@@ -20,16 +20,16 @@ final class RuntimeOptions {
             names = OptionNames.SEED,
             paramLabel = "N",
             defaultValue = "101",
-            description = "Seed of everything random.")
+            description = "Seed of all random numbers.")
     long seed;
 
     @Option(names = OptionNames.DEVICE, paramLabel = "D", defaultValue = "cpu", description = "cpu, cuda or cuda:N.")
     String device;
 
     /**
-     * Starts libtorch and our kernels, and makes sure that the device is there.
+     * Starts libtorch and the native kernels, and checks that the device exists.
      *
-     * @throws dev.prefix4j.SettingException if the device or the environment asks for what this machine lacks
+     * @throws dev.prefix4j.SettingException if the device or the environment requests what this machine lacks
      */
     void start() {
         TorchRuntime.Options options = TorchRuntime.Options.defaults();

@@ -51,14 +51,14 @@ final class ScoreCommand extends ConsoleCommand {
                 names = OptionNames.TEXT,
                 paramLabel = "FILE",
                 description =
-                        "Plain text instead, documents separated by a line <|endoftext|>; gives bits per byte too.")
+                        "Plain text instead; a line <|endoftext|> separates documents. Also gives bits per byte.")
         @Nullable
         Path text;
 
         @Option(
                 names = OptionNames.INDUCTION,
                 paramLabel = "N",
-                description = "N random tokens, read twice, instead: how well the model copies.")
+                description = "N random tokens instead, read twice: how well the model copies them.")
         @Nullable
         Integer induction;
     }
@@ -71,7 +71,7 @@ final class ScoreCommand extends ConsoleCommand {
             names = OptionNames.BATCH_SIZE,
             paramLabel = "N",
             defaultValue = "20",
-            description = "Sequences scored side by side.")
+            description = "Sequences in a batch.")
     int batchSize;
 
     @Mixin
@@ -123,7 +123,7 @@ final class ScoreCommand extends ConsoleCommand {
             } else {
                 console.out()
                         .printf(
-                                "loss %.4f nats a token, %.4f bits per byte, %,d tokens%n",
+                                "loss %.4f nats per token, %.4f bits per byte, %,d tokens%n",
                                 likelihood.loss(), likelihood.bitsPerByte(), likelihood.tokens());
             }
         }
@@ -141,7 +141,7 @@ final class ScoreCommand extends ConsoleCommand {
                 console.out()
                         .printf(
                                 "loss %.4f at the first reading, %.4f at the second; %.1f %% of the tokens repeated"
-                                        + " rightly%n",
+                                        + " correctly%n",
                                 induction.first(), induction.second(), 100 * induction.accuracy());
             }
         }
@@ -164,7 +164,7 @@ final class ScoreCommand extends ConsoleCommand {
             } else {
                 console.out()
                         .printf(
-                                "loss %.4f nats a token, perplexity %.2f, %,d tokens%n",
+                                "loss %.4f nats per token, perplexity %.2f, %,d tokens%n",
                                 likelihood.loss(), likelihood.perplexity(), likelihood.tokens());
             }
         }

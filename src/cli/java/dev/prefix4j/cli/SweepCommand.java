@@ -28,7 +28,7 @@ import picocli.CommandLine.Parameters;
         name = "sweep",
         description =
                 "Runs a plan of experiments: trains, generates and evaluates for every point of a grid, and makes a"
-                        + " table and plots. Given again, also with more in the plan, it goes on where it was.")
+                        + " table and plots. Run again, even with a longer plan, it continues where it stopped.")
 final class SweepCommand extends ConsoleCommand {
     private static final String PLAN = "plan.yaml";
 
@@ -42,7 +42,7 @@ final class SweepCommand extends ConsoleCommand {
             description = "Folder for the sweep: new, or that of this plan.")
     Path out;
 
-    @Option(names = "--list", description = "Only say which runs there are, and which have ended.")
+    @Option(names = "--list", description = "Only list the runs and how far each is.")
     boolean list;
 
     SweepCommand(Console console) {
@@ -87,7 +87,7 @@ final class SweepCommand extends ConsoleCommand {
             try {
                 JsonNode result = work.run(run);
                 if (result == null) {
-                    console.say("stopped; go on with: scripts/prefix4j sweep %s --out %s", plan, out);
+                    console.say("stopped; resume with: scripts/prefix4j sweep %s --out %s", plan, out);
                     return Main.OK;
                 }
                 results.put(run.folder(), result);
@@ -108,13 +108,13 @@ final class SweepCommand extends ConsoleCommand {
             console.out().printf("table      %s, results.csv%nreport     %s%n", tables.table(), tables.report());
         }
         if (!failed.isEmpty()) {
-            throw new InputException("%s: %d of %d runs did not succeed: %s; given again, they are tried again"
+            throw new InputException("%s: %d of %d runs failed: %s; the same command tries them again"
                     .formatted(plan, failed.size(), runs.size(), String.join(", ", failed)));
         }
         return Main.OK;
     }
 
-    /** Everything that can be wrong with the plan's options, before the long work. */
+    /** Checks the plan's options, before the long work. */
     private void check(Plan planned, SweepRuns runs) {
         for (String metric : planned.metrics()) {
             if (Arrays.stream(Metric.values()).noneMatch(known -> known.key().equals(metric))) {

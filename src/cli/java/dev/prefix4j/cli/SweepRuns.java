@@ -23,17 +23,17 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** The runs of a plan below a folder: how far each is, and what it takes to end it. */
+/** The runs of a plan, in a folder: tells how far each is, and completes it. */
 final class SweepRuns {
     private static final String RESULT = "result.json";
 
-    /** Keys of a result: the options that it was made with. */
+    /** Key of a result: the training options that it was made with. */
     private static final String TRAINING = "options";
 
     private static final String SCORING = "scoring";
     private static final long MAX_RESULT_BYTES = 1 << 20;
 
-    /** Options of generate that say what is read, and so are evaluate's too. */
+    /** Options of generate that say what is read, which evaluate needs too. */
     private static final List<String> READING = Stream.of(
                     OptionNames.LIMIT,
                     OptionNames.FORMAT,
@@ -67,12 +67,12 @@ final class SweepRuns {
         }
     }
 
-    /** What a run that has ended gave. */
+    /** The result of a run that has ended. */
     JsonNode result(Plan.Run run) {
         return JsonFile.readObject(folder(run).resolve(RESULT), "the result of a run", MAX_RESULT_BYTES);
     }
 
-    /** @throws InputException if the run in the folder was made with other options of train */
+    /** @throws InputException if the run in the folder was trained with other options */
     Progress progress(Plan.Run run) {
         if (!Files.isRegularFile(folder(run).resolve(RESULT))) {
             return Files.isRegularFile(folder(run).resolve(RunDirectory.CONFIG)) ? Progress.BEGUN : Progress.TO_DO;
@@ -89,7 +89,7 @@ final class SweepRuns {
         return result.path(SCORING).equals(scoring()) ? Progress.ENDED : Progress.TO_SCORE;
     }
 
-    /** What decides on scores, apart from training. */
+    /** What determines the scores, apart from training. */
     private JsonNode scoring() {
         ObjectNode node = ConsoleCommand.JSON.createObjectNode();
         node.set("test", ConsoleCommand.JSON.valueToTree(plan.tests()));
@@ -98,12 +98,12 @@ final class SweepRuns {
         return node;
     }
 
-    /** Of a run. */
+    /** The folder of a run. */
     Path folder(Plan.Run run) {
         return out.resolve("runs").resolve(run.folder());
     }
 
-    /** @return what it gave; null if it was interrupted */
+    /** @return its result; null if it was interrupted */
     @Nullable
     JsonNode run(Plan.Run run) {
         Path folder = folder(run);
@@ -116,9 +116,9 @@ final class SweepRuns {
             List<String> train = training(run);
             if (progress(run) == Progress.BEGUN) {
                 if ("in-context".equals(run.options().get(OptionNames.key(OptionNames.METHOD)))) {
-                    deleteRun(folder); // there is nothing to go on with
+                    deleteRun(folder); // there is nothing to resume
                 } else {
-                    train.add(OptionNames.RESUME); // the options that are given again must agree
+                    train.add(OptionNames.RESUME); // the options given again must agree
                 }
             }
             TrainResult ended = work(run, train, TrainCommand.class, command -> command.train(_ -> {}));
@@ -212,7 +212,7 @@ final class SweepRuns {
         arguments.add(value.equals("true") ? "--" + option : "--" + option + "=" + value);
     }
 
-    /** Of all steps; 0 where none was taken. */
+    /** The duration of all steps; 0 if none was taken. */
     private static double seconds(Path folder) {
         double[] sum = new double[1];
         new StepReader(folder.resolve(RunDirectory.METRICS))
@@ -220,11 +220,11 @@ final class SweepRuns {
         return Math.round(1000 * sum[0]) / 1000.0;
     }
 
-    /** Lets another command do its work; what went wrong has been told. */
+    /** Lets another command do its work, which reports its errors itself. */
     private <C extends ConsoleCommand, T> T work(
             Plan.Run run, List<String> arguments, Class<C> type, Function<C, T> work) {
         return Main.perform(console, arguments, type, work)
-                .orElseThrow(() -> new InputException("%s: '%s' did not succeed (the line above says why)"
+                .orElseThrow(() -> new InputException("%s: '%s' failed (the line above says why)"
                         .formatted(run.folder(), arguments.getFirst())));
     }
 }

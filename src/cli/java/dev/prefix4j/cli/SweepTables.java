@@ -24,7 +24,7 @@ final class SweepTables {
     private final SweepRuns runs;
     private final Path out;
 
-    /** Of runs that have ended, by their folders: read once. */
+    /** Training records of runs that have ended, by their folders; each is read once. */
     private final Map<String, Optional<SweepPage.Trained>> trained = new HashMap<>();
 
     SweepTables(Plan plan, SweepRuns runs, Path out) {
@@ -85,7 +85,7 @@ final class SweepTables {
         return scores;
     }
 
-    /** @param score a metric, or one and the name of a test */
+    /** @param score a metric, or a metric and the name of a test */
     private static boolean higherIsBetter(String score) {
         return Arrays.stream(Metric.values())
                 .filter(metric -> score.equals(metric.key()) || score.startsWith(metric.key() + "-"))

@@ -29,9 +29,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "train", description = "Adapts a model to a data file: trains a prefix, or what another method trains.")
+@Command(name = "train", description = "Adapts a model to a data file: trains a prefix, or the parameters of another method.")
 final class TrainCommand extends ConsoleCommand {
-    /** Key of the fingerprint of the data in the run's configuration. */
+    /** Key of the data's fingerprint in the run's configuration. */
     private static final String DATA_SHA256 = "data-sha256";
 
     @Spec
@@ -71,11 +71,11 @@ final class TrainCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.SAMPLE,
             paramLabel = "N",
-            description = "Train on only N pairs of a source and a target, drawn from all over --data.")
+            description = "Train on only N pairs of a source and a target, drawn at random from --data.")
     @Nullable
     Integer sample;
 
-    @Option(names = OptionNames.SAMPLE_SEED, paramLabel = "N", description = "What is drawn; --seed by default.")
+    @Option(names = OptionNames.SAMPLE_SEED, paramLabel = "N", description = "Seed of --sample; --seed by default.")
     @Nullable
     Long sampleSeed;
 
@@ -101,17 +101,17 @@ final class TrainCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.RESUME,
             description =
-                    "Go on with the run in --out, with its options. --steps, --epochs, --valid-every, --patience and"
-                            + " --save-every may be given anew: a run that has ended goes on where there are more steps"
-                            + " than before.")
+                    "Resume the run in --out, with its options. --steps, --epochs, --valid-every, --patience and"
+                            + " --save-every may change: a run that has ended continues if it now has more steps than"
+                            + " before.")
     boolean resume;
 
     @Option(
             names = OptionNames.TEACHER,
             paramLabel = "DIR",
             description =
-                    "Adapter of the same model (a folder, or a name on the hub) whose predictions take the place of"
-                            + " the targets (distillation).")
+                    "Adapter of the same model (a folder, or a name on the hub) whose predictions replace the targets"
+                            + " (distillation).")
     @Nullable
     Path teacher;
 
@@ -119,7 +119,7 @@ final class TrainCommand extends ConsoleCommand {
             names = OptionNames.RECIPE,
             paramLabel = "R",
             description =
-                    "The paper's hyper-parameters for e2e, webnlg, dart or xsum, where options do not say otherwise"
+                    "Use the paper's hyperparameters for e2e, webnlg, dart or xsum, unless options say otherwise"
                             + " (docs/recipes.md).")
     @Nullable
     String recipe;
@@ -142,7 +142,7 @@ final class TrainCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.RECOMPUTE,
             description =
-                    "Keep only what enters each block and compute the rest again on the way back: less memory, more"
+                    "Store only the input of each block and recompute the rest in the backward pass: less memory, more"
                             + " time.")
     boolean recompute;
 
@@ -175,7 +175,7 @@ final class TrainCommand extends ConsoleCommand {
         }
         if (teacher != null && configOptions.smoothing > 0) {
             throw new InputException(
-                    "label-smoothing: expected 0 where --teacher is given, was " + configOptions.smoothing);
+                    "label-smoothing: expected 0 with --teacher, was " + configOptions.smoothing);
         }
         configOptions.config(runtimeOptions.seed);
         engine();
@@ -197,15 +197,15 @@ final class TrainCommand extends ConsoleCommand {
     }
 
     /**
-     * Trains, and shows no result.
+     * Trains, without printing the result.
      *
-     * @param ended takes the result, while a request to stop still waits
+     * @param ended receives the result, while a request to stop still waits
      */
     TrainResult train(Consumer<TrainResult> ended) {
         boolean folderWasThere = Files.isDirectory(out);
         ConfigFile stored = resume ? RunDirectory.readConfig(out) : null;
         if (model != null) {
-            model = ModelName.anywhere(model); // as the run and its adapter keep it
+            model = ModelName.anywhere(model); // as the run and its adapter store it
         }
         if (stored != null) {
             RunOptions.restore(spec, stored, out);
@@ -253,7 +253,7 @@ final class TrainCommand extends ConsoleCommand {
         return Example.sample(Example.pairs(examples), sample, sampleSeed == null ? runtimeOptions.seed : sampleSeed);
     }
 
-    /** @param stored configuration of the run that is resumed; null: a new one */
+    /** @param stored configuration of the run that is resumed; null: a new run */
     private void requireSameData(TrainingRun run, @Nullable ConfigFile stored) {
         String fingerprint = run.dataFingerprint();
         if (stored != null && !stored.text(DATA_SHA256, fingerprint).equals(fingerprint)) {
@@ -277,7 +277,7 @@ final class TrainCommand extends ConsoleCommand {
                 }
                 if (!result.finished()) {
                     console.say(
-                            "stopped after step %,d; go on with: scripts/prefix4j train --resume --out %s",
+                            "stopped after step %,d; resume with: scripts/prefix4j train --resume --out %s",
                             result.steps(), out);
                 }
                 ended.accept(result);
@@ -291,20 +291,20 @@ final class TrainCommand extends ConsoleCommand {
         }
     }
 
-    /** The run goes on: it is now as long as it was asked to be. */
+    /** The run resumes, with the length that is now requested. */
     private void restored(RunDirectory run, JsonNode stored, int total) {
         run.rewriteConfig(RunOptions.resumed(spec, stored));
         if (!configOptions.isAsLongAs(stored)) {
-            console.say("another length: the learning rate falls to 0 at step %,d now, the new end", total);
+            console.say("new length: the learning rate now falls to 0 at step %,d", total);
         }
     }
 
     private TrainProgress progress(TrainingRun training) {
         return new TrainProgress(console, json) {
             @Override
-            public void started(int stepsDone, int total) { // not before a state to go on from has been read
+            public void started(int stepsDone, int total) { // not before the state to resume from has been read
                 console.say(
-                        "sequences: %,d, steps: %,d; training %,d parameters, keeping %,d; the model has %,d",
+                        "sequences: %,d, steps: %,d; training %,d parameters, storing %,d; the model has %,d",
                         training.sequences(),
                         total,
                         training.trainedParameters(),
@@ -315,12 +315,12 @@ final class TrainCommand extends ConsoleCommand {
         };
     }
 
-    /** Method in-context: some examples, drawn by the seed, and no training. */
+    /** The in-context method: a few examples, drawn with the seed, and no training. */
     private TrainResult keepExamples(LanguageModel base, List<Example> training, List<Example> validation) {
         ContextRun context =
                 new ContextRun(base, engine(), encoding(), training, methodOptions.examples, runtimeOptions.seed);
         console.say(
-                "%d examples of %d tokens before each source; nothing is trained",
+                "%d examples with %d tokens before each source; nothing is trained",
                 context.examples(), context.tokens());
         try (RunDirectory run = RunDirectory.create(out, RunOptions.describe(spec))) {
             return context.write(run, validation, configOptions.batchSize);
@@ -360,7 +360,7 @@ final class TrainCommand extends ConsoleCommand {
         console.out()
                 .printf(
                         "adapter      %s%s%n",
-                        adapter, Files.isDirectory(adapter) ? "" : ", after the first validation");
+                        adapter, Files.isDirectory(adapter) ? "" : ", not written before the first validation");
         if (result.steps() > 0) {
             console.out().printf("report       %s%n", out.resolve("report.html"));
         }

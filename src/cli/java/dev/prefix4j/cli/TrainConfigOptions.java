@@ -14,14 +14,14 @@ final class TrainConfigOptions {
             names = OptionNames.PREFIX_DROPOUT,
             paramLabel = "X",
             defaultValue = "0",
-            description = "Probability that a number of the prefix is zeroed in a step.")
+            description = "Probability that a value of the prefix is zeroed in a step.")
     double prefixDropout;
 
     @Option(names = OptionNames.EPOCHS, paramLabel = "N", description = "Passes over the data; 1 without --steps.")
     @Nullable
     Integer epochs;
 
-    @Option(names = OptionNames.STEPS, paramLabel = "N", description = "Steps to take instead of --epochs.")
+    @Option(names = OptionNames.STEPS, paramLabel = "N", description = "Training steps, instead of --epochs.")
     @Nullable
     Integer steps;
 
@@ -36,12 +36,12 @@ final class TrainConfigOptions {
             names = OptionNames.ACCUMULATE,
             paramLabel = "N",
             defaultValue = "1",
-            description = "Batches that make one step.")
+            description = "Batches in a step.")
     int accumulate;
 
     @Option(
             names = OptionNames.GROUP_BY_LENGTH,
-            description = "Batches of like length: faster by a quarter, but the loss ends higher.")
+            description = "Batches of similar length: faster by a quarter, but the loss ends higher.")
     boolean groupByLength;
 
     @Option(
@@ -58,7 +58,7 @@ final class TrainConfigOptions {
             description = "Steps over which the learning rate rises.")
     int warmup;
 
-    @Option(names = OptionNames.WEIGHT_DECAY, paramLabel = "X", defaultValue = "0", description = "Of AdamW.")
+    @Option(names = OptionNames.WEIGHT_DECAY, paramLabel = "X", defaultValue = "0", description = "AdamW's weight decay.")
     double weightDecay;
 
     @Option(
@@ -94,15 +94,15 @@ final class TrainConfigOptions {
             paramLabel = "O",
             defaultValue = "token",
             description =
-                    "Of a step: token: mean over target tokens; sentence: sum over each target, mean over the batch,"
-                            + " as in the authors' code.")
+                    "Loss of a step. token: mean over target tokens; sentence: sum over each target, mean over the"
+                            + " batch, as in the authors' code.")
     String objective;
 
     @Option(
             names = OptionNames.LABEL_SMOOTHING,
             paramLabel = "X",
             defaultValue = "0",
-            description = "Share of each target's probability that all words have in equal parts.")
+            description = "Share of each target's probability that is spread evenly over the vocabulary.")
     double smoothing;
 
     /** Fills in what the authors' code does, and checks what can be checked without data. */
@@ -145,7 +145,7 @@ final class TrainConfigOptions {
                 seed);
     }
 
-    /** Whether a run had the same length. */
+    /** Whether the stored run has the same length. */
     boolean isAsLongAs(JsonNode stored) {
         return equal(stored.get(OptionNames.key(OptionNames.STEPS)), steps)
                 && equal(stored.get(OptionNames.key(OptionNames.EPOCHS)), epochs);

@@ -11,11 +11,11 @@ import java.util.List;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 
-/** Shows a run: a progress bar on a terminal, a line now and then elsewhere, with {@code --json} objects. */
+/** Shows a run: a progress bar on a terminal, otherwise an occasional line; JSON objects with {@code --json}. */
 class TrainProgress implements TrainListener, AutoCloseable {
     private static final long LINE_NANOS = 10_000_000_000L;
 
-    /** Weight of the newest step in what is shown. */
+    /** Weight of the newest step in the averages that are shown. */
     private static final double SMOOTHING = 0.05;
 
     private final Console console;
@@ -38,8 +38,8 @@ class TrainProgress implements TrainListener, AutoCloseable {
         if (stepsDone > 0) {
             console.say(
                     stepsDone == total
-                            ? "all %2$,d steps are done: --steps or --epochs with more lets the run go on"
-                            : "going on after step %,d of %,d",
+                            ? "all %2$,d steps are done: more --steps or --epochs continue the run"
+                            : "resuming after step %,d of %,d",
                     stepsDone,
                     total);
         }
@@ -112,7 +112,7 @@ class TrainProgress implements TrainListener, AutoCloseable {
         lines.addAll(samples);
         if (bar != null) {
             bar.pause();
-            console.clearLine(); // over the bar, which draws itself again below
+            console.clearLine(); // clears the bar, which is drawn again below
         }
         lines.forEach(line -> console.say("%s", line));
         if (bar != null) {

@@ -8,41 +8,41 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /**
- * A model as it is scored and decoded: under an adapter, or alone. Its tensors belong to the scope that was open when it was made, at
- * the latest that of the model.
+ * A model as it is scored and decoded: with an adapter, or alone. Its tensors belong to the innermost scope that was open when it
+ * was made: the model's, or one opened later.
  *
- * @param conditioned how it computes
- * @param adapter as it was named, for messages; absent without one, or where it has no folder
+ * @param conditioned the frozen model and what it attends to besides the text
+ * @param adapter its name, for messages; absent without an adapter, or if the adapter has no folder
  */
 public record AdaptedModel(LanguageModel model, Conditioned conditioned, Optional<String> adapter) {
-    /** Whether a model is to write, or to be scored: float32 weights are laid out for the one or the other. */
+    /** Whether a model will decode or be scored: the layout of float32 weights depends on it. */
     public enum Use {
         DECODING,
         SCORING
     }
 
-    /** The model alone. */
+    /** The model without an adapter. */
     public static AdaptedModel alone(LanguageModel model, Engine engine, Use use) {
         FrozenModel frozen = freezer(engine, use).freeze(model.base(), FrozenModel.Changes.NONE);
         return new AdaptedModel(model, Conditioned.plain(frozen), Optional.empty());
     }
 
-    /** As {@link #of(LanguageModel, Path, Engine, Use)}, in float32, to write with; it can be scored too. */
+    /** As {@link #of(LanguageModel, Path, Engine, Use)}, in float32, for decoding; it can be scored too. */
     public static AdaptedModel of(LanguageModel model, Path folder) {
         return of(model, folder, Engine.FP32, Use.DECODING);
     }
 
     /**
-     * The model under an adapter of any method.
+     * The model with an adapter of any method.
      *
-     * @param folder that {@link Models#adapterFolder} gives
-     * @throws dev.prefix4j.InputException if no adapter is there, or one of another geometry
+     * @param folder from {@link Models#adapterFolder}
+     * @throws dev.prefix4j.InputException if it holds no adapter, or one of another geometry
      */
     public static AdaptedModel of(LanguageModel model, Path folder, Engine engine, Use use) {
         return of(model, folder, folder.toString(), engine, use);
     }
 
-    /** As {@link #of(LanguageModel, Path, Engine, Use)}, under the name that a user knows. */
+    /** As {@link #of(LanguageModel, Path, Engine, Use)}, with the name that the user gave the adapter. */
     public static AdaptedModel of(LanguageModel model, Path folder, String name, Engine engine, Use use) {
         AdapterFolder.Contents contents =
                 AdapterFolder.load(folder, model.config(), model.base().device());
@@ -57,12 +57,12 @@ public record AdaptedModel(LanguageModel model, Conditioned conditioned, Optiona
         };
     }
 
-    /** The positions that a text cannot use. */
+    /** The positions that are not available to a text. */
     public Encoding.Taken taken() {
         return new Encoding.Taken(conditioned.taken(), adapter);
     }
 
-    /** Numbers of the keys and values that it sees besides words. */
+    /** The number of values in the keys and values that it attends to besides those of the text. */
     public long activations() {
         return conditioned.prompt().activations().numel();
     }

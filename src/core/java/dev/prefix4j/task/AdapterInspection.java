@@ -20,7 +20,7 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 
-/** Looks inside an adapter: sizes, norms, nearest words, attention, likeness to another. */
+/** Looks inside an adapter: sizes, norms, nearest words, attention, similarity to another. */
 public final class AdapterInspection {
     private static final int NEW_TOKENS = 60;
 
@@ -30,10 +30,10 @@ public final class AdapterInspection {
     private final Conditioned conditioned;
 
     /**
-     * Reads an adapter; its tensors belong to the open scope, at the latest the model's.
+     * Reads an adapter; its tensors belong to the innermost open scope: the model's, or one opened later.
      *
-     * @param name as the user knows it, for messages
-     * @throws InputException if no adapter of this model's geometry is there
+     * @param name as given by the user, for messages
+     * @throws InputException if the folder holds no adapter of this model's geometry
      */
     public AdapterInspection(LanguageModel model, Path folder, String name) {
         this.model = model;
@@ -54,12 +54,12 @@ public final class AdapterInspection {
         return contents.method().name();
     }
 
-    /** Parameters that are kept. */
+    /** The number of stored parameters. */
     public long parameters() {
         return contents.method().storedNumbers(model.config());
     }
 
-    /** Shapes of what is kept, by name. */
+    /** Shapes of the stored tensors, by name. */
     public Map<String, long[]> shapes() {
         Map<String, long[]> shapes = new LinkedHashMap<>();
         contents.tensors()
@@ -67,22 +67,22 @@ public final class AdapterInspection {
         return shapes;
     }
 
-    /** Positions of the keys and values that rows see. */
+    /** The number of positions in the keys and values that rows attend to. */
     public int length() {
         return conditioned.prompt().length();
     }
 
-    /** Whether there is something that all layers attend to before the source. */
+    /** Whether all layers attend to something before the source. */
     public boolean hasAttention() {
         return Inspection.hasAttention(model.base(), conditioned.prompt());
     }
 
-    /** Mean norms of keys and of values, by layer; empty without any. */
+    /** Mean norms of keys and of values, by layer; empty if there are none. */
     public List<Inspection.Norms> norms() {
         return length() == 0 ? List.of() : Inspection.norms(conditioned.prompt(), model.config());
     }
 
-    /** The words nearest to each virtual token that is one vector; empty for methods without such. */
+    /** The words nearest to each virtual token; empty for methods whose virtual tokens are not single vectors. */
     public List<List<Word>> nearestWords(int count) {
         Tensor vectors = contents.tensors().get(SoftPromptTuner.VECTORS);
         if (vectors == null || vectors.size(1) != model.config().width()) {
@@ -98,7 +98,7 @@ public final class AdapterInspection {
     /**
      * The share of their attention that generated tokens give to the prefix, by layer and head.
      *
-     * @param sources whose targets are generated, greedily
+     * @param sources whose targets are generated greedily
      */
     public double[][] attention(List<Example> sources, Encoding encoding) {
         List<int[]> prompts = encoding.prompts(
@@ -107,7 +107,7 @@ public final class AdapterInspection {
         List<int[]> sequences = new ArrayList<>();
         int[] from = new int[prompts.size()];
         for (int i = 0; i < from.length; i++) {
-            // the token that ends the prompt writes the first new one
+            // the last token of the prompt predicts the first new one
             from[i] = prompts.get(i).length - 1;
             int[] ids = written.get(i).ids();
             sequences.add(IntStream.concat(
@@ -118,7 +118,7 @@ public final class AdapterInspection {
     }
 
     /**
-     * Cosine of the keys and values with those of another adapter, by layer.
+     * Cosine similarity of the keys and values to those of another adapter, by layer.
      *
      * @throws InputException if they cannot be compared
      */

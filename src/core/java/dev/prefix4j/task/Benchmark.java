@@ -21,7 +21,7 @@ import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 
-/** Times the two kinds of work, with nothing around them. */
+/** Times training steps and decoding, and nothing around them. */
 public final class Benchmark {
     private static final double BETA2 = 0.999;
 
@@ -31,25 +31,25 @@ public final class Benchmark {
      * How to train.
      *
      * @param hidden width of the MLP
-     * @param warmup steps before those that are timed
-     * @param seed of the first values
+     * @param warmup untimed steps before the timed ones
+     * @param seed of the initial values
      */
     public record Steps(
             int prefixLength, int hidden, double learningRate, int batchSize, int steps, int warmup, long seed) {}
 
     /**
-     * What steps took.
+     * The cost of steps.
      *
-     * @param seconds of each step that was timed
-     * @param losses of all steps, in nats a target token
-     * @param tokens of the steps that were timed
+     * @param seconds of each timed step
+     * @param losses of all steps, in nats per target token
+     * @param tokens in the timed steps
      */
     public record StepTimes(List<Double> seconds, List<Double> losses, long tokens) {}
 
     /**
      * Takes steps of prefix-tuning, through the MLP, with AdamW.
      *
-     * @throws InputException if there are too few examples for one step that is timed
+     * @throws InputException if there are too few examples for one timed step
      */
     public static StepTimes training(LanguageModel model, List<Example> examples, Engine engine, Steps settings) {
         List<Sequence> sequences =
@@ -83,7 +83,7 @@ public final class Benchmark {
     }
 
     /**
-     * Generates behind a random prefix, without an end.
+     * Generates with a random prefix; no output ends early.
      *
      * @param examples whose sources are prompts, batch by batch; the first batch is not timed
      * @return seconds of all batches but the first

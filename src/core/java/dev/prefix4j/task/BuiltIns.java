@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * What prefix4j brings along: the base model {@code builtin:tiny} and the sample {@code builtin:e2e/train}, {@code
+ * What is bundled with prefix4j: the base model {@code builtin:tiny} and the sample {@code builtin:e2e/train}, {@code
  * builtin:e2e/valid} and {@code builtin:e2e/test} of the E2E data.
  */
 public final class BuiltIns {
@@ -29,12 +29,12 @@ public final class BuiltIns {
     /**
      * The folder of a model.
      *
-     * @throws InputException if there is none of that name
+     * @throws InputException if no model of that name is bundled
      */
     static Path model(String name) {
         if (!name.equals("tiny")) {
             throw new InputException(ModelName.BUILT_IN + name + ": expected " + ModelName.BUILT_IN
-                    + "tiny, the only model that is built in");
+                    + "tiny, the only bundled model");
         }
         List<Path> files =
                 MODEL_FILES.stream().map(file -> file("tiny/" + file)).toList();
@@ -42,9 +42,9 @@ public final class BuiltIns {
     }
 
     /**
-     * A data file: built in where its name says so, else as it is.
+     * The path of a data file: a name that begins with {@code builtin:} is a bundled file, others are paths already.
      *
-     * @throws InputException if nothing of that name is built in
+     * @throws InputException if no file of that name is bundled
      */
     public static Path data(Path file) {
         String name = file.toString();
@@ -59,7 +59,7 @@ public final class BuiltIns {
         return file(part + ".csv.gz");
     }
 
-    /** A resource as a file: itself where the classes are in a folder, else a copy in the user's cache. */
+    /** A resource as a file: itself if the classes are in a folder, otherwise a copy in the user's cache. */
     private static Path file(String name) {
         URL resource = BuiltIns.class.getResource(ROOT + name);
         if (resource == null) {
@@ -81,7 +81,7 @@ public final class BuiltIns {
         if (!(resource.openConnection() instanceof JarURLConnection connection)) {
             throw new IOException("expected a jar, found " + resource);
         }
-        // Another build has other content: size and date of the jar are part of the name.
+        // Another build may have other content, so the jar's size and date are part of the path.
         URLConnection jar = connection.getJarFileURL().openConnection();
         String build = Long.toHexString(jar.getLastModified()) + "-" + Long.toHexString(jar.getContentLengthLong());
         jar.getInputStream().close();

@@ -19,7 +19,7 @@ import java.util.Random;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** Method in-context: some examples, drawn by a seed, stand before each source, and nothing is trained. */
+/** The in-context method: a few examples, drawn with a seed, precede each source, and nothing is trained. */
 public final class ContextRun {
     private final LanguageModel model;
     private final Engine engine;
@@ -30,7 +30,7 @@ public final class ContextRun {
     /**
      * Draws examples.
      *
-     * @param count of them, or all if there are fewer
+     * @param count of examples, or all if there are fewer
      * @throws dev.prefix4j.InputException naming the row, if an example has no target or is too long for the model
      */
     public ContextRun(
@@ -48,21 +48,21 @@ public final class ContextRun {
                 .toArray();
     }
 
-    /** Examples before each source. */
+    /** The number of examples before each source. */
     public int examples() {
         return examples;
     }
 
-    /** Their tokens. */
+    /** The number of their tokens. */
     public int tokens() {
         return ids.length;
     }
 
     /**
-     * Writes the examples as an adapter, and scores validation data behind them.
+     * Writes the examples as an adapter, and scores validation data with it.
      *
-     * @param validation empty: none
-     * @param batchSize sequences scored side by side
+     * @param validation may be empty
+     * @param batchSize sequences scored together
      */
     public TrainResult write(RunDirectory run, List<Example> validation, int batchSize) {
         InContext method = new InContext(ids.length);

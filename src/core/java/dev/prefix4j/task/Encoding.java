@@ -13,16 +13,16 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * How texts become ids that a model has room for.
+ * How texts become ids that fit into a model.
  *
- * @param layout of the targets; sources have theirs already
- * @param maxSourceTokens of a source: what is beyond is left out
+ * @param layout of the targets; that of the sources is applied when they are read
+ * @param maxSourceTokens longest source, in tokens; the rest of it is cut off
  */
 public record Encoding(Layout layout, OptionalInt maxSourceTokens) {
-    /** What one would write, of any length. */
+    /** The plain layout, with sources of any length. */
     public static final Encoding CLEAN = new Encoding(Layout.CLEAN, OptionalInt.empty());
 
-    /** @throws InputException if a source could have no token */
+    /** @throws InputException if the maximum is below 1 */
     public Encoding {
         if (maxSourceTokens.isPresent() && maxSourceTokens.getAsInt() < 1) {
             throw new InputException("max-source-tokens must be at least 1, was " + maxSourceTokens.getAsInt());
@@ -30,19 +30,19 @@ public record Encoding(Layout layout, OptionalInt maxSourceTokens) {
     }
 
     /**
-     * Positions of a model that a text cannot use.
+     * Positions of a model that are not available to a text.
      *
-     * @param adapter that takes them, for messages
+     * @param adapter that occupies them, for messages
      */
     public record Taken(int positions, Optional<String> adapter) {
-        /** By a method that is being trained, or by nothing. */
+        /** Occupied by a method that is being trained, or not at all. */
         public static Taken of(int positions) {
             return new Taken(positions, Optional.empty());
         }
     }
 
     /**
-     * Encodes every pair of a source and one of its targets.
+     * Encodes each source with each of its targets.
      *
      * @throws InputException naming the row, if a sequence is too long for the model
      */
@@ -59,16 +59,16 @@ public record Encoding(Layout layout, OptionalInt maxSourceTokens) {
     }
 
     /**
-     * What targets are generated from: each source, and the token that ends it.
+     * The prompts that targets are generated from: each source with the token that ends it.
      *
-     * @param maxNewTokens that are to follow
+     * @param maxNewTokens that must still fit
      * @throws InputException naming the source that leaves no room for them
      */
     public List<int[]> prompts(List<Example> sources, LanguageModel model, Taken taken, int maxNewTokens) {
         return prompts(sources, model, taken, maxNewTokens, true);
     }
 
-    /** As {@link #prompts}, without the token that ends a source: the source itself is continued. */
+    /** As {@link #prompts}, but without the token that ends a source: the source itself is continued. */
     public List<int[]> beginnings(List<Example> sources, LanguageModel model, Taken taken, int maxNewTokens) {
         return prompts(sources, model, taken, maxNewTokens, false);
     }
@@ -88,7 +88,7 @@ public record Encoding(Layout layout, OptionalInt maxSourceTokens) {
         return prompts;
     }
 
-    /** Leaves out what is beyond the first tokens of the source. */
+    /** Cuts the source to its first tokens. */
     private Sequence cut(Sequence sequence, Tokenizer tokenizer) {
         int before = tokenizer.beginningLength();
         int source = sequence.sourceLength() - 1 - before; // without BOS
@@ -104,7 +104,7 @@ public record Encoding(Layout layout, OptionalInt maxSourceTokens) {
         return new Sequence(ids, sequence.sourceLength() - dropped);
     }
 
-    /** Leaves out what is beyond the first tokens of a source, behind what the tokenizer puts before it; it may end with BOS. */
+    /** Cuts a source to its first tokens, not counting those that the tokenizer puts before it; the prompt may end with BOS. */
     int[] cut(int[] prompt, Tokenizer tokenizer, boolean endsWithBos) {
         int source = prompt.length - tokenizer.beginningLength() - (endsWithBos ? 1 : 0);
         int most = maxSourceTokens.orElse(source);

@@ -6,16 +6,16 @@ import dev.prefix4j.method.Freezer;
 import dev.prefix4j.model.BaseModel;
 
 /**
- * How a base model computes while it does not change.
+ * How a frozen base model computes.
  *
- * @param precision in what numbers it multiplies
- * @param recompute in training: keep only what enters each block and compute the rest again on the way back; less memory, more time
+ * @param precision of its matrix products
+ * @param recompute in training: store only the input of each block and recompute the rest in the backward pass; less memory, more time
  */
 public record Engine(Precision precision, boolean recompute) {
     /** In float32. */
     public static final Engine FP32 = new Engine(Precision.FP32, false);
 
-    /** In 8-bit integers: faster, and a little less exact. */
+    /** In 8-bit integers: faster, and slightly less accurate. */
     public static final Engine INT8 = new Engine(Precision.INT8, false);
 
     /**
@@ -27,7 +27,7 @@ public record Engine(Precision precision, boolean recompute) {
         return new Engine(Precision.parse(precision), false);
     }
 
-    /** The same with another value of {@link #recompute}. */
+    /** The same engine with this value of {@link #recompute}. */
     public Engine recomputing(boolean wanted) {
         return new Engine(precision, wanted);
     }

@@ -12,21 +12,21 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * How good outputs are, against references.
+ * Scores of outputs against references.
  *
- * @param bleu with its parts
- * @param results a score for each metric that was asked for
+ * @param bleu with its components
+ * @param results a score for each requested metric
  */
 public record Evaluation(BleuScore bleu, List<Result> results) {
     /**
      * What to compute.
      *
      * @param bleu how BLEU is computed
-     * @param intervals whether 95 % intervals are wanted, from bootstrap resamples
+     * @param intervals whether to compute 95 % intervals, from bootstrap resamples
      * @param seed of the resamples
      */
     public record Settings(Set<Metric> metrics, Bleu bleu, boolean intervals, long seed) {
-        /** Some metrics, without intervals. */
+        /** These metrics, without intervals. */
         public static Settings of(Set<Metric> metrics) {
             return new Settings(metrics, Bleu.DEFAULT, false, 12345);
         }
@@ -35,15 +35,15 @@ public record Evaluation(BleuScore bleu, List<Result> results) {
     /**
      * A score.
      *
-     * @param interval of 95 %, where it was asked for
-     * @param against the same of other outputs, where there are some
+     * @param interval of 95 %, if requested
+     * @param against the score of the other outputs, if any
      */
     public record Result(Metric metric, double score, Optional<Interval> interval, Optional<Against> against) {}
 
     /**
-     * The score of other outputs, and how likely two outputs of one quality differ as much.
+     * The score of other outputs, and how likely such a difference is between outputs of equal quality.
      *
-     * @param interval of 95 %, where it was asked for
+     * @param interval of 95 %, if requested
      * @param bootstrap p-value of the paired bootstrap
      * @param randomization p-value of the paired randomization test
      */
@@ -60,7 +60,7 @@ public record Evaluation(BleuScore bleu, List<Result> results) {
     }
 
     /**
-     * As {@link #of(List, List, Settings)}, and compares.
+     * As {@link #of(List, List, Settings)}, and compares with other outputs.
      *
      * @param others outputs for the same sources
      */
@@ -99,9 +99,9 @@ public record Evaluation(BleuScore bleu, List<Result> results) {
     }
 
     /**
-     * The score by a metric.
+     * The score of a metric.
      *
-     * @throws NoSuchElementException if it was not asked for
+     * @throws NoSuchElementException if it was not requested
      */
     public double score(Metric metric) {
         return results.stream()

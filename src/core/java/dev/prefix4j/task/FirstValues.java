@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
-/** The vectors of an {@link Initialization}. */
+/** Computes the vectors of an {@link Initialization}. */
 final class FirstValues {
     private FirstValues() {}
 

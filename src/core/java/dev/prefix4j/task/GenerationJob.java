@@ -11,21 +11,21 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Writes outputs for sources.
+ * Generates outputs for sources.
  *
  * @param decoding how tokens are chosen
  * @param rules that every output obeys
- * @param outputs of each source; more than one by beams or by sampling
- * @param batchSize sources answered side by side; none changes the output of another
+ * @param outputs per source; more than one only with beams or sampling
+ * @param batchSize sources in a batch; none changes the output of another
  */
 public record GenerationJob(AdaptedModel model, Decoding decoding, OutputRules rules, int outputs, int batchSize) {
-    /** @throws InputException if so many outputs cannot be had */
+    /** @throws InputException if the decoding cannot give that many outputs, or the batch size is below 1 */
     public GenerationJob {
         decoding.requireOutputs(outputs);
         requireBatch(batchSize);
     }
 
-    /** One output of each source, 16 sources side by side. */
+    /** One output per source, in batches of 16 sources. */
     public GenerationJob(AdaptedModel model, Decoding decoding, OutputRules rules) {
         this(model, decoding, rules, 1, 16);
     }
@@ -38,12 +38,12 @@ public record GenerationJob(AdaptedModel model, Decoding decoding, OutputRules r
     }
 
     /**
-     * What was written.
+     * A generated text.
      *
      * @param ids of the new tokens, without the end token
      * @param text as the model wrote it
      * @param finished whether the end token came before the limit
-     * @param score as {@link Generation#score} says
+     * @param score see {@link Generation#score}
      */
     public record Output(int[] ids, String text, boolean finished, double score) {
         /** The text on one line: line ends and other control characters become spaces. */
@@ -52,16 +52,16 @@ public record GenerationJob(AdaptedModel model, Decoding decoding, OutputRules r
         }
     }
 
-    /** Takes the outputs of a prompt, best first, in the order of the prompts. */
+    /** Receives the outputs of each prompt, best first, in the order of the prompts. */
     @FunctionalInterface
     public interface Taker {
         void take(int prompt, List<Output> outputs);
     }
 
     /**
-     * The best output of each source, as text without space around it.
+     * The best output for each source, as text without surrounding whitespace.
      *
-     * @throws InputException naming the source that leaves no room
+     * @throws InputException naming the source that leaves no room for new tokens
      */
     public List<String> write(List<String> sources) {
         List<Example> examples = IntStream.range(0, sources.size())
@@ -75,11 +75,11 @@ public record GenerationJob(AdaptedModel model, Decoding decoding, OutputRules r
     }
 
     /**
-     * Writes outputs for prompts, a batch after the other.
+     * Generates outputs for prompts, batch by batch.
      *
-     * @param prompts as {@link Encoding} makes them
-     * @param taker is called once for each prompt
-     * @throws InputException if no memory holds a batch, before anything is made
+     * @param prompts from {@link Encoding}
+     * @param taker called once for each prompt
+     * @throws InputException before anything is allocated, if a batch cannot fit into memory
      */
     public void write(List<int[]> prompts, Taker taker) {
         requireMemory(prompts);
@@ -101,7 +101,7 @@ public record GenerationJob(AdaptedModel model, Decoding decoding, OutputRules r
                 generation.score());
     }
 
-    /** Refuses keys and values that no memory holds; every row of a batch has as many as the longest. */
+    /** Refuses keys and values that cannot fit into memory; every row of a batch counts as long as the longest. */
     private void requireMemory(List<int[]> prompts) {
         int beams = decoding instanceof Decoding.BeamSearch search ? search.beams() : 1;
         double rows = (double) Math.min(batchSize, prompts.size()) * Math.max(beams, outputs);
@@ -109,9 +109,9 @@ public record GenerationJob(AdaptedModel model, Decoding decoding, OutputRules r
                 + rules.maxNewTokens()
                 + prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
         var config = model.model().config();
-        double numbers = tokens * 2.0 * config.layers() * config.width() + config.vocabulary();
+        double values = tokens * 2.0 * config.layers() * config.width() + config.vocabulary();
         MachineMemory.require(
-                Float.BYTES * rows * numbers,
+                Float.BYTES * rows * values,
                 "--batch-size %,d, --beams %,d, --max-new-tokens %,d".formatted(batchSize, beams, rules.maxNewTokens()),
                 "the keys and values of a batch");
     }

@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Writes targets for a few sources from all over the data, greedily. */
+/** Generates targets greedily for a few sources spread over the data. */
 final class GreedySampler implements Sampler {
     private static final int SOURCES = 3;
     private static final int MAX_NEW_TOKENS = 60;
@@ -27,7 +27,7 @@ final class GreedySampler implements Sampler {
 
     /**
      * @param examples each with a target that fits into the model
-     * @param taken positions that the method takes
+     * @param taken positions that the method occupies
      */
     GreedySampler(LanguageModel model, List<Example> examples, Encoding encoding, int taken) {
         this.tokenizer = model.tokenizer();
@@ -37,7 +37,7 @@ final class GreedySampler implements Sampler {
         List<String> sources = List.copyOf(all.keySet());
         for (int i = 0; i < Math.min(SOURCES, sources.size()); i++) {
             String source =
-                    sources.get(i * sources.size() / Math.min(SOURCES, sources.size())); // neighbours are often alike
+                    sources.get(i * sources.size() / Math.min(SOURCES, sources.size())); // neighbours are often similar
             references.put(source, all.get(source));
         }
         prompts = references.keySet().stream()

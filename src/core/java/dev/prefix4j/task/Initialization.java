@@ -2,12 +2,12 @@ package dev.prefix4j.task;
 
 import java.nio.file.Path;
 
-/** What virtual tokens start from, instead of random numbers (Li and Liang 2021, section 7.4). */
+/** Initial values of virtual tokens other than random ones (Li and Liang 2021, section 7.4). */
 public sealed interface Initialization {
     /** Zeros. */
     record Zeros() implements Initialization {}
 
-    /** What the model computes for words, again from their beginning where there are fewer than virtual tokens. */
+    /** What the model computes for words, which are repeated if they have fewer tokens than there are virtual tokens. */
     record Words(String words) implements Initialization {}
 
     /** What the model computes for the first document of a text file. */
@@ -16,12 +16,12 @@ public sealed interface Initialization {
     /**
      * The vectors of an adapter of the same method.
      *
-     * @param folder where it is
-     * @param name as the user knows it
+     * @param folder of the adapter
+     * @param name as given by the user
      */
     record Adapter(Path folder, Path name) implements Initialization {}
 
-    /** As {@code --init} names it. */
+    /** Its name in {@code --init}. */
     default String kind() {
         return switch (this) {
             case Zeros _ -> "zero";

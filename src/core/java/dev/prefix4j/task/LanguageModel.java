@@ -14,19 +14,19 @@ import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A model and its tokenizer, in memory until it is closed. It opens a {@link TensorScope}, which what is made of it later belongs to:
- * use it in the thread that loaded it, and close it after what was opened later.
+ * A model and its tokenizer, in memory until closed. It opens a {@link TensorScope} that owns the tensors made from it later: use it
+ * in the thread that loaded it, and close it after everything that was opened later.
  */
 public final class LanguageModel implements AutoCloseable {
     private final String name;
     private final Path folder;
     private final TensorScope scope;
     private final BaseModel base;
-    private @Nullable Tokenizer tokenizer; // null: not asked for yet
-    private @Nullable Fingerprint fingerprint; // null: not asked for yet
+    private @Nullable Tokenizer tokenizer; // null: not loaded yet
+    private @Nullable Fingerprint fingerprint; // null: not computed yet
 
     /**
-     * A model of the environment of the process, on its CPU.
+     * Loads a model onto the CPU, with the hub settings of the process's environment.
      *
      * @param name a folder, {@code builtin:tiny}, or {@code owner/name[@revision]} on the hub
      * @throws dev.prefix4j.InputException as {@link Models#load}
@@ -55,12 +55,12 @@ public final class LanguageModel implements AutoCloseable {
         };
     }
 
-    /** As it was named. */
+    /** The name that it was loaded by. */
     public String name() {
         return name;
     }
 
-    /** Where it lies. */
+    /** The folder that it was loaded from. */
     public Path folder() {
         return folder;
     }
@@ -88,7 +88,7 @@ public final class LanguageModel implements AutoCloseable {
         return tokenizer;
     }
 
-    /** What tells it from others; of its weights when this was first asked for. */
+    /** Identifies the model; computed from its weights when first called. */
     public Fingerprint fingerprint() {
         if (fingerprint == null) {
             fingerprint = Fingerprint.of(base, tokenizer());
@@ -97,7 +97,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
-     * How the base of an adapter differs from this model, in words; empty if it does not, or if nothing is known of it.
+     * How the base of an adapter differs from this model, in words; empty if it does not, or if nothing is known about it.
      *
      * @throws dev.prefix4j.InputException if the adapter's files are malformed
      */

@@ -8,16 +8,16 @@ import dev.prefix4j.model.Dtype;
 import dev.prefix4j.text.Tokenizer;
 import java.nio.file.Path;
 
-/** A model with the weights of an adapter in it. */
+/** Merges an adapter into its model. */
 public final class Merging {
     private Merging() {}
 
     /**
-     * Writes it as a folder that Transformers loads.
+     * Writes the merged model as a folder that Transformers loads.
      *
-     * @param adapter folder of one that changes weights: LoRA, or a tuned model
+     * @param adapter folder of an adapter that changes weights: LoRA or fine-tuning
      * @param out new or empty
-     * @return parameters of the model
+     * @return the number of parameters of the model
      * @throws dev.prefix4j.InputException if the adapter changes no weights, or the folder cannot be written
      */
     public static long write(LanguageModel model, Path adapter, Path out, Dtype type) {

@@ -7,12 +7,12 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** The name of a model: a folder, one that is built in, or one of the Hugging Face hub. */
+/** The name of a model: a folder, a bundled model, or one on the Hugging Face hub. */
 public sealed interface ModelName {
-    /** Begins the name of a model that is built in. */
+    /** Prefix of the names of bundled models. */
     String BUILT_IN = "builtin:";
 
-    /** @param path as it was given; whether a model is there shows when it is loaded */
+    /** @param path as given; whether it holds a model is checked when it is loaded */
     record Folder(Path path) implements ModelName {}
 
     /** @param name without {@link #BUILT_IN} */
@@ -21,8 +21,7 @@ public sealed interface ModelName {
     record OnHub(HubId id) implements ModelName {}
 
     /**
-     * Tells which it is: what exists is a folder, and what cannot be the name of a model on the hub is one that is
-     * missing.
+     * Parses a name. What exists is a folder; what does not exist and cannot be a name on the hub is a missing folder.
      *
      * @throws InputException if the text is neither
      */
@@ -40,7 +39,7 @@ public sealed interface ModelName {
         return id.isPresent() ? new OnHub(id.get()) : new Folder(path);
     }
 
-    /** The name by which the model is found from anywhere: the absolute path of a folder; other names as they are. */
+    /** A name that is valid from any working directory: the absolute path of a folder; other names as they are. */
     static String anywhere(String name) {
         return switch (of(name)) {
             case Folder folder -> folder.path().toAbsolutePath().normalize().toString();
@@ -48,12 +47,12 @@ public sealed interface ModelName {
         };
     }
 
-    /** What PEFT calls the base model: as {@link #anywhere}, without the revision. */
+    /** The name for PEFT's {@code base_model_name_or_path}: as {@link #anywhere}, without the revision. */
     static String base(String name) {
         return of(name) instanceof OnHub(HubId id) ? id.repository() : anywhere(name);
     }
 
-    /** The revision of a model on the hub, if the name says one. */
+    /** The revision of a model on the hub, if the name has one other than the main branch. */
     static Optional<String> revision(String name) {
         return of(name) instanceof OnHub(HubId id) && !id.revision().equals(HubId.MAIN)
                 ? Optional.of(id.revision())

@@ -40,12 +40,12 @@ public final class PretrainingRun implements AutoCloseable {
     private final RunningText validation;
 
     /**
-     * What is trained on what.
+     * The model, the data and how to train.
      *
      * @param data text files; a line {@code <|endoftext|>} separates documents
      * @param valid text to validate on
-     * @param dtype of the weights that are written
-     * @param prompts that samples begin with, after each validation; an empty one begins a document
+     * @param dtype of the stored weights
+     * @param prompts that samples begin with, after each validation; an empty one starts a document
      * @param device {@code cpu}, {@code cuda} or {@code cuda:N}
      */
     public record Setup(
@@ -57,13 +57,13 @@ public final class PretrainingRun implements AutoCloseable {
             List<String> prompts,
             String device) {}
 
-    /** What a run begins with. */
+    /** The model that a run starts from. */
     public sealed interface Start {
-        /** Tokens that a model reads at once. */
+        /** The context length, in tokens. */
         int positions();
     }
 
-    /** A GPT-2, with its geometry and its tokenizer. */
+    /** An existing GPT-2, with its geometry and its tokenizer. */
     public record FromModel(Path folder) implements Start {
         @Override
         public int positions() {
@@ -74,14 +74,14 @@ public final class PretrainingRun implements AutoCloseable {
     /**
      * New weights.
      *
-     * @param tokenizer folder of the one to use; absent: one is learned from the data
-     * @param vocabulary tokens of the one that is learned
-     * @param copying whether attention heads that repeat what has been read are among the first weights
+     * @param tokenizer folder of the tokenizer; absent: one is learned from the data
+     * @param vocabulary size of a learned tokenizer, in tokens
+     * @param copying whether the initial weights include attention heads that repeat what has been read
      */
     public record FromScratch(
             Optional<Path> tokenizer, int vocabulary, int layers, int heads, int width, int positions, boolean copying)
             implements Start {
-        /** @throws dev.prefix4j.InputException if no model has such a geometry */
+        /** @throws dev.prefix4j.InputException if no model can have this geometry */
         public void require() {
             geometry(1, 0).require();
         }
@@ -92,10 +92,11 @@ public final class PretrainingRun implements AutoCloseable {
     }
 
     /**
-     * Makes tokenizer and tokens, where they are not there yet, and the model. What of that fails leaves nothing in a new run's folder.
+     * Makes the tokenizer and the tokens, unless the folder has them, and the model. If making the tokenizer or the tokens fails,
+     * nothing is left in a new run's folder.
      *
      * @param isNew whether the run has just been created
-     * @param remarks hears what takes long, a line each
+     * @param remarks is told what takes long, one line each
      */
     public PretrainingRun(Setup setup, RunDirectory run, boolean isNew, Consumer<String> remarks) {
         this.setup = setup;
@@ -126,7 +127,7 @@ public final class PretrainingRun implements AutoCloseable {
         }
     }
 
-    /** Folder of the model in the run's. */
+    /** The model's folder within the run's. */
     public Path modelFolder() {
         return run.folder().resolve("model");
     }
@@ -203,9 +204,9 @@ public final class PretrainingRun implements AutoCloseable {
     }
 
     /**
-     * Trains from where the run is to its end.
+     * Trains from the run's current step to its end.
      *
-     * @param stop asked after each step; the run is then saved and can be resumed
+     * @param stop asked after each step; if true, the run is saved and can be resumed
      */
     public Pretrainer.Result train(TrainListener listener, BooleanSupplier stop) {
         PretrainConfig config = setup.config();
@@ -221,9 +222,9 @@ public final class PretrainingRun implements AutoCloseable {
         return pretrainer.train(new Sampling(listener), stop);
     }
 
-    /** What there is to train on and what is trained, in a line. */
+    /** The data and the model, in one line. */
     public String description() {
-        return "%,d documents, %,d tokens (%.2f bytes each); %,d weights; %s"
+        return "%,d documents, %,d tokens (%.2f bytes each); %,d parameters; %s"
                 .formatted(
                         corpus.documents(),
                         corpus.tokens(),
@@ -232,7 +233,7 @@ public final class PretrainingRun implements AutoCloseable {
                         Mixture.format(setup.config().mixture()));
     }
 
-    /** Logs what the model writes at each validation, and tells of it. */
+    /** Logs samples at each validation and passes them to the listener. */
     private final class Sampling implements TrainListener {
         private final TrainListener listener;
 

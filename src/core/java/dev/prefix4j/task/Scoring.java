@@ -15,7 +15,7 @@ public final class Scoring {
     private Scoring() {}
 
     /**
-     * The targets of examples, each behind its source.
+     * Scores the targets of examples, each given its source.
      *
      * @throws dev.prefix4j.InputException naming the row, if one has no target or is too long for the model
      */
@@ -26,7 +26,7 @@ public final class Scoring {
     /**
      * As {@link #targets(AdaptedModel, List)}.
      *
-     * @param batchSize sequences scored side by side
+     * @param batchSize sequences scored together
      */
     public static Likelihood targets(AdaptedModel model, List<Example> examples, Encoding encoding, int batchSize) {
         GenerationJob.requireBatch(batchSize);
@@ -34,7 +34,7 @@ public final class Scoring {
                 model.conditioned(), encoding.sequences(examples, model.model(), model.taken()), batchSize);
     }
 
-    /** Plain text, documents separated by a line {@code <|endoftext|>}. */
+    /** Scores plain text, whose documents are separated by a line {@code <|endoftext|>}. */
     public static TextLikelihood text(LanguageModel model, Path file) {
         RunningText text =
                 RunningText.encode(file, model.tokenizer(), model.config().eos());
@@ -42,9 +42,9 @@ public final class Scoring {
     }
 
     /**
-     * Random tokens that are read twice: how well the model copies.
+     * Scores how well the model copies random tokens that it reads twice.
      *
-     * @param tokens that are repeated
+     * @param tokens how many are repeated
      */
     public static Induction copying(LanguageModel model, int tokens, long seed) {
         return Induction.of(model.base(), tokens, seed);

@@ -11,14 +11,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/** What a model goes on with, drawn at random. */
+/** Samples continuations from a model. */
 final class TextSamples {
     private static final int TOKENS = 60;
     private static final Decoding DECODING = new Decoding.Sampling(0.8, 40, 1.0);
 
     private TextSamples() {}
 
-    /** @param beginnings an empty one begins a document */
+    /** @param beginnings texts to continue; an empty one starts a document */
     static List<Sample> write(BaseModel model, Tokenizer tokenizer, List<String> beginnings) {
         int positions = model.config().positions();
         List<int[]> prompts = beginnings.stream()

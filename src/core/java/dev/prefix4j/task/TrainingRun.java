@@ -35,8 +35,8 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Adapts a model to examples: trains a prefix, or what another method trains, in memory or in a run directory, where a run that was
- * interrupted can be resumed. It is closed before its model.
+ * Adapts a model to examples: trains a prefix, or the parameters of another method, in memory or in a run directory, where an
+ * interrupted run can be resumed. Close it before its model.
  */
 public final class TrainingRun implements AutoCloseable {
     private final LanguageModel model;
@@ -54,24 +54,24 @@ public final class TrainingRun implements AutoCloseable {
     /**
      * What is trained, and how.
      *
-     * @param config with the numbers of steps and their sizes
-     * @param engine how the base computes meanwhile
+     * @param config steps, batch size, learning rate and so on
+     * @param engine how the base computes during training
      * @param encoding of the examples
      */
     public record Setup(Method method, TrainConfig config, Engine engine, Encoding encoding) {
-        /** In float32, with whole sources. */
+        /** In float32, with uncut sources. */
         public static Setup of(Method method, TrainConfig config) {
             return new Setup(method, config, Engine.FP32, Encoding.CLEAN);
         }
     }
 
     /**
-     * Encodes the data and gives what is trained its first, random values, by the seed of its configuration.
+     * Encodes the data and initializes the trained parameters randomly, with the configuration's seed.
      *
-     * @param model a method that trains the model's own weights changes it
+     * @param model changed by a method that trains the model's own weights
      * @param training pairs of sources and targets, at least one
-     * @param validation empty: none, and the last state is kept instead of the best
-     * @throws InputException naming the row, if an example has no target or is too long for the model beside what the method takes
+     * @param validation may be empty: the last state is then kept instead of the best
+     * @throws InputException naming the row, if an example has no target or is too long for the positions that the method leaves
      */
     public TrainingRun(LanguageModel model, Setup setup, List<Example> training, List<Example> validation) {
         this.model = model;
@@ -95,27 +95,27 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    /** What is adapted. */
+    /** The model that is adapted. */
     public LanguageModel model() {
         return model;
     }
 
-    /** Parameters that are trained. */
+    /** The number of trained parameters. */
     public long trainedParameters() {
         return setup.method().trainedNumbers(model.config());
     }
 
-    /** Parameters that are kept. */
+    /** The number of parameters that an adapter file stores. */
     public long keptParameters() {
         return setup.method().storedNumbers(model.config());
     }
 
-    /** Sequences of the training data: pairs of a source and one target. */
+    /** The number of training sequences: pairs of a source and one target. */
     public int sequences() {
         return training.size();
     }
 
-    /** SHA-256 of the training data's ids: whether it is the same, whatever file it is in. */
+    /** SHA-256 of the training data's ids, which does not depend on the file that they came from. */
     public String dataFingerprint() {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
@@ -129,10 +129,10 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     /**
-     * Lets virtual tokens start from something else than random numbers.
+     * Initializes the virtual tokens with other than random values.
      *
-     * @return the largest difference between what was wanted and what they start from
-     * @throws InputException if the method has no virtual tokens, or the adapter is one of another method
+     * @return the largest absolute difference between the requested and the actual initial values
+     * @throws InputException if the method has no virtual tokens, or the adapter is of another method
      */
     public double startFrom(Initialization first) {
         if (!(tuning instanceof EngineTuning(SoftPromptTuner prompts, FrozenModel engine))) {
@@ -144,15 +144,15 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     /**
-     * Lets the predictions of the model under another adapter take the place of the targets (distillation).
+     * Trains on the predictions of the model with another adapter instead of the targets (distillation).
      *
      * @param folder of the adapter
-     * @param name as the user knows it
-     * @throws InputException if no adapter of this model is there, or a sequence is too long for both
+     * @param name as given by the user
+     * @throws InputException if the folder holds no adapter of this model, or a sequence is too long with that adapter
      */
     public void learnFrom(Path folder, Path name) {
         BaseModel base = LanguageModel.read(
-                model.folder(), model.base().device(), setup.engine().precision()); // nothing trains this one
+                model.folder(), model.base().device(), setup.engine().precision()); // a copy that is not trained
         AdapterFolder.Contents contents = AdapterFolder.load(folder, base.config(), base.device());
         Conditioned conditioned = contents.method().apply(base, setup.engine().freezer(), contents.tensors());
         int longest = training.stream()
@@ -167,12 +167,12 @@ public final class TrainingRun implements AutoCloseable {
         teacher = Optional.of(conditioned);
     }
 
-    /** Calls this with the steps of the whole run, once the state to resume from has been read and found right. */
+    /** Sets an action, called with the total number of steps once the state to resume from has been read and checked. */
     public void whenRestored(IntConsumer action) {
         whenRestored = action;
     }
 
-    /** Trains in memory to the end. */
+    /** Trains in memory, to the end. */
     public TrainResult train() {
         return train(new TrainListener() {}, () -> false);
     }
@@ -181,18 +181,18 @@ public final class TrainingRun implements AutoCloseable {
      * Trains in memory.
      *
      * @param stop asked after each step
-     * @throws InputException if the loss is no longer a number
+     * @throws InputException if the loss is not finite
      */
     public TrainResult train(TrainListener listener, BooleanSupplier stop) {
         return train(new RunInMemory(), this::keep, Sampler.NONE, listener, stop);
     }
 
     /**
-     * Trains in a run directory, from where the run is to its end.
+     * Trains in a run directory, from the run's current step to its end.
      *
      * @param run new, or that of an earlier run with the same data and setup
-     * @param stop asked after each step; the run can then be resumed
-     * @throws InputException if the loss is no longer a number, or the directory cannot be written
+     * @param stop asked after each step; if true, the run stops and can be resumed
+     * @throws InputException if the loss is not finite, or the directory cannot be written
      */
     public TrainResult train(RunDirectory run, TrainListener listener, BooleanSupplier stop) {
         Sampler sampler = new GreedySampler(model, sampled, setup.encoding(), tuning.taken());
@@ -213,7 +213,7 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    /** Copies what a file would keep, for {@link #adapted} and {@link #save}. */
+    /** Copies the tensors that an adapter file would store, for {@link #adapted} and {@link #save}. */
     private void keep() {
         try (TensorScope step = new TensorScope();
                 NoGradGuard _ = new NoGradGuard()) {
@@ -227,15 +227,15 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    /** As {@link #adapted(AdaptedModel.Use)}, to write with; it can be scored too. */
+    /** As {@link #adapted(AdaptedModel.Use)}, for decoding; it can be scored too. */
     public AdaptedModel adapted() {
         return adapted(AdaptedModel.Use.DECODING);
     }
 
     /**
-     * The model under what a run in memory has learned: the best by validation, else the last.
+     * The model with what a run in memory has learned: the best state by validation, or the last without validation.
      *
-     * @return in the open scope, at the latest this run's
+     * @return its tensors belong to the innermost open scope: this run's, or one opened later
      */
     public AdaptedModel adapted(AdaptedModel.Use use) {
         Conditioned conditioned =
@@ -243,7 +243,7 @@ public final class TrainingRun implements AutoCloseable {
         return new AdaptedModel(model, conditioned, Optional.empty());
     }
 
-    /** Writes what a run in memory has learned to a folder, as a run directory would have it in {@code adapter}. */
+    /** Writes what a run in memory has learned to a folder, like the {@code adapter} folder of a run directory. */
     public void save(Path folder) {
         save(model, setup.method(), learned(), folder);
     }
@@ -255,7 +255,7 @@ public final class TrainingRun implements AutoCloseable {
         return kept;
     }
 
-    /** Writes an adapter and what its base was. */
+    /** Writes an adapter and the fingerprint of its base. */
     static void save(LanguageModel model, Method method, Map<String, Tensor> tensors, Path folder) {
         AdapterFolder.save(
                 method,
