@@ -276,7 +276,8 @@ class ProcessTest {
         builder.environment().put("LC_ALL", "C");
         assertEquals(Main.FAILED, builder.start().waitFor(), this::unchecked);
         assertEquals(
-                "prefix4j: the command line has characters that this locale cannot read; set LC_ALL=C.UTF-8\n", errors());
+                "prefix4j: the command line has characters that this locale cannot read; set LC_ALL=C.UTF-8\n",
+                errors());
     }
 
     @Test

@@ -23,7 +23,11 @@ final class BenchGenerate extends BenchWork {
     @Option(names = OptionNames.BEAMS, paramLabel = "N", defaultValue = "1", description = "Beams; 1: greedy.")
     int beams;
 
-    @Option(names = OptionNames.NEW_TOKENS, paramLabel = "N", defaultValue = "40", description = "New tokens per source.")
+    @Option(
+            names = OptionNames.NEW_TOKENS,
+            paramLabel = "N",
+            defaultValue = "40",
+            description = "New tokens per source.")
     int newTokens;
 
     BenchGenerate(Console console) {

@@ -15,7 +15,11 @@ final class BenchTrain extends BenchWork {
     @Option(names = OptionNames.STEPS, paramLabel = "N", defaultValue = "20", description = "Timed steps.")
     int steps;
 
-    @Option(names = OptionNames.WARMUP, paramLabel = "N", defaultValue = "3", description = "Untimed steps before them.")
+    @Option(
+            names = OptionNames.WARMUP,
+            paramLabel = "N",
+            defaultValue = "3",
+            description = "Untimed steps before them.")
     int warmup;
 
     @Option(names = OptionNames.BATCH_SIZE, paramLabel = "N", defaultValue = "10", description = "Sequences in a step.")

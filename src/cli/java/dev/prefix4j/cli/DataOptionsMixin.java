@@ -48,7 +48,8 @@ final class DataOptionsMixin {
             names = OptionNames.LANG,
             paramLabel = "L",
             description =
-                    "Language of WebNLG's texts, such as en or ru; by default the only one, or English if there are several.")
+                    "Language of WebNLG's texts, such as en or ru; by default the only one, or English if there are"
+                            + " several.")
     @Nullable
     String language;
 

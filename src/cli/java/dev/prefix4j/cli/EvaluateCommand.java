@@ -26,9 +26,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "evaluate",
-        description =
-                "Scores outputs against references: corpus BLEU as sacreBLEU computes it, and other metrics with"
-                        + " --metrics or --json.")
+        description = "Scores outputs against references: corpus BLEU as sacreBLEU computes it, and other metrics with"
+                + " --metrics or --json.")
 final class EvaluateCommand extends ConsoleCommand {
     /** Outputs and references are held in memory. */
     private static final long MAX_FILE_BYTES = 32 << 20;
@@ -93,8 +92,7 @@ final class EvaluateCommand extends ConsoleCommand {
     @Option(
             names = "--against",
             paramLabel = "FILE",
-            description =
-                    "Other outputs, one per line: their scores, and how likely such a difference is by chance.")
+            description = "Other outputs, one per line: their scores, and how likely such a difference is by chance.")
     @Nullable
     Path against;
 
@@ -105,7 +103,11 @@ final class EvaluateCommand extends ConsoleCommand {
             description = "Seed of the resamples (default: ${DEFAULT-VALUE}).")
     long seed;
 
-    @Option(names = "--tokenize", paramLabel = "T", defaultValue = "13a", description = "Tokenizer of bleu: 13a or none.")
+    @Option(
+            names = "--tokenize",
+            paramLabel = "T",
+            defaultValue = "13a",
+            description = "Tokenizer of bleu: 13a or none.")
     String tokenize;
 
     @Option(names = "--lowercase", description = "Ignore case, for bleu.")

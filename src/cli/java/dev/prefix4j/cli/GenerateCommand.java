@@ -34,9 +34,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "generate",
-        description =
-                "Generates a target for each source: the rows of a data file, a prompt, or the lines of standard"
-                        + " input.")
+        description = "Generates a target for each source: the rows of a data file, a prompt, or the lines of standard"
+                + " input.")
 final class GenerateCommand extends ConsoleCommand {
     @Spec
     CommandSpec spec;
@@ -58,7 +57,9 @@ final class GenerateCommand extends ConsoleCommand {
     @Nullable
     String prompt;
 
-    @Option(names = OptionNames.DISTINCT, description = "Generate once for equal sources of --data, wherever they are in it.")
+    @Option(
+            names = OptionNames.DISTINCT,
+            description = "Generate once for equal sources of --data, wherever they are in it.")
     boolean distinct;
 
     @Option(names = OptionNames.LIMIT, paramLabel = "N", description = "Generate only for the first N sources.")
@@ -90,7 +91,10 @@ final class GenerateCommand extends ConsoleCommand {
     @Nullable
     Integer topK;
 
-    @Option(names = OptionNames.TOP_P, paramLabel = "P", description = "Sample among the most likely tokens with total probability P.")
+    @Option(
+            names = OptionNames.TOP_P,
+            paramLabel = "P",
+            description = "Sample among the most likely tokens with total probability P.")
     @Nullable
     Double topP;
 
@@ -101,7 +105,11 @@ final class GenerateCommand extends ConsoleCommand {
     @Nullable
     Double minP;
 
-    @Option(names = OptionNames.MAX_NEW_TOKENS, paramLabel = "N", defaultValue = "80", description = "Longest output, in tokens.")
+    @Option(
+            names = OptionNames.MAX_NEW_TOKENS,
+            paramLabel = "N",
+            defaultValue = "80",
+            description = "Longest output, in tokens.")
     int maxNewTokens;
 
     @Option(
@@ -122,16 +130,18 @@ final class GenerateCommand extends ConsoleCommand {
             names = OptionNames.NO_REPEAT_NGRAM_IN,
             paramLabel = "W",
             defaultValue = "all",
-            description = "Where such sequences are counted. all: source and output, as in Transformers; output: only the"
-                    + " output, which may repeat its source, as a text about a table must.")
+            description =
+                    "Where such sequences are counted. all: source and output, as in Transformers; output: only the"
+                            + " output, which may repeat its source, as a text about a table must.")
     String noRepeatNgramIn;
 
     @Option(
             names = OptionNames.REPETITION_PENALTY,
             paramLabel = "X",
             defaultValue = "1.0",
-            description = "Make tokens that are already in source or output less likely: positive scores are divided by X,"
-                    + " others multiplied; 1: no penalty.")
+            description =
+                    "Make tokens that are already in source or output less likely: positive scores are divided by X,"
+                            + " others multiplied; 1: no penalty.")
     double repetitionPenalty;
 
     @Option(
@@ -143,18 +153,15 @@ final class GenerateCommand extends ConsoleCommand {
                             + " scores, or N samples with their log-probabilities.")
     int nBest;
 
-    @Option(
-            names = OptionNames.BATCH_SIZE,
-            paramLabel = "N",
-            defaultValue = "16",
-            description = "Sources in a batch.")
+    @Option(names = OptionNames.BATCH_SIZE, paramLabel = "N", defaultValue = "16", description = "Sources in a batch.")
     int batchSize;
 
     @Option(
             names = OptionNames.OUT,
             paramLabel = "FILE",
-            description = "Write the outputs to this file, one per line, instead of to standard output; an existing file"
-                    + " is replaced.")
+            description =
+                    "Write the outputs to this file, one per line, instead of to standard output; an existing file"
+                            + " is replaced.")
     @Nullable
     Path out;
 

@@ -71,8 +71,7 @@ final class InitOptions {
             throw new InputException("init %s: expected --init-%s, found none".formatted(init, init));
         }
         if (source != null && !init.equals(source)) {
-            throw new InputException(
-                    "init: expected %s with --init-%s, found '%s'".formatted(source, source, init));
+            throw new InputException("init: expected %s with --init-%s, found '%s'".formatted(source, source, init));
         }
         return init;
     }

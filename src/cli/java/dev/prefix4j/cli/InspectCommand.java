@@ -49,7 +49,8 @@ final class InspectCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.DATA,
             paramLabel = "FILE",
-            description = "Sources whose targets are generated, to measure the attention that these give to the prefix.")
+            description =
+                    "Sources whose targets are generated, to measure the attention that these give to the prefix.")
     @Nullable
     Path data;
 

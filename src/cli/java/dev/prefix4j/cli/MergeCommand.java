@@ -11,9 +11,8 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "merge",
-        description =
-                "Merges an adapter (lora, fine-tune, fine-tune-top) into its model and writes a folder that"
-                        + " Transformers loads.")
+        description = "Merges an adapter (lora, fine-tune, fine-tune-top) into its model and writes a folder that"
+                + " Transformers loads.")
 final class MergeCommand extends ConsoleCommand {
     @Option(names = OptionNames.MODEL, paramLabel = "MODEL", required = true, description = ModelOptions.DESCRIPTION)
     String model;

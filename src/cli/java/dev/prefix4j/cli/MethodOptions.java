@@ -58,8 +58,7 @@ final class MethodOptions {
             names = OptionNames.REPARAM,
             paramLabel = "R",
             defaultValue = "mlp",
-            description =
-                    "mlp: a small network computes the virtual tokens; direct: they are trained themselves.")
+            description = "mlp: a small network computes the virtual tokens; direct: they are trained themselves.")
     String reparam;
 
     @Option(names = OptionNames.HIDDEN, paramLabel = "N", defaultValue = "512", description = "Hidden size of the MLP.")
@@ -93,7 +92,11 @@ final class MethodOptions {
     @Nullable
     Integer bottleneck;
 
-    @Option(names = OptionNames.RANK, paramLabel = "N", defaultValue = "8", description = "For method lora: rank of the update.")
+    @Option(
+            names = OptionNames.RANK,
+            paramLabel = "N",
+            defaultValue = "8",
+            description = "For method lora: rank of the update.")
     int rank;
 
     @Option(
@@ -189,9 +192,7 @@ final class MethodOptions {
         };
         if (options != null) {
             MachineMemory.require(
-                    (double) BYTES_TRAINED * made.trainedNumbers(config),
-                    options,
-                    "the parameters with AdamW's state");
+                    (double) BYTES_TRAINED * made.trainedNumbers(config), options, "the parameters with AdamW's state");
         }
     }
 

@@ -16,7 +16,8 @@ final class ModelOptions {
             "A Hugging Face model (gpt2, llama, mistral, qwen2, qwen3): a folder (config.json, model.safetensors,"
                     + " tokenizer.json), or a name on the hub: gpt2, owner/name, owner/name@revision; or builtin:tiny.";
 
-    static final String STRICT_BASE = "Refuse an adapter that was made for another model; without it, only a note is printed.";
+    static final String STRICT_BASE =
+            "Refuse an adapter that was made for another model; without it, only a note is printed.";
 
     @Option(names = OptionNames.MODEL, paramLabel = "MODEL", required = true, description = DESCRIPTION)
     String name;

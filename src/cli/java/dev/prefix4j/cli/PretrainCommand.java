@@ -147,7 +147,11 @@ final class PretrainCommand extends ConsoleCommand {
             description = "Steps over which the learning rate rises.")
     int warmup;
 
-    @Option(names = OptionNames.WEIGHT_DECAY, paramLabel = "X", defaultValue = "0.1", description = "Weight decay of matrices.")
+    @Option(
+            names = OptionNames.WEIGHT_DECAY,
+            paramLabel = "X",
+            defaultValue = "0.1",
+            description = "Weight decay of matrices.")
     double weightDecay;
 
     @Option(names = OptionNames.BETA2, paramLabel = "X", defaultValue = "0.95", description = "AdamW's beta2.")

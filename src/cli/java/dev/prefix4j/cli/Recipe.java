@@ -39,7 +39,8 @@ enum Recipe {
     /** Values for options of {@code train}; a method that the paper does not have is trained like its prefixes. */
     Map<String, Object> training(String method, double adapterShare) {
         if (this == XSUM && method.startsWith("fine-tune")) {
-            throw new InputException("recipe: the paper has none for xsum and method " + method + ": it fine-tunes BART");
+            throw new InputException(
+                    "recipe: the paper has none for xsum and method " + method + ": it fine-tunes BART");
         }
         boolean small = adapterShare < SMALL_SHARE;
         return switch (method) {

@@ -15,7 +15,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "report",
-        description = "Writes report.html and loss.png of a run, finished or not, to its folder, or its metrics as CSV.")
+        description =
+                "Writes report.html and loss.png of a run, finished or not, to its folder, or its metrics as CSV.")
 final class ReportCommand extends ConsoleCommand {
     private static final String STANDARD_OUTPUT = "-";
 

@@ -50,8 +50,7 @@ final class ScoreCommand extends ConsoleCommand {
         @Option(
                 names = OptionNames.TEXT,
                 paramLabel = "FILE",
-                description =
-                        "Plain text instead; a line <|endoftext|> separates documents. Also gives bits per byte.")
+                description = "Plain text instead; a line <|endoftext|> separates documents. Also gives bits per byte.")
         @Nullable
         Path text;
 

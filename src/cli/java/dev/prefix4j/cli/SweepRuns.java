@@ -224,7 +224,7 @@ final class SweepRuns {
     private <C extends ConsoleCommand, T> T work(
             Plan.Run run, List<String> arguments, Class<C> type, Function<C, T> work) {
         return Main.perform(console, arguments, type, work)
-                .orElseThrow(() -> new InputException("%s: '%s' failed (the line above says why)"
-                        .formatted(run.folder(), arguments.getFirst())));
+                .orElseThrow(() -> new InputException(
+                        "%s: '%s' failed (the line above says why)".formatted(run.folder(), arguments.getFirst())));
     }
 }

@@ -29,7 +29,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "train", description = "Adapts a model to a data file: trains a prefix, or the parameters of another method.")
+@Command(
+        name = "train",
+        description = "Adapts a model to a data file: trains a prefix, or the parameters of another method.")
 final class TrainCommand extends ConsoleCommand {
     /** Key of the data's fingerprint in the run's configuration. */
     private static final String DATA_SHA256 = "data-sha256";
@@ -100,10 +102,9 @@ final class TrainCommand extends ConsoleCommand {
 
     @Option(
             names = OptionNames.RESUME,
-            description =
-                    "Resume the run in --out, with its options. --steps, --epochs, --valid-every, --patience and"
-                            + " --save-every may change: a run that has ended continues if it now has more steps than"
-                            + " before.")
+            description = "Resume the run in --out, with its options. --steps, --epochs, --valid-every, --patience and"
+                    + " --save-every may change: a run that has ended continues if it now has more steps than"
+                    + " before.")
     boolean resume;
 
     @Option(
@@ -118,9 +119,8 @@ final class TrainCommand extends ConsoleCommand {
     @Option(
             names = OptionNames.RECIPE,
             paramLabel = "R",
-            description =
-                    "Use the paper's hyperparameters for e2e, webnlg, dart or xsum, unless options say otherwise"
-                            + " (docs/recipes.md).")
+            description = "Use the paper's hyperparameters for e2e, webnlg, dart or xsum, unless options say otherwise"
+                    + " (docs/recipes.md).")
     @Nullable
     String recipe;
 
@@ -174,8 +174,7 @@ final class TrainCommand extends ConsoleCommand {
             throw new InputException("--data -: expected a file, which --resume can read again, found standard input");
         }
         if (teacher != null && configOptions.smoothing > 0) {
-            throw new InputException(
-                    "label-smoothing: expected 0 with --teacher, was " + configOptions.smoothing);
+            throw new InputException("label-smoothing: expected 0 with --teacher, was " + configOptions.smoothing);
         }
         configOptions.config(runtimeOptions.seed);
         engine();

@@ -32,11 +32,7 @@ final class TrainConfigOptions {
             description = "Sequences in a batch.")
     int batchSize;
 
-    @Option(
-            names = OptionNames.ACCUMULATE,
-            paramLabel = "N",
-            defaultValue = "1",
-            description = "Batches in a step.")
+    @Option(names = OptionNames.ACCUMULATE, paramLabel = "N", defaultValue = "1", description = "Batches in a step.")
     int accumulate;
 
     @Option(
@@ -58,7 +54,11 @@ final class TrainConfigOptions {
             description = "Steps over which the learning rate rises.")
     int warmup;
 
-    @Option(names = OptionNames.WEIGHT_DECAY, paramLabel = "X", defaultValue = "0", description = "AdamW's weight decay.")
+    @Option(
+            names = OptionNames.WEIGHT_DECAY,
+            paramLabel = "X",
+            defaultValue = "0",
+            description = "AdamW's weight decay.")
     double weightDecay;
 
     @Option(

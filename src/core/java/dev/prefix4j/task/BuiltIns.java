@@ -33,8 +33,8 @@ public final class BuiltIns {
      */
     static Path model(String name) {
         if (!name.equals("tiny")) {
-            throw new InputException(ModelName.BUILT_IN + name + ": expected " + ModelName.BUILT_IN
-                    + "tiny, the only bundled model");
+            throw new InputException(
+                    ModelName.BUILT_IN + name + ": expected " + ModelName.BUILT_IN + "tiny, the only bundled model");
         }
         List<Path> files =
                 MODEL_FILES.stream().map(file -> file("tiny/" + file)).toList();

@@ -91,7 +91,9 @@ public record Models(HubEnvironment environment, DownloadListener downloads) {
 
     private Path downloadAdapter(HubId id) {
         try {
-            return hub().adapter(id, AdapterFolder::requireKnown); // refuses another library's before its weights are downloaded
+            return hub().adapter(
+                            id,
+                            AdapterFolder::requireKnown); // refuses another library's before its weights are downloaded
         } catch (NotOnHubException e) {
             throw new InputException(
                     id + ": expected an adapter folder, found nothing; as a name on the hub: " + e.getMessage(), e);
