@@ -49,7 +49,8 @@ public final class Benchmark {
     /**
      * Takes steps of prefix-tuning, through the MLP, with AdamW.
      *
-     * @throws InputException if there are too few examples for one timed step
+     * @return no times if there are too few examples for one timed step
+     * @throws InputException naming the row, if an example has no target or is too long for the model
      */
     public static StepTimes training(LanguageModel model, List<Example> examples, Engine engine, Steps settings) {
         List<Sequence> sequences =
