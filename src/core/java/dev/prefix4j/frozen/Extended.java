@@ -189,7 +189,8 @@ record Extended(List<Part> parts, Operators operators) {
         return d.add(operators.multiply(dInner, net.down().t(), null));
     }
 
-    // In float64, then rounded to float32: libtorch's vector code and the scalar code for the remaining elements differ in the
+    // In float64, then rounded to float32: libtorch's vector code and the scalar code for the remaining elements differ
+    // in the
     // last bits, and which elements remain depends on the number of rows.
 
     private static Tensor gelu(Tensor x) {

@@ -222,8 +222,7 @@ sealed interface Head {
         private final @Nullable Kernels kernels;
         private final Int8Linear.OneWay toLogits;
         private final TensorScope.Owner owner = TensorScope.owner();
-        private @Nullable List<Int8Linear.OneWay>
-                blocks; // of words, [C, E] each; null: not needed yet
+        private @Nullable List<Int8Linear.OneWay> blocks; // of words, [C, E] each; null: not needed yet
 
         Int8(Tensor weight, Operators operators, @Nullable Kernels kernels) {
             this.weight = weight;

@@ -148,8 +148,7 @@ public final class Session implements AutoCloseable {
         int needed = pagesFor(most)
                 + fresh.stream().mapToInt(run -> pagesFor(run.length())).sum();
         if (needed > free()) {
-            throw new IllegalStateException(
-                    "session: expected " + needed + " free pages for a row, found " + free());
+            throw new IllegalStateException("session: expected " + needed + " free pages for a row, found " + free());
         }
         fresh.forEach(run -> runs.put(run, store(run)));
         Row row = new Row(List.copyOf(seen), most);

@@ -228,8 +228,8 @@ public final class Aten {
             } catch (IllegalStateException e) {
                 return e;
             }
-            return new IllegalStateException(
-                    title() + " failed, but not when it was repeated; got " + describe(java.util.Arrays.asList(arguments)));
+            return new IllegalStateException(title() + " failed, but not when it was repeated; got "
+                    + describe(java.util.Arrays.asList(arguments)));
         }
 
         private @Nullable Object[] callBoxed(@Nullable Object[] arguments) {

@@ -45,7 +45,8 @@ final class StableAbi {
 
     private static final MethodHandle ABI_VERSION = function("aoti_torch_abi_version", LONG);
 
-    // A non-empty optional is a StableIValue made with C++'s `new`, which libtorch frees with `delete`: these are the two.
+    // A non-empty optional is a StableIValue made with C++'s `new`, which libtorch frees with `delete`: these are the
+    // two.
     private static final SymbolLookup LIBSTDCXX = SymbolLookup.libraryLookup(
             System.getProperty("os.name").startsWith("Mac") ? "libc++.1.dylib" : "libstdc++.so.6", Arena.global());
     private static final MethodHandle OPERATOR_NEW = function(LIBSTDCXX, "_Znwm", LONG, LONG);
