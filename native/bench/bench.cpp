@@ -1,7 +1,7 @@
 // Times the kernels with the shapes of GPT-2 small.
 // prefix4j_bench [threads [instruction set [part of a kernel's name]]]
 //
-// Two times: the wall clock's, and the processor time that was spent, which other work on the machine disturbs less.
+// Prints two times: wall-clock time, and processor time, which other work on the machine affects less.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ Floats numbers(int64_t n) {
   return x;
 }
 
-// Threads that wait for work, and the caller.
+// Threads that wait for work, plus the caller.
 class Pool {
  public:
   explicit Pool(int threads) {
@@ -102,7 +102,7 @@ double processor_seconds() {
 
 const char* only = "";
 
-// Prints the best of a few runs of work, and its rate if it is operations or bytes.
+// Prints the best of a few runs of work, and if an amount of operations or bytes is given, the rate.
 void measure(const std::string& name, double amount, const char* unit, const std::function<void()>& work) {
   if (name.find(only) == std::string::npos) return;
   work();
@@ -122,7 +122,7 @@ void measure(const std::string& name, double amount, const char* unit, const std
     best_wall = std::min(best_wall, wall / static_cast<double>(times));
     if (processor > 0) best_processor = std::min(best_processor, processor / static_cast<double>(times));
   }
-  printf("%-38s %10.1f us  %10.1f us of processors", name.c_str(), best_wall * 1e6, best_processor * 1e6);
+  printf("%-38s %10.1f us  %10.1f us processor time", name.c_str(), best_wall * 1e6, best_processor * 1e6);
   if (amount > 0) printf("  %8.1f %s", amount / best_wall * 1e-9, unit);
   printf("\n");
   fflush(stdout);
@@ -155,7 +155,7 @@ void matmul(int64_t k, int64_t m) {
 }
 
 void matmul_f32(int64_t k, int64_t m) {
-  // Several matrices in turn, as in a model: each comes from memory.
+  // Several matrices in turn, as in a model, so that each is read from memory.
   const int64_t matrices = 1 + (int64_t{128} << 20) / (4 * k * m);
   const Floats w = numbers(matrices * k * m), bias = numbers(m);
   int64_t turn = 0;
@@ -203,7 +203,7 @@ void rows() {
           [&] { p4j_gelu_backward(dy.data(), x.data(), n, f, nullptr, q8.rows()); });
 }
 
-// Shapes of a Qwen3 or Llama of some 600 million parameters. Bytes: of all that is read and written once.
+// Shapes of a Qwen3 or Llama with about 600 million parameters. Bytes: everything that is read and written, counted once.
 void llama_rows() {
   const int64_t n = 600, e = 1024, f = 3072, H = 16, D = 128, wide = H * D;
   const Floats x = numbers(n * 2 * f), dy = numbers(n * f), weight = numbers(e), turn = numbers(n * D);
@@ -318,7 +318,7 @@ int main(int count, char** words) {
   Pool the_pool(threads);
   pool = &the_pool;
   if (p4j_start(count > 2 ? words[2] : nullptr, threads > 1 ? parallel : nullptr) != 0) {
-    printf("not on this processor\n");
+    printf("not supported by this processor\n");
     return 1;
   }
   printf("%s, %d thread(s)\n", p4j_isa(), threads);

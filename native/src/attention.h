@@ -1,13 +1,13 @@
 // Attention of the rows of a batch to their segments of keys and values, forward and backward.
 //
-// The work of one head of one row is a few small matrix products (gemm_f32.h). The keys of its segments are gathered into
-// scratch, one segment after the other, so that products read them without gaps: how they are cut makes no difference.
-// Queries go in blocks: a block sees the keys up to its furthest position, so that most of the triangle that causality cuts
-// off is never computed, and scratch is O(keys * (D + block)). Where a segment is seen from elsewhere, its keys are turned
-// back instead of the queries forward: the scores are the same, and one gathering serves all queries.
+// One head of one row takes a few small matrix products (gemm_f32.h). The keys of its segments are gathered in scratch, one
+// segment after another, so that products read them without gaps, and how they are split makes no difference. Queries are
+// processed in blocks: a block sees the keys up to its last position, so that most of the triangle that causality masks is
+// never computed, and scratch is O(keys * (D + block)). If a segment is seen from a different position, its keys are rotated
+// back instead of the queries forward: the scores are the same, and the keys are gathered once for all queries.
 //
-// The gradient of a shared segment is a sum over rows. A group of rows sums in order into an array of its own, and the arrays
-// are added in order: the result is always the same.
+// The gradient of a shared segment is a sum over rows. A group of rows sums in order into its own array, and the arrays are
+// added in order, so that the result is reproducible.
 #ifndef P4J_ATTENTION_H
 #define P4J_ATTENTION_H
 
@@ -63,7 +63,7 @@ inline bool same_keys(const p4j_segment& s, const p4j_segment& t) {
          s.turn == t.turn;
 }
 
-// Keys of the longest row; `only_wanted`: of the segments that want a gradient.
+// Keys of the longest row; `only_wanted`: only segments that need a gradient.
 inline int64_t most_keys(const p4j_attention& how, bool only_wanted = false) {
   int64_t most = 0;
   for (int64_t b = 0; b < how.rows; ++b) {
@@ -75,11 +75,11 @@ inline int64_t most_keys(const p4j_attention& how, bool only_wanted = false) {
   return most;
 }
 
-// The segments of a row that a pass looks at, one after the other in scratch.
+// The segments of a row that a pass uses, one after another in scratch.
 struct Gathered {
   const p4j_attention& how;
   const Row& row;
-  bool only_wanted;  // only those that want a gradient
+  bool only_wanted;  // only those that need a gradient
 
   bool has(const p4j_segment& s) const { return !only_wanted || s.dk != nullptr; }
 
@@ -94,7 +94,7 @@ struct Gathered {
     }
   }
 
-  // Keys before the row's own tokens, or all if it has none here.
+  // Keys before the row's own tokens; all keys if it has none here.
   int64_t before() const {
     int64_t keys = 0;
     each_segment([&](const p4j_segment& s, int64_t) { keys += &s == row.own ? 0 : s.length; });
@@ -103,7 +103,7 @@ struct Gathered {
 
   int64_t own() const { return row.own != nullptr && has(*row.own) ? row.own->length : 0; }
 
-  // rows [keys, wide] = the keys of a head of keys from `first` on, as they are seen; transposed [D, ld] likewise.
+  // rows [keys, wide] = the keys of a head from `first` on, rotated as they are seen; transposed [D, ld] likewise.
   void keys(int64_t head, int64_t first, float* rows, int64_t wide, float* transposed, int64_t ld) const {
     each_segment([&](const p4j_segment& s, int64_t start) {
       if (start < first) return;
@@ -115,7 +115,7 @@ struct Gathered {
     });
   }
 
-  // transposed [D, ld] = the keys; `spare` [keys, wide] is for those that turn.
+  // transposed [D, ld] = the keys; `spare` [keys, wide] is scratch for rotated ones.
   void keys_transposed(int64_t head, float* spare, int64_t wide, float* transposed, int64_t ld) const {
     each_segment([&](const p4j_segment& s, int64_t start) {
       const float* from = s.k + how.layer * s.layer_stride + head * how.width;
@@ -129,7 +129,7 @@ struct Gathered {
     });
   }
 
-  // body(values of a head of keys, ld, keys, keys before them)
+  // body(values of a head, ld, number of keys, number of keys before them)
   template <class Body>
   void each_values(int64_t head, const Body& body) const {
     each_segment([&](const p4j_segment& s, int64_t start) {
@@ -137,7 +137,7 @@ struct Gathered {
     });
   }
 
-  // Keys of the segments at the beginning that another row of the batch looks at too.
+  // Keys of the leading segments that another row of the batch sees too.
   int64_t keys_shared_with(const Gathered& other) const {
     const p4j_segment *s = row.first, *t = other.row.first;
     int64_t keys = 0;
@@ -150,7 +150,7 @@ struct Gathered {
     }
   }
 
-  // Takes what a query does not see yet, of the segments before its own tokens, out of its scores.
+  // Masks a query's scores for segments before its own tokens that it does not see yet.
   void hide(int64_t query, float* scores) const {
     const int64_t position = row.position(query);
     each_segment([&](const p4j_segment& s, int64_t start) {
@@ -210,7 +210,7 @@ void attention_forward(const p4j_attention* shape, const float* q, int64_t ldq, 
   });
 }
 
-// Where the groups' sums lie: those of group g begin at start[g], [keys, Hk * D] for dk and then for dv.
+// The groups' sums: those of group g begin at start[g], [keys, Hk * D] for dk, then for dv.
 struct GroupSums {
   int64_t* start;  // [groups + 1], in floats
   float* sums;
@@ -230,7 +230,7 @@ struct GroupSums {
     sums = Arrays(call_slot, Arrays::floats(start[groups.groups])).take(start[groups.groups]);
   }
 
-  // body(segment, keys before it) for the segments that want a gradient, own tokens apart.
+  // body(segment, keys before it) for the segments that need a gradient, except own tokens.
   template <class Body>
   static void shared(const Row& row, const Body& body) {
     int64_t before = 0;
@@ -258,7 +258,7 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
                                  3 * Arrays::floats(block * wide));
     float* keys_t = arrays.take(D * ld);    // [D, ld]: transposed
     float* values_t = arrays.take(D * ld);  // [D, ld]: transposed
-    float* keys = arrays.take(S * wide);    // [S, wide], as their gradients
+    float* keys = arrays.take(S * wide);    // [S, wide], like their gradients
     float* dkeys = arrays.take(S * wide);
     float* dvalues = arrays.take(S * wide);
     float* p = arrays.take(block * ld);   // [block, ld]: scores, then probabilities
@@ -270,7 +270,7 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
       const int64_t group = item / Hk, key_head = item % Hk, sum_keys = sums.keys(group, E);
       float* sum_k = sums.sums + sums.start[group] + key_head * D;  // [sum_keys, E]
       float* sum_v = sum_k + sum_keys * E;
-      // Adds what has been summed for the keys of a row from `first` on to the group's sums. Most groups give once, and all.
+      // Adds the gradients of a row's keys from `first` on to the group's sums. Most groups need only one call.
       bool given = false;
       const auto give = [&](const Gathered& gathered, int64_t first) {
         const bool all_at_once = !given && first == 0;
@@ -299,7 +299,7 @@ void attention_backward(const p4j_attention* shape, const p4j_groups* parts, con
         const Row row(how, groups.order[b]);
         const Gathered gathered{how, row, dq == nullptr};
         const int64_t before = gathered.before(), own_keys = gathered.own();
-        // what the row before began with stays where it is, and its gradient is summed on
+        // leading keys shared with the previous row stay in place, and their gradient accumulates
         int64_t kept = 0;
         if (b > groups.goffsets[group]) {
           const Row last(how, groups.order[b - 1]);

@@ -1,9 +1,9 @@
-// Attention of one new token for each row while decoding.
+// Attention of one new token of each row during decoding.
 //
-// Little is computed, much is read. Rows beside each other that begin with the same segments (the beams of a prompt) form a
-// team: those keys pass by all their queries while they are in the cache, and so they do for the heads of queries that share a
-// head of keys. No key is copied: blocks of W pointers say where they are. What a row gets is the same bits in any team and
-// for any cut into segments: a score is a sum of its own, and a result takes its values in their order.
+// Decoding is limited by memory reads. Adjacent rows that begin with the same segments (the beams of a prompt) form a team:
+// their queries use those keys while they are in the cache, as do the heads of queries that share a head of keys. No key is
+// copied: blocks of W pointers locate them. The results of a row are bit-identical in any team and for any split into segments:
+// each score is a separate sum, and a result adds its values in order.
 #ifndef P4J_DECODE_H
 #define P4J_DECODE_H
 
@@ -12,13 +12,13 @@
 namespace p4j {
 namespace {
 
-// Up to W keys (or values) of one head, one after the other.
+// Up to W consecutive keys (or values) of one head.
 struct Block {
   const float* at[W];
-  int64_t n;  // how many there are; the other pointers repeat the last
+  int64_t n;  // their number; the remaining pointers repeat the last one
 };
 
-// scores[l] = q . key l. q [D] is scaled.
+// scores[l] = q . key l, for q [D] already scaled.
 inline void score(const float* q, int64_t D, const Block& keys, float* scores) {
   F s[W];
   unroll<W>(P4J_UNROLLED(auto l) { s[l] = F{}; });
@@ -34,7 +34,7 @@ inline void score(const float* q, int64_t D, const Block& keys, float* scores) {
   }
 }
 
-// result [D] += sum of p[l] * value l. Four vectors at a time, for each of which p[l] is fetched once.
+// result [D] += sum of p[l] * value l. Four vectors at a time, for which p[l] is loaded once.
 inline void weigh(const float* p, int64_t D, const Block& values, float* result) {
   constexpr int together = 4;
   int64_t d = 0;
@@ -55,13 +55,13 @@ inline void weigh(const float* p, int64_t D, const Block& values, float* result)
   });
 }
 
-// The keys of a row's segments in blocks, which may go over their ends.
+// The keys of a row's segments in blocks, which may cross segment boundaries.
 class Keys {
  public:
   Keys(const p4j_attention& how, const Row& row, int64_t key_head)
       : layer_(how.layer), head_(key_head * how.width), row_(row) {}
 
-  // body(column, block, turn) for the keys from .. to, or for their values; a block has one turn.
+  // body(column, block, turn) for the keys from .. to, or for their values; each block has one rotation.
   template <class Body>
   void each_block(bool values, int64_t from, int64_t to, const Body& body) const {
     Block block;
@@ -143,7 +143,7 @@ void attention_decode(const p4j_attention* shape, const float* q, int64_t ldq, f
     Arrays arrays(work_slot,
                   Arrays::floats(most * ld) + 2 * Arrays::floats(most * wide) + Arrays::floats(wide) + Arrays::floats(most));
     float* scores = arrays.take(most * ld);     // [queries, ld]
-    float* queries = arrays.take(most * wide);  // [queries, wide], those of a row beside each other
+    float* queries = arrays.take(most * wide);  // [queries, wide], those of a row adjacent
     float* results = arrays.take(most * wide);  // [queries, wide]
     float* turned = arrays.take(wide);
     float* totals = arrays.take(most);  // [queries]
@@ -153,7 +153,7 @@ void attention_decode(const p4j_attention* shape, const float* q, int64_t ldq, f
 
       // body(query, column, block, turn) for all keys of all queries, or for their values
       const auto everywhere = [&](bool values, const auto& body) {
-        for (int64_t r = 0; r <= team.rows; ++r) {  // first what they share, then what each row has of its own
+        for (int64_t r = 0; r <= team.rows; ++r) {  // first the shared keys, then each row's other keys
           const Row row(how, team.first + larger(0, r - 1));
           const int64_t first = r == 0 ? 0 : r - 1, last = r == 0 ? team.rows : r;
           const int64_t begin = r == 0 ? 0 : team.shared, end = r == 0 ? team.shared : keys_of(row);

@@ -1,5 +1,5 @@
-// The public functions: they choose a table of kernels once and forward to it. Nothing here is compiled for more than
-// the processor that every machine has.
+// The public functions: they choose a table of kernels once and forward calls to it. This file is compiled for the baseline
+// processor.
 #include "kernels.h"
 #include "parallel.h"
 
@@ -34,7 +34,7 @@ const Variant variants[] = {
     {"portable", &p4j::kernels_portable, [] { return true; }},
 };
 
-// The variant of that name, or the best one for "", if the processor supports it; else none.
+// The variant of that name, or the best one for "", if the processor supports it; else null.
 const Variant* find(const char* isa) {
 #ifdef P4J_X86
   __builtin_cpu_init();
@@ -81,7 +81,7 @@ int64_t p4j_layout(const char* structure, const char* field) {
   return -1;
 }
 
-// A parameter list that differs from the header's would be another function of C's one name: an error.
+// A parameter list that differs from the header's would declare a second C function of the same name, which is an error.
 extern "C" {
 #define P4J_KERNEL(result, name, parameters, arguments) \
   result p4j_##name parameters { return kernels().name arguments; }

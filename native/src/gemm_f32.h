@@ -1,6 +1,6 @@
 // A small float32 matrix product for one thread, on scratch memory: c [m, n] = a [m, k] * b [k, n], or added to c.
 //
-// What attention needs: n is a multiple of W, rows of b and c lie ldb and ldc apart, and a is row-major (element (i, l)
+// For attention: n is a multiple of W, rows of b and c are ldb and ldc apart, and a is row-major (element (i, l)
 // at a[i * lda + l]) or transposed (at a[l * lda + i]). A tile of c stays in registers over all of k.
 #ifndef P4J_GEMM_F32_H
 #define P4J_GEMM_F32_H

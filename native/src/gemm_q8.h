@@ -1,17 +1,17 @@
 // 8-bit matrix product y [N, M] = a [N, K] * w [K, M], and the layout of w.
 //
-// The outputs are cut into panels of PANEL. A panel holds, for each group of DEPTH inputs, the DEPTH weights of its
-// outputs side by side: [groups, PANEL, DEPTH] bytes, what one instruction multiplies with DEPTH numbers of a row of a.
-// A tile of up to ROWS rows times one panel keeps its sums in registers over all of K. A panel (24 KB for K = 768) stays
-// in the first-level cache while the rows pass by, and the rows (in chunks of 384 KB) in the second; with few rows
-// the panels stream from memory once.
+// The outputs are divided into panels of PANEL. A panel stores, for each group of DEPTH inputs and each output, the DEPTH
+// weights together: [groups, PANEL, DEPTH] bytes. One instruction multiplies them with DEPTH values of a row of a. A tile of up
+// to ROWS rows times one panel keeps its sums in registers over all of K. A panel (24 KB for K = 768) stays in the L1 cache
+// while it is multiplied with all rows, and the rows (in chunks of 384 KB) stay in the L2 cache; with few rows the panels are
+// streamed from memory once.
 //
 // packed: scales [panels * PANEL] float | padding to 64 bytes | panels.
 //
 //   avx512vnni  vpdpbusd: bytes, unsigned times signed, four products at a time. The weights are stored as w + 128, and
-//               128 * sum(a) is taken from the sums at the end; that is exact.
-//   avx512,avx2 vpmaddwd: 16 bits, two products at a time, nothing saturates. Weights are widened as they are loaded, a
-//               chunk of a beforehand.
+//               128 * sum(a) is subtracted from the sums at the end, which is exact.
+//   avx512,avx2 vpmaddwd: 16 bits, two products at a time, without saturation. Weights are widened when they are loaded,
+//               a chunk of a beforehand.
 //   portable    the same as plain loops.
 #ifndef P4J_GEMM_Q8_H
 #define P4J_GEMM_Q8_H
@@ -114,12 +114,12 @@ void pack(const void* w, int64_t type, int64_t stride_k, int64_t stride_m, int64
   }
 }
 
-// sums [R, PANEL] = a [R, groups * DEPTH] * panel, OFFSET * sum(a) too large.
+// sums [R, PANEL] = a [R, groups * DEPTH] * the weights of a panel + OFFSET * sum(a).
 template <int R>
 void tile(const Activation* a, int64_t lda, const uint8_t* panel, int64_t groups, int32_t* sums_out) {
 #if defined(__AVX512F__) || defined(__AVX2__)
-  constexpr int CHAINS = R <= 2 ? 4 : R <= 4 ? 2 : 1;  // sums of their own for every CHAINS-th group: shorter waits
-  constexpr bool STREAM = R <= 8;                      // few rows, so the panel comes from memory
+  constexpr int CHAINS = R <= 2 ? 4 : R <= 4 ? 2 : 1;  // separate sums for every CHAINS-th group: less latency
+  constexpr bool STREAM = R <= 8;                      // few rows: the panel comes from memory
   constexpr int64_t AHEAD = 2048;                      // bytes
 #if defined(__AVX512F__)
   using V = __m512i;
@@ -191,7 +191,7 @@ P4J_INLINE Tile tile_for(int64_t rows, std::integer_sequence<int, r...>) {
   return tiles[rows - 1];
 }
 
-// Everything about one product that its parts share.
+// A product; shared by its parts.
 struct Product {
   p4j_q8_rows a;
   int64_t n, k, m;
@@ -203,7 +203,7 @@ struct Product {
   int64_t ldy;
 };
 
-// A panel's outputs of rows from .. to, from their sums [to - from, PANEL].
+// A panel's outputs for rows from .. to, computed from their sums [to - from, PANEL].
 inline void write_out(const Product& p, int64_t from, int64_t to, int64_t panel, const int32_t* sums_in) {
   const int64_t j0 = panel * PANEL, width = smaller(PANEL, p.m - j0);
   F scales[VECTORS], biases[VECTORS];
@@ -267,8 +267,8 @@ void matmul_q8(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t 
   const uint8_t* bytes = static_cast<const uint8_t*>(packed) + scale_bytes(m) + first / PANEL * panel_bytes(k);
   const Product p{a, n, k, count, scales, bytes, bias, residual, ldr, y, ldy};
   if (n <= 0 || count <= 0) return;
-  // Rows in equal chunks that the second-level cache holds. Panels in spans that are worth fetching from the counter
-  // and short enough to share the work evenly among cores that are not equally fast.
+  // Rows in equal chunks that fit in the L2 cache. Panels in spans that are long enough to be worth fetching from the counter
+  // and short enough to balance the load between cores of different speed.
   constexpr int64_t cache = 384 * 1024, span_products = 16 * 1024 * 1024, span_bytes = 64 * 1024;
   const int64_t chunks = divide_up(n, larger(ROWS, cache / larger(1, k * static_cast<int64_t>(sizeof(Activation)))));
   const int64_t panels = panels_of(count), chunk_rows = divide_up(n, chunks);

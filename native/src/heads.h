@@ -1,4 +1,4 @@
-// Kernels that work on the heads of a row, each by itself: rotations and normalization.
+// Kernels that process each head of a row separately: rotations and normalization.
 #ifndef P4J_HEADS_H
 #define P4J_HEADS_H
 
@@ -7,7 +7,7 @@
 namespace p4j {
 namespace {
 
-// Turns the pairs (i, i + rotary / 2) of rows in place, by the angles of `turn` times sign.
+// Rotates the pairs (i, i + rotary / 2) of rows in place, by the angles of `turn` times sign.
 inline void rotate(float* rows, int64_t ld, int64_t n, int64_t rotary, const float* turn, float sign) {
   const int64_t half = rotary / 2;
   const F direction = all(sign);

@@ -1,4 +1,4 @@
-// The table of kernels that each instruction set fills (variant.cpp) and dispatch.cpp chooses from.
+// The table of kernels: each instruction set fills one (variant.cpp), and dispatch.cpp chooses one.
 #ifndef P4J_KERNELS_H
 #define P4J_KERNELS_H
 

@@ -1,15 +1,16 @@
 // float32 matrix products y [N, M] = x [N, K] * w [K, M] (+ bias + residual).
 //
-// One order of sums, whatever the shape and the company: an output begins with bias + residual and takes its inputs one by
-// one, in order. So a row's numbers are the same bits alone and among others, and however the work is cut into parts.
+// The order of sums is the same whatever the shape and the company: an output begins with bias + residual and adds its inputs
+// one by one, in order. So a row's results are bit-identical alone and among others, and however the work is divided.
 //
-// Weights lie as the checkpoint has them, or in strips: STRIP outputs with all their inputs, one strip after the other,
-// which is the order in which few rows read them. Rows are worked on in one of two ways that give the same bits:
+// Weights are in the layout of the checkpoint, or in strips: STRIP outputs with all their inputs, strip after strip, which is
+// the order in which few rows read them. There are two algorithms, with bit-identical results:
 //
-//   streamed   few rows: every weight is used a few times only, so reading it is what takes time. Strips go down the matrix
-//              with their sums in registers; weights come from memory once. In place it takes outputs that lie side by side.
-//   blocked    many rows: rows of x are packed once, in panels of TILE_ROWS; a strip of weights is held in the second-level
-//              cache and all panels pass by it.
+//   streamed   few rows: every weight is used only a few times, so reading it dominates. Each strip is read from its first
+//              input to its last, with the sums in registers; weights are read from memory once. In place, the weights of an
+//              input must be adjacent.
+//   blocked    many rows: rows of x are packed once, in panels of TILE_ROWS; a strip of weights is kept in the L2 cache and
+//              multiplied with all panels.
 #ifndef P4J_MATMUL_F32_H
 #define P4J_MATMUL_F32_H
 
@@ -37,7 +38,7 @@ inline void transpose_rows(const float* from, int64_t ldfrom, int64_t rows, int6
   }
 }
 
-// One product, as its parts share it.
+// A product; shared by its parts.
 struct FloatProduct {
   const float* x;
   int64_t ldx, n;
@@ -51,10 +52,10 @@ struct FloatProduct {
 
   bool in_strips() const { return stride_m == 0; }
 
-  // Whether the outputs of an input lie side by side.
+  // Whether the weights of an input are adjacent.
   bool streams() const { return in_strips() || stride_m == 1; }
 
-  // Weights of the outputs from j on, a multiple of STRIP, for the inputs from l on; step() further is the next input.
+  // Weights of the outputs from j on, a multiple of STRIP, for the inputs from l on; the next input is step() further.
   const float* weights(int64_t j, int64_t l) const { return in_strips() ? w + j * k + l * STRIP : w + l * stride_k + j; }
   int64_t step() const { return in_strips() ? STRIP : stride_k; }
 
@@ -70,7 +71,7 @@ struct FloatProduct {
   }
 };
 
-// A tile of y whose last vector is not whole: worked on in scratch [TILE_ROWS, STRIP], then put in its place.
+// A tile of y whose last vector is partial: computed in scratch [TILE_ROWS, STRIP], then copied to y.
 struct Edge {
   float* scratch;
 
@@ -105,8 +106,8 @@ void pack_f32(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int
   });
 }
 
-// R rows of V vectors of y += inputs 0 .. depth, sums in registers. `cold`: the weights are not in the second-level cache
-// yet. Of the strip that comes next, the cache lines `line`, `line + every`, ... are fetched.
+// R rows of V vectors of y += inputs 0 .. depth, sums in registers. `cold`: the weights are not in the L2 cache
+// yet. The cache lines `line`, `line + every`, ... of the next strip are prefetched.
 template <int R, int V>
 void stream_tile(const float* x, int64_t ldx, const float* w, int64_t step, int64_t depth, float* y, int64_t ldy, bool cold,
                  const float* next_strip, int64_t line, int64_t every) {
@@ -145,7 +146,7 @@ P4J_INLINE StreamTile stream_tile_for(int64_t rows, int64_t vectors) {
   return stream_tile_for(rows, vectors, std::make_integer_sequence<int, TILE_ROWS * TILE_VECTORS>());
 }
 
-// The last strip, if its last vector is not whole.
+// The last strip, if its last vector is partial.
 inline void stream_edge(const FloatProduct& p, int64_t j) {
   const int64_t width = p.m - j, vectors = divide_up(width, W), blocks = divide_up(p.n, TILE_ROWS);
   Arrays arrays(work_slot, Arrays::floats(p.k * STRIP) + Arrays::floats(TILE_ROWS * STRIP));
@@ -163,11 +164,11 @@ inline void stream_edge(const FloatProduct& p, int64_t j) {
 }
 
 inline void stream(const FloatProduct& p) {
-  constexpr int64_t most_together = 4, most_depth = 1024;  // strips that one thread takes; inputs whose strip is one unit
+  constexpr int64_t most_together = 4, most_depth = 1024;  // strips per part; inputs per unit
   const int64_t strips = divide_up(p.m, STRIP), together = larger(1, smaller(most_together, strips / 12));
   const int64_t parts = divide_up(strips, together), slices = larger(1, divide_up(p.k, most_depth));
   const int64_t blocks = divide_up(p.n, TILE_ROWS);
-  // Strips that few rows pass by once are read straight on, one after the other: the processor fetches them by itself.
+  // Strips that are used once, by few rows, are read sequentially: the hardware prefetches them.
   const bool straight = p.in_strips() && blocks == 1;
   parallel(parts, 1, [&](int64_t from, int64_t to) {
     for (int64_t part = from; part < to; ++part) {

@@ -1,7 +1,7 @@
 // AdamW for a matrix whose gradient is the product of two thin ones.
 //
-// The last layer of a prefix's MLP has a gradient of rank P: [2 L E, hidden] from [P, 2 L E] and [P, hidden]. A few of its rows
-// at a time are formed in scratch and used up, so that memory sees only the parameters and their moments.
+// The last layer of a prefix's MLP has a gradient of rank P: [2 L E, hidden] from [P, 2 L E] and [P, hidden]. A few rows at a
+// time are formed in scratch and consumed, so that only the parameters and their moments are read and written in memory.
 #ifndef P4J_OPTIMIZER_H
 #define P4J_OPTIMIZER_H
 
@@ -13,7 +13,7 @@ namespace {
 
 P4J_INLINE F square_root(F x) {
 #if defined(__AVX512F__)
-  return (F)_mm512_maskz_sqrt_ps(0xFFFF, (__m512)x);  // unmasked, GCC 12 warns of its own header
+  return (F)_mm512_maskz_sqrt_ps(0xFFFF, (__m512)x);  // without a mask, GCC 12 warns about its own header
 #elif defined(__AVX2__)
   return (F)_mm256_sqrt_ps((__m256)x);
 #else
@@ -32,7 +32,7 @@ void adamw_product(const p4j_adamw* how, float* param, float* mean, float* squar
   const F fresh2 = all(static_cast<float>(1 - how->beta2)), epsilon = all(static_cast<float>(how->epsilon));
   const F rate = all(static_cast<float>(how->rate / correction1)), scale = all(static_cast<float>(1 / sqrt(correction2)));
   const int64_t wide = round_up(k, W);
-  // right with rows of whole vectors, once for all
+  // right, with rows padded to whole vectors, made once
   float* factors = Arrays(call_slot, Arrays::floats(p * wide)).take(p * wide);  // [P, wide]
   for (int64_t i = 0; i < p; ++i) {
     memset(factors + i * wide, 0, static_cast<size_t>(wide) * sizeof(float));

@@ -1,4 +1,4 @@
-// The pool's place and the threads' scratch memory (see parallel.h).
+// The definitions of the pool and of the threads' scratch memory (see parallel.h).
 #include "parallel.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ char* scratch(Slot slot, int64_t bytes) {
     m.bytes = round_up(bytes + bytes / 4, 4096);
     m.start = static_cast<char*>(aligned_alloc(4096, static_cast<size_t>(m.bytes)));
     if (m.start == nullptr) {
-      fprintf(stderr, "prefix4j: no memory for %lld bytes of scratch\n", static_cast<long long>(m.bytes));
+      fprintf(stderr, "prefix4j: cannot allocate %lld bytes of scratch memory\n", static_cast<long long>(m.bytes));
       abort();
     }
   }

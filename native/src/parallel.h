@@ -1,7 +1,7 @@
 // Work in parallel over the caller's thread pool, and the scratch memory of its threads.
 //
-// Cores are seldom equally fast (other work runs on them), so parts are not dealt out beforehand: each thread that the
-// pool sends takes the next part from a counter until none is left. What a part computes never depends on who takes it.
+// Cores are rarely equally fast (other work runs on them), so parts are not assigned in advance: each thread of the pool takes
+// the next part from a counter until none is left. What a part computes never depends on the thread that takes it.
 #ifndef P4J_PARALLEL_H
 #define P4J_PARALLEL_H
 
@@ -11,8 +11,8 @@ namespace p4j {
 
 extern p4j_parallel_for pool;  // p4j_start's, or null
 
-// Memory of the calling thread, 64-byte aligned, kept for the next call and freed with the thread; its contents are
-// what they were or nothing. Parts of parallel work use work_slot; their caller may hold the others meanwhile.
+// Memory of the calling thread, 64-byte aligned, kept for the next call and freed with the thread; the contents are undefined.
+// Parts of parallel work use work_slot; their caller may hold the others in the meantime.
 enum Slot { call_slot, table_slot, work_slot, slots };
 char* scratch(Slot slot, int64_t bytes);
 
@@ -23,10 +23,10 @@ inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
-// Scratch memory cut into arrays. First every array is asked for, then start() gets the memory, then they can be had.
+// Scratch memory divided into arrays: allocated for the sum of their sizes, then taken one by one.
 class Arrays {
  public:
-  // Bytes to ask for an array of floats.
+  // Bytes that an array of n floats takes.
   static int64_t floats(int64_t n) { return round_up(n * 4, 64); }
 
   Arrays(Slot slot, int64_t bytes) : next_(scratch(slot, bytes)) {}
@@ -68,7 +68,7 @@ void parallel(int64_t items, int64_t grain, const Body& body) {
   pool(
       0, smaller(divide_up(items, grain), most_threads), 1,
       [](int64_t, int64_t, void* context) { static_cast<Parts<Body>*>(context)->drain(); }, &parts);
-  parts.drain();  // nothing is left, unless the pool refused
+  parts.drain();  // nothing is left to do, unless the pool refused
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
-// Kernels that work on one row at a time: quantization, normalizations, GELU, SwiGLU.
+// Kernels that process one row at a time: quantization, normalization, GELU, SwiGLU.
 //
-// They read and write memory that the caches mostly hold, so what counts is passes over a row. A row that leaves in
-// 8 bits is computed into scratch first (its scale is known only at its end) and quantized from there.
+// They mostly read and write cached memory, so the number of passes over a row matters. A row that is returned in 8 bits is
+// first computed in scratch, since its scale is known only at the end, and quantized from there.
 #ifndef P4J_ROWS_H
 #define P4J_ROWS_H
 
@@ -14,20 +14,20 @@
 namespace p4j {
 namespace {
 
-// Rows for one part of parallel work.
+// Rows per part of parallel work.
 inline int64_t rows_at_once(int64_t columns) { return larger(1, 16384 / larger(1, columns)); }
 
-// Row x of columns numbers to q (columns up to ld are zeroed), its scale and sum. A row with an infinity or NaN gets
-// the scale NaN, so that what is computed from it shows it.
+// Quantizes a row x of `columns` values to q (columns up to ld are zeroed), with its scale and sum. A row with an infinity or
+// NaN gets the scale NaN, so that everything computed from it is NaN.
 inline void quantize_row(const float* x, int64_t columns, int8_t* q, int64_t ld, float* scale_out, int32_t* sum_out) {
-  I top = {};  // the order of |x| is that of its bits, NaNs last
+  I top = {};  // |x| is ordered like its bits, NaNs last
   const I magnitude = all(int32_t{0x7FFFFFFF});
   each(columns, [&](int64_t i, auto lanes) { top = max(top, bits(load(x + i, lanes)) & magnitude); });
   const int32_t top_bits = most(top);
   float largest;
   memcpy(&largest, &top_bits, sizeof largest);
   const float scale = largest / 127.0f;
-  if (!(scale >= FLT_MIN && scale <= FLT_MAX)) {  // zeros (or as good as), or not finite
+  if (!(scale >= FLT_MIN && scale <= FLT_MAX)) {  // all zeros (or nearly), or not finite
     memset(q, 0, static_cast<size_t>(ld));
     *scale_out = largest <= FLT_MAX ? 0.0f : NAN;
     *sum_out = 0;
@@ -76,7 +76,7 @@ void rows_out(int64_t n, int64_t columns, float* y, const p4j_q8_rows& out, cons
   });
 }
 
-// Sum of term(i, lanes) over the vectors of a row, in four chains so that an addition need not wait for the one before.
+// Sum of term(i, lanes) over the vectors of a row, in four chains so that additions do not wait for each other.
 template <class Term>
 P4J_INLINE float row_sum(int64_t n, const Term& term) {
   F s0 = {}, s1 = {}, s2 = {}, s3 = {};
@@ -211,8 +211,8 @@ void rms_norm_backward(const float* dy, const float* x, int64_t ldx, const float
   });
 }
 
-// GELU: y = x / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3), which is x / (1 + e^-2u): no difference
-// of nearly equal numbers, so small results are as exact as large ones.
+// GELU: y = x / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3), which is x / (1 + e^-2u): without
+// cancellation, so small results are as exact as large ones.
 constexpr float gelu_linear = 1.595769122f;  // 2 sqrt(2 / pi)
 constexpr float gelu_cubic = 0.0713548162726f;
 
@@ -221,7 +221,7 @@ P4J_INLINE F gelu_exp(F x) { return exp(-x * (all(gelu_linear) + all(gelu_cubic)
 // s (1 + 2u' x (1 - s)) with s = 1 / (1 + e^-2u), for e = e^-2u.
 P4J_INLINE F gelu_slope(F x, F e, F s) { return s + x * (all(gelu_linear) + all(3 * gelu_cubic) * x * x) * (e * s) * s; }
 
-// A slope in 8 bits: -0.13 .. 1.13, which holds the derivatives of all GELUs.
+// A slope in 8 bits: -0.13 .. 1.13, which covers the derivatives of all GELUs.
 constexpr float slope_low = 0.13f, slope_step = 1.26f / 255;
 
 void gelu(const float* x, int64_t n, int64_t columns, float* y, p4j_q8_rows out, uint8_t* slope) {
@@ -278,7 +278,7 @@ void swiglu(const float* x, int64_t ldx, int64_t n, int64_t columns, float* y, p
   });
 }
 
-// silu'(a) = s + a s (1 - s) with s = 1 / (1 + e^-a), and 1 - s = e^-a s: no difference of nearly equal numbers.
+// silu'(a) = s + a s (1 - s) with s = 1 / (1 + e^-a), and 1 - s = e^-a s: without cancellation.
 void swiglu_backward(const float* dy, const float* x, int64_t ldx, int64_t n, int64_t columns, float* dx, p4j_q8_rows out) {
   rows_out(n, 2 * columns, dx, out, [&](int64_t row, float* result) {
     const float* up = dy + row * columns;

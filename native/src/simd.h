@@ -1,7 +1,7 @@
 // Vectors of 32-bit numbers, as wide as the instruction set that this file is compiled for.
 //
-// They are the compiler's own vectors: + - * / and comparisons work lane by lane, c ? a : b chooses lane by lane,
-// a * b + c becomes one instruction where there is one, and everything works without any vector instructions too.
+// They are the compiler's vector types: + - * /, comparisons and c ? a : b work lane by lane, a * b + c becomes one instruction
+// if there is one, and everything also works without vector instructions.
 #ifndef P4J_SIMD_H
 #define P4J_SIMD_H
 
@@ -40,7 +40,7 @@ P4J_INLINE F max(F a, F b) { return a > b ? a : b; }
 P4J_INLINE F min(F a, F b) { return a < b ? a : b; }
 P4J_INLINE I max(I a, I b) { return a > b ? a : b; }
 
-// body(i) for i = 0 .. n - 1 with i known to the compiler: what it indexes can stay in registers.
+// body(i) for i = 0 .. n - 1 with i known at compile time, so that arrays that it indexes can stay in registers.
 template <int i>
 struct Constant {
   constexpr operator int() const { return i; }
@@ -54,7 +54,7 @@ P4J_INLINE void unroll(const Body& body) {
 }
 #define P4J_UNROLLED(...) [&](__VA_ARGS__) __attribute__((always_inline))
 
-// How many of a vector's lanes a load or store touches: all of them, or the first few at the end of a row.
+// The lanes of a vector that a load or store accesses: all of them, or the first few at the end of a row.
 struct Full {};
 struct Part {
   int64_t n;  // 1 .. W - 1
@@ -68,7 +68,7 @@ P4J_INLINE F load(const float* p, Full = {}) {
 
 P4J_INLINE void store(float* p, F x, Full = {}) { memcpy(p, &x, sizeof x); }
 
-// Lanes past the end get the value rest.
+// Lanes past the end get the value `rest`.
 inline F load(const float* p, Part part, float rest = 0) {
 #if defined(__AVX512F__)
   return (F)_mm512_mask_loadu_ps((__m512)all(rest), (__mmask16)((1 << part.n) - 1), p);
@@ -88,7 +88,7 @@ inline void store(float* p, F x, Part part) {
 #endif
 }
 
-// Vectors of bytes, signed and not.
+// Vectors of signed and unsigned bytes.
 typedef uint8_t U __attribute__((vector_size(W)));
 
 template <class Byte>
@@ -123,7 +123,7 @@ inline typename Bytes<Byte>::Vector load(const Byte* p, Part part) {
   return x;
 }
 
-// body(i, lanes) for the vectors of a row of n numbers; lanes is a Part for the last one if n is not a multiple of W.
+// body(i, lanes) for the vectors of a row of n values; lanes is a Part for the last one if n is not a multiple of W.
 template <class Body>
 P4J_INLINE void each(int64_t n, const Body& body) {
   int64_t i = 0;
@@ -140,7 +140,7 @@ P4J_INLINE F pick(F a, F b, From from, std::integer_sequence<int, l...>) {
   pick(                            \
       a, b, [](int l) { return expression; }, std::make_integer_sequence<int, W>())
 
-// Over all lanes of a vector.
+// Reductions over all lanes of a vector.
 template <int d = W / 2>
 P4J_INLINE float sum(F x) {
   if constexpr (d == 0) {
@@ -211,13 +211,13 @@ P4J_INLINE F sums(F (&v)[W]) {
   }
 }
 
-// round(x), ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits for a fraction.
+// round(x), ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits for the fraction.
 P4J_INLINE I round_to_int(F x) {
   const F shift = all(12582912.0f);
   return bits(x + shift) - bits(shift);
 }
 
-// e^x with a relative error of 2e-7; 0 below -87.3 (a NaN included), and above 88.3 what it is there.
+// e^x with a relative error of 2e-7; 0 below -87.3 and for NaN, constant above 88.3.
 // x = n log 2 + r: e^r = 1 + r + r^2 q(r), where q interpolates at the five Chebyshev nodes of |r| <= log(2) / 2.
 P4J_INLINE F exp(F x) {
   const F low = all(-87.3f);

@@ -1,6 +1,6 @@
 // All kernels for one instruction set. The build compiles this file once for each, with the flags of the set and
-// P4J_TABLE, the name of the table. What the headers below define lies in an unnamed namespace, and they use no
-// function templates of the standard library: so the linker cannot put the code of one set in the place of another's.
+// P4J_TABLE, the name of the table. The headers below define everything in an unnamed namespace and use no function templates
+// of the standard library, so that the linker cannot replace the code of one set by another's.
 #include "kernels.h"
 
 #include "rows.h"

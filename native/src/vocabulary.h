@@ -7,7 +7,7 @@
 namespace p4j {
 namespace {
 
-// Sum of term(i, lanes) over a long row: blocks of it in double precision, so that no small term meets a large sum.
+// Sum of term(i, lanes) over a long row: blocks are added in double precision, so that small terms are not lost.
 template <class Term>
 P4J_INLINE double long_sum(int64_t n, const Term& term) {
   constexpr int64_t block = 2048;
@@ -25,7 +25,7 @@ void softmax_block(float* z, int64_t ldz, int64_t n, int64_t m, int64_t first, c
       const int64_t target = targets[row] - first;
       if (target >= 0 && target < m) of_target[row] = x[target];
       F most_so_far = all(top[row]);
-      I bad = {};  // lanes that met a NaN
+      I bad = {};  // lanes that have seen a NaN
       each(m, [&](int64_t i, auto lanes) {
         const F v = load(x + i, lanes, -INFINITY);
         most_so_far = max(most_so_far, v);
@@ -37,7 +37,7 @@ void softmax_block(float* z, int64_t ldz, int64_t n, int64_t m, int64_t first, c
         store(x + i, e_to, lanes);
         return e_to;
       });
-      if (most(-bad) > 0) total = NAN;  // and so the loss
+      if (most(-bad) > 0) total = NAN;  // and so is the loss
       if (now > before && before > -INFINITY) {
         const float factor = expf(before - now);
         total += sum[row] * factor;
@@ -54,7 +54,7 @@ void softmax_block(float* z, int64_t ldz, int64_t n, int64_t m, int64_t first, c
   });
 }
 
-// Whether a comes after b: a smaller value, or the same further right.
+// Whether a ranks after b: a smaller value, or an equal one further right.
 struct Candidate {
   float value;
   int64_t index;
@@ -63,7 +63,7 @@ inline bool worse(const Candidate& a, const Candidate& b) {
   return a.value < b.value || (a.value == b.value && a.index > b.index);
 }
 
-// Puts c where heap[i] was, in a heap whose root is its worst.
+// Replaces heap[i] by c, in a heap whose root is the worst.
 inline void sift(Candidate* heap, int64_t size, int64_t i, Candidate c) {
   for (int64_t child = 2 * i + 1; child < size; child = 2 * i + 1) {
     if (child + 1 < size && worse(heap[child + 1], heap[child])) ++child;
@@ -74,8 +74,8 @@ inline void sift(Candidate* heap, int64_t size, int64_t i, Candidate c) {
   heap[i] = c;
 }
 
-// The k best of x into heap, best first. The k best so far are a heap; all vectors are compared with its worst, and only
-// one that has something better is looked at. NaNs come after everything else, as minus infinity would.
+// Writes the k best of x to heap, best first. The k best so far form a heap; each vector is compared with the worst of them,
+// and its lanes are examined only if one is better. NaNs rank last, like minus infinity.
 inline void best_of(const float* x, int64_t v, int64_t k, Candidate* heap) {
   const auto candidate = [&](int64_t i) { return Candidate{x[i] == x[i] ? x[i] : -INFINITY, i}; };
   for (int64_t i = 0; i < k; ++i) heap[i] = candidate(i);
@@ -87,7 +87,7 @@ inline void best_of(const float* x, int64_t v, int64_t k, Candidate* heap) {
   int64_t i = k;
   for (; i + at_once * W <= v; i += at_once * W) {
     F m = all(-INFINITY);
-    for (int u = 0; u < at_once; ++u) m = max(load(x + i + u * W), m);  // passes over NaNs
+    for (int u = 0; u < at_once; ++u) m = max(load(x + i + u * W), m);  // ignores NaNs
     if (any_greater(m, all(heap[0].value)))
       for (int64_t j = i; j < i + at_once * W; ++j) offer(j);
   }

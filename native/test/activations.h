@@ -24,7 +24,7 @@ void test_gelu() {
     p4j_gelu(x.data(), n, columns, y.data(), q8.rows(), nullptr);
     p4j_gelu(x.data(), n, columns, nullptr, alone.rows(), nullptr);
     for (size_t i = 0; i < x.size(); ++i) near("gelu", y[i], gelu(x[i]), 1e-8, 2e-6);
-    // with its slope in 8 bits, and the way back by that
+    // with its slope in 8 bits, and the backward pass with that
     Floats other(x.size(), untouched), dx(x.size());
     const Floats dy = normals(n * columns);
     std::vector<uint8_t> slope(x.size() + 1, 77);

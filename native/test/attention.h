@@ -53,7 +53,7 @@ void test_attention() {
     for (size_t i = 0; i < a.shared.size(); ++i)
       check("gradient of a segment alone", a.shared[i], without.shared[i], 0.25f, false);
 
-    // however segments are cut
+    // however segments are split
     for (const int64_t piece : {1, 3, 16}) {
       if (piece == 1 && count > 200) continue;
       const Batch::Got pieces = a.run(all_rows(a), piece, dy, true);
@@ -62,7 +62,7 @@ void test_attention() {
       for (size_t i = 0; i < a.shared.size(); ++i)
         same_floats("dk in pieces", pieces.shared[i].dk.data(), got.shared[i].dk.data(), got.shared[i].dk.size());
     }
-    // every row alone, and the gradients of segments from those alone that look at them
+    // every row alone, and the gradients of segments from only the rows that see them
     for (int64_t b = 0; b < a.rows(); ++b) {
       const Batch::Got alone = a.run({b}, 0, dy, true);
       const size_t first = at(a.qoffsets[at(b)]), queries = at(a.qoffsets[at(b + 1)]) - first;
@@ -131,7 +131,7 @@ void test_attention_decode() {
   for (const Batch& a : batches()) {
     for (const int64_t copies : {1, 3, 20}) {
       const int64_t E = a.H * a.D;
-      std::vector<int64_t> of;  // the row of the batch that each row here goes on from
+      std::vector<int64_t> of;  // the row of the batch that each row here continues
       std::vector<p4j_segment> segments, pieces;
       std::vector<int64_t> soffsets = {0}, poffsets = {0};
       for (int64_t b = 0; b < a.rows(); ++b) {

@@ -6,10 +6,10 @@
 
 namespace {
 
-// Keys and values of two layers with gaps between their rows, and gradients of the same form; only layer 1 is looked at.
+// Keys and values of two layers with gaps between their rows, and gradients in the same layout; only layer 1 is used.
 struct KeysValues {
   int64_t length, columns, ld, layer_stride;
-  bool wanted;  // whether a gradient is
+  bool wanted;  // whether a gradient is needed
   Floats k, v, dk, dv, turn;
 
   KeysValues(int64_t n, int64_t width, bool gradient, float before)
@@ -26,7 +26,7 @@ struct KeysValues {
   size_t place(int64_t key, int64_t column) const { return at(layer_stride + key * ld + column); }
 };
 
-// A batch: every row sees some of the shared keys and values, in an order of its own, and then its own tokens.
+// A batch: every row sees some of the shared keys and values, in its own order, then its own tokens.
 struct Batch {
   int64_t H, Hk, D, rotary, ldq, ldy;
   float scale;
@@ -39,7 +39,7 @@ struct Batch {
   std::vector<int32_t> positions;
   Floats q;
 
-  // rotated: with rotations; some: not every token asks; inside: some segments are seen from the middle on
+  // rotated: with rotations; some: not every token has a query; inside: some segments are seen only from the middle on
   Batch(std::vector<int64_t> lengths, int64_t heads, int64_t key_heads, int64_t width, std::vector<int64_t> lengths_of_shared,
         bool rotated, bool some, bool inside)
       : H(heads),
@@ -77,7 +77,7 @@ struct Batch {
 
   int64_t rows() const { return static_cast<int64_t>(own.size()); }
 
-  // ---- what it should be, in double precision
+  // ---- the expected results, in double precision
 
   struct Key {
     const KeysValues* of;
@@ -94,7 +94,7 @@ struct Batch {
     return all;
   }
 
-  // A head of a query as it looks at some keys and values; back: the gradient of that on its way to the query.
+  // A head of a query, rotated as some keys and values are seen; sign -1: its gradient, rotated back.
   Doubles turned(Doubles x, const KeysValues& of, double sign) const {
     const int64_t half = rotary / 2;
     if (of.turn.empty()) return x;
@@ -174,7 +174,7 @@ struct Batch {
     }
   }
 
-  // ---- what the kernels give
+  // ---- the results of the kernels
 
   struct Got {
     Floats y, lse, dq;

@@ -1,4 +1,4 @@
-// What every test uses: comparisons and their bookkeeping, random numbers, rows in 8 bits.
+// Helpers for all tests: comparisons and their bookkeeping, random numbers, rows in 8 bits.
 #ifndef P4J_TEST_CHECK_H
 #define P4J_TEST_CHECK_H
 
@@ -22,13 +22,13 @@ using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 
 struct State {
-  double worst = 0;    // largest error, as a share of what is tolerated
+  double worst = 0;    // largest error relative to the tolerance
   double largest = 0;  // largest absolute error
   int64_t failures = 0;
   uint64_t hash = 0;  // of all outputs
 } state;
 
-bool against_reference = true;  // else only the hash of the outputs is wanted, to be compared
+bool against_reference = true;  // false: only the hash of the outputs is compared
 
 void fail(const char* what, double got, double want) {
   if (++state.failures <= 5) printf("    %s: %.9g, should be %.9g\n", what, got, want);
@@ -84,7 +84,7 @@ Floats normals(int64_t n, float scale = 1) {
 
 size_t at(int64_t i) { return static_cast<size_t>(i); }
 
-constexpr float untouched = 12345.0f;  // what outputs hold before, and gaps between rows must hold after
+constexpr float untouched = 12345.0f;  // what outputs contain before, and gaps between rows must still contain after
 
 struct Q8 {
   std::vector<int8_t> q;
@@ -148,7 +148,7 @@ Doubles differences(const Floats& x, const Floats& weights, const std::function<
   return gradient;
 }
 
-// The rows without what lies between them.
+// The rows without the gaps between them.
 Floats dense(const Floats& x, int64_t ld, int64_t n, int64_t columns) {
   Floats y;
   for (int64_t r = 0; r < n; ++r) y.insert(y.end(), x.begin() + r * ld, x.begin() + r * ld + columns);

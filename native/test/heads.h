@@ -1,4 +1,4 @@
-// Kernels that work on each head of a row.
+// Kernels that process each head of a row.
 #ifndef P4J_TEST_HEADS_H
 #define P4J_TEST_HEADS_H
 

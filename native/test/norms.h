@@ -1,4 +1,4 @@
-// Quantization and norms of rows.
+// Quantization and normalization of rows.
 #ifndef P4J_TEST_NORMS_H
 #define P4J_TEST_NORMS_H
 
@@ -183,7 +183,8 @@ void test_rms_norm_backward() {
       p4j_rms_norm_backward(dy.data(), x.data(), ldx, weight.data(), rstd.data(), n, e, dx.data());
       const Doubles want = rms_norm_backward(dy, in, weight, exact_rstd, n, e);
       for (size_t i = 0; i < want.size(); ++i) {
-        const double size = e == 1 ? exact_rstd[i] : 1;  // a row of one number has almost no gradient, but its terms do
+        const double size =
+            e == 1 ? exact_rstd[i] : 1;  // the gradient of a row of one value almost cancels, but its terms do not
         near("rms norm backward", dx[i], before[i] + want[i], 2e-5 * std::max(1.0, size), 2e-5);
       }
       if (n == 1 && e <= 16) {

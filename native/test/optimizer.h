@@ -29,7 +29,7 @@ void test_adamw_product() {
           second[e] = 0.999 * second[e] + 0.001 * g * g;
           near("mean", mean[e], first[e], 1e-6 * size + 1e-7, 1e-5);
           near("square", square[e], second[e], 1e-6 * size * size + 1e-9, 1e-5);
-          // from what the kernel holds: a gradient near zero may turn its sign in float32, and so the whole step
+          // from the kernel's moments: a gradient near zero may change sign in float32, and with it the whole step
           const double step = static_cast<double>(how.step), m1 = mean[e] / (1 - pow(0.9, step));
           want[e] = want[e] * (1 - 0.01 * 0.1) - 0.01 * m1 / (sqrt(square[e] / (1 - pow(0.999, step))) + 1e-8);
           near("parameter", param[e], want[e], 1e-6, 1e-6);

@@ -21,7 +21,7 @@ void test_matmul_q8() {
       if (m > 2)
         for (int64_t i = 0; i < k; ++i) w[at(i * stride_k + 2 * stride_m)] = 0;
       if (n > 2) std::fill(x.begin() + k, x.begin() + 2 * k, 0.0f);
-      if (form == 2)  // the largest sums there can be
+      if (form == 2)  // the largest possible sums
         for (int64_t i = 0; i < k; ++i) x[at(i)] = 1, w[at(i * stride_k)] = i % 2 == 0 || k < 100 ? -1.0f : 1.0f;
       Q8 a(n, k, form == 2 ? 4 : 0);
       p4j_quantize(x.data(), k, n, k, a.rows(), nullptr);
@@ -68,7 +68,7 @@ void test_matmul_q8() {
   }
 }
 
-// Every number of 16 bits as a weight of its own, so that its scale shows it.
+// Every 16-bit value as the weight of a separate output, whose scale shows it.
 void test_pack_types() {
   const int64_t m = 1 << 16;
   for (const int64_t type : {P4J_BFLOAT16, P4J_FLOAT16}) {
@@ -78,7 +78,7 @@ void test_pack_types() {
     for (int64_t i = 0; i < m; ++i) {
       const int exponent = static_cast<int>(i >> fraction_bits) & ((1 << width) - 1);
       const int fraction = static_cast<int>(i) & ((1 << fraction_bits) - 1);
-      if (exponent == (1 << width) - 1) continue;  // no finite number: 0 stays
+      if (exponent == (1 << width) - 1) continue;  // not finite: 0 stays
       const double size = exponent == 0 ? ldexp(fraction, 1 - bias - fraction_bits)
                                         : ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
       stored[at(i)] = static_cast<uint16_t>(i);
@@ -107,7 +107,7 @@ void test_matmul_f32() {
     for (int form = 0; form < 4; ++form) {
       const int64_t n = s.n, k = s.k, m = s.m, ldx = k + form, ldy = m + form, ldr = m + 2 * form;
       const bool transposed = form % 2 == 1;
-      // Higham and Mary 2019: k roundings of 2^-24 add up to k of them at the worst, and to a few sqrt(k) as a rule.
+      // Higham and Mary 2019: k roundings of 2^-24 add up to k of them in the worst case, and typically to a few sqrt(k).
       const double most = static_cast<double>(k + 2), roundings = std::min(most, 4 * sqrt(most)) * pow(2, -24);
       const int64_t stride_k = transposed ? 1 : m + form, stride_m = transposed ? k + form : 1;
       const Floats x = normals(n * ldx), w = normals(transposed ? m * stride_m : k * stride_k), bias = normals(m),

@@ -1,6 +1,6 @@
-// Tests every kernel in every instruction set that the machine has: against plain double-precision code, gradients of tiny
-// shapes also against finite differences, and with three threads bit for bit against one. Prints a line for each
-// kernel and instruction set; exits with 1 if anything is wrong.
+// Tests every kernel with every instruction set that the machine supports: against plain double-precision code, gradients of
+// tiny shapes also against finite differences, and with three threads bit for bit against one. Prints a line for each kernel
+// and instruction set; exits with 1 if anything fails.
 #include <thread>
 
 #include "activations.h"
@@ -91,15 +91,15 @@ int main() {
         }
       }
       if (all.hash == 0) {
-        printf("%-22s %-11s not on this processor\n", test.name, isa);
+        printf("%-22s %-11s not supported by this processor\n", test.name, isa);
       } else {
-        printf("%-22s %-11s %s  largest error %.2g, %.0f %% of what is tolerated\n", test.name, isa,
+        printf("%-22s %-11s %s  largest error %.2g, %.0f %% of the tolerance\n", test.name, isa,
                all.failures == 0 ? "ok" : "WRONG", all.largest, 100 * all.worst);
       }
       fflush(stdout);
       failures += all.failures;
     }
   }
-  printf(failures == 0 ? "all well\n" : "%lld failures\n", static_cast<long long>(failures));
+  printf(failures == 0 ? "all passed\n" : "%lld failures\n", static_cast<long long>(failures));
   return failures == 0 ? 0 : 1;
 }

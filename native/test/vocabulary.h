@@ -1,4 +1,4 @@
-// Softmax and the likeliest words.
+// Softmax and the most likely words.
 #ifndef P4J_TEST_VOCABULARY_H
 #define P4J_TEST_VOCABULARY_H
 
@@ -6,7 +6,7 @@
 
 namespace {
 
-// Block by block, with the mean of words' vectors built up meanwhile, as a head does it.
+// Block by block, while the mean of the words' vectors is accumulated, as a head does.
 void test_softmax_block() {
   const int64_t shapes[][3] = {{1, 1, 1}, {2, 5, 2}, {3, 16, 16}, {7, 33, 10}, {3, 50257, 1024}, {40, 1000, 300}};
   for (const auto& shape : shapes) {
@@ -48,7 +48,7 @@ void test_softmax_block() {
     hash(sum);
     hash(mean);
   }
-  // What is not a number stays visible, whichever block it is in.
+  // A NaN shows in the result, whichever block it is in.
   for (int64_t bad = 0; bad < 3; ++bad) {
     float top = -INFINITY, of_target = 0;
     double sum = 0;

@@ -294,7 +294,7 @@ class SessionTest {
                 assertEquals(3, session.free());
                 String full = assertThrows(IllegalStateException.class, () -> session.admit(seen, 49))
                         .getMessage();
-                assertEquals("session: expected room for a row of 4 pages, found 3", full);
+                assertEquals("session: expected 4 free pages for a row, found 3", full);
                 Session.Row third = session.admit(seen, 48); // the run is there already
                 assertEquals(0, session.free());
                 assertThrows(IllegalStateException.class, () -> session.fork(first));

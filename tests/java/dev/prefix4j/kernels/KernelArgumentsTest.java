@@ -308,7 +308,7 @@ class KernelArgumentsTest {
         ProductKernels.Packed packed = products.quantize(floats(4, 130));
         return List.of(
                 new Wrong("x: expected Float on the CPU", () -> rows.gelu(doubles, x, null, null)),
-                new Wrong("x: expected rows of columns side by side", () -> rows.gelu(x.t(), x, null, null)),
+                new Wrong("x: expected rows with contiguous columns", () -> rows.gelu(x.t(), x, null, null)),
                 new Wrong("y: expected [2, 4], got [4, 2]", () -> rows.gelu(x, floats(4, 2), null, null)),
                 new Wrong(
                         "y: expected rows 4 apart, got 8",
@@ -317,7 +317,7 @@ class KernelArgumentsTest {
                 new Wrong("q: expected [2, 4], got [1, 4]", () -> rows.quantize(x, bits(1, 4), null)),
                 new Wrong("q: expected [2, 8], got [2, 4]", () -> rows.quantize(floats(2, 5), bits(2, 4), null)),
                 new Wrong(
-                        "x and rest: expected rows as far apart",
+                        "x and rest: expected equal row strides",
                         () -> rows.quantize(x, bits(2, 4), floats(2, 8).narrow(1, 0, 4))),
                 new Wrong("q: expected rows in 8 bits, got null", () -> rows.quantize(x, null, null)),
                 new Wrong("q: expected rows in 8 bits, got null", () -> rows.slopeBackward(x, bytes, null)),
@@ -331,10 +331,10 @@ class KernelArgumentsTest {
                                         bits(2, 4).sum()),
                                 null)),
                 new Wrong(
-                        "y: expected other memory than that of x",
+                        "y: expected memory other than that of x",
                         () -> heads.headNorm(x, 2, floats(2), 1e-5, x, null)),
                 new Wrong(
-                        "dx: expected other memory than that of x",
+                        "dx: expected memory other than that of x",
                         () -> rows.swigluBackward(floats(2, 2), x, x, null)),
                 new Wrong(
                         "packed weight: expected an address that is a multiple of 64",
@@ -394,17 +394,17 @@ class KernelArgumentsTest {
                         "q: expected [2, 8], got [2, 4]",
                         () -> rows.swigluBackward(floats(2, 4), floats(2, 8), null, bits(2, 4))),
                 new Wrong(
-                        "x: expected heads of one width, got 4 columns for 3 heads",
+                        "x: expected heads of equal width, got 4 columns for 3 heads",
                         () -> heads.rotate(x, 3, 2, floats(2, 2), false)),
                 new Wrong(
-                        "expected an even number of columns that turn, up to 2, got 4",
+                        "expected an even number of rotary columns, up to 2, got 4",
                         () -> heads.rotate(x, 2, 4, x, false)),
                 new Wrong(
-                        "expected an even number of columns that turn, up to 4, got 3",
+                        "expected an even number of rotary columns, up to 4, got 3",
                         () -> heads.rotate(x, 1, 3, floats(2, 3), false)),
                 new Wrong("turn: expected [2, 2], got [1, 2]", () -> heads.rotate(x, 2, 2, floats(1, 2), true)),
                 new Wrong(
-                        "x: expected heads of one width, got 4 columns for 0 heads",
+                        "x: expected heads of equal width, got 4 columns for 0 heads",
                         () -> heads.headNorm(x, 0, floats(4), 1e-5, floats(2, 4), null)),
                 new Wrong(
                         "weight: expected 2 contiguous",
@@ -440,10 +440,10 @@ class KernelArgumentsTest {
                         "x: expected [2, 4], got [2, 5]",
                         () -> products.multiply(floats(2, 5), strips, 0, null, null, floats(2, 130))),
                 new Wrong(
-                        "expected outputs from a multiple of 64 on and below 130, got 64 from 128",
+                        "expected outputs from a multiple of 64 on, within 130, got 64 from 128 on",
                         () -> products.multiply(x, strips, 128, null, null, floats(2, 64))),
                 new Wrong(
-                        "expected outputs from a multiple of 64 on and below 130, got 2 from 3",
+                        "expected outputs from a multiple of 64 on, within 130, got 2 from 3 on",
                         () -> products.multiply(bits(2, 4), packed, 3, null, null, floats(2, 2))),
                 new Wrong(
                         "packed weight: expected Byte on the CPU",
@@ -495,10 +495,10 @@ class KernelArgumentsTest {
             List<Wrong> wrong = List.of(
                     new Wrong("got 3 heads of queries, 2 of keys", () -> new Attention.Heads(3, 2, 4, 0)),
                     new Wrong(
-                            "expected a segment of the keys 0 to 5, got 3 from 3 on",
+                            "expected a segment within 5 keys, got 3 from 3 on",
                             () -> new Attention(heads, 1, false).see(keys, 0, 3, 3, 0)),
                     new Wrong(
-                            "expected a segment of the keys 0 to 5, got 1 from -1 on",
+                            "expected a segment within 5 keys, got 1 from -1 on",
                             () -> new Attention(heads, 1, false).see(keys, 0, -1, 1, 0)),
                     new Wrong(
                             "expected keys of Heads[queries=4, keys=2",
@@ -511,9 +511,9 @@ class KernelArgumentsTest {
                             "memory: expected [2, 4], got [3, 4]",
                             () -> KeysValues.layers(floats(1, 2, 2, 4)).withGradient(floats(1, 2, 3, 4))),
                     new Wrong(
-                            "dKeys: expected a gradient of 2 layers, got that of one",
+                            "dKeys: expected a gradient of 2 layers, got one layer",
                             () -> KeysValues.layers(floats(2, 2, 3, 4)).withGradient(floats(3, 4), floats(3, 4))),
-                    new Wrong("expected a number of queries, got -1", () -> new Attention(heads, 1, false).endRow(-1)),
+                    new Wrong("expected at least 0 queries, got -1", () -> new Attention(heads, 1, false).endRow(-1)),
                     new Wrong("memory: expected [L, 2, T, W] contiguous", () -> KeysValues.layers(floats(3, 1, 5, 8))),
                     new Wrong("expected a query's position below 5, got 5", () -> {
                         Attention row = new Attention(heads, 1, true);
@@ -536,7 +536,7 @@ class KernelArgumentsTest {
                             "lse: expected a tensor, got null",
                             () -> kernels.backward(two, floats(2, 8), floats(2, 8), null, floats(2, 8), null)),
                     new Wrong(
-                            "expected a query for each of 1 rows, got 2",
+                            "expected one query for each of 1 rows, got 2",
                             () -> kernels.decode(two, floats(1, 8), floats(1, 8))),
                     new Wrong("q: expected [1, 8], got [2, 8]", () -> kernels.decode(one, floats(2, 8), floats(1, 8))));
             for (Wrong each : wrong) {

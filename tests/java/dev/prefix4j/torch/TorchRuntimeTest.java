@@ -46,24 +46,24 @@ class TorchRuntimeTest {
     @Test
     void startsOnAThreadWithoutAContextClassLoader() throws Exception {
         String output = start(Map.of("OMP_NUM_THREADS", "3"));
-        assertTrue(output.contains("threads: 3, as OMP_NUM_THREADS says"), output);
+        assertTrue(output.contains("threads: 3, from OMP_NUM_THREADS"), output);
     }
 
     @Test
     void aHostThatSaysNoIsLeftAlone() throws Exception {
         String output = start(Map.of(), "-Dprefix4j.process-settings=off");
         assertTrue(output.contains("blas: OpenBLAS, on its own threads\n"), output);
-        assertTrue(output.contains("openmp: as the host has it"), output);
-        assertTrue(output.contains("allocator: as the C library has it"), output);
+        assertTrue(output.contains("openmp: left to the host"), output);
+        assertTrue(output.contains("allocator: the C library's default"), output);
     }
 
     @ParameterizedTest
     @CsvSource({
-        "5,,,5,as asked for",
-        "5,3,2,5,as asked for",
-        ",3,2,3,as OMP_NUM_THREADS says",
-        ",'4,2',,4,as OMP_NUM_THREADS says",
-        ",,2,2,as MKL_NUM_THREADS says",
+        "5,,,5,as requested",
+        "5,3,2,5,as requested",
+        ",3,2,3,from OMP_NUM_THREADS",
+        ",'4,2',,4,from OMP_NUM_THREADS",
+        ",,2,2,from MKL_NUM_THREADS",
         ",' ',,8,one for each processor",
         ",,,8,one for each processor"
     })

@@ -5,28 +5,28 @@ import dev.prefix4j.model.ModelConfig;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * What sequences see besides words, and what is put into the blocks for them.
+ * What sequences see besides their tokens, and what is put into the blocks for them.
  *
- * @param extension its tensors must stay open and as they are while it is used
+ * @param extension its tensors must stay open and unchanged while it is used
  */
 public record Adaptation(SoftPrompt prompt, Extension extension) {
-    /** A soft prompt alone. */
+    /** Only a soft prompt. */
     public static Adaptation of(SoftPrompt prompt) {
         return new Adaptation(prompt, Extension.NONE);
     }
 
-    /** Something in the blocks alone. */
+    /** Only an extension. */
     public static Adaptation of(Extension extension, ModelConfig config) {
         return new Adaptation(
                 SoftPrompt.none(config, extension.tensors().getFirst().options()), extension);
     }
 
     /**
-     * The gradient of weighted losses with respect to it.
+     * The gradient of the weighted losses with respect to an adaptation.
      *
      * @param activations [P, 2·L·W]
-     * @param embeddings of virtual tokens, [K, E]
-     * @param extension of the same shapes as the extension itself
+     * @param embeddings of the virtual tokens, [K, E]
+     * @param extension with the shapes of the adaptation's
      */
     public record Gradient(Tensor activations, Tensor embeddings, Extension extension) {}
 }

@@ -17,14 +17,14 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention in operators of libtorch, a sequence at a time.
+ * Attention with libtorch's operators, one sequence at a time.
  *
- * <p>S keys that a sequence sees, T of its own, H heads of queries, Hk of keys, D head width.
+ * <p>S keys that a sequence sees besides its own T, H heads of queries, Hk of keys, D head width.
  */
 final class AtenAttention {
     private AtenAttention() {}
 
-    /** Columns of x [N, count · D] by heads: rows from to to, [count, T, D]. */
+    /** Rows {@code from} to {@code to} of x [N, count · D], by heads: [count, T, D]. */
     private static Tensor heads(Tensor x, int count, long from, long to) {
         return x.narrow(0, from, to - from)
                 .reshape(to - from, count, x.size(1) / count)
@@ -35,12 +35,12 @@ final class AtenAttention {
         return heads(x, packing.heads().queries(), from, to);
     }
 
-    /** From [H, T, D] to [T, H·D]. */
+    /** [H, T, D] to [T, H·D]. */
     private static Tensor merge(Tensor x) {
         return x.transpose(0, 1).reshape(x.size(1), x.size(0) * x.size(2));
     }
 
-    /** Heads of keys [Hk, ...] for the heads of queries that each serves, [H, ...]. */
+    /** Heads of keys [Hk, ...], repeated for the heads of queries that share each, [H, ...]. */
     private static Tensor spread(Attention.Heads heads, Tensor x) {
         return heads.queries() == heads.keys()
                 ? x
@@ -58,7 +58,7 @@ final class AtenAttention {
                         new ScalarTypeOptional());
     }
 
-    /** Keys of a sequence behind those that it sees, [H, S+T, D]; or its values. */
+    /** The keys that a sequence sees, then its own, [H, S+T, D]; or the values. */
     private static Tensor behind(Packing packing, Tensor x, int sequence, boolean values) {
         long from = packing.offsets()[sequence];
         TensorVector parts = new TensorVector();
@@ -77,7 +77,7 @@ final class AtenAttention {
         return spread(packing.heads(), heads(all, packing.heads().keys(), 0, all.size(0)));
     }
 
-    /** Scores of a sequence, [H, queries, S+T]; minus infinity where a query must not look. */
+    /** Scores of a sequence, [H, queries, S+T]; minus infinity where a query must not attend. */
     private static Tensor scores(Packing packing, int sequence, Tensor q, Tensor k) {
         int from = (int) packing.firstQuery(sequence);
         int to = (int) packing.firstQuery(sequence + 1);
@@ -138,7 +138,7 @@ final class AtenAttention {
         }
     }
 
-    /** Splits a gradient [S+T, Hk·D] between what a sequence sees and its own rows. */
+    /** Adds a gradient [S+T, Hk·D] to that of what a sequence sees, and copies the part of its own rows to {@code rows}. */
     private static void give(Tensor gradient, boolean values, @Nullable Tensor rows, Packing packing, int sequence) {
         long start = 0;
         for (Segment segment : packing.seen(sequence)) {
@@ -179,7 +179,7 @@ final class AtenAttention {
             int at = row * longest;
             for (Segment segment : sight.seen(row)) {
                 if (segment.keys() != store) {
-                    throw new IllegalArgumentException("attention: expected segments of one store");
+                    throw new IllegalArgumentException("attention: expected all segments in the same store");
                 }
                 if (segment.turn() != null) {
                     turns.add(segment.turn());
@@ -210,7 +210,7 @@ final class AtenAttention {
                 .reshape(rows, -1);
     }
 
-    /** Of each key its rotation, [keys, R]. */
+    /** The rotation of each key, [keys, R]. */
     private static Tensor each(List<Tensor> turns, int[] which) {
         Tensor none = torch.zeros_like(turns.getFirst());
         none.narrow(0, 0, none.size(0) / 2).fill_(new Scalar(1.0)); // cosines

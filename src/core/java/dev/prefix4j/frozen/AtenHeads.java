@@ -4,7 +4,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
-/** Heads that lie side by side in a row, in operators of libtorch. */
+/** The heads of a row, with libtorch's operators. */
 final class AtenHeads {
     private AtenHeads() {}
 
@@ -13,7 +13,7 @@ final class AtenHeads {
         return x.unflatten(1, new long[] {x.size(1) / width, width});
     }
 
-    /** x [N, heads · D], turned by turns [N, R] or [1, R]. */
+    /** x [N, heads · D], rotated by turns [N, R] or [1, R]. */
     static Tensor turned(Tensor x, long width, Tensor turns, boolean back) {
         long half = turns.size(1) / 2;
         Tensor heads = of(x, width); // [N, heads, D]

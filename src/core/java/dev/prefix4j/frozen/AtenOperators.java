@@ -15,15 +15,15 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
-/** The operators as compositions of libtorch's: for every device, and what {@link NativeOperators} is tested against. */
+/** The operators as compositions of libtorch's, for every device; {@link NativeOperators} is tested against them. */
 record AtenOperators() implements Operators {
-    /** Largest magnitude of an 8-bit number in use: symmetric, so that negation is exact. */
+    /** Largest magnitude of the 8-bit values in use: symmetric, so that negation is exact. */
     private static final double LARGEST = 127;
 
-    /** Of {@code quick_gelu}, x·σ(1.702 x). */
+    /** The constant of {@code quick_gelu}, x·σ(1.702 x). */
     private static final double QUICK = 1.702;
 
-    /** Derivatives of activation functions in 8 bits are from -0.13 to 1.13, which holds those of all that there are. */
+    /** Derivatives in 8 bits range from -0.13 to 1.13, which covers all supported activation functions. */
     private static final double SLOPE_LOW = 0.13;
 
     private static final double SLOPE_STEP = 1.26 / 255;
@@ -38,7 +38,7 @@ record AtenOperators() implements Operators {
                         new TensorOptional(weights.weight()),
                         new TensorOptional(weights.bias()),
                         how.epsilon());
-                Tensor y = result.get0().detach(); // of its own: the tuple's tensor goes with the tuple
+                Tensor y = result.get0().detach(); // a separate tensor: the tuple's is freed with the tuple
                 yield new Normalized(
                         rows(y, form),
                         new Moments(result.get1().view(-1), result.get2().view(-1)));
@@ -50,7 +50,7 @@ record AtenOperators() implements Operators {
         };
     }
 
-    /** One by the root of the mean square over the last dimension, which stays as 1. */
+    /** The reciprocal root mean square over the last dimension, which is kept with size 1. */
     private static Tensor rstd(Tensor x, double epsilon) {
         return torch.rsqrt(mean(x.mul(x)).add(new Scalar(epsilon)));
     }
@@ -69,7 +69,7 @@ record AtenOperators() implements Operators {
         dx.add_(g.sub(mean(g)).sub(normal.mul(along)).mul(rstd));
     }
 
-    /** @param g gradient of x times rstd */
+    /** @param g gradient with respect to x times rstd */
     private static Tensor rmsBackward(Tensor g, Tensor x, Tensor rstd) {
         Tensor normal = x.mul(rstd);
         return g.sub(normal.mul(mean(g.mul(normal)))).mul(rstd);
@@ -97,7 +97,7 @@ record AtenOperators() implements Operators {
         x.copy_(AtenHeads.turned(x, width, turns, back));
     }
 
-    /** Over the last dimension, which stays as 1. */
+    /** The mean over the last dimension, which is kept with size 1. */
     private static Tensor mean(Tensor x) {
         return torch.mean(x, new long[] {-1}, true, new ScalarTypeOptional());
     }

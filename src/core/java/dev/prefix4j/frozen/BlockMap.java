@@ -9,12 +9,12 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An affine map of a block, and where the changes of an {@link Extended} belong in it.
+ * An affine map of a block, and where the changes of an {@link Extended} apply in it.
  *
  * <p>n rows, K inputs, M outputs.
  */
 record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
-    /** Of maps of the same rows, some outputs that follow each other, side by side. */
+    /** A range of the concatenated outputs of maps of the same rows. */
     static BlockMap of(List<Affine> maps, long first, long count, WeightForm form, Operators operators) {
         List<Slot> slots = new ArrayList<>();
         long start = 0;
@@ -29,7 +29,7 @@ record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
         return new BlockMap(form.linear(WeightForm.columns(maps, first, count)), slots, operators);
     }
 
-    /** All outputs of maps of the same rows, side by side. */
+    /** All outputs of maps of the same rows, concatenated. */
     static BlockMap of(List<Affine> maps, WeightForm form, Operators operators) {
         return of(maps, 0, maps.stream().mapToLong(Affine::outputs).sum(), form, operators);
     }
@@ -38,16 +38,16 @@ record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
         return extended.changes(slots);
     }
 
-    /** In what form it takes rows. */
+    /** The form in which it takes rows. */
     Precision form() {
         return linear.form();
     }
 
     /**
-     * Applies it.
+     * Applies the map.
      *
-     * @param rows [n, K], in its form
-     * @param x float32 [n, K], what the rows were before they were rounded; asked for where there are changes
+     * @param rows [n, K], in the form that the map takes
+     * @param x float32 [n, K], the rows before they were rounded; called only if there are changes
      * @param residual float32 [n, M], added; null: none
      * @return float32 [n, M]
      */
@@ -59,17 +59,17 @@ record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
         return y;
     }
 
-    /** As {@link #backward(Rows, Tensor, Supplier, Extended)}, of float32 [n, M]. */
+    /** As {@link #backward(Rows, Tensor, Supplier, Extended)}, for dy float32 [n, M]. */
     Tensor backward(Tensor dy, Supplier<Tensor> x, Extended extended) {
         return backward(operators.rows(dy, linear.form()), dy, x, extended);
     }
 
     /**
-     * The way back.
+     * The backward pass.
      *
-     * @param rows [n, M], in its form
-     * @param dy float32 [n, M], what the rows were before they were rounded; null where they are float32, or where there are no changes
-     * @param x float32 [n, K], what went in; asked for where there are changes
+     * @param rows [n, M], in the form that the map takes
+     * @param dy float32 [n, M], the rows before they were rounded; null if they are float32 or there are no changes
+     * @param x float32 [n, K], the map's input; called only if there are changes
      * @return float32 [n, K]
      */
     Tensor backward(Rows rows, @Nullable Tensor dy, Supplier<Tensor> x, Extended extended) {
@@ -80,14 +80,14 @@ record BlockMap(Linear linear, List<Slot> slots, Operators operators) {
         return dx;
     }
 
-    /** The way back of the changes alone, where the gradient with respect to what went in is not wanted; dy float32 [n, M]. */
+    /** The backward pass of the changes only, if the gradient with respect to the input is not wanted; dy float32 [n, M]. */
     void changesBackward(Tensor dy, Supplier<Tensor> x, Extended extended) {
         if (changed(extended)) {
             extended.changesBackward(slots, x.get(), dy, null);
         }
     }
 
-    /** Rows that are float32 need not be made again. */
+    /** The rows themselves if they are float32, else x. */
     private static Tensor floats(Rows rows, Supplier<Tensor> x) {
         return rows instanceof Rows.Float32(Tensor own) ? own : x.get();
     }

@@ -6,11 +6,11 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How the rows of a pass belong together in a block.
+ * The rows of a pass in a block.
  *
- * @param packing null: rows that are decoded, each by itself
+ * @param packing null: rows that are being decoded, one token each
  * @param turns null: no rotary positions
- * @param asked int64 [M], rows that are asked for; null: all
+ * @param asked int64 [M], rows whose output is requested; null: all
  * @param extended what is put into the block
  */
 record BlockRows(
@@ -18,12 +18,12 @@ record BlockRows(
         @Nullable Turns turns,
         @Nullable Tensor asked,
         Extended extended) {
-    /** How rows that are not decoded belong to sequences. */
+    /** The packing, for rows that are not being decoded. */
     Packing sequences() {
         return Objects.requireNonNull(packing, "rows of sequences");
     }
 
-    /** The rows of x that are asked for. */
+    /** The requested rows of x. */
     Tensor select(Tensor x) {
         return asked == null ? x : torch.index_select(x, 0, asked);
     }
@@ -32,12 +32,12 @@ record BlockRows(
         return asked == null ? rows : rows.select(asked);
     }
 
-    /** Rotations of the rows that are asked for. */
+    /** Rotations of the requested rows. */
     Tensor ofAsked(Turns of) {
         return asked == null ? of.all() : of.asked();
     }
 
-    /** What is put into the block, among the rows that are asked for. */
+    /** What is put into the block, indexed among the requested rows. */
     Extended extendedOfAsked() {
         return asked == null ? extended : extended.ofAsked();
     }

@@ -6,13 +6,13 @@ import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * A frozen model and what it sees besides words: all that scoring and decoding need.
+ * A frozen model and what it sees besides tokens: all that scoring and decoding need.
  *
  * @param prompt its tensors belong to whoever made it
- * @param trained whether it was trained to end its outputs as targets end, and is no model alone
+ * @param trained whether it was trained to end its outputs as targets end; false for the base model alone
  */
 public record Conditioned(FrozenModel model, SoftPrompt prompt, boolean trained) {
-    /** A model under an adapter. */
+    /** A model with an adapter. */
     public Conditioned(FrozenModel model, SoftPrompt prompt) {
         this(model, prompt, true);
     }
@@ -28,19 +28,19 @@ public record Conditioned(FrozenModel model, SoftPrompt prompt, boolean trained)
     }
 
     /**
-     * The tokens that end an output: of a model alone those that Transformers' {@code generate} stops at, under an adapter
-     * also the one that ended the targets that it was trained on.
+     * The tokens that end an output: for a model alone those at which Transformers' {@code generate} stops, with an adapter
+     * also the token that ended the targets in training.
      */
     public Set<Integer> ends() {
         return trained ? model.config().endsOfTargets() : model.config().ends();
     }
 
-    /** Positions of the model that a sequence cannot use. */
+    /** Positions of the model that are not available to a sequence. */
     public int taken() {
         return prompt.length() + prompt.virtualTokens();
     }
 
-    /** The activations, for {@link #seen}; to be closed. */
+    /** The activations, for {@link #seen}; the caller closes the run. */
     public Run run() {
         return Run.of(prompt.activations(), model.layout());
     }
@@ -49,7 +49,7 @@ public record Conditioned(FrozenModel model, SoftPrompt prompt, boolean trained)
      * What a row sees besides its own tokens.
      *
      * @param run {@link #run}
-     * @param tokens of its prompt, arranged
+     * @param tokens length of its prompt, after {@link #arrange(int[])}
      */
     public List<Seen> seen(Run run, int tokens) {
         int from = switch (prompt.place()) {
@@ -59,7 +59,7 @@ public record Conditioned(FrozenModel model, SoftPrompt prompt, boolean trained)
         return List.of(new Seen(run, from, prompt.firstLayer(), prompt.lastLayer()));
     }
 
-    /** Vectors of the virtual tokens, [K, E]. */
+    /** Embeddings of the virtual tokens, [K, E]. */
     public Tensor vectors() {
         return prompt.embeddings().detach();
     }

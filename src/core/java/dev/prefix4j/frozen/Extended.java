@@ -13,9 +13,9 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The extensions of a batch's rows, with explicit rules forward and back. All of it is float32. With our kernels a row's numbers, and the
- * gradients of an extension, are the same bits whatever other rows there are: products sum in one order, and a gradient sums over the
- * extension's own rows.
+ * The extensions of a batch's rows, with explicit forward and backward rules. Everything is float32. With our kernels the values of
+ * a row and the gradients of an extension are bit-identical whatever other rows there are: products sum in a fixed order, and a
+ * gradient sums over the extension's own rows.
  *
  * <p>n rows of a part, r rank, m bottleneck, E width.
  */
@@ -23,33 +23,33 @@ record Extended(List<Part> parts, Operators operators) {
     /**
      * Rows with one extension.
      *
-     * @param gradient takes the gradient, is added to; null: not wanted
+     * @param gradient the gradient is added to it; null: not wanted
      * @param rows int64 [n]; null: all
-     * @param asked where they stand among the rows that the last block is asked for, int64; null: all
+     * @param asked their indices among the rows requested from the last block, int64; null: all
      */
     record Part(
             Extension extension,
             @Nullable Extension gradient,
             @Nullable Tensor rows,
             @Nullable Tensor asked) {
-        /** Its rows of x. */
+        /** The part's rows of x. */
         Tensor select(Tensor x) {
             return rows == null ? x : torch.index_select(x, 0, rows);
         }
 
-        /** Puts its rows of x in their places. */
+        /** Writes the part's rows to their places in {@code into}; returns the result. */
         Tensor place(Tensor into, Tensor own) {
             return rows == null ? own : into.index_copy_(0, rows, own);
         }
     }
 
-    /** One extension of all rows. */
+    /** One extension for all rows. */
     static Extended all(Extension extension, Operators operators) {
         return new Extended(
                 extension.isEmpty() ? List.of() : List.of(new Part(extension, null, null, null)), operators);
     }
 
-    /** The same among the rows that the last block is asked for. */
+    /** The same, indexed among the rows requested from the last block. */
     Extended ofAsked() {
         return new Extended(
                 parts.stream()
@@ -58,20 +58,21 @@ record Extended(List<Part> parts, Operators operators) {
                 operators);
     }
 
-    /** A part among its own rows. */
+    /** A part, indexed among its own rows. */
     Extended within(Part part) {
         return new Extended(List.of(new Part(part.extension(), part.gradient(), null, null)), operators);
     }
 
     /**
-     * Some outputs of a checkpoint's map, within those of a frozen map that was made of it.
+     * A range of a checkpoint map's outputs within a frozen map made from it.
      *
-     * @param first of the checkpoint's map
-     * @param at first of the frozen map
+     * @param map name of the checkpoint's map
+     * @param first first output in the checkpoint's map
+     * @param at first output in the frozen map
      */
     record Slot(String map, long first, long count, long at) {}
 
-    /** Whether there are changes of maps. */
+    /** Whether one of the maps is changed. */
     boolean changes(List<Slot> slots) {
         return parts.stream()
                 .anyMatch(part ->
@@ -86,10 +87,10 @@ record Extended(List<Part> parts, Operators operators) {
     }
 
     /**
-     * Adds the changes of maps.
+     * Adds the low-rank changes of maps.
      *
      * @param x [N, in]
-     * @param y what comes out of the frozen map, is added to
+     * @param y the output of the frozen map, is added to
      */
     void addChanges(List<Slot> slots, Tensor x, Tensor y) {
         for (Part part : parts) {
@@ -120,9 +121,9 @@ record Extended(List<Part> parts, Operators operators) {
     }
 
     /**
-     * The way back of {@link #addChanges}: sums the gradients of the low-rank maps.
+     * The backward pass of {@link #addChanges}: adds to the gradients of the low-rank maps.
      *
-     * @param dy with respect to what came out of the frozen map
+     * @param dy gradient with respect to the output of the frozen map
      * @param dx [N, in], is added to; null: not wanted
      */
     void changesBackward(List<Slot> slots, Tensor x, Tensor dy, @Nullable Tensor dx) {
@@ -155,12 +156,12 @@ record Extended(List<Part> parts, Operators operators) {
         return operators.multiply(x.t().contiguous(), y, null);
     }
 
-    /** The network behind a half, of an extension that has one there. */
+    /** The network behind a half; the extension must have one there. */
     private static Bottleneck behind(Extension of, String half) {
         return Objects.requireNonNull(of.halves().get(half), half);
     }
 
-    /** y [n, E] of a part's rows, with what the network behind a half adds. */
+    /** y [n, E] of a part's rows plus the output of the network behind a half. */
     Tensor network(Part part, String half, Tensor y) {
         Bottleneck net = behind(part.extension(), half);
         Tensor inner = gelu(operators.multiply(y, net.down(), net.downBias())); // [n, m]
@@ -168,10 +169,10 @@ record Extended(List<Part> parts, Operators operators) {
     }
 
     /**
-     * The way back of {@link #network}: sums its gradients.
+     * The backward pass of {@link #network}: adds to its gradients.
      *
      * @param d [n, E]
-     * @return with respect to y, [n, E]
+     * @return the gradient with respect to y, [n, E]
      */
     Tensor networkBackward(Part part, String half, Tensor y, Tensor d) {
         Bottleneck net = behind(part.extension(), half);
@@ -188,9 +189,9 @@ record Extended(List<Part> parts, Operators operators) {
         return d.add(operators.multiply(dInner, net.down().t(), null));
     }
 
-    // In float64, whose last bits the rounding to float32 takes away: libtorch's vectors and what is left over for its
-    // scalar code differ
-    // there, and which numbers are left over depends on how many rows there are.
+    // In float64, then rounded to float32: libtorch's vector code and the scalar code for the remaining elements differ
+    // in the
+    // last bits, and which elements remain depends on the number of rows.
 
     private static Tensor gelu(Tensor x) {
         return torch.gelu(x.to(torch.ScalarType.Double)).to(torch.ScalarType.Float);
@@ -205,7 +206,7 @@ record Extended(List<Part> parts, Operators operators) {
         return torch.sum(x, new long[] {0}, false, new ScalarTypeOptional());
     }
 
-    /** Tensors of its own, that outlive a pause. */
+    /** The tensors that must outlive a pause, without those of the extensions. */
     List<Tensor> tensors() {
         List<Tensor> all = new ArrayList<>();
         for (Part part : parts) {

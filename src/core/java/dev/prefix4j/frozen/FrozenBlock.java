@@ -20,14 +20,14 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A transformer block with explicit rules forward and back.
+ * A transformer block with explicit forward and backward rules.
  *
- * <p>N rows, M of them asked for (all, save in the last block), E width, H heads of queries with Q columns, Hk of keys with K, F inner
- * width.
+ * <p>N rows, M of them requested (all, except in the last block), E width, H heads of queries with Q columns, Hk of keys with K, F
+ * inner width.
  *
  * @param inputs to queries, keys and values
- * @param queryNorm gain of the heads of queries, [D]; null: they are not normalized
- * @param keyNorm gain of the heads of keys, [D]; null: they are not normalized
+ * @param queryNorm gain of the normalization of query heads, [D]; null: none
+ * @param keyNorm gain of the normalization of key heads, [D]; null: none
  */
 record FrozenBlock(
         ModelConfig config,
@@ -46,7 +46,7 @@ record FrozenBlock(
         /** One map to all of them. */
         record Joined(BlockMap map) implements Inputs {}
 
-        /** Two, in the last block, where only some rows ask. */
+        /** Separate maps, in the last block, where only some rows have queries. */
         record Apart(BlockMap query, BlockMap keyValue) implements Inputs {}
     }
 
@@ -75,17 +75,17 @@ record FrozenBlock(
     }
 
     /**
-     * What goes out, and what is kept.
+     * The output, and what is kept for the backward pass.
      *
      * @param y [M, E]
      */
     record Result(Tensor y, Saved saved) {}
 
     /**
-     * The residual stream behind a half.
+     * The residual stream after a half of the block.
      *
      * @param y [M, E]
-     * @param outputs of the half, for each part with a network behind it, before that
+     * @param outputs for each part with a network behind the half, the network's input
      */
     private record Half(Tensor y, List<Tensor> outputs) {}
 
@@ -118,12 +118,12 @@ record FrozenBlock(
     }
 
     /**
-     * The new tokens of rows that are being decoded.
+     * The forward pass for the new tokens of rows that are being decoded.
      *
      * @param x [R, E]
      * @param sight of the rows, their new tokens included
-     * @param pool takes the new keys and values
-     * @param places in it, int64 [R]
+     * @param pool receives the new keys and values
+     * @param places in the pool, int64 [R]
      * @return [R, E]
      */
     Tensor step(Tensor x, Sight sight, @Nullable Turns turns, Stored pool, Tensor places, Extended extended) {
@@ -156,7 +156,7 @@ record FrozenBlock(
         };
     }
 
-    /** Queries, keys and values, normalized and turned as the model does. */
+    /** Queries, keys and values, normalized and rotated as the model does. */
     private Heads heads(Rows normalized, Tensor x, BlockRows rows) {
         Supplier<Tensor> floats = () -> normalized(x, norm1);
         long queries = config.attention().queryColumns();
@@ -196,9 +196,9 @@ record FrozenBlock(
     }
 
     /**
-     * Adds what comes out of a half of the block to the residual stream.
+     * Adds the output of a half of the block to the residual stream.
      *
-     * @param floats what the rows were before they were rounded
+     * @param floats the rows before they were rounded
      */
     private Half onto(Tensor residual, BlockMap map, Rows x, Supplier<Tensor> floats, String half, Extended extended) {
         List<Part> parts = extended.behind(half);
@@ -215,9 +215,9 @@ record FrozenBlock(
     }
 
     /**
-     * The way back through the networks behind a half.
+     * The backward pass through the networks behind a half.
      *
-     * @param d [M, E], stays as it is
+     * @param d [M, E], not modified
      * @param outputs of the half, as {@link Half} has them
      */
     private Tensor behind(String half, Tensor d, List<Tensor> outputs, Extended extended) {
@@ -231,12 +231,12 @@ record FrozenBlock(
     }
 
     /**
-     * The way back.
+     * The backward pass.
      *
-     * @param dy [M, E], with respect to what went out; used up
+     * @param dy [M, E], with respect to the output; overwritten
      * @param rows as in {@link #forward}
-     * @param through whether the gradient with respect to what came in is wanted, and not only that of what is seen and put in
-     * @param own gradients of keys and values of the rows themselves, from others that saw them; null: none
+     * @param through whether the gradient with respect to the input is wanted too, and not only those of what is seen and put in
+     * @param own gradients of the rows' own keys and values from other rows that saw them; null: none
      * @return [N, E]; null: not wanted
      */
     @Nullable
@@ -277,7 +277,7 @@ record FrozenBlock(
         };
     }
 
-    /** Through the activation and the map before it: from [M, F], which is used up, to [M, E]. */
+    /** Backward through the activation and the map before it: from [M, F], which is overwritten, to [M, E]. */
     private Tensor innerBackward(Tensor dh, Saved saved, Extended asked) {
         Tensor floats = inner.form() == Precision.FP32 || !inner.changed(asked)
                 ? null
@@ -302,7 +302,7 @@ record FrozenBlock(
      */
     record KeyGradients(Tensor dk, Tensor dv) {}
 
-    /** The way back through the last block where nobody asked for what goes out: from keys and values alone, [N, E]. */
+    /** The backward pass through the last block when its output is not used: from keys and values only, to [N, E]. */
     Tensor backward(KeyGradients own, Saved saved, BlockRows rows) {
         if (!(inputs instanceof Inputs.Apart(BlockMap _, BlockMap keyValue))) {
             throw new IllegalStateException("block: expected the last one");
@@ -315,7 +315,7 @@ record FrozenBlock(
         return dx;
     }
 
-    /** From queries, keys and values of all rows, which one map gave; null if nothing goes through. */
+    /** From queries, keys and values of all rows, from a joined map; null if the gradient of the input is not wanted. */
     private @Nullable Tensor inputsBackward(
             BlockMap map, Tensor dqkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
         Supplier<Tensor> floats = () -> normalized(saved.x(), norm1);
@@ -328,7 +328,7 @@ record FrozenBlock(
         return dMiddle;
     }
 
-    /** From the queries of rows that were asked for, and from keys and values of all; null if nothing goes through. */
+    /** From queries of the requested rows and keys and values of all; null if the gradient of the input is not wanted. */
     private @Nullable Tensor inputsBackward(
             Inputs.Apart maps, Tensor dq, Tensor dkv, Tensor dMiddle, Saved saved, BlockRows rows, boolean through) {
         Supplier<Tensor> floats = () -> normalized(saved.x(), norm1);
@@ -351,7 +351,7 @@ record FrozenBlock(
         return dx;
     }
 
-    /** In place, from what attention compares back to what the maps gave. */
+    /** In place, from the inputs of attention back to the outputs of the maps. */
     private void keysBackward(Tensor dk, Heads heads, BlockRows rows) {
         if (rows.turns() != null) {
             Tensor turns = rows.turns().all();
@@ -372,14 +372,14 @@ record FrozenBlock(
         }
     }
 
-    /** What goes into the map behind the activation of h, float32 [M, F]. */
+    /** The activation of h, float32 [M, F]. */
     private Tensor activated(Tensor h) {
         return ((Rows.Float32)
                         operators.activate(config.mlp(), h, Precision.FP32).rows())
                 .x();
     }
 
-    /** Normalized rows once more, float32. */
+    /** Normalized rows, recomputed in float32. */
     private Tensor normalized(Tensor x, NormWeights norm) {
         return ((Rows.Float32) operators
                         .normalize(x, norm, config.norm(), Precision.FP32)

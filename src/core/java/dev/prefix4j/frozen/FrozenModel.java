@@ -24,11 +24,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A frozen language model: the loss of packed sequences behind a prefix, and its gradient with respect to the prefix's keys and
- * values. {@code AutogradModel} is the readable reference; this gives the same numbers.
+ * values. {@code AutogradModel} is the readable reference; the results are the same.
  *
- * <p>The weights of the model are used where they are (float32), or copied in 8 bits ({@link Precision}). A sequence
- * costs what its own tokens cost, the head is applied where a target follows, and so are the last block's query, MLP and
- * normalization.
+ * <p>The weights of the model are used in place (float32), or copied in 8 bits ({@link Precision}). A sequence costs only its
+ * own tokens. The head is applied only where a target follows, as are the last block's query, MLP and normalization.
  *
  * <p>N tokens, M targets, P prefix length, L layers, E width, W columns of keys, V vocabulary.
  */
@@ -39,30 +38,30 @@ public final class FrozenModel {
     private final Stack stack;
     private final InputLayer inputLayer;
     private final boolean recompute;
-    private final Extended extended; // all rows that are given no other
+    private final Extended extended; // for all rows that are scored, predicted or decoded
 
     /**
-     * What a model has other than its checkpoint.
+     * Changes of a model relative to its checkpoint.
      *
-     * @param weights in place of those of the same names
-     * @param extension put into the blocks for all that is scored, predicted or decoded
+     * @param weights replace those of the same names
+     * @param extension put into the blocks for everything that is scored, predicted or decoded
      */
     public record Changes(Map<String, Tensor> weights, Extension extension) {
-        /** None. */
+        /** No changes. */
         public static final Changes NONE = new Changes(Map.of(), Extension.NONE);
     }
 
     /**
      * How to compute.
      *
-     * @param recompute keep only what comes into each block and compute the rest again on the way back: less memory, a
-     *     forward pass more
-     * @param decoding whether few rows at a time are to be fast, as in decoding: for our kernels float32 weights are then
-     *     copied into strips; otherwise they stay where the model has them, in its file
-     * @param kernels absent: in operators of libtorch
+     * @param recompute keep only the input of each block and recompute the rest in the backward pass: less memory, one more
+     *     forward pass
+     * @param decoding optimize for few rows at a time, as in decoding: for our kernels float32 weights are then copied into
+     *     strips; otherwise the model's own are used, in its file
+     * @param kernels absent: libtorch's operators are used
      */
     public record Options(Precision precision, boolean recompute, boolean decoding, Optional<Kernels> kernels) {
-        /** For training; with the kernels that this machine has, if the model is on its CPU. */
+        /** For training, with the kernels available on this machine if the model is on the CPU. */
         public static Options of(BaseModel model, Precision precision) {
             return new Options(precision, false, false, model.device().is_cpu() ? Kernels.find() : Optional.empty());
         }
@@ -74,33 +73,33 @@ public final class FrozenModel {
             return new WeightForm(precision, strips, kernels.orElse(null));
         }
 
-        /** The same in less memory and more time. */
+        /** The same options with recomputation: less memory, more time. */
         public Options recomputing() {
             return new Options(precision, true, decoding, kernels);
         }
 
-        /** The same for decoding. */
+        /** The same options for decoding. */
         public Options forDecoding() {
             return new Options(precision, recompute, true, kernels);
         }
     }
 
-    /** With the kernels that this machine has. */
+    /** With the kernels available on this machine. */
     public FrozenModel(BaseModel model, Precision precision) {
         this(model, Options.of(model, precision));
     }
 
-    /** @param model must stay open; with 8 bits, its weights at this moment count */
+    /** @param model must stay open; in 8 bits, later changes of its weights have no effect */
     public FrozenModel(BaseModel model, Options options) {
         this(model, Changes.NONE, options);
     }
 
-    /** As {@link #FrozenModel(BaseModel, Options)}, of a changed model. */
+    /** As {@link #FrozenModel(BaseModel, Options)}, for a changed model. */
     public FrozenModel(BaseModel model, Changes changes, Options options) {
         WeightForm form = options.form();
         Map<String, Tensor> changed = new LinkedHashMap<>(changes.weights());
         if (form.precision() == Precision.INT8) {
-            // What is small is read in every step; the system would map much more of the file around each.
+            // Small tensors are read in every step, and the system would map much more of the file around each.
             model.with(changed).weights().forEach((name, tensor) -> {
                 if (tensor.dim() < 2) {
                     changed.put(name, tensor.clone());
@@ -131,7 +130,7 @@ public final class FrozenModel {
     }
 
     /**
-     * The same model, in the same memory, with something put into its blocks for all that is scored, predicted or decoded.
+     * The same model, in the same memory, with an extension in its blocks for everything that is scored, predicted or decoded.
      *
      * @param extension its tensors must stay open
      */
@@ -140,11 +139,11 @@ public final class FrozenModel {
     }
 
     /**
-     * A loss and where it comes from.
+     * A loss and its gradient.
      *
      * @param loss sum over the targets, in nats
      * @param gradient of {@code weight · loss} with respect to the activations, [P, 2·L·W]
-     * @param embeddings the same with respect to the virtual tokens, [K, E]
+     * @param embeddings the gradient with respect to the virtual tokens, [K, E]
      */
     public record Gradient(double loss, Tensor gradient, Tensor embeddings) {}
 
@@ -152,7 +151,7 @@ public final class FrozenModel {
      * The loss of a batch and its gradient.
      *
      * @param vectors [P, 2·L·W] as {@code PrefixShape} lays a prefix out, float32; P may be 0
-     * @param weight of each target's loss in the gradient, such as 1/M for a mean
+     * @param weight of each target's loss in the gradient, such as 1/M for the mean
      * @return with tensors that belong to the open scope, or to the caller
      */
     public Gradient gradient(PackedBatch batch, Tensor vectors, double weight) {
@@ -165,7 +164,7 @@ public final class FrozenModel {
     /**
      * As {@link #gradient(PackedBatch, Tensor, double)}, with any soft prompt.
      *
-     * @param targets [M], what is wanted of each target
+     * @param targets [M], the objective of each target
      */
     public Gradient gradient(PackedBatch batch, SoftPrompt prompt, List<Objective> targets) {
         Gradients all = gradient(batch, List.of(Adaptation.of(prompt)), new int[batch.sequences()], targets);
@@ -174,11 +173,11 @@ public final class FrozenModel {
     }
 
     /**
-     * The losses of a batch whose sequences have adaptations of their own, and the gradients. With our kernels the loss of a sequence and
-     * the gradient of an adaptation are the same bits whatever else is in the batch.
+     * The losses of a batch whose sequences have separate adaptations, and the gradients. With our kernels the loss of a sequence
+     * and the gradient of an adaptation are bit-identical whatever else is in the batch.
      *
      * @param of [B], index of the adaptation of each sequence
-     * @param targets [M], what is wanted of each target
+     * @param targets [M], the objective of each target
      * @return with tensors that belong to the open scope, or to the caller
      */
     public Gradients gradient(PackedBatch batch, List<Adaptation> adaptations, int[] of, List<Objective> targets) {
@@ -188,10 +187,10 @@ public final class FrozenModel {
         }
     }
 
-    /** As {@link #gradient(PackedBatch, List, int[], List)}, a block at a time; to be closed. */
+    /** As {@link #gradient(PackedBatch, List, int[], List)}, one block at a time; the caller closes the pass. */
     public GradientPass begin(PackedBatch batch, List<Adaptation> adaptations, int[] of, List<Objective> targets) {
         if (!extended.parts().isEmpty()) {
-            throw new IllegalStateException("gradient: expected a model without an extension of all rows");
+            throw new IllegalStateException("gradient: expected a model without an extension for all rows");
         }
         return new GradientPass(this, batch, adaptations, of, targets);
     }
@@ -225,7 +224,7 @@ public final class FrozenModel {
         }
     }
 
-    /** At the target positions, [M, E]. */
+    /** Hidden states at the target positions, [M, E]. */
     private Rows hidden(PackedBatch batch, SoftPrompt prompt) {
         SoftPrompt own = prompt.withoutGraph();
         Stored stored = new Stored(Stored.fromVectors(own.activations(), layout));
@@ -234,16 +233,16 @@ public final class FrozenModel {
     }
 
     /**
-     * Reads vectors at the first positions; to be closed.
+     * Reads vectors at the first positions; the caller closes the result.
      *
-     * @param embeddings float32 [P, E], without positions, at least one
+     * @param embeddings float32 [P, E], without position embeddings; P at least 1
      * @throws dev.prefix4j.InputException if the model has fewer positions
      */
     public PromptReading read(Tensor embeddings) {
         return new PromptReading(this, embeddings);
     }
 
-    /** Vectors of tokens, [n, E], without positions. */
+    /** The embeddings of tokens, [n, E], without position embeddings. */
     public Tensor embeddings(int[] ids) {
         Tensor vectors = model.words(model.ids(Arrays.stream(ids).asLongStream().toArray()));
         inputLayer.evict();
@@ -276,12 +275,12 @@ public final class FrozenModel {
         return recompute;
     }
 
-    /** How keys and values are laid out. */
+    /** The layout of keys and values. */
     public KvLayout layout() {
         return layout;
     }
 
-    /** Of float32 tensors beside the model. */
+    /** For float32 tensors on the model's device. */
     TensorOptions options() {
         return model.options(torch.ScalarType.Float);
     }
@@ -307,10 +306,10 @@ public final class FrozenModel {
     }
 
     /**
-     * What {@link Session#read} does.
+     * Implements {@link Session#read}.
      *
-     * @param vectors of virtual tokens, of each sequence; null: none
-     * @param places int64 [N], in the pool, which takes the keys and values
+     * @param vectors of the virtual tokens of each sequence; null: none
+     * @param places int64 [N], where the keys and values are written in the pool
      */
     Tensor read(
             PackedBatch batch,
@@ -322,7 +321,7 @@ public final class FrozenModel {
         return stack.read(inputLayer.input(batch, positions, seen, vectors), model.ids(places), pool, extended);
     }
 
-    /** What {@link Session#step} does. */
+    /** Implements {@link Session#step}. */
     Tensor step(long[] tokens, long[] positions, List<List<Segment>> seen, long[] places, Stored pool) {
         return stack.step(
                 inputLayer.rows(tokens, positions), // [R, E]

@@ -16,8 +16,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The losses of a batch and their gradients, a block at a time: a pass can pause between any two, and be dropped. What it holds
- * meanwhile belongs to no scope.
+ * The losses of a batch and their gradients, one block at a time: a pass can be paused between blocks, or dropped. What it
+ * holds in the meantime belongs to no scope.
  *
  * <p>N tokens, M targets, B sequences, P activations and K virtual tokens of a soft prompt, L layers, E width, W columns of keys.
  */
@@ -29,34 +29,34 @@ public final class GradientPass implements AutoCloseable {
     private final Extended extended;
     private final TargetLosses targetLosses;
     private final List<Own> adaptations = new ArrayList<>();
-    private final List<Tensor> kept = new ArrayList<>(); // all the way
-    private final List<Layer> layers = new ArrayList<>(); // that were passed on the way up, and not yet on the way back
+    private final List<Tensor> kept = new ArrayList<>(); // during the whole pass
+    private final List<Layer> layers = new ArrayList<>(); // done in the forward pass, and not yet in the backward pass
     private final boolean through;
     private final double[] losses; // of each target
-    private @Nullable Tensor x; // [N, E], after the last block [M, E]; on the way back its gradient
-    private int next; // block: up to L on the way up, then down to 2L
+    private @Nullable Tensor x; // [N, E], after the last block [M, E]; in the backward pass its gradient
+    private int next; // block: below L in the forward pass, then below 2L in the backward pass
 
     /** An adaptation and its gradient. */
     private record Own(SoftPrompt prompt, Stored stored, VirtualRows rows, Extension extension) {
-        /** Of the activations, in the layout of what is stored. */
+        /** The gradient of the activations, in the layout of {@link Stored}. */
         Tensor gradient() {
             return Objects.requireNonNull(stored.gradient(), "wanted of every adaptation");
         }
     }
 
     /**
-     * A block that was passed.
+     * A block after its forward pass.
      *
-     * @param entered [N, E]
-     * @param saved null: it is computed again
+     * @param entered its input, [N, E]
+     * @param saved null: to be recomputed
      */
     private record Layer(Tensor entered, @Nullable Saved saved, List<Tensor> tensors) {}
 
     /**
-     * The losses of a batch and the gradients of what its sequences are adapted by.
+     * The losses of a batch and the gradients with respect to the adaptations of its sequences.
      *
-     * @param losses [B], of each sequence the sum over its targets, in nats
-     * @param adaptations of each the gradient of the weighted losses
+     * @param losses [B], for each sequence the sum over its targets, in nats
+     * @param adaptations for each, the gradient of the weighted losses
      */
     public record Gradients(double[] losses, List<Adaptation.Gradient> adaptations) {}
 
@@ -64,7 +64,7 @@ public final class GradientPass implements AutoCloseable {
     GradientPass(
             FrozenModel model, PackedBatch batch, List<Adaptation> adaptations, int[] of, List<Objective> targets) {
         if (targets.size() != batch.positions().length) {
-            throw new IllegalArgumentException("gradient: expected objectives of %d targets, got %d"
+            throw new IllegalArgumentException("gradient: expected objectives for %d targets, got %d"
                     .formatted(batch.positions().length, targets.size()));
         }
         this.model = model;
@@ -102,7 +102,7 @@ public final class GradientPass implements AutoCloseable {
         }
     }
 
-    /** Takes what the whole pass needs out of its scope. */
+    /** Takes what the whole pass needs out of the scope. */
     private void keep(TensorScope scope, Head.Targets wanted) {
         for (Own own : adaptations) {
             keep(scope, own.prompt().embeddings(), own.stored().memory(), own.gradient());
@@ -124,7 +124,7 @@ public final class GradientPass implements AutoCloseable {
         }
     }
 
-    /** Goes through the next block, up or back; false: it has arrived. */
+    /** Does the next block, forward or backward; returns false when the pass is complete. */
     public boolean advance() {
         int all = stack.layers();
         if (next < 2 * all) {
@@ -180,14 +180,14 @@ public final class GradientPass implements AutoCloseable {
     }
 
     /**
-     * What it came to.
+     * The losses and gradients.
      *
      * @return with tensors that belong to the open scope, or to the caller
-     * @throws IllegalStateException if it has not arrived
+     * @throws IllegalStateException if the pass is not complete
      */
     public Gradients result() {
         if (next < 2 * stack.layers()) {
-            throw new IllegalStateException("gradient: expected a pass that has arrived");
+            throw new IllegalStateException("gradient: expected a complete pass");
         }
         List<Adaptation.Gradient> gradients = new ArrayList<>();
         try (TensorScope scope = new TensorScope();
@@ -207,7 +207,7 @@ public final class GradientPass implements AutoCloseable {
         return new Gradients(bySequence(), gradients);
     }
 
-    /** Sums of the losses of targets. */
+    /** The losses of targets, summed for each sequence. */
     private double[] bySequence() {
         double[] sums = new double[batch.sequences()];
         int target = 0;
@@ -219,7 +219,7 @@ public final class GradientPass implements AutoCloseable {
         return sums;
     }
 
-    /** Frees what it holds. */
+    /** Frees what the pass holds. */
     @Override
     public void close() {
         for (Layer layer : layers) {

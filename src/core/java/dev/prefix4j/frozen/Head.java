@@ -14,15 +14,15 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The output head: logits of hidden states, and their cross-entropy with its gradient, a block of words at a time, so that
- * the logits of a batch never exist together.
+ * The output head: logits of hidden states, and their cross-entropy with its gradient, one block of words at a time, so that
+ * the logits of a batch are never all in memory.
  *
- * <p>n rows, E width, V vocabulary, C words of a block.
+ * <p>n rows, E width, V vocabulary, C words in a block.
  */
 sealed interface Head {
     /**
-     * Words that are worked on together: their weights and logits stay in the processor's caches. In 8 bits it is also what
-     * shares a scale on the way back.
+     * Words that are processed together: their weights and logits stay in the processor's caches. In 8 bits they also share
+     * scales in the backward pass.
      */
     long BLOCK = 1024;
 
@@ -32,10 +32,10 @@ sealed interface Head {
     /** Logits [n, C] of the words from {@code first} on. */
     Tensor logits(Rows hidden, long first, long count);
 
-    /** {@code sum + z W}, [n, E], of numbers z [n, C] for the words from {@code first} on, and their weights W [C, E]. */
+    /** {@code sum + z W}, [n, E], for z [n, C] and the weights W [C, E] of the words from {@code first} on. */
     Tensor addMean(Tensor z, long first, Tensor sum);
 
-    /** [V, E], float32 or as the checkpoint stores it. */
+    /** [V, E], float32 or in the checkpoint's type. */
     Tensor weight();
 
     /** Rows of the {@link #weight} for words int64 [n]: float32 [n, E]. */
@@ -45,22 +45,22 @@ sealed interface Head {
 
     Operators operators();
 
-    /** In what form it takes hidden states. */
+    /** The form in which it takes hidden states. */
     Precision form();
 
     /**
      * What is to be predicted.
      *
      * @param ids int64 [n]
-     * @param words their rows of {@link #weight}, [n, E]
+     * @param words the rows of {@link #weight} for these ids, [n, E]
      */
     record Targets(Tensor ids, Tensor words) {}
 
     /**
-     * Cross-entropy and what it is made of.
+     * Cross-entropy losses and their gradient.
      *
      * @param losses in nats, float64 [n]
-     * @param gradient of their sum with respect to the hidden states, [n, E]; null if it was not asked for
+     * @param gradient of their sum with respect to the hidden states, [n, E]; null if not requested
      */
     record Loss(Tensor losses, @Nullable Tensor gradient) {}
 
@@ -73,9 +73,9 @@ sealed interface Head {
      * The cross-entropy of hidden states [n, E]: an online softmax over blocks of words.
      *
      * @param targets int64 [n]
-     * @param words the targets' rows of {@link #weight}, [n, E], used up; null: the gradient is not asked for. They are fetched by
-     *     the caller, before there are activations: around each row the system maps much more of a weight file
-     * @param smoothing share of each target's probability that all words have in equal parts, float32 [n]; null: none
+     * @param words the targets' rows of {@link #weight}, [n, E], overwritten; null: no gradient. The caller fetches them
+     *     before there are activations, because the system maps much more of a weight file around each row
+     * @param smoothing share of each target's probability that is spread evenly over all words, float32 [n]; null: none
      */
     default Loss loss(Rows hidden, Tensor targets, @Nullable Tensor words, @Nullable Tensor smoothing) {
         OnlineSoftmax softmax = OnlineSoftmax.of(targets);
@@ -116,7 +116,7 @@ sealed interface Head {
     }
 
     /**
-     * KL(teacher ‖ this) at hidden states [n, E], with its gradient: two online softmaxes side by side.
+     * KL(teacher ‖ this) at hidden states [n, E], with its gradient: two online softmaxes in parallel.
      *
      * @param teachers hidden states of the teacher, [n, its E]
      */
@@ -127,7 +127,7 @@ sealed interface Head {
         OnlineSoftmax given = OnlineSoftmax.of(nowhere);
         Tensor mean = zeros(hidden); // [n, E]
         Tensor wanted = zeros(hidden); // sum of words, weighted by exp(logit - top) of the teacher
-        Tensor apart = torch.zeros_like(given.sum()); // [n], of the differences of the logits, weighted in the same way
+        Tensor apart = torch.zeros_like(given.sum()); // [n], of the logits' differences, with the same weights
         long words = weight().size(0);
         for (long first = 0; first < words; first += BLOCK) {
             try (TensorScope inner = new TensorScope()) {
@@ -180,9 +180,9 @@ sealed interface Head {
     }
 
     /**
-     * On the weights of the model themselves.
+     * With the model's own weights.
      *
-     * @param strips the weights once more, for decoding; null: not kept
+     * @param strips a copy of the weights for decoding; null: none
      */
     record Float32(
             Tensor weight, Operators operators, @Nullable Kernels kernels, ProductKernels.@Nullable Packed strips)
@@ -213,8 +213,8 @@ sealed interface Head {
     }
 
     /**
-     * In 8 bits; on the way back in twice 8. Probabilities are a few that are large and thousands that are tiny: rounded to
-     * one scale, the tiny ones of every row vanish alike, and the gradient is not only inexact but wrong on average.
+     * In 8 bits; in the backward pass, in twice 8. A few probabilities are large and thousands are tiny. Rounded with a
+     * single scale, the tiny ones all become zero, which makes the gradient not only inexact but biased.
      */
     final class Int8 implements Head {
         private final Tensor weight;
@@ -222,8 +222,7 @@ sealed interface Head {
         private final @Nullable Kernels kernels;
         private final Int8Linear.OneWay toLogits;
         private final TensorScope.Owner owner = TensorScope.owner();
-        private @Nullable List<Int8Linear.OneWay>
-                blocks; // of words: from their numbers to E; null: nobody has asked for them
+        private @Nullable List<Int8Linear.OneWay> blocks; // of words, [C, E] each; null: not needed yet
 
         Int8(Tensor weight, Operators operators, @Nullable Kernels kernels) {
             this.weight = weight;

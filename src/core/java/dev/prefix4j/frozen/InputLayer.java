@@ -16,7 +16,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What goes into the first block: the vectors of tokens, their positions, and what each sequence sees besides itself.
+ * The input of the first block: token embeddings, their positions, and what each sequence sees besides itself.
  *
  * <p>N tokens, M targets, B sequences, E width, K virtual tokens.
  */
@@ -25,7 +25,7 @@ final class InputLayer {
     private final Optional<Rotary> rotary;
     private final boolean evicting;
 
-    /** @param evicting only a few rows of the words are read: the system maps much more around each */
+    /** @param evicting release the memory of word embeddings after reading: the system maps much more around each row */
     InputLayer(BaseModel model, boolean evicting) {
         this.model = model;
         this.rotary = model.config().attention().rotary();
@@ -33,10 +33,10 @@ final class InputLayer {
     }
 
     /**
-     * A batch on the device, and what every block needs of it.
+     * A batch on the device, with what every block needs.
      *
      * @param x [N, E]
-     * @param asked int64 [M], rows that are asked for
+     * @param asked int64 [M], rows whose output is requested
      * @param seen what each sequence sees besides itself
      * @param turns null: no rotary positions
      */
@@ -47,7 +47,7 @@ final class InputLayer {
             Tensor asked,
             List<List<Segment>> seen,
             @Nullable Turns turns) {
-        /** What outlives a pause. */
+        /** The tensors that must outlive a pause. */
         List<Tensor> tensors() {
             List<Tensor> all = new ArrayList<>(List.of(x, asked));
             if (turns != null) {
@@ -70,10 +70,10 @@ final class InputLayer {
     }
 
     /**
-     * Sequences that see soft prompts.
+     * The input for sequences that see soft prompts.
      *
      * @param stored the activations of each
-     * @param of [B], which one a sequence sees
+     * @param of [B], index of the one that each sequence sees
      */
     Input input(PackedBatch batch, List<SoftPrompt> prompts, List<Stored> stored, int[] of) {
         long[] offsets = batch.offsets();
@@ -103,10 +103,10 @@ final class InputLayer {
     }
 
     /**
-     * Any sequences.
+     * The input for any sequences.
      *
-     * @param positions of all tokens in the model
-     * @param vectors of virtual tokens, of each sequence; null: none
+     * @param positions of all tokens, as the model counts them
+     * @param vectors of the virtual tokens of each sequence; null: none
      */
     Input input(PackedBatch batch, long[] positions, List<List<Segment>> seen, List<@Nullable Tensor> vectors) {
         long[] offsets = batch.offsets();
@@ -123,7 +123,7 @@ final class InputLayer {
         Tensor x = model.words(
                 model.ids(Arrays.stream(batch.ids()).map(id -> Math.max(0, id)).toArray())); // [N, E]
         List<@Nullable Tensor> distinct =
-                vectors.stream().distinct().toList(); // by identity: tensors have no other equality
+                vectors.stream().distinct().toList(); // by identity, the only equality that tensors have
         int[] of = vectors.stream().mapToInt(distinct::indexOf).toArray();
         for (int i = 0; i < distinct.size(); i++) {
             VirtualRows virtual = virtualRows(batch, of, i, distinct.get(i));
@@ -146,9 +146,9 @@ final class InputLayer {
     }
 
     /**
-     * Rows of virtual tokens of the sequences b with of[b] = one.
+     * The rows of virtual tokens in the sequences b with of[b] = one.
      *
-     * @param vectors of virtual tokens [K, E]; null: none
+     * @param vectors of the virtual tokens, [K, E]; null: none
      */
     VirtualRows virtualRows(PackedBatch batch, int[] of, int one, @Nullable Tensor vectors) {
         long[] ids = batch.ids();
@@ -168,7 +168,7 @@ final class InputLayer {
         return new VirtualRows(model.ids(rows), model.ids(tokens));
     }
 
-    /** The rows of the sequences b with of[b] = one, for what is put into the blocks there. */
+    /** The rows of the sequences b with of[b] = one, with the extension that is put into the blocks for them. */
     Extended.Part part(PackedBatch batch, int[] of, int one, Extension extension, Extension gradient) {
         if (Arrays.stream(of).allMatch(i -> i == one)) {
             return new Extended.Part(extension, gradient, null, null);
@@ -184,7 +184,7 @@ final class InputLayer {
         return new Extended.Part(extension, gradient, model.ids(rows), model.ids(asked));
     }
 
-    /** One token of each row, [R, E]. */
+    /** The embeddings of one token of each row, [R, E]. */
     Tensor rows(long[] tokens, long[] positions) {
         return addPositions(model.words(model.ids(tokens)), positions);
     }
@@ -193,7 +193,7 @@ final class InputLayer {
         return rotary.isPresent() ? x : x.add_(model.positions(model.ids(positions)));
     }
 
-    /** @return null where positions are no rotations */
+    /** @return null where positions are not rotary */
     @Nullable
     Turns turns(long[] positions, long[] asked) {
         return rotary.isEmpty() ? null : new Turns(turns(positions), turns(asked));
@@ -204,16 +204,16 @@ final class InputLayer {
     }
 
     /**
-     * How queries turn to see keys that stand at the first positions as if they stood from another one on.
+     * The rotation of queries that attend to keys stored for the first positions as if the keys began at another position.
      *
-     * @return [R]; null: not at all
+     * @return [R]; null: none
      */
     @Nullable
     Tensor turnFrom(int position) {
         return rotary.isEmpty() || position == 0 ? null : turns(-position).view(-1);
     }
 
-    /** Lets the system take the memory of words that were read; they are in a file. */
+    /** Releases the memory of word embeddings that were read; they can be read from the file again. */
     void evict() {
         if (evicting) {
             Safetensors.evict(model.words());

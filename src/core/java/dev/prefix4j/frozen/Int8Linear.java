@@ -14,8 +14,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A frozen affine map in 8 bits ({@link Precision#INT8}): the weight matrix once with a scale for each output, and once
- * for the way back, transposed, with a scale for each input; that one is made when the first gradient comes.
+ * A frozen affine map in 8 bits ({@link Precision#INT8}). The weight matrix is stored with a scale for each output and, for
+ * the backward pass, transposed with a scale for each input; the transposed copy is made for the first gradient.
  */
 final class Int8Linear implements Linear {
     private final List<Affine> maps;
@@ -23,7 +23,7 @@ final class Int8Linear implements Linear {
     private final @Nullable Kernels kernels;
     private final OneWay forward;
     private final TensorScope.Owner owner;
-    private @Nullable OneWay backward; // null: nobody has asked for it
+    private @Nullable OneWay backward; // null: not needed yet
 
     private Int8Linear(
             List<Affine> maps,
@@ -39,10 +39,10 @@ final class Int8Linear implements Linear {
     }
 
     /**
-     * Quantizes the weights of maps whose outputs lie side by side.
+     * Quantizes the weights of maps whose outputs are concatenated.
      *
      * @param maps must stay open
-     * @param kernels null: libtorch's operators do the work
+     * @param kernels null: libtorch's operators are used
      */
     static Int8Linear of(List<Affine> maps, @Nullable Kernels kernels) {
         TensorScope.Owner owner = TensorScope.owner();
@@ -57,7 +57,7 @@ final class Int8Linear implements Linear {
         }
     }
 
-    private synchronized OneWay wayBack() {
+    private synchronized OneWay transposed() {
         OneWay made = backward;
         if (made == null) {
             try (TensorScope scope = new TensorScope();
@@ -88,13 +88,13 @@ final class Int8Linear implements Linear {
 
     @Override
     public Tensor backward(Rows dy, @Nullable Tensor residual) {
-        return wayBack().multiply((Rows.Int8) dy, null, residual);
+        return transposed().multiply((Rows.Int8) dy, null, residual);
     }
 
     /** A quantized matrix of K inputs and M outputs. */
     sealed interface OneWay {
         /**
-         * Multiplies rows by it.
+         * Multiplies rows by the matrix.
          *
          * @param x [n, K]
          * @param bias [M]; null: none
@@ -104,10 +104,10 @@ final class Int8Linear implements Linear {
         Tensor multiply(Rows.Int8 x, @Nullable Tensor bias, @Nullable Tensor residual);
 
         /**
-         * Some of the outputs.
+         * As above, for a range of the outputs.
          *
          * @param x [n, K]
-         * @param first a multiple of 64
+         * @param first first output, a multiple of 64
          * @return float32 [n, count]
          */
         Tensor multiply(Rows.Int8 x, long first, long count);
@@ -115,7 +115,7 @@ final class Int8Linear implements Linear {
         /** K. */
         long inputs();
 
-        /** What it is made of. */
+        /** Its tensors. */
         List<Tensor> tensors();
 
         /** @param weight [K, M], float32, bfloat16 or float16 */
@@ -127,7 +127,7 @@ final class Int8Linear implements Linear {
     }
 
     /**
-     * On our kernels.
+     * With our kernels.
      *
      * @param weight in 8 bits
      */
@@ -160,9 +160,9 @@ final class Int8Linear implements Linear {
     }
 
     /**
-     * On {@code aten::_int_mm}: for machines without our kernels, and as their oracle.
+     * With {@code aten::_int_mm}: for machines without our kernels, and as the reference in their tests.
      *
-     * @param q int8 [K', M], K' the next multiple of 4, rows from K on 0
+     * @param q int8 [K', M], K' is K rounded up to a multiple of 4; rows from K on are 0
      * @param scale [M]
      */
     record Composed(Tensor q, Tensor scale, long inputs) implements OneWay {

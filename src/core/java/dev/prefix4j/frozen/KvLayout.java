@@ -3,7 +3,7 @@ package dev.prefix4j.frozen;
 import dev.prefix4j.model.ModelConfig;
 
 /**
- * How a model lays out keys and values.
+ * The layout of a model's keys and values.
  *
  * @param layers L
  * @param heads of keys

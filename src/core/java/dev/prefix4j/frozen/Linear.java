@@ -12,15 +12,15 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A frozen affine map from K inputs to M outputs, and its transpose for the way back.
+ * A frozen affine map from K inputs to M outputs, and its transpose for the backward pass.
  *
  * <p>n rows.
  */
 sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips, Int8Linear {
     /**
-     * Applies it.
+     * Applies the map.
      *
-     * @param x [n, K], in its form
+     * @param x [n, K], in the form that the map takes
      * @param residual float32 [n, M], added; null: none
      * @return float32 [n, M]
      */
@@ -29,22 +29,22 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
     /**
      * The gradient with respect to the input.
      *
-     * @param dy [n, M], in its form
+     * @param dy [n, M], in the form that the map takes
      * @param residual float32 [n, K], added; null: none
      * @return float32 [n, K]
      */
     Tensor backward(Rows dy, @Nullable Tensor residual);
 
-    /** In what form it takes rows. */
+    /** The form in which it takes rows. */
     Precision form();
 
     /** M. */
     long outputs();
 
     /**
-     * In float32, on the weights of the model themselves.
+     * In float32, with the model's own weights.
      *
-     * @param kernels null: libtorch's BLAS does the work
+     * @param kernels null: libtorch's BLAS is used
      */
     record Float32(Affine map, @Nullable Kernels kernels) implements Linear {
         @Override
@@ -88,7 +88,7 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
         }
     }
 
-    /** Maps of the same rows; their outputs follow each other. */
+    /** Maps of the same rows; their outputs are concatenated. */
     record SideBySide(List<Float32> maps) implements Linear {
         @Override
         public Precision form() {
@@ -136,10 +136,10 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
     }
 
     /**
-     * In float32, with the weights once more in the layout that is read fastest where rows are few.
+     * In float32, with a copy of the weights in the layout that is fastest to read for few rows.
      *
      * @param bias [M]; null: none
-     * @param inPlace the same map on the weights of the model
+     * @param inPlace the same map with the model's own weights
      */
     record Strips(ProductKernels.Packed weight, @Nullable Tensor bias, Linear inPlace, ProductKernels kernels)
             implements Linear {
@@ -175,7 +175,7 @@ sealed interface Linear permits Linear.Float32, Linear.SideBySide, Linear.Strips
             return inPlace.backward(dy, residual);
         }
 
-        /** {@code x w + bias + residual} for {@code count} outputs of w from {@code first} on. */
+        /** {@code x w + bias + residual} for the {@code count} outputs of w from {@code first} on. */
         static Tensor multiply(
                 Rows.Float32 rows,
                 ProductKernels.Packed w,

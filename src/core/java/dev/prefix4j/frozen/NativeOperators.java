@@ -15,9 +15,9 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
-/** The operators on our kernels, for the CPU. */
+/** The operators with our kernels, for the CPU. */
 record NativeOperators(Kernels kernels) implements Operators {
-    /** For what is rare. */
+    /** For rare cases. */
     private static final AtenOperators ATEN = new AtenOperators();
 
     private static Tensor empty(torch.ScalarType type, long... shape) {
@@ -28,7 +28,7 @@ record NativeOperators(Kernels kernels) implements Operators {
         return empty(torch.ScalarType.Float, shape);
     }
 
-    /** Room for the rows of a result: float32 or 8-bit. */
+    /** Uninitialized rows for a result. */
     private static Rows room(long rows, long columns, Precision form) {
         return switch (form) {
             case FP32 -> new Rows.Float32(floats(rows, columns));
@@ -43,7 +43,7 @@ record NativeOperators(Kernels kernels) implements Operators {
                 empty(torch.ScalarType.Int, rows));
     }
 
-    /** What a kernel writes to: y or 8 bits; the other is null. */
+    /** The output of a kernel: either y or 8-bit rows; the other is null. */
     private record Out(@Nullable Tensor y, @Nullable EightBits bits) {
         static Out of(Rows rows) {
             return switch (rows) {
@@ -179,7 +179,7 @@ record NativeOperators(Kernels kernels) implements Operators {
         return rows;
     }
 
-    /** What every sequence sees, and its own rows of {@code own}. */
+    /** What each sequence sees: its segments, then its own rows of {@code own}. */
     private static Attention attention(Packing packing, KeysValues own) {
         Attention attention = new Attention(packing.heads(), packing.scale(), true);
         for (int b = 0; b < packing.sequences(); b++) {

@@ -7,13 +7,13 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
- * What is made small at a target position.
+ * What is minimized at a target position.
  *
  * @param weight of its loss in the gradients, such as 1/M for a mean over M targets
- * @param smoothing share of the target's probability that all words have in equal parts (label smoothing, Szegedy et al.
+ * @param smoothing share of the target's probability that is spread evenly over all words (label smoothing, Szegedy et al.
  *     2016, arXiv:1512.00567, section 7); 0: the negative log-likelihood
- * @param teacher whose prediction takes the place of the target: the divergence from it, KL(teacher ‖ model), takes the place of the
- *     negative log-likelihood (distillation, Hinton et al. 2015, arXiv:1503.02531)
+ * @param teacher whose prediction replaces the target: the loss is then KL(teacher ‖ model) instead of the negative
+ *     log-likelihood (distillation, Hinton et al. 2015, arXiv:1503.02531)
  */
 public record Objective(double weight, double smoothing, Optional<Teacher> teacher) {
     /**
@@ -35,7 +35,7 @@ public record Objective(double weight, double smoothing, Optional<Teacher> teach
         return new Objective(weight, 0, Optional.empty());
     }
 
-    /** The same for so many targets. */
+    /** This objective for each of a number of targets. */
     public List<Objective> each(int targets) {
         return Collections.nCopies(targets, this);
     }
@@ -47,7 +47,7 @@ public record Objective(double weight, double smoothing, Optional<Teacher> teach
                 .toList();
     }
 
-    /** @throws InputException if it is no share below 1 */
+    /** @throws InputException if it is not at least 0 and below 1 */
     public static void requireSmoothing(double smoothing) {
         if (!(smoothing >= 0 && smoothing < 1)) {
             throw new InputException("label-smoothing must be at least 0 and below 1, was " + smoothing);

@@ -9,13 +9,13 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * A softmax over the words seen so far (Milakov and Gimelshein 2018, arXiv:1805.02867). n rows.
  *
- * @param targets int64 [n], the word of each row whose loss is wanted
+ * @param targets int64 [n], the target word of each row
  * @param top [n], the largest logit
  * @param sum float64 [n], of {@code exp(logit - top)}
  * @param ofTarget [n], the target's logit once it has been seen
  */
 record OnlineSoftmax(Tensor targets, Tensor top, Tensor sum, Tensor ofTarget) {
-    /** Before the first word. */
+    /** The state before the first word. */
     static OnlineSoftmax of(Tensor targets) {
         long[] rows = {targets.size(0)};
         return new OnlineSoftmax(

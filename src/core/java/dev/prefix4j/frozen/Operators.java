@@ -9,24 +9,24 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a block does to rows between matrix products, and the derivatives of it. {@link AtenOperators} is the definition,
- * {@link NativeOperators} the fast one.
+ * What a block does to rows between matrix products, and its derivatives. {@link AtenOperators} is the definition,
+ * {@link NativeOperators} the fast implementation.
  *
  * <p>N rows, E width, H heads of queries, Hk of keys, D head width.
  */
 sealed interface Operators permits AtenOperators, NativeOperators {
     /**
-     * Normalized rows and what the way back needs.
+     * Normalized rows and what the backward pass needs.
      *
      * @param rows [N, E]
      */
     record Normalized(Rows rows, Moments moments) {}
 
     /**
-     * What rows were normalized by.
+     * The statistics that rows were normalized by.
      *
-     * @param mean [N]; null where it does not count
-     * @param rstd [N], one by the standard deviation, or by the root of the mean square
+     * @param mean [N]; null if the mean is not subtracted
+     * @param rstd [N], the reciprocal of the standard deviation, or of the root mean square
      */
     record Moments(@Nullable Tensor mean, Tensor rstd) {
         /** Lets it outlive a scope. */
@@ -38,18 +38,18 @@ sealed interface Operators permits AtenOperators, NativeOperators {
         }
     }
 
-    /** Normalization of x [N, E] to rows of a form. */
+    /** Normalizes x [N, E]; the rows are returned in a form. */
     Normalized normalize(Tensor x, NormWeights weights, Norm how, Precision form);
 
-    /** Adds to dx [N, E] the gradient of the normalization with respect to x, for dy [N, E] float32. */
+    /** Adds the gradient of the normalization with respect to x to dx [N, E], for dy [N, E] float32. */
     void normalizeBackward(Tensor dy, Tensor x, NormWeights weights, Moments of, Tensor dx);
 
     /**
-     * What comes out of the activation in a block and what the way back needs.
+     * The output of a block's activation and what the backward pass needs.
      *
      * @param rows [N, F]
-     * @param kept float32: what went in; or, of a function without gates whose result is in 8 bits, its derivative there, uint8 [N, F],
-     *     as {@code p4j_gelu} says
+     * @param kept the input, float32; or, for a function without gates whose result is in 8 bits, the derivative at the input, uint8
+     *     [N, F], as in {@code p4j_gelu}
      */
     record Activated(Rows rows, Tensor kept) {
         /** Whether a derivative was kept. */
@@ -58,60 +58,60 @@ sealed interface Operators permits AtenOperators, NativeOperators {
         }
     }
 
-    /** The activation function of h [N, F], or of its gates, h [N, 2F]; to rows of a form. */
+    /** The activation of h [N, F], or with gates, of h [N, 2F]; the rows are returned in a form. */
     Activated activate(Mlp how, Tensor h, Precision form);
 
-    /** The gradient with respect to what went in, as rows of a form; dy [N, F] float32 is used up. */
+    /** The gradient with respect to the input, as rows in a form; dy [N, F] float32 is overwritten. */
     Rows activateBackward(Mlp how, Tensor dy, Tensor kept, Precision form);
 
     /**
      * A float32 product {@code x w + bias}.
      *
-     * @param x [N, K], rows may lie apart
-     * @param w [K, M], where rows or columns are contiguous
+     * @param x [N, K], rows need not be adjacent
+     * @param w [K, M], with contiguous rows or columns
      * @param bias [M]; null: none
      */
     Tensor multiply(Tensor x, Tensor w, @Nullable Tensor bias);
 
-    /** Rows for a matrix product, of x [N, K] float32; the rows may lie apart. */
+    /** Converts x [N, K] float32 to rows for a matrix product; its rows need not be adjacent. */
     Rows rows(Tensor x, Precision form);
 
     /**
-     * Turns heads in place by rotary positions.
+     * Applies rotary positions to heads, in place.
      *
-     * @param x [N, heads · D], rows may lie apart
+     * @param x [N, heads · D], rows need not be adjacent
      * @param width of a head, D
-     * @param turns [N, R], of each row the cosines, then the sines
-     * @param back the other way round
+     * @param turns [N, R], for each row the cosines, then the sines
+     * @param back rotate in the opposite direction
      */
     void rotate(Tensor x, int width, Tensor turns, boolean back);
 
     /**
-     * Heads that were normalized, each by itself.
+     * Heads that were normalized separately.
      *
-     * @param before a copy of what they were, [N, heads · D]
+     * @param before a copy of the heads before normalization, [N, heads · D]
      * @param rstd [N, heads]
      */
     record NormalizedHeads(Tensor before, Tensor rstd) {}
 
-    /** Divides each head of x [N, heads · D], whose rows may lie apart, by the root of its mean square, times weight [D]; in place. */
+    /** RMS-normalizes each head of x [N, heads · D], with weight [D], in place; rows of x need not be adjacent. */
     NormalizedHeads normalizeHeads(Tensor x, Tensor weight, double epsilon);
 
-    /** The gradient with respect to what the heads were, in the place of dy [N, heads · D], whose rows may lie apart. */
+    /** Replaces dy [N, heads · D] by the gradient with respect to the heads before normalization; rows need not be adjacent. */
     void normalizeHeadsBackward(Tensor dy, Tensor weight, NormalizedHeads of);
 
     /**
-     * A matrix as the sum of two of 8-bit rows, exact to about 1/32,000 of the largest magnitude of a row.
+     * A matrix as the sum of two matrices of 8-bit rows, exact to about 1/32,000 of a row's largest magnitude.
      *
-     * @param fine what {@code coarse} does not hold
+     * @param fine the remainder after {@code coarse}
      */
     record Split(Rows.Int8 coarse, Rows.Int8 fine) {}
 
-    /** Two parts of x [N, K] float32, which is used up; the rows may lie apart. */
+    /** Splits x [N, K] float32, which is overwritten; its rows need not be adjacent. */
     Split split(Tensor x);
 
     /**
-     * What attention gives and what the way back needs.
+     * The output of attention and what the backward pass needs.
      *
      * @param y [rows of q, H·D]
      * @param lse [rows of q, H], logarithm of the sum of the exponentials of the scores
@@ -121,20 +121,20 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     /**
      * Causal attention of every sequence to what it sees and to itself.
      *
-     * @param q [rows of q, H·D], rows may lie apart
-     * @param k [N, Hk·D], rows may lie apart, as those of v
+     * @param q [rows of q, H·D], rows need not be adjacent
+     * @param k [N, Hk·D], like v; rows need not be adjacent
      */
     Attended attend(Packing packing, Tensor q, Tensor k, Tensor v);
 
     /**
-     * The way back: writes dq, dk and dv, and adds to the gradients of what sequences see.
+     * The backward pass: writes dq, dk and dv, and adds to the gradients of what sequences see.
      *
-     * @param gradients where to; its tensors are null where only what sequences see counts
+     * @param gradients receives dq, dk and dv; its tensors are null if only the gradients of what sequences see are wanted
      */
     void attendBackward(
             Packing packing, Tensor dy, Attended of, Tensor q, Tensor k, Tensor v, AttentionGradients gradients);
 
-    /** Tensors as the arguments of {@link #attend}. */
+    /** Gradients with the shapes of the arguments of {@link #attend}. */
     record AttentionGradients(
             @Nullable Tensor dq,
             @Nullable Tensor dk,
@@ -145,7 +145,7 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     /**
      * Attention of one query of each row to all that the row sees.
      *
-     * @param q [R, H·D], rows may lie apart
+     * @param q [R, H·D], rows need not be adjacent
      * @return [R, H·D]
      */
     Tensor attendStep(Sight sight, Tensor q);
@@ -162,11 +162,11 @@ sealed interface Operators permits AtenOperators, NativeOperators {
     Top top(Tensor logits, int k);
 
     /**
-     * A block of words more in a softmax.
+     * Adds a block of words to an online softmax.
      *
-     * @param z logits [n, C] of the words from {@code first} on; {@code exp(z - top)} takes their place
-     * @param softmax goes on
-     * @param mean [n, E], a sum of vectors so far, weighted by {@code exp(logit - top)}: follows the new top; null: none
+     * @param z logits [n, C] of the words from {@code first} on; replaced by {@code exp(z - top)}
+     * @param softmax is updated
+     * @param mean [n, E], the sum of vectors so far, weighted by {@code exp(logit - top)}; rescaled to the new top; null: none
      */
     void softmaxBlock(Tensor z, long first, OnlineSoftmax softmax, @Nullable Tensor mean);
 }

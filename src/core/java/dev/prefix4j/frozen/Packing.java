@@ -5,13 +5,13 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * How rows of a pass belong to sequences in the attention of a layer, and what each sequence sees besides itself.
+ * How the rows of a pass are divided into sequences in a layer's attention, and what each sequence sees besides itself.
  *
  * @param heads of queries and keys
  * @param scale of the scores
  * @param offsets [B+1], of the keys: sequence b has the rows from offsets[b] to offsets[b+1]
- * @param queries which rows ask; absent: all
- * @param seen [B], in the order in which they stand before the sequence's own keys
+ * @param queries which rows have queries; absent: all
+ * @param seen [B], in the order in which they precede the sequence's own keys
  */
 record Packing(
         Attention.Heads heads,
@@ -21,19 +21,19 @@ record Packing(
         Optional<Queries> queries,
         List<List<Segment>> seen) {
     /**
-     * Some of the rows.
+     * The rows with queries, where not all have one.
      *
      * @param offsets [B+1], of the queries
-     * @param positions int32 [rows of q], of each in its own sequence
+     * @param positions int32 [rows of q], of each query within its sequence
      */
     record Queries(long[] offsets, int[] positions) {}
 
-    /** Row of the first query of a sequence; that of sequence B is the number of queries. */
+    /** Row of the first query of a sequence; for sequence B, the number of queries. */
     long firstQuery(int sequence) {
         return queries.map(q -> q.offsets()[sequence]).orElse(offsets[sequence]);
     }
 
-    /** Position in its sequence of a query row of it. */
+    /** Position of a query row within its sequence. */
     int position(int sequence, int row) {
         return queries.map(q -> q.positions()[row]).orElse((int) (row - offsets[sequence]));
     }

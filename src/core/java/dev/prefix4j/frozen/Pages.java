@@ -2,7 +2,7 @@ package dev.prefix4j.frozen;
 
 import java.util.BitSet;
 
-/** Which pages of a pool are in use, by how many rows, and how many more are reserved. */
+/** Which pages of a pool are in use, by how many users, and how many more are reserved. */
 final class Pages {
     private final int[] users; // of each page
     private final BitSet taken = new BitSet();
@@ -17,12 +17,12 @@ final class Pages {
         return users.length - taken.cardinality() - promised;
     }
 
-    /** Reserves so many more pages; below 0: fewer. */
+    /** Reserves this many more pages; negative: fewer. */
     void promise(int count) {
         promised += count;
     }
 
-    /** A page, with one user. */
+    /** Takes a free page, which then has one user. */
     int take() {
         int page = taken.nextClearBit(0);
         taken.set(page);
@@ -30,7 +30,7 @@ final class Pages {
         return page;
     }
 
-    /** As {@link #take}, one of those that are reserved. */
+    /** As {@link #take}, but a reserved page. */
     int takePromised() {
         promised--;
         return take();
@@ -41,7 +41,7 @@ final class Pages {
         users[page]++;
     }
 
-    /** Takes a user away; a page without any is free. */
+    /** Removes a user; a page without users is free. */
     void leave(int page) {
         if (--users[page] == 0) {
             taken.clear(page);

@@ -2,13 +2,13 @@ package dev.prefix4j.frozen;
 
 import dev.prefix4j.InputException;
 
-/** In what numbers a frozen model multiplies. Sums, normalization, attention and the residual stream are float32. */
+/** The type of a frozen model's matrix products. Sums, normalization, attention and the residual stream are float32. */
 public enum Precision {
     /** float32 throughout. */
     FP32,
     /**
-     * 8-bit integers: a scale for each output of a weight matrix, made once; a scale for each row of activations, and of
-     * gradients, made as they come (vector-wise quantization of LLM.int8(), arXiv:2208.07339; with gradients as in
+     * 8-bit integers, with a scale for each output of a weight matrix, computed once, and for each row of activations and
+     * gradients, computed on the fly (vector-wise quantization of LLM.int8(), arXiv:2208.07339; gradients as in
      * SwitchBack, arXiv:2304.13013).
      */
     INT8;

@@ -4,7 +4,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What a model predicts at the target positions of a batch; it belongs to the scope in which it was made.
+ * What a model predicts at the target positions of a batch. It belongs to the scope in which it was made.
  *
  * <p>M targets, E width, V vocabulary.
  */
@@ -22,7 +22,7 @@ public final class Predictions {
         return hidden.count();
     }
 
-    /** Logarithms of the probabilities of all words, [M, V]. */
+    /** Log-probabilities of all words, [M, V]. */
     public Tensor logProbabilities() {
         return torch.log_softmax(head.logits(hidden), 1);
     }
@@ -31,7 +31,7 @@ public final class Predictions {
         return head;
     }
 
-    /** Hidden states of some of the positions, as the head takes them. */
+    /** Hidden states at some of the positions, in the head's form. */
     Rows hidden(Tensor index) {
         return hidden.select(index);
     }

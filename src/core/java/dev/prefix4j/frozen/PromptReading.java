@@ -15,8 +15,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Vectors that a model has read at its first positions: their keys and values, which others may see, and the way back from the gradients
- * of those to the vectors. What it holds belongs to no scope.
+ * Vectors that a model has read at its first positions: their keys and values, which other rows may see, and the backward pass from
+ * their gradients to the vectors. What it holds belongs to no scope.
  *
  * <p>P vectors, L layers, E width, W columns of keys.
  */
@@ -74,16 +74,16 @@ public final class PromptReading implements AutoCloseable {
         }
     }
 
-    /** Keys and values of the vectors, [P, 2·L·W], until this is closed. */
+    /** Keys and values of the vectors, [P, 2·L·W]; valid until this is closed. */
     public Tensor activations() {
         return activations;
     }
 
     /**
-     * The way back.
+     * The backward pass.
      *
      * @param dActivations gradient with respect to {@link #activations}, [P, 2·L·W]
-     * @return with respect to the vectors, [P, E]; it belongs to the open scope, or to the caller
+     * @return gradient with respect to the vectors, [P, E]; it belongs to the open scope, or to the caller
      */
     public Tensor back(Tensor dActivations) {
         try (TensorScope scope = new TensorScope();
@@ -94,7 +94,7 @@ public final class PromptReading implements AutoCloseable {
             Tensor dx = stack.backward(own(d, last), layers.get(last), input, plain);
             for (int layer = last - 1; layer >= 0; layer--) {
                 Tensor before = stack.backward(layer, dx, layers.get(layer), input, plain, true, own(d, layer));
-                dx = Objects.requireNonNull(before, "asked for");
+                dx = Objects.requireNonNull(before, "requested");
             }
             return scope.keep(dx);
         }
@@ -105,7 +105,7 @@ public final class PromptReading implements AutoCloseable {
         return new KeyGradients(of.select(1, 0), of.select(1, 1));
     }
 
-    /** Frees what it holds. */
+    /** Frees what the reading holds. */
     @Override
     public void close() {
         kept.forEach(Tensor::close);

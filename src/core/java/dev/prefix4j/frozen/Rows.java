@@ -5,7 +5,7 @@ import dev.prefix4j.torch.TensorScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** Rows of activations or gradients, in the numbers that a {@link Linear} multiplies. N rows, K columns. */
+/** Rows of activations or gradients, in the form that a {@link Linear} takes. N rows, K columns. */
 sealed interface Rows {
     /** @param x float32 [N, K] */
     record Float32(Tensor x) implements Rows {}
@@ -13,18 +13,18 @@ sealed interface Rows {
     /**
      * Rows x with {@code x = scale · q}.
      *
-     * @param q int8 [N, K'], K' the next multiple of 4, columns from K on 0
-     * @param scale float32 [N], largest magnitude of a row by 127
+     * @param q int8 [N, K'], K' is K rounded up to a multiple of 4; columns from K on are 0
+     * @param scale float32 [N], largest magnitude of a row, divided by 127
      * @param sum int32 [N], sum of a row of {@code q}
      */
     record Int8(Tensor q, Tensor scale, Tensor sum) implements Rows {
-        /** As a kernel takes them. */
+        /** In the form that kernels take. */
         EightBits bits() {
             return new EightBits(q, scale, sum);
         }
     }
 
-    /** Some of them, by their places, int64 [n]. */
+    /** The rows with these indices, int64 [n]. */
     default Rows select(Tensor index) {
         return switch (this) {
             case Float32(Tensor x) -> new Float32(torch.index_select(x, 0, index));

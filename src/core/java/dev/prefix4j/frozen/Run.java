@@ -6,8 +6,8 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Keys and values of tokens that rows may look at: a prefix, examples that were read, an infix. Immutable, of no scope and no
- * thread, and counted: its memory is freed when the last of its users has closed it.
+ * Keys and values of tokens that rows may attend to: a prefix, examples that were read, an infix. Immutable, independent of scopes
+ * and threads, and reference-counted: its memory is freed when the last of its users has closed it.
  *
  * <p>T tokens, L layers, W columns of keys.
  */
@@ -22,10 +22,10 @@ public final class Run implements AutoCloseable {
     }
 
     /**
-     * A copy of vectors as {@code PrefixShape} and PEFT lay them out, with one user.
+     * A run with one user, from a copy of vectors in the layout of {@code PrefixShape} and PEFT.
      *
      * @param vectors float32 [T, 2·L·W]; T may be 0
-     * @throws IllegalArgumentException if they have another number of columns
+     * @throws IllegalArgumentException if the number of columns is wrong
      */
     public static Run of(Tensor vectors, KvLayout layout) {
         long columns = 2L * layout.layers() * layout.columns();
@@ -53,7 +53,7 @@ public final class Run implements AutoCloseable {
         return stored;
     }
 
-    /** One more user, who closes it too. */
+    /** Adds a user, who closes the run too. */
     public Run retain() {
         if (users.getAndUpdate(n -> n == 0 ? 0 : n + 1) == 0) {
             throw new IllegalStateException("run: its last user has closed it");
@@ -61,7 +61,7 @@ public final class Run implements AutoCloseable {
         return this;
     }
 
-    /** One user less. */
+    /** Removes a user. */
     @Override
     public void close() {
         int before = users.getAndUpdate(n -> Math.max(0, n - 1));

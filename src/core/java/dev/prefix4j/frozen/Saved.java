@@ -9,20 +9,20 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the way back through a block needs.
+ * What the backward pass through a block needs.
  *
- * <p>N rows, M of them asked for, E width, Q columns of queries, K of keys, F inner width.
+ * <p>N rows, M of them requested, E width, Q columns of queries, K of keys, F inner width.
  *
- * @param x [N, E], what came in
+ * @param x [N, E], the input of the block
  * @param norm1 of the normalization before attention
- * @param heads what attention compared
- * @param behindAttention of each part with a network behind attention, what went into that
+ * @param heads the inputs of attention
+ * @param behindAttention for each part with a network behind attention, its input
  * @param middle [M, E], after attention
  * @param norm2 of the normalization after attention
  * @param activated of the activation, as {@link Operators.Activated} keeps it
- * @param inner what went into the activation, [M, F] or twice as many, where what was kept of it does not say and the map behind it
- *     is changed; otherwise null
- * @param behindMlp as behindAttention
+ * @param inner the input of the activation, [M, F] or [M, 2F], if {@code activated} is only a derivative and the map behind the
+ *     activation is changed; otherwise null
+ * @param behindMlp likewise for networks behind the MLP
  */
 record Saved(
         Tensor x,
@@ -35,7 +35,7 @@ record Saved(
         Tensor activated,
         @Nullable Tensor inner,
         List<Tensor> behindMlp) {
-    /** Lets it outlive a scope; what came in is the caller's. */
+    /** Lets everything but x, which is the caller's, outlive a scope. */
     void keep(Consumer<Tensor> keeper) {
         norm1.keep(keeper);
         heads.keep(keeper);
@@ -51,21 +51,21 @@ record Saved(
         behindMlp.forEach(keeper);
     }
 
-    /** What went into the activation. */
+    /** The input of the activation. */
     Tensor beforeActivation() {
         return inner == null ? activated : inner;
     }
 
     /**
-     * What attention compares.
+     * The inputs of attention.
      *
      * @param q [M, Q]
      * @param k [N, K]
      * @param v [N, K]
-     * @param raw before heads were normalized; null: they were not
+     * @param raw the heads before normalization; null: they are not normalized
      */
     record Heads(Tensor q, Tensor k, Tensor v, @Nullable Raw raw) {
-        /** Of queries and of keys. */
+        /** Heads of queries and of keys. */
         record Raw(NormalizedHeads q, NormalizedHeads k) {}
 
         void keep(Consumer<Tensor> keeper) {

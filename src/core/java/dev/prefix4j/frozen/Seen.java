@@ -3,7 +3,7 @@ package dev.prefix4j.frozen;
 import dev.prefix4j.InputException;
 
 /**
- * A run as a row sees it. It takes as many positions as it has tokens, before those of the row's own tokens from {@code from} on.
+ * A run as a row sees it. It takes one position for each of its tokens, before the row's own tokens from {@code from} on.
  *
  * @param from the first of the row's own tokens that sees it; 0: all
  * @param firstLayer first layer that sees it, from 0

@@ -4,13 +4,13 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A part of stored keys and values that a row looks at.
+ * A part of stored keys and values that a row attends to.
  *
- * @param first token of it
- * @param from position among the row's own tokens of the first one that sees it
+ * @param first its first token in the store
+ * @param from the first of the row's own tokens that sees it
  * @param firstLayer first layer that sees it, from 0
  * @param lastLayer last layer that sees it
- * @param turn rotation of the queries that look at it, [R], where it is not seen from where its keys stand; null: none
+ * @param turn rotation of the queries that attend to it, [R], if its keys are used at other positions than stored; null: none
  */
 record Segment(
         Stored keys,
@@ -24,7 +24,7 @@ record Segment(
         return layer >= firstLayer && layer <= lastLayer;
     }
 
-    /** Some of it, where it lies. */
+    /** A part of it, in place. */
     Segment part(int first, int length) {
         return new Segment(keys, first, length, from, firstLayer, lastLayer, turn);
     }

@@ -17,20 +17,20 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows that are decoded side by side. Each is admitted with the runs that it sees, reads its prompt in one chunk or more, takes a
- * token at each step, may be forked, and is retired. What a row gets does not depend on the others.
+ * Rows that are decoded together. Each is admitted with the runs that it sees, reads its prompt in one or more chunks, takes one
+ * token at each step, may be forked, and is finally retired. The results of a row do not depend on the others.
  *
- * <p>Keys and values lie in pages of {@link #PAGE} tokens, for which a row reserves room when it is admitted. Runs are held once
- * for all rows that see them, and so are the full pages that forked rows have in common.
+ * <p>Keys and values are stored in pages of {@link #PAGE} tokens, which a row reserves when it is admitted. A run is stored once
+ * for all rows that see it, as are the full pages that forked rows share.
  *
  * <p>For one thread at a time. V vocabulary.
  */
 public final class Session implements AutoCloseable {
-    /** Tokens of a page. */
+    /** Tokens in a page. */
     public static final int PAGE = 16;
 
     private final FrozenModel model;
-    private final Stored pool; // a page is PAGE places of it
+    private final Stored pool; // a page is PAGE of its places
     private final Pages pages;
     private final IdentityHashMap<Run, RunPages> runs = new IdentityHashMap<>();
     private boolean closed;
@@ -47,7 +47,7 @@ public final class Session implements AutoCloseable {
 
     /**
      * @param model must stay open
-     * @param pages that there are; see {@link #pagesFor}
+     * @param pages number of pages; see {@link #pagesFor}
      */
     public Session(FrozenModel model, int pages) {
         this.model = model;
@@ -60,12 +60,12 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    /** Pages that tokens take. */
+    /** The number of pages that tokens take. */
     public static int pagesFor(int tokens) {
         return Math.ceilDiv(tokens, PAGE);
     }
 
-    /** Pages that nobody has taken or reserved. */
+    /** Pages that are neither in use nor reserved. */
     public int free() {
         return pages.free();
     }
@@ -88,7 +88,7 @@ public final class Session implements AutoCloseable {
             return tokens;
         }
 
-        /** Position in the model of one of its tokens. */
+        /** Position of one of its tokens, as the model counts. */
         private int position(int token) {
             int position = token;
             for (Seen one : seen) {
@@ -97,7 +97,7 @@ public final class Session implements AutoCloseable {
             return position;
         }
 
-        /** Position in the model from which on a run stands that it sees. */
+        /** First position of a run that it sees, as the model counts. */
         private int offset(int index) {
             Seen one = seen.get(index);
             int offset = one.from();
@@ -118,7 +118,7 @@ public final class Session implements AutoCloseable {
             return Session.this;
         }
 
-        /** Pages that it has reserved and not taken. */
+        /** Pages that it has reserved but not taken. */
         private int reserved() {
             return pagesFor(most) - own.length;
         }
@@ -134,11 +134,11 @@ public final class Session implements AutoCloseable {
     /**
      * Admits a row.
      *
-     * @param seen runs of this model's layout, in the order in which they stand before the row's own tokens; they must stay open until
+     * @param seen runs of this model's layout, in the order in which they precede the row's own tokens; they must stay open until
      *     this returns
-     * @param most tokens of its own that it will have
-     * @throws IllegalStateException if there is no room: {@link #free} says how many pages are left
-     * @throws dev.prefix4j.InputException if it would be too long for the model
+     * @param most largest number of its own tokens
+     * @throws IllegalStateException if there are not enough free pages ({@link #free})
+     * @throws dev.prefix4j.InputException if the row would be too long for the model
      */
     public Row admit(List<Seen> seen, int most) {
         int past = seen.stream().mapToInt(one -> one.run().length()).sum();
@@ -148,8 +148,7 @@ public final class Session implements AutoCloseable {
         int needed = pagesFor(most)
                 + fresh.stream().mapToInt(run -> pagesFor(run.length())).sum();
         if (needed > free()) {
-            throw new IllegalStateException(
-                    "session: expected room for a row of " + needed + " pages, found " + free());
+            throw new IllegalStateException("session: expected " + needed + " free pages for a row, found " + free());
         }
         fresh.forEach(run -> runs.put(run, store(run)));
         Row row = new Row(List.copyOf(seen), most);
@@ -181,7 +180,7 @@ public final class Session implements AutoCloseable {
         return new RunPages(own);
     }
 
-    /** A place for each of so many more tokens of a row. */
+    /** Adds places for more tokens of a row. */
     private void grow(Row row, int count) {
         if (row.tokens + count > row.most) {
             throw new IllegalStateException(
@@ -200,8 +199,8 @@ public final class Session implements AutoCloseable {
      * A part of a prompt.
      *
      * @param ids may be negative: -1 is the first of {@code vectors}, -2 the second, and so on
-     * @param asked of the ids, in order: those after which logits are wanted
-     * @param vectors embeddings of virtual tokens [K, E]; null: there are none
+     * @param asked indices of the ids after which logits are wanted, in ascending order
+     * @param vectors embeddings of virtual tokens, [K, E]; null: none
      */
     public record Chunk(
             Row row, int[] ids, int[] asked, @Nullable Tensor vectors) {
@@ -212,9 +211,9 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Reads chunks, each for a row of its own.
+     * Reads chunks, each of a different row.
      *
-     * @return logits of the next token for all that was asked, chunk by chunk, [asked, V]; they belong to the open scope
+     * @return logits of the next token at all requested places, chunk by chunk, [asked, V]; they belong to the open scope
      */
     public Tensor read(List<Chunk> chunks) {
         try (TensorScope scope = new TensorScope();
@@ -259,9 +258,9 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Adds a token to rows.
+     * Adds one token to each of the rows.
      *
-     * @param tokens of each
+     * @param tokens one for each row
      * @return logits of the next token, [rows, V]; they belong to the open scope
      */
     public Tensor step(List<Row> rows, long[] tokens) {
@@ -282,9 +281,9 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * What a row sees: its runs, and its own tokens.
+     * What a row sees: its runs and its own tokens.
      *
-     * @param before positions count from this one of its own tokens on
+     * @param before the own token from which positions are counted
      */
     private List<Segment> segments(Row row, int before) {
         int last = model.layout().layers() - 1;
@@ -305,7 +304,7 @@ public final class Session implements AutoCloseable {
         return segments;
     }
 
-    /** The places of a whole in some pages: those that follow each other are one segment. */
+    /** Adds the segments of a whole that is stored in pages; adjacent pages form one segment. */
     private void add(List<Segment> segments, int[] of, Segment whole) {
         int tokens = whole.length();
         int i = 0;
@@ -320,16 +319,16 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * A row that goes on from where another one is. They share full pages; the one that is begun is copied.
+     * A new row that continues another row. They share full pages; a partially filled one is copied.
      *
-     * @throws IllegalStateException if there is no room
+     * @throws IllegalStateException if there are not enough free pages
      */
     public Row fork(Row parent) {
         require(parent);
         int full = parent.tokens / PAGE;
         int needed = pagesFor(parent.most) - full;
         if (needed > free()) {
-            throw new IllegalStateException("session: expected room for " + needed + " pages, found " + free());
+            throw new IllegalStateException("session: expected " + needed + " free pages for a fork, found " + free());
         }
         Row child = new Row(parent.seen, parent.most);
         child.tokens = parent.tokens;
@@ -352,9 +351,10 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Goes on with other rows: row i of the result continues {@code parents[i]} of these. A row may repeat, and be left out.
+     * Continues some of the rows: row i of the result continues row {@code parents[i]}. A row may be continued several times; one
+     * that is not continued is retired.
      *
-     * @return the last that continues a row is that row itself; the others are forks
+     * @return the last one that continues a row is that row itself; the others are forks
      */
     public List<Row> select(List<Row> rows, int[] parents) {
         int[] last = new int[rows.size()];
@@ -374,7 +374,7 @@ public final class Session implements AutoCloseable {
         return next;
     }
 
-    /** Ends a row and gives its pages back. */
+    /** Ends a row and releases its pages. */
     public void retire(Row row) {
         require(row);
         row.open = false;

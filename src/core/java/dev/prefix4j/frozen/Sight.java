@@ -4,11 +4,11 @@ import dev.prefix4j.kernels.Attention;
 import java.util.List;
 
 /**
- * What rows with one query each look at in the attention of a layer.
+ * What rows with one query each attend to in a layer.
  *
  * @param heads of queries and keys
  * @param scale of the scores
- * @param seen [R], all of one {@link Stored}
+ * @param seen [R], all in the same {@link Stored}
  */
 record Sight(Attention.Heads heads, double scale, int layer, List<List<Segment>> seen) {
     int rows() {

@@ -8,20 +8,20 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What a frozen model sees besides words, and what can be learned instead of its weights (Li and Liang 2021, sections 4
+ * What a frozen model sees besides tokens, and what can be learned instead of its weights (Li and Liang 2021, sections 4
  * and 7.2).
  *
  * <p>P activations, K virtual tokens, L layers, E width, W columns of keys.
  *
  * @param activations keys and values, [P, 2·L·W] as {@code PrefixShape} lays them out, float32; P may be 0
- * @param place where the activations stand
+ * @param place of the activations
  * @param firstLayer first layer that sees them, from 0
  * @param lastLayer last layer that sees them
- * @param embeddings [K, E], float32, of virtual tokens among those of a sequence: the id -1 is the first of them, -2 the
- *     second …; K may be 0
+ * @param embeddings of virtual tokens among the tokens of a sequence, [K, E], float32: id -1 is the first, -2 the second,
+ *     and so on; K may be 0
  */
 public record SoftPrompt(Tensor activations, Place place, int firstLayer, int lastLayer, Tensor embeddings) {
-    /** Where activations stand. */
+    /** The place of activations in a sequence. */
     public enum Place {
         /** Before the source: every token sees them. */
         PREFIX,
@@ -45,7 +45,7 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
         return new SoftPrompt(activations, place, firstLayer, lastLayer, none(config.width(), activations.options()));
     }
 
-    /** Virtual tokens [K, E] alone. */
+    /** Only virtual tokens, [K, E]. */
     public static SoftPrompt embeddings(Tensor embeddings, ModelConfig config) {
         return new SoftPrompt(
                 none(2L * config.layers() * config.keyColumns(), embeddings.options()),
@@ -55,7 +55,7 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
                 embeddings);
     }
 
-    /** Nothing. */
+    /** An empty soft prompt. */
     public static SoftPrompt none(ModelConfig config, TensorOptions options) {
         return embeddings(none(config.width(), options), config);
     }
@@ -68,7 +68,7 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
         return (int) embeddings.size(0);
     }
 
-    /** A sequence with the virtual tokens before the token that ends the source. */
+    /** The sequence with the virtual tokens before the token that ends the source. */
     public Sequence arrange(Sequence sequence) {
         return virtualTokens() == 0
                 ? sequence
@@ -77,7 +77,7 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
                         sequence.sourceLength() + virtualTokens());
     }
 
-    /** A prompt with the virtual tokens before its last token. */
+    /** The prompt with the virtual tokens before its last token. */
     public int[] arrange(int[] prompt) {
         return virtualTokens() == 0 ? prompt : inserted(prompt, prompt.length - 1);
     }
@@ -94,7 +94,7 @@ public record SoftPrompt(Tensor activations, Place place, int firstLayer, int la
         return (int) activations.size(0);
     }
 
-    /** The same without a graph, each in one piece. */
+    /** The same without an autograd graph, with contiguous tensors. */
     public SoftPrompt withoutGraph() {
         return new SoftPrompt(
                 activations.detach().contiguous(),

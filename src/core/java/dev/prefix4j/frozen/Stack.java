@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The blocks of a model, the normalization after them, and the head.
  *
- * <p>N tokens, M of them asked for, R rows that are decoded, L layers, E width, V vocabulary.
+ * <p>N tokens, M of them requested, R rows that are being decoded, L layers, E width, V vocabulary.
  */
 final class Stack {
     private final ModelConfig config;
@@ -40,7 +40,7 @@ final class Stack {
                 config.headWidth(),
                 config.attention().rotary().map(rotary -> rotary.columns()).orElse(0));
         this.norm = model.norm();
-        // First what is largest: while it is copied, little else is in memory.
+        // The largest first: while it is copied, little else is in memory.
         Tensor words = model.head(); // [V, E]
         this.head = Head.of(words, operators, form);
         if (form.copies()) {
@@ -79,16 +79,12 @@ final class Stack {
         return new BlockRows(packing, input.turns(), last(layer) ? input.asked() : null, extended);
     }
 
-    /** Through a block; in the last one only the rows that predict a target ask. */
+    /** The forward pass through a block; in the last one only the rows that predict a target have queries. */
     Result forward(int layer, Tensor x, Input input, Extended extended) {
         return blocks.get(layer).forward(x, rows(layer, input, extended));
     }
 
-    /**
-     * The way back of {@link #forward}; dy is used up.
-     *
-     * @param own as in {@link FrozenBlock#backward}, as what it returns
-     */
+    /** The backward pass of {@link #forward}; dy is overwritten. Parameters and result as in {@link FrozenBlock#backward}. */
     @Nullable
     Tensor backward(
             int layer,
@@ -101,12 +97,12 @@ final class Stack {
         return blocks.get(layer).backward(dy, saved, rows(layer, input, extended), through, own);
     }
 
-    /** The way back through the last block, where nobody asked for what goes out. */
+    /** The backward pass through the last block when its output is not used. */
     Tensor backward(KeyGradients own, Saved saved, Input input, Extended extended) {
         return blocks.getLast().backward(own, saved, rows(config.layers() - 1, input, extended));
     }
 
-    /** After the last block and its normalization, of the rows that were asked for, [M, E]. */
+    /** Hidden states after the last block and the final normalization, of the requested rows, [M, E]. */
     Rows hidden(Input input, Extended extended) {
         Tensor x = input.x();
         for (int layer = 0; layer < blocks.size(); layer++) {
@@ -120,8 +116,8 @@ final class Stack {
     /**
      * Reads tokens into a pool.
      *
-     * @param places int64 [N], in the pool, which takes the keys and values
-     * @return logits of the rows that were asked for, [M, V]
+     * @param places int64 [N], where the keys and values are written in the pool
+     * @return logits of the requested rows, [M, V]
      */
     Tensor read(Input input, Tensor places, Stored pool, Extended extended) {
         Tensor x = input.x();
@@ -137,7 +133,7 @@ final class Stack {
     }
 
     /**
-     * A token more of each row.
+     * One more token for each row.
      *
      * @param x [R, E]
      * @param places int64 [R], in the pool
@@ -159,7 +155,7 @@ final class Stack {
         return operators.normalize(x, norm, config.norm(), head.form());
     }
 
-    /** Adds to dx the gradient of {@link #normalize}. */
+    /** Adds the gradient of {@link #normalize} to dx. */
     void normalizeBackward(Tensor dy, Tensor x, Moments of, Tensor dx) {
         operators.normalizeBackward(dy, x, norm, of, dx);
     }

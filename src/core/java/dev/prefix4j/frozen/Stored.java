@@ -5,31 +5,31 @@ import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** Keys and values of T tokens in all layers, where rows look at parts of them ({@link Segment}). */
+/** Keys and values of T tokens in all layers; rows attend to parts of them ({@link Segment}). */
 final class Stored {
     private final Tensor memory;
     private final @Nullable Tensor gradient;
-    private @Nullable KeysValues kernels; // null: nobody has asked for them
+    private @Nullable KeysValues kernels; // null: not needed yet
 
     /** @param memory float32 [L, 2, T, W] contiguous */
     Stored(Tensor memory) {
         this(memory, null);
     }
 
-    /** @param gradient as memory, is added to; null: not wanted */
+    /** @param gradient in the layout of memory, is added to; null: not wanted */
     Stored(Tensor memory, @Nullable Tensor gradient) {
         this.memory = memory;
         this.gradient = gradient;
     }
 
-    /** From PEFT's layout, [T, 2·L·W], to that of {@link #memory}. */
+    /** Converts PEFT's layout, [T, 2·L·W], to that of {@link #memory}. */
     static Tensor fromVectors(Tensor vectors, KvLayout layout) {
         return vectors.reshape(vectors.size(0), layout.layers(), 2, layout.columns())
                 .permute(1, 2, 0, 3)
                 .contiguous();
     }
 
-    /** From the layout of {@link #memory} to PEFT's, [T, 2·L·W]. */
+    /** Converts the layout of {@link #memory} to PEFT's, [T, 2·L·W]. */
     static Tensor toVectors(Tensor memory) {
         return memory.permute(2, 0, 1, 3).reshape(memory.size(2), memory.size(0) * 2 * memory.size(3));
     }
@@ -39,7 +39,7 @@ final class Stored {
         return memory;
     }
 
-    /** As memory; null: not wanted. */
+    /** In the layout of memory; null: not wanted. */
     @Nullable
     Tensor gradient() {
         return gradient;
@@ -50,22 +50,22 @@ final class Stored {
         return (int) memory.size(2);
     }
 
-    /** Of a layer, [T, W]. */
+    /** Keys of a layer, [T, W]. */
     Tensor keys(int layer) {
         return part(memory, layer, 0);
     }
 
-    /** Of a layer, [T, W]. */
+    /** Values of a layer, [T, W]. */
     Tensor values(int layer) {
         return part(memory, layer, 1);
     }
 
-    /** Of a layer, [T, W]. */
+    /** Gradient of the keys of a layer, [T, W]. */
     Tensor dKeys(int layer) {
         return part(Objects.requireNonNull(gradient, "a gradient is wanted"), layer, 0);
     }
 
-    /** Of a layer, [T, W]. */
+    /** Gradient of the values of a layer, [T, W]. */
     Tensor dValues(int layer) {
         return part(Objects.requireNonNull(gradient, "a gradient is wanted"), layer, 1);
     }
@@ -74,7 +74,7 @@ final class Stored {
         return of.select(0, layer).select(0, which);
     }
 
-    /** As our kernels take them; on the CPU. */
+    /** In the form that our kernels take; on the CPU. */
     KeysValues kernels() {
         KeysValues made = kernels;
         if (made == null) {
@@ -85,7 +85,7 @@ final class Stored {
         return made;
     }
 
-    /** Takes keys and values [n, W] of a layer, at the places index, int64 [n]. */
+    /** Writes keys and values [n, W] of a layer to the places index, int64 [n]. */
     void write(int layer, Tensor index, Tensor k, Tensor v) {
         keys(layer).index_copy_(0, index, k);
         values(layer).index_copy_(0, index, v);

@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Losses of target rows, each with what is wanted of it, and the way back from them to what came out of the last block.
+ * Losses of target rows, each with its objective, and their gradient with respect to the output of the last block.
  *
  * <p>M targets, m of them in a group, E width.
  */
@@ -24,7 +24,7 @@ final class TargetLosses {
     private final List<Group> groups = new ArrayList<>();
 
     /**
-     * Targets that are worked on together.
+     * Targets that are processed together.
      *
      * @param teacher of all of them; null: none
      */
@@ -62,8 +62,8 @@ final class TargetLosses {
      * The losses and the gradient of their weighted sum.
      *
      * @param x [M, E], after the last block
-     * @param losses takes them, [M]
-     * @return with respect to x, [M, E]
+     * @param losses receives the losses, [M]
+     * @return the gradient with respect to x, [M, E]
      */
     Tensor back(Tensor x, double[] losses) {
         Tensor dx = torch.zeros_like(x);
@@ -80,7 +80,7 @@ final class TargetLosses {
                     losses[group.rows().get(i)] = own[i];
                 }
                 Tensor weights = column(group, x, Objective::weight).unsqueeze(1); // [m, 1]
-                Tensor gradient = Objects.requireNonNull(result.gradient(), "asked for with the words");
+                Tensor gradient = Objects.requireNonNull(result.gradient(), "requested with the words");
                 dy.index_copy_(0, index, gradient.mul_(weights));
             }
             stack.normalizeBackward(dy, x, normalized.moments(), dx);
@@ -88,7 +88,7 @@ final class TargetLosses {
         return dx;
     }
 
-    /** @param index int64 [m]; null: all in order */
+    /** @param index int64 [m]; null: all, in order */
     private Head.Loss loss(Group group, @Nullable Tensor index, Rows hidden) {
         Rows own = index == null ? hidden : hidden.select(index);
         Predictions teacher = group.teacher();
@@ -112,7 +112,7 @@ final class TargetLosses {
                 .to(beside.device(), torch.ScalarType.Long);
     }
 
-    /** A number of each target, float32 [m]. */
+    /** A value for each target, float32 [m]. */
     private Tensor column(Group group, Tensor beside, ToDoubleFunction<Objective> number) {
         float[] values = new float[group.rows().size()];
         for (int i = 0; i < values.length; i++) {

@@ -11,14 +11,14 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * In what form the matrices of a model are made.
+ * The form in which the matrices of a model are stored.
  *
- * @param strips float32 matrices are copied, to be read fast where rows are few; otherwise they stay where the model has them
- * @param kernels null: libtorch's operators do the work
+ * @param strips float32 matrices are copied into a layout that is fast to read for few rows; otherwise the model's own are used
+ * @param kernels null: libtorch's operators are used
  */
 record WeightForm(
         Precision precision, boolean strips, @Nullable Kernels kernels) {
-    /** Maps of the same rows, whose outputs lie side by side; with tensors that belong to the open scope. */
+    /** Maps of the same rows as one, their outputs concatenated; its tensors belong to the open scope. */
     Linear linear(List<Affine> maps) {
         Linear made = switch (precision) {
             case INT8 -> Int8Linear.of(maps, kernels);
@@ -30,13 +30,13 @@ record WeightForm(
             }
         };
         if (copies()) {
-            // the system would keep in memory what nobody reads any more
+            // the originals are not read any more, but would stay in memory
             maps.forEach(map -> Safetensors.evict(map.weight()));
         }
         return made;
     }
 
-    /** Whether matrices are copies. */
+    /** Whether matrices are copied. */
     boolean copies() {
         return strips || precision != Precision.FP32;
     }
@@ -47,7 +47,7 @@ record WeightForm(
         return all.size() == 1 ? all.getFirst() : new Linear.SideBySide(all);
     }
 
-    /** One map of several; a single one is that map itself. */
+    /** Several maps joined into one; a single map is returned as it is. */
     static Affine joined(List<Affine> maps) {
         if (maps.size() == 1) {
             return maps.getFirst();
@@ -65,7 +65,7 @@ record WeightForm(
         return new TensorVector(tensors.toArray(Tensor[]::new));
     }
 
-    /** Of the outputs of maps, side by side, some that follow each other. */
+    /** A range of the concatenated outputs of maps. */
     static List<Affine> columns(List<Affine> maps, long first, long count) {
         List<Affine> parts = new ArrayList<>();
         long start = 0;

@@ -11,17 +11,17 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the rows of a batch look at: {@code p4j_attention}. Rows are described one after the other: {@link #see} for each of
- * its segments, then {@link #endRow}. It holds addresses; the tensors behind its {@link KeysValues} must stay open.
+ * What the rows of a batch attend to: {@code p4j_attention}. Rows are described one by one: {@link #see} for each segment of a
+ * row, then {@link #endRow}. It holds addresses; the tensors behind its {@link KeysValues} must stay open.
  */
 public final class Attention {
     /**
-     * How rows of q and of keys are made up of heads.
+     * The heads in the rows of queries and keys.
      *
      * @param queries heads of queries, H
-     * @param keys heads of keys, Hk, of which each serves H / Hk neighbours
+     * @param keys heads of keys, Hk, each shared by H / Hk adjacent query heads
      * @param width of a head, D
-     * @param rotary columns of a head that rotations turn; 0: none
+     * @param rotary columns of a head that are rotated; 0: none
      */
     public record Heads(int queries, int keys, int width, int rotary) {
         public Heads {
@@ -38,7 +38,7 @@ public final class Attention {
         }
     }
 
-    /** Groups into which a class of rows is cut: with a head each they keep that many threads busy. */
+    /** Groups of a class of rows times heads of keys: enough to keep this many threads busy. */
     private static final int PARTS = 32;
 
     private final Heads heads;
@@ -57,7 +57,7 @@ public final class Attention {
 
     /**
      * @param scale of the scores
-     * @param own whether the last segment of each row is the row's own tokens, of which a query sees those up to its position
+     * @param own whether the last segment of each row is its own tokens, of which a query sees those up to its position
      */
     public Attention(Heads heads, double scale, boolean own) {
         this.heads = heads;
@@ -65,16 +65,16 @@ public final class Attention {
         this.own = own;
     }
 
-    /** The row sees all of the first layer. */
+    /** Adds all of the first layer as a segment of the row. */
     public void see(KeysValues of) {
         see(of, 0, 0, of.length(), 0);
     }
 
     /**
-     * The row sees a segment.
+     * Adds a segment to the row.
      *
      * @param layer of the keys and values
-     * @param first key
+     * @param first first key
      * @param length may be 0
      * @param from position of the first query that sees it
      */
@@ -83,7 +83,7 @@ public final class Attention {
             throw new IllegalArgumentException("kernel: expected a layer below " + of.layers() + ", got " + layer);
         }
         if (first < 0 || length < 0 || first > of.length() - length) {
-            throw new IllegalArgumentException("kernel: expected a segment of the keys 0 to %d, got %d from %d on"
+            throw new IllegalArgumentException("kernel: expected a segment within %d keys, got %d from %d on"
                     .formatted(of.length(), length, first));
         }
         if (of.width() != (long) heads.keys * heads.width || (of.rotary() != 0 && of.rotary() != heads.rotary)) {
@@ -100,7 +100,7 @@ public final class Attention {
         }
     }
 
-    /** Ends a row that has this many queries, at the positions 0, 1, and so on of its own tokens. */
+    /** Ends a row with this many queries, at positions 0, 1, and so on of its own tokens. */
     public void endRow(int queries) {
         endRow(queries, null, 0);
     }
@@ -108,11 +108,11 @@ public final class Attention {
     /**
      * Ends a row.
      *
-     * @param places positions of its queries among its own tokens, from {@code first} on; null: 0, 1, and so on
+     * @param places positions of the queries among the row's own tokens, from index {@code first} on; null: 0, 1, and so on
      */
     public void endRow(int queries, int @Nullable [] places, int first) {
         if (queries < 0) {
-            throw new IllegalArgumentException("kernel: expected a number of queries, got " + queries);
+            throw new IllegalArgumentException("kernel: expected at least 0 queries, got " + queries);
         }
         long ownTokens = own && count > segmentOffsets[rows]
                 ? segments[(count - 1) * KeysValues.FIELDS + KeysValues.LENGTH]
@@ -165,7 +165,7 @@ public final class Attention {
         return (long) heads.queries * heads.width;
     }
 
-    /** The structure; {@code decoding}: with a query for each row. */
+    /** The structure; {@code decoding}: with one query for each row. */
     long struct(Arena arena, boolean decoding) {
         return Struct.ATTENTION
                 .allocate(arena)
@@ -174,7 +174,7 @@ public final class Attention {
                 .set("key_heads", heads.keys)
                 .set("width", heads.width)
                 .set("rotary", heads.rotary)
-                .set("layer", 0) // segments say themselves of which layer they are
+                .set("layer", 0) // each segment points to its own layer
                 .set("qoffsets", decoding ? 0 : copy(arena, queryOffsets, rows + 1))
                 .set("qpositions", decoding || !positioned ? 0 : copy(arena, positions, (int) queries()))
                 .set("soffsets", copy(arena, segmentOffsets, rows + 1))
@@ -185,8 +185,8 @@ public final class Attention {
     }
 
     /**
-     * The rows in groups for the way back: {@code p4j_groups}. Rows with the same segments that want a gradient are a class, and a
-     * class is cut by its size alone, so that a gradient does not depend on rows that have nothing to do with it.
+     * The groups of rows for the backward pass: {@code p4j_groups}. Rows with the same segments that need a gradient form a class. A
+     * class is split by its size alone, so that a gradient does not depend on unrelated rows.
      */
     long groups(Arena arena) {
         Map<List<Long>, List<Integer>> classes = new LinkedHashMap<>();
@@ -217,7 +217,7 @@ public final class Attention {
                 .address();
     }
 
-    /** Gradients of a row's segments, own tokens apart: where they are and how long. */
+    /** Addresses and lengths of the gradients of a row's segments, except its own tokens. */
     private List<Long> wanted(int row) {
         List<Long> gradients = new ArrayList<>();
         for (long i = segmentOffsets[row]; i < segmentOffsets[row + 1] - (own ? 1 : 0); i++) {

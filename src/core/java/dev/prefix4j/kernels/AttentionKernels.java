@@ -23,7 +23,7 @@ public final class AttentionKernels {
     /**
      * {@code p4j_attention_forward}.
      *
-     * @param q [R, E], rows may lie apart, as those of y
+     * @param q [R, E], like y; rows need not be adjacent
      * @param lse [R, H] contiguous, or null
      */
     public void forward(Attention how, Tensor q, Tensor y, @Nullable Tensor lse) {
@@ -49,11 +49,11 @@ public final class AttentionKernels {
     }
 
     /**
-     * {@code p4j_attention_backward}: writes dq and the gradients of own tokens, adds to those of other segments.
+     * {@code p4j_attention_backward}: writes dq and the gradients of rows' own tokens, adds to those of other segments.
      *
-     * @param dy [R, E], rows as far apart as those of y
-     * @param lse [R, H] contiguous, as {@link #forward} gave it
-     * @param dq [R, E], rows may lie apart; null: only segments with a gradient get one
+     * @param dy [R, E], with the same row stride as y
+     * @param lse [R, H] contiguous, as {@link #forward} wrote it
+     * @param dq [R, E], rows need not be adjacent; null: only the segments' gradients are computed
      */
     public void backward(Attention how, Tensor dy, Tensor y, Tensor lse, Tensor q, @Nullable Tensor dq) {
         Matrix out = Matrix.floats("y", y, how.queries(), how.width());
@@ -82,11 +82,11 @@ public final class AttentionKernels {
         }
     }
 
-    /** {@code p4j_attention_decode}: one query for each row, q and y [rows, E], rows may lie apart. */
+    /** {@code p4j_attention_decode}: one query for each row; q and y [rows, E], rows need not be adjacent. */
     public void decode(Attention how, Tensor q, Tensor y) {
         if (!how.oneEach()) {
             throw new IllegalArgumentException(
-                    "kernel: expected a query for each of %d rows, got %d".formatted(how.rows(), how.queries()));
+                    "kernel: expected one query for each of %d rows, got %d".formatted(how.rows(), how.queries()));
         }
         Matrix queries = Matrix.floats("q", q, how.rows(), how.width());
         Matrix out = Matrix.floats("y", y, how.rows(), how.width());

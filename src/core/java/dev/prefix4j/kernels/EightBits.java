@@ -9,12 +9,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * Rows x with {@code x = scale · q}: {@code p4j_q8_rows}.
  *
- * @param q int8 [N, K'] contiguous, K' the next multiple of 4 after the columns K, or more
+ * @param q int8 [N, K'] contiguous, K' at least K rounded up to a multiple of 4
  * @param scale float32 [N]
  * @param sum int32 [N], of a row of {@code q}
  */
 public record EightBits(Tensor q, Tensor scale, Tensor sum) {
-    /** The structure of rows [n, columns]; that of no rows where there are none. */
+    /** The structure of rows [n, columns]; if null, that of no rows. */
     static MemorySegment struct(Arena arena, @Nullable EightBits rows, long n, long columns) {
         Struct.Fields struct = Struct.Q8_ROWS.allocate(arena);
         if (rows != null) {
@@ -31,7 +31,7 @@ public record EightBits(Tensor q, Tensor scale, Tensor sum) {
         return struct.memory();
     }
 
-    /** The structure of rows that must be there. */
+    /** The structure of rows that must not be null. */
     static MemorySegment required(Arena arena, EightBits rows, long n, long columns) {
         if (rows == null) {
             throw new IllegalArgumentException("kernel: q: expected rows in 8 bits, got null");

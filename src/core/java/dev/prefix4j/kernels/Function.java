@@ -5,8 +5,8 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The kernels, as {@code native/src/kernels.def} has them. A letter stands for each type: {@code p} a pointer, {@code l} an
- * int64, {@code f} a float32, {@code q} a {@link Struct#Q8_ROWS}, {@code v} void.
+ * The kernels, as listed in {@code native/src/kernels.def}. Each type has a letter: {@code p} a pointer, {@code l} an int64,
+ * {@code f} a float32, {@code q} a {@link Struct#Q8_ROWS}, {@code v} void.
  */
 enum Function {
     QUANTIZE("v", "plllqp"),
@@ -49,7 +49,7 @@ enum Function {
         return name().toLowerCase(java.util.Locale.ROOT);
     }
 
-    /** Letters of the result and of the parameters. */
+    /** The type letters of the result and the parameters. */
     String signature() {
         return result + parameters;
     }

@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
-/** Kernels that work on each head of a row by itself. N rows, H heads of D columns side by side. */
+/** Kernels that process each head of a row separately. N rows, H heads of D columns. */
 public final class HeadKernels {
     private final MethodHandle rotate;
     private final MethodHandle headNorm;
@@ -22,18 +22,18 @@ public final class HeadKernels {
     /**
      * {@code p4j_rotate}, in place.
      *
-     * @param x float32 [N, H · D], rows may lie apart
+     * @param x float32 [N, H · D], rows need not be adjacent
      * @param heads H
-     * @param rotary columns of a head that turn, the first ones; even
+     * @param rotary number of a head's first columns that are rotated; even
      * @param turn [N, rotary] contiguous: a row's cosines, then its sines
-     * @param back whether they turn back, as gradients do
+     * @param back rotate in the opposite direction, as for gradients
      */
     public void rotate(Tensor x, int heads, int rotary, Tensor turn, boolean back) {
         Matrix in = Matrix.floats("x", x);
         long width = width(in, heads);
         if (rotary < 0 || rotary % 2 != 0 || rotary > width) {
             throw new IllegalArgumentException(
-                    "kernel: expected an even number of columns that turn, up to %d, got %d".formatted(width, rotary));
+                    "kernel: expected an even number of rotary columns, up to %d, got %d".formatted(width, rotary));
         }
         try {
             rotate.invokeExact(
@@ -53,10 +53,10 @@ public final class HeadKernels {
     /**
      * {@code p4j_head_norm}.
      *
-     * @param x float32 [N, H · D], rows may lie apart
+     * @param x float32 [N, H · D], rows need not be adjacent
      * @param heads H
      * @param weight [D]
-     * @param y [N, H · D], not x; rows may lie apart
+     * @param y [N, H · D], must not be x; rows need not be adjacent
      * @param rstd [N, H] contiguous, or null
      */
     public void headNorm(Tensor x, int heads, Tensor weight, double epsilon, Tensor y, @Nullable Tensor rstd) {
@@ -83,11 +83,11 @@ public final class HeadKernels {
     /**
      * {@code p4j_head_norm_backward}.
      *
-     * @param dy float32 [N, H · D], rows may lie apart, as those of x
+     * @param dy float32 [N, H · D], like x; rows need not be adjacent
      * @param heads H
      * @param weight [D]
-     * @param rstd [N, H] contiguous, as {@link #headNorm} gave it
-     * @param dx [N, H · D], is written; may be dy; rows may lie apart
+     * @param rstd [N, H] contiguous, as {@link #headNorm} wrote it
+     * @param dx [N, H · D], is written; may be dy; rows need not be adjacent
      */
     public void headNormBackward(Tensor dy, Tensor x, int heads, Tensor weight, Tensor rstd, Tensor dx) {
         Matrix in = Matrix.floats("x", x);
@@ -115,7 +115,7 @@ public final class HeadKernels {
     /** Columns of a head. */
     private static long width(Matrix x, int heads) {
         if (heads < 1 || x.columns() % heads != 0) {
-            throw new IllegalArgumentException("kernel: %s: expected heads of one width, got %d columns for %d heads"
+            throw new IllegalArgumentException("kernel: %s: expected heads of equal width, got %d columns for %d heads"
                     .formatted(x.name(), x.columns(), heads));
         }
         return x.columns() / heads;

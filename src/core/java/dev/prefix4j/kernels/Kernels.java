@@ -10,11 +10,11 @@ import org.bytedeco.javacpp.Loader;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Our own kernels, {@code native/}, on the memory of CPU tensors; {@code native/include/prefix4j.h} says what each
+ * Our own kernels, {@code native/}, on the memory of CPU tensors; {@code native/include/prefix4j.h} documents what each
  * computes. They run on libtorch's threads, for one caller at a time.
  *
- * <p>The environment variable {@code PREFIX4J_KERNELS} chooses: {@code off}, or an instruction set ({@code avx512vnni},
- * {@code avx512}, {@code avx2}, {@code portable}) instead of the best that the processor has.
+ * <p>The environment variable {@code PREFIX4J_KERNELS} selects {@code off} or an instruction set ({@code avx512vnni},
+ * {@code avx512}, {@code avx2}, {@code portable}) instead of the best that the processor supports.
  */
 public final class Kernels {
     static final String VARIABLE = "PREFIX4J_KERNELS";
@@ -23,7 +23,7 @@ public final class Kernels {
 
     private static @Nullable Lookup found;
 
-    /** The kernels, or why there are none. */
+    /** The kernels, or the reason why there are none. */
     private record Lookup(Optional<Kernels> kernels, String why) {}
 
     private final String isa;
@@ -45,7 +45,7 @@ public final class Kernels {
     }
 
     /**
-     * The kernels; absent where they were not built for this machine, or are switched off.
+     * The kernels; absent if they were not built for this machine or are switched off.
      *
      * @throws SettingException if {@code PREFIX4J_KERNELS} asks for something that is not available
      */
@@ -53,7 +53,7 @@ public final class Kernels {
         return lookup().kernels();
     }
 
-    /** In a few words what is used, and why it is not more. */
+    /** A short description of what is used, and if kernels are not used, why. */
     public static String describe() {
         return find().map(k -> "prefix4j's, " + k.isa)
                 .orElseGet(() -> "libtorch's only (prefix4j's " + lookup().why() + ")");
@@ -135,7 +135,7 @@ public final class Kernels {
         }
     }
 
-    /** @param sets instruction sets that could be had */
+    /** @param sets instruction sets that are available */
     static SettingException expected(List<String> sets, String found) {
         List<String> choices = new ArrayList<>(List.of(OFF));
         choices.addAll(sets);

@@ -7,10 +7,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keys and values of one layer, or of several at equal distances, that rows can look at in segments ({@link Attention}). T keys, W
- * = heads of keys · head width.
+ * Keys and values of one layer, or of several at equal distances in memory, to which rows can attend in segments ({@link Attention}).
+ * T keys, W = heads of keys · head width.
  *
- * <p>It keeps the tensors from being collected, not from being closed: they must stay open as long as it is used.
+ * <p>It keeps the tensors from being garbage-collected, but not from being closed: they must stay open as long as it is used.
  */
 public final class KeysValues {
     private final Matrix keys;
@@ -45,9 +45,9 @@ public final class KeysValues {
     }
 
     /**
-     * Of one layer.
+     * Keys and values of one layer.
      *
-     * @param keys float32 [T, W], rows may lie apart, as those of values
+     * @param keys float32 [T, W], like values; rows need not be adjacent
      */
     public static KeysValues of(Tensor keys, Tensor values) {
         Matrix k = Matrix.floats("keys", keys);
@@ -56,7 +56,7 @@ public final class KeysValues {
     }
 
     /**
-     * Of all layers.
+     * Keys and values of all layers.
      *
      * @param memory float32 [L, 2, T, W] contiguous: keys and values of each layer
      */
@@ -86,11 +86,11 @@ public final class KeysValues {
         return new Matrix(all.name(), all.address() + first * all.ld() * Float.BYTES, rows, all.columns(), all.ld());
     }
 
-    /** The same with a gradient: dKeys and dValues [T, W], rows as far apart from each other; of one layer. */
+    /** The same with a gradient, of one layer: dKeys and dValues [T, W], with equal row strides. */
     public KeysValues withGradient(Tensor dKeys, Tensor dValues) {
         if (layers != 1) {
             throw new IllegalArgumentException(
-                    "kernel: dKeys: expected a gradient of " + layers + " layers, got that of one");
+                    "kernel: dKeys: expected a gradient of " + layers + " layers, got one layer");
         }
         Matrix dk = Matrix.floats("dKeys", dKeys, keys.rows(), keys.columns());
         Matrix dv =
@@ -98,7 +98,7 @@ public final class KeysValues {
         return new KeysValues(keys, values, layers, layerStride, dk, dv, turn, turned, and(dKeys, dValues));
     }
 
-    /** The same with a gradient of all layers, in the form of the memory. */
+    /** The same with a gradient of all layers, in the layout of the memory. */
     public KeysValues withGradient(Tensor gradient) {
         KeysValues like = layers(gradient);
         if (like.layers != layers) {
@@ -116,7 +116,7 @@ public final class KeysValues {
                 and(gradient));
     }
 
-    /** The same, looked at by rotated queries: float32 [rotary], cosines of the angles, then their sines. */
+    /** The same, for rotated queries: angles float32 [rotary], cosines, then sines. */
     public KeysValues turned(Tensor angles) {
         return new KeysValues(
                 keys,
@@ -146,17 +146,17 @@ public final class KeysValues {
         return keys.columns();
     }
 
-    /** For which layers it has keys and values. */
+    /** Number of layers. */
     long layers() {
         return layers;
     }
 
-    /** How many columns of a head its rotation turns; 0: none. */
+    /** Number of columns of a head that are rotated; 0: none. */
     long rotary() {
         return turned;
     }
 
-    /** Writes the structure of a segment of a layer, fields of 8 bytes, from a place on. */
+    /** Writes the structure of a segment of a layer, in fields of 8 bytes, starting at an index. */
     void write(long[] to, int at, long layer, long first, long length, long from) {
         long place = layer * layerStride;
         to[at + K] = keys.address() + (place + first * keys.ld()) * Float.BYTES;
@@ -181,6 +181,6 @@ public final class KeysValues {
     static final int DK = Struct.SEGMENT.index("dk");
     private static final int DV = Struct.SEGMENT.index("dv");
     private static final int LDD = Struct.SEGMENT.index("ldd");
-    /** Fields of a segment. */
+    /** Number of fields of a segment. */
     static final int FIELDS = (int) (Struct.SEGMENT.layout().byteSize() / Long.BYTES);
 }

@@ -9,14 +9,14 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A matrix on the CPU as a kernel takes it.
+ * A matrix on the CPU, in the form that kernels take.
  *
  * @param name of the argument, for messages
- * @param address of the first element; 0: there is none
- * @param ld elements between two rows
+ * @param address of the first element; 0: no matrix
+ * @param ld elements from one row to the next
  */
 record Matrix(String name, long address, long rows, long columns, long ld) {
-    /** A tensor [rows, columns] whose columns lie side by side; rows may lie apart. */
+    /** A tensor [rows, columns] with contiguous columns; rows need not be adjacent. */
     static Matrix of(String name, Tensor tensor, ScalarType type) {
         requireCpu(name, tensor, type);
         if (tensor.dim() != 2) {
@@ -26,7 +26,7 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         long columns = tensor.size(1);
         long ld = rows > 1 ? tensor.stride(0) : Math.max(tensor.stride(0), columns);
         if ((columns > 1 && tensor.stride(1) != 1) || ld < columns) {
-            throw wrong(name, "rows of columns side by side", tensor);
+            throw wrong(name, "rows with contiguous columns", tensor);
         }
         return new Matrix(name, address(tensor), rows, columns, ld);
     }
@@ -41,12 +41,12 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         return floats(name, tensor).require(rows, columns);
     }
 
-    /** A float32 matrix of a given shape, or none where the tensor is null. */
+    /** A float32 matrix of a given shape; none if the tensor is null. */
     static Matrix floatsOrNone(String name, @Nullable Tensor tensor, long rows, long columns) {
         return tensor == null ? new Matrix(name, 0, rows, columns, columns) : floats(name, tensor, rows, columns);
     }
 
-    /** The same, if it has this shape. */
+    /** This matrix; it must have this shape. */
     Matrix require(long wantedRows, long wantedColumns) {
         if (rows != wantedRows || columns != wantedColumns) {
             throw new IllegalArgumentException("kernel: %s: expected [%d, %d], got [%d, %d]"
@@ -55,7 +55,7 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         return this;
     }
 
-    /** Its address, if its rows lie side by side. */
+    /** Its address; its rows must be adjacent. */
     long dense() {
         if (address != 0 && rows > 1 && ld != columns) {
             throw new IllegalArgumentException(
@@ -64,20 +64,20 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         return address;
     }
 
-    /** The same, if its rows are as far apart as those of another one. */
+    /** This matrix; its row stride must be that of another matrix. */
     Matrix as(Matrix other) {
         if (address != 0 && other.address != 0 && rows > 1 && other.rows > 1 && ld != other.ld) {
-            throw new IllegalArgumentException("kernel: %s and %s: expected rows as far apart, got %d and %d"
+            throw new IllegalArgumentException("kernel: %s and %s: expected equal row strides, got %d and %d"
                     .formatted(other.name, name, other.ld, ld));
         }
         return this;
     }
 
-    /** The same, if it does not begin where another one does: a kernel reads that after it has written this. */
+    /** This matrix; it must not begin where another matrix does, because a kernel reads that one after writing to this one. */
     Matrix apartFrom(Matrix other) {
         if (address != 0 && address == other.address && rows > 0 && columns > 0) {
             throw new IllegalArgumentException(
-                    "kernel: %s: expected other memory than that of %s, got the same".formatted(name, other.name));
+                    "kernel: %s: expected memory other than that of %s, got the same".formatted(name, other.name));
         }
         return this;
     }
@@ -91,12 +91,12 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         return address(tensor);
     }
 
-    /** Address of a contiguous float32 vector; 0 where the tensor is null. */
+    /** Address of a contiguous float32 vector; 0 if the tensor is null. */
     static long vectorOrNone(String name, @Nullable Tensor tensor, long length) {
         return tensor == null ? 0 : vector(name, tensor, ScalarType.Float, length);
     }
 
-    /** Refuses what is no tensor of a type on the CPU. */
+    /** Rejects anything but a tensor of a type on the CPU. */
     static void requireCpu(String name, Tensor tensor, ScalarType type) {
         requireTensor(name, tensor);
         if (!tensor.is_cpu() || tensor.scalar_type().intern() != type) {
@@ -104,7 +104,7 @@ record Matrix(String name, long address, long rows, long columns, long ld) {
         }
     }
 
-    /** Refuses null and a tensor that has been closed. */
+    /** Rejects null and closed tensors. */
     static void requireTensor(String name, Tensor tensor) {
         if (tensor == null) {
             throw new IllegalArgumentException("kernel: " + name + ": expected a tensor, got null");

@@ -31,9 +31,9 @@ final class NativeLibrary {
 
     /**
      * @param url the library, a file or an entry of a jar
-     * @param wanted instruction set; empty: the best that the processor has
+     * @param wanted instruction set; empty: the best that the processor supports
      * @throws SettingException if the processor does not support it
-     * @throws IllegalStateException if the library is not the one that belongs to these classes
+     * @throws IllegalStateException if the library does not match these classes
      */
     NativeLibrary(URL url, String wanted) {
         this.symbols = SymbolLookup.libraryLookup(file(url), Arena.global());
@@ -67,7 +67,7 @@ final class NativeLibrary {
         return sets;
     }
 
-    /** Refuses a library whose compiler laid out a structure in another way than {@link Struct}. */
+    /** Rejects a library whose compiler laid out a structure differently from {@link Struct}. */
     private void requireLayouts(Arena arena) throws Throwable {
         MethodHandle layout = bind("p4j_layout", FunctionDescriptor.of(POINTER, POINTER, POINTER));
         for (Struct struct : Struct.values()) {
@@ -88,7 +88,7 @@ final class NativeLibrary {
         return isa;
     }
 
-    /** A kernel, to be called with the types of its signature; pointers are addresses. */
+    /** The handle of a kernel, to be called with the types of its signature; pointers are addresses. */
     MethodHandle bind(Function function) {
         return bind("p4j_" + function.nativeName(), function.descriptor());
     }
@@ -99,7 +99,7 @@ final class NativeLibrary {
         return Linker.nativeLinker().downcallHandle(address, descriptor);
     }
 
-    /** What a call threw, to be thrown again. */
+    /** What a call threw, as an exception to rethrow. */
     static RuntimeException failed(Throwable e) {
         return switch (e) {
             case RuntimeException runtime -> runtime;
@@ -108,7 +108,7 @@ final class NativeLibrary {
         };
     }
 
-    /** The library as a file: where it is, or a copy of what a jar holds, which is gone when the process ends. */
+    /** The library as a file: the original, or a copy from a jar, deleted when the process ends. */
     private static Path file(URL url) {
         try {
             if (url.getProtocol().equals("file")) {

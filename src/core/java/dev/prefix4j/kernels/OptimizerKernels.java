@@ -17,7 +17,7 @@ public final class OptimizerKernels {
     /**
      * {@code p4j_adamw}.
      *
-     * @param step 1 at the first
+     * @param step from 1
      */
     public record AdamW(double rate, double beta1, double beta2, double epsilon, double decay, long step) {
         public AdamW {
@@ -42,8 +42,8 @@ public final class OptimizerKernels {
     /**
      * {@code p4j_adamw_product}: a step for a parameter whose gradient is {@code leftᵀ right}.
      *
-     * @param parameter [M, K] contiguous, as mean and square
-     * @param left [P, M], rows may lie apart, as those of right [P, K]
+     * @param parameter [M, K] contiguous, like mean and square
+     * @param left [P, M], rows need not be adjacent, nor those of right [P, K]
      */
     public void adamwProduct(AdamW how, Tensor parameter, Tensor mean, Tensor square, Tensor left, Tensor right) {
         Matrix p = Matrix.floats("parameter", parameter);

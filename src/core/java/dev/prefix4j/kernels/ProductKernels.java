@@ -11,16 +11,16 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Matrix products. n rows, K inputs, M outputs. A row's numbers are the same bits alone and among others.
+ * Matrix products. n rows, K inputs, M outputs. The result of a row is bit-identical whether it is alone or among others.
  *
- * <p>What is added: bias [M] or null; residual float32 [n, M] or null, rows may lie apart, may be y. Of y [n, M] rows may lie
- * apart too.
+ * <p>Added to the product: bias [M] or null; residual float32 [n, M] or null, may be y. The rows of residual and of y [n, M]
+ * need not be adjacent.
  */
 public final class ProductKernels {
-    /** Outputs of a packed matrix can be had from each multiple of this one on. */
+    /** A range of a packed matrix's outputs must begin at a multiple of this. */
     public static final long ALIGNMENT = 64;
 
-    /** Of whose multiples the address of a packed matrix is one, as libtorch allocates. */
+    /** The alignment of a packed matrix in bytes, which libtorch's allocations have. */
     private static final long PACKED_BYTES = 64;
 
     private final MethodHandle packedBytes;
@@ -59,11 +59,11 @@ public final class ProductKernels {
             return address;
         }
 
-        /** Refuses outputs that it does not have. */
+        /** Rejects outputs that it does not have. */
         private void require(long first, long count) {
             if (first < 0 || first % ALIGNMENT != 0 || first + count > outputs) {
                 throw new IllegalArgumentException(
-                        "kernel: expected outputs from a multiple of %d on and below %d, got %d from %d"
+                        "kernel: expected outputs from a multiple of %d on, within %d, got %d from %d on"
                                 .formatted(ALIGNMENT, outputs, count, first));
             }
         }
@@ -72,7 +72,7 @@ public final class ProductKernels {
     /**
      * {@code p4j_pack}: a weight in 8 bits.
      *
-     * @param weight float32, bfloat16 or float16 [K, M], of any strides
+     * @param weight float32, bfloat16 or float16 [K, M], with any strides
      * @return with memory that belongs to the open scope or the caller
      */
     public Packed quantize(Tensor weight) {
@@ -95,7 +95,7 @@ public final class ProductKernels {
         }
     }
 
-    /** The header's number of the type that a weight is stored as. */
+    /** The header's constant for the type of a weight. */
     private static long stored(Tensor weight) {
         return switch (weight.scalar_type().intern()) {
             case Float -> 0;
@@ -108,7 +108,7 @@ public final class ProductKernels {
     /**
      * {@code p4j_pack_f32}: a float32 weight in strips.
      *
-     * @param weight float32 [K, M], where rows or columns are contiguous
+     * @param weight float32 [K, M], with contiguous rows or columns
      * @return with memory that belongs to the open scope or the caller
      */
     public Packed pack(Tensor weight) {
@@ -162,7 +162,7 @@ public final class ProductKernels {
         }
     }
 
-    /** {@code p4j_matmul_q8}, with the outputs from {@code first} on; y's columns say how many. */
+    /** {@code p4j_matmul_q8}, for as many outputs from {@code first} on as y has columns. */
     public void multiply(
             EightBits x, Packed weight, long first, @Nullable Tensor bias, @Nullable Tensor residual, Tensor y) {
         Matrix out = Matrix.floats("y", y);
@@ -187,7 +187,7 @@ public final class ProductKernels {
         }
     }
 
-    /** {@code p4j_matmul_packed_f32}, x [n, K], with the outputs from {@code first} on; y's columns say how many. */
+    /** {@code p4j_matmul_packed_f32}, x [n, K], for as many outputs from {@code first} on as y has columns. */
     public void multiply(
             Tensor x, Packed weight, long first, @Nullable Tensor bias, @Nullable Tensor residual, Tensor y) {
         Matrix out = Matrix.floats("y", y);
@@ -217,8 +217,8 @@ public final class ProductKernels {
     /**
      * {@code p4j_matmul_f32}.
      *
-     * @param x [n, K], rows may lie apart
-     * @param weight [K, M], where rows or columns are contiguous
+     * @param x [n, K], rows need not be adjacent
+     * @param weight [K, M], with contiguous rows or columns
      */
     public void multiply(Tensor x, Tensor weight, @Nullable Tensor bias, @Nullable Tensor residual, Tensor y) {
         Matrix in = Matrix.floats("x", x);
@@ -226,7 +226,7 @@ public final class ProductKernels {
         Matrix plus = Matrix.floatsOrNone("residual", residual, out.rows(), out.columns());
         out.require(in.rows(), out.columns());
         requireContiguous(floatMatrix(weight));
-        boolean side = weight.stride(1) == 1; // outputs lie side by side
+        boolean side = weight.stride(1) == 1; // the weights of an input are contiguous
         Matrix w = side
                 ? Matrix.floats("weight", weight, in.columns(), out.columns())
                 : Matrix.floats("weight", weight.t(), out.columns(), in.columns());

@@ -8,7 +8,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
-/** Kernels that work on one row at a time. N rows, E or F columns. */
+/** Kernels that process one row at a time. N rows, E or F columns. */
 public final class RowKernels {
     private final MethodHandle quantize;
     private final MethodHandle layerNorm;
@@ -37,8 +37,8 @@ public final class RowKernels {
     /**
      * {@code p4j_quantize}.
      *
-     * @param x float32 [N, K], rows may lie apart
-     * @param rest what the 8 bits do not hold, [N, K], rows as far apart as those of x; may be x; null: not wanted
+     * @param x float32 [N, K], rows need not be adjacent
+     * @param rest the quantization error, [N, K], with the row stride of x; may be x; null: not wanted
      */
     public void quantize(Tensor x, EightBits out, @Nullable Tensor rest) {
         Matrix in = Matrix.floats("x", x);
@@ -59,11 +59,11 @@ public final class RowKernels {
     /**
      * {@code p4j_layer_norm}.
      *
-     * @param x float32 [N, E], rows may lie apart
-     * @param weight [E], as bias
+     * @param x float32 [N, E], rows need not be adjacent
+     * @param weight [E], like bias
      * @param y [N, E] contiguous; null: only 8 bits
      * @param out null: only float32
-     * @param mean [N] or null, as rstd
+     * @param mean [N] or null, like rstd
      */
     public void layerNorm(
             Tensor x,
@@ -93,7 +93,7 @@ public final class RowKernels {
         }
     }
 
-    /** {@code p4j_layer_norm_backward}: adds to dx [N, E]; dy [N, E], weight [E], mean and rstd [N]; rows of x may lie apart. */
+    /** {@code p4j_layer_norm_backward}: adds to dx [N, E]; dy [N, E], weight [E], mean and rstd [N]; rows of x need not be adjacent. */
     public void layerNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx) {
         Matrix in = Matrix.floats("x", x);
         try {
@@ -115,7 +115,7 @@ public final class RowKernels {
     /**
      * {@code p4j_rms_norm}.
      *
-     * @param x float32 [N, E], rows may lie apart
+     * @param x float32 [N, E], rows need not be adjacent
      * @param weight [E]
      * @param y [N, E] contiguous; null: only 8 bits
      * @param out null: only float32
@@ -145,7 +145,7 @@ public final class RowKernels {
         }
     }
 
-    /** {@code p4j_rms_norm_backward}: adds to dx [N, E]; dy [N, E], weight [E], rstd [N]; rows of x may lie apart. */
+    /** {@code p4j_rms_norm_backward}: adds to dx [N, E]; dy [N, E], weight [E], rstd [N]; rows of x need not be adjacent. */
     public void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx) {
         Matrix in = Matrix.floats("x", x);
         try {
@@ -220,7 +220,7 @@ public final class RowKernels {
     /**
      * {@code p4j_swiglu}.
      *
-     * @param x float32 [N, 2 F], gates first, rows may lie apart
+     * @param x float32 [N, 2 F], gates first; rows need not be adjacent
      * @param y [N, F] contiguous; null: only 8 bits
      * @param out null: only float32
      */
@@ -244,8 +244,8 @@ public final class RowKernels {
      * {@code p4j_swiglu_backward}.
      *
      * @param dy float32 [N, F] contiguous
-     * @param x [N, 2 F], gates first, rows may lie apart
-     * @param dx [N, 2 F] contiguous, neither x nor dy; null: only 8 bits
+     * @param x [N, 2 F], gates first; rows need not be adjacent
+     * @param dx [N, 2 F] contiguous, must not be x or dy; null: only 8 bits
      * @param out [N, 2 F] in 8 bits; null: only float32
      */
     public void swigluBackward(Tensor dy, Tensor x, @Nullable Tensor dx, @Nullable EightBits out) {
@@ -269,7 +269,7 @@ public final class RowKernels {
         }
     }
 
-    /** Columns of the gates, which are as many as those of the values. */
+    /** The number of gate columns, which is also that of value columns. */
     private static long half(Matrix x) {
         if (x.columns() % 2 != 0) {
             throw new IllegalArgumentException(

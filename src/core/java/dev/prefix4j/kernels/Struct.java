@@ -64,7 +64,7 @@ enum Struct {
         };
     }
 
-    /** Names with the letters of their types, such as {@code ld:l}. */
+    /** Field names with the letters of their types, such as {@code ld:l}. */
     List<String> fields() {
         return fields;
     }
@@ -73,7 +73,7 @@ enum Struct {
         return layout;
     }
 
-    /** One of it, all zero. */
+    /** Allocates one, filled with zeros. */
     Fields allocate(SegmentAllocator allocator) {
         return new Fields(allocator.allocate(layout));
     }
@@ -91,7 +91,7 @@ enum Struct {
         return offsets;
     }
 
-    /** Place of a field, in units of 8 bytes; for structures of nothing else. */
+    /** Index of a field in units of 8 bytes, for structures whose fields all have 8 bytes. */
     int index(String field) {
         return (int) (offset(field) / Long.BYTES);
     }

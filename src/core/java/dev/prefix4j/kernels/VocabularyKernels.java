@@ -20,9 +20,9 @@ public final class VocabularyKernels {
     /**
      * {@code p4j_softmax_block}.
      *
-     * @param z [n, m], the logits of the words from {@code first} on; rows may lie apart
+     * @param z [n, m], the logits of the words from {@code first} on; rows need not be adjacent
      * @param targets int64 [n]
-     * @param top [n], as sum (float64) and ofTarget
+     * @param top [n], like sum (float64) and ofTarget
      * @param mean [n, E] contiguous, or null
      */
     public void softmaxBlock(

@@ -2,7 +2,7 @@ package dev.prefix4j.torch;
 
 import org.bytedeco.javacpp.Pointer;
 
-/** An address as JavaCPP's pointer, owning nothing. */
+/** An address as a JavaCPP pointer, which owns nothing. */
 final class Address extends Pointer {
     Address(long address) {
         this.address = address;

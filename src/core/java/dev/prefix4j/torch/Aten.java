@@ -21,15 +21,15 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An ATen operator, reached by name and overload through the dispatcher: autograd, devices and checks apply as in
- * PyTorch's {@code torch.ops.aten}. It reaches also what the presets leave out, such as {@code aten::_fused_adamw_}.
+ * ATen operators, called by name and overload through the dispatcher: autograd, devices and checks apply as in
+ * PyTorch's {@code torch.ops.aten}. They include those that the presets leave out, such as {@code aten::_fused_adamw_}.
  *
  * <pre>{@code
  * Aten.Operator relu = Aten.operator("aten::relu", "");
  * Tensor y = relu.tensor(x);
  * }</pre>
  *
- * <p>Arguments are positional, in the order of the schema; trailing ones that have a default may be left off. The Java
+ * <p>Arguments are positional, in the order of the schema; trailing ones with a default may be omitted. The Java
  * types are:
  *
  * <table>
@@ -46,8 +46,8 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>{@code T[]}</td><td>{@link List} of {@code T}, {@code long[]}, {@code double[]}, {@code Tensor[]}</td></tr>
  * </table>
  *
- * <p>Calls go over libtorch's stable C ABI ({@code torch_call_dispatcher}). Schemas that this ABI cannot carry (a
- * {@code Scalar}, a {@code Layout}, a {@code Generator}) go over the presets' boxed call: same operator, same result,
+ * <p>Calls go through libtorch's stable C ABI ({@code torch_call_dispatcher}). Schemas that this ABI does not support (with a
+ * {@code Scalar}, a {@code Layout} or a {@code Generator}) go through the presets' boxed call: same operator, same result,
  * about twice the overhead.
  */
 public final class Aten {
@@ -56,7 +56,7 @@ public final class Aten {
     private Aten() {}
 
     /**
-     * Looks an operator up; the result is cached.
+     * Looks up an operator; the result is cached.
      *
      * @param name with its namespace, such as {@code aten::_int_mm}
      * @param overload such as {@code Scalar}, or empty
@@ -95,7 +95,7 @@ public final class Aten {
                 this.returns = parameters(schema.returns()).stream()
                         .map(Parameter::type)
                         .toList();
-                // Kept for good: operators are never unloaded.
+                // Never freed: operators are never unloaded.
                 this.handle = new OperatorHandle(found);
                 handle.retainReference();
                 scope.detach(handle);
@@ -106,7 +106,7 @@ public final class Aten {
         }
 
         private static List<Parameter> parameters(Argument first) {
-            if (first == null) { // how the presets give an empty vector
+            if (first == null) { // how the presets represent an empty vector
                 return List.of();
             }
             List<Parameter> list = new ArrayList<>();
@@ -121,7 +121,7 @@ public final class Aten {
             return List.copyOf(list);
         }
 
-        /** The ABI reads the return types in reverse order: it can carry only lists of types that do not mind. */
+        /** The ABI reads the return types in reverse order, so only lists that are the same reversed are supported. */
         private boolean returnsAreStable() {
             for (int i = 0; i < returns.size(); i++) {
                 SchemaType mirrored = returns.get(returns.size() - 1 - i);
@@ -132,7 +132,7 @@ public final class Aten {
             return true;
         }
 
-        /** Whether calls go over the stable C ABI; otherwise they take the presets' boxed call. */
+        /** Whether calls go through the stable C ABI; otherwise they go through the presets' boxed call. */
         public boolean isStable() {
             return stable;
         }
@@ -142,7 +142,7 @@ public final class Aten {
          *
          * @return owned by the open {@link TensorScope}, or by the caller
          * @throws IllegalArgumentException if an argument does not fit the schema
-         * @throws IllegalStateException if libtorch refuses the call; the message holds its reason
+         * @throws IllegalStateException if libtorch rejects the call; the message contains its reason
          */
         public Tensor tensor(@Nullable Object... arguments) {
             @Nullable Object[] results = call(arguments);
@@ -158,7 +158,7 @@ public final class Aten {
          * @return its results: {@link Tensor} (owned by the open {@link TensorScope}, or by the caller), {@link Long},
          *     {@link Double}, {@link Boolean}, {@link String}, {@link List} or {@code null}
          * @throws IllegalArgumentException if an argument does not fit the schema
-         * @throws IllegalStateException if libtorch refuses the call; the message holds its reason
+         * @throws IllegalStateException if libtorch rejects the call; the message contains its reason
          */
         public @Nullable Object[] call(@Nullable Object... arguments) {
             @Nullable Object[] complete = check(arguments);
@@ -219,8 +219,8 @@ public final class Aten {
         }
 
         /**
-         * The C ABI keeps its reason to itself; the presets' call fails in the same way and throws it. What an
-         * operator has written before it failed is lost either way.
+         * The C ABI does not return the reason, so the call is repeated through the presets, which fail in the same way and
+         * throw it. Whatever an operator wrote before it failed is lost in any case.
          */
         private IllegalStateException refused(@Nullable Object[] arguments) {
             try (TensorScope _ = new TensorScope()) {
@@ -228,8 +228,8 @@ public final class Aten {
             } catch (IllegalStateException e) {
                 return e;
             }
-            return new IllegalStateException(
-                    title() + " failed once; got " + describe(java.util.Arrays.asList(arguments)));
+            return new IllegalStateException(title() + " failed, but not when it was repeated; got "
+                    + describe(java.util.Arrays.asList(arguments)));
         }
 
         private @Nullable Object[] callBoxed(@Nullable Object[] arguments) {
@@ -270,7 +270,7 @@ public final class Aten {
         }
     }
 
-    /** Stands for an argument that was left off. */
+    /** Stands for an argument that was omitted. */
     private enum Default {
         VALUE
     }

@@ -8,18 +8,18 @@ import org.bytedeco.javacpp.Loader;
 
 /** The library that multiplies matrices on the CPU. */
 public enum Blas {
-    /** MKL where it is on the class path and its licence and platform (x86-64) allow, else OpenBLAS. */
+    /** MKL if it is on the class path for this platform (x86-64), else OpenBLAS. */
     AUTO,
     /** Intel oneMKL, on the threads of libtorch's OpenMP. */
     MKL,
-    /** OpenBLAS, on threads of its own; OpenMP's then wait passively. */
+    /** OpenBLAS, on its own threads; OpenMP's threads then wait passively. */
     OPENBLAS;
 
-    /** The system property by which the presets choose. */
+    /** The system property by which the presets select a BLAS. */
     static final String PROPERTY = "org.bytedeco.openblas.load";
 
     /**
-     * @param setting that the name comes from
+     * @param setting the name's source, for the message
      * @throws SettingException if there is no such BLAS
      */
     static Blas parse(String setting, String name) {
@@ -33,9 +33,9 @@ public enum Blas {
     }
 
     /**
-     * The one to load.
+     * The BLAS to load.
      *
-     * @throws SettingException if that is MKL and it is not there
+     * @throws SettingException if it is MKL and MKL is not available
      */
     Blas choose() {
         boolean available = resource("org/bytedeco/mkl/global/mkl_rt.class") != null
@@ -49,9 +49,9 @@ public enum Blas {
     }
 
     /**
-     * What the host of this process has set.
+     * The BLAS that the host of this process has chosen.
      *
-     * @throws SettingException if this is another one
+     * @throws SettingException if this is a different one
      */
     Blas given() {
         Blas given = System.getProperty(PROPERTY, "").equals("mkl") ? MKL : OPENBLAS;
@@ -60,7 +60,7 @@ public enum Blas {
         return given;
     }
 
-    /** @throws SettingException if this is another one than libtorch was loaded with */
+    /** @throws SettingException if libtorch was loaded with a different one */
     void requireLoaded(Blas loaded) {
         requireUnlessAuto(loaded, "libtorch has been loaded with " + loaded + " in this process");
     }
@@ -71,7 +71,7 @@ public enum Blas {
         }
     }
 
-    /** By the loader of this class: a thread's own may be absent, or another. */
+    /** By the loader of this class: a thread's context class loader may be absent or a different one. */
     static URL resource(String name) {
         return Blas.class.getClassLoader().getResource(name);
     }

@@ -5,15 +5,15 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Random numbers from a generator of their own, on the CPU: they depend on a seed and on what was drawn before, whatever else a process
- * draws. They are those that libtorch's own generator gives after the same seed.
+ * Random numbers from a separate generator on the CPU: they depend on a seed and on earlier draws, not on what else the process
+ * draws. They are those of libtorch's own generator with the same seed.
  *
- * <p>It belongs to the scope in which it was made.
+ * <p>A generator belongs to the scope in which it was made.
  */
 public final class Draws {
     private final GeneratorOptional generator;
 
-    /** The first of a seed. */
+    /** A generator with a seed. */
     public Draws(long seed) {
         TorchRuntime.require();
         this.generator = new GeneratorOptional(torch.createCPUGenerator(seed));
@@ -24,12 +24,12 @@ public final class Draws {
         return torch.empty(shape).normal_(0, deviation, generator);
     }
 
-    /** Numbers between ±bound, float32 on the CPU. */
+    /** Uniformly distributed numbers within ±bound, float32 on the CPU. */
     public Tensor uniform(double bound, long... shape) {
         return torch.empty(shape).uniform_(-bound, bound, generator);
     }
 
-    /** Ones with a probability, otherwise zeros, float32 on the CPU. */
+    /** Ones with the given probability, otherwise zeros, float32 on the CPU. */
     public Tensor ones(double probability, long... shape) {
         return torch.empty(shape).bernoulli_(probability, generator);
     }

@@ -13,12 +13,12 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** The few functions of the C library that Java has no other way to. */
+/** The few functions of the C library that are not available in Java otherwise. */
 final class Libc {
-    /** glibc, {@code malloc.h}: blocks below this size come from the heap and stay in the process. */
+    /** glibc, {@code malloc.h}: blocks below this size come from the heap and are kept by the process. */
     static final int M_MMAP_THRESHOLD = -3;
 
-    /** glibc, {@code malloc.h}: free memory at the top of the heap above this size goes back to the kernel. */
+    /** glibc, {@code malloc.h}: free memory at the top of the heap beyond this size is returned to the kernel. */
     static final int M_TRIM_THRESHOLD = -1;
 
     private static final Linker LINKER = Linker.nativeLinker();
@@ -75,16 +75,16 @@ final class Libc {
     }
 
     /**
-     * Sets an environment variable of this process, for native libraries that are loaded later; one that the user has
-     * set stays as it is. {@link System#getenv} does not see the change.
+     * Sets an environment variable of this process, for native libraries that are loaded later, unless it is already
+     * set. {@link System#getenv} does not see the change.
      *
-     * @return whether the variable now has a value
+     * @return whether the variable is now set
      */
     static boolean setEnvironmentDefault(String name, String value) {
         return setEnvironment(name, value, 0);
     }
 
-    /** As {@link #setEnvironmentDefault}, over what was set before. */
+    /** As {@link #setEnvironmentDefault}, but replaces an earlier value. */
     static boolean setEnvironment(String name, String value) {
         return setEnvironment(name, value, 1);
     }
@@ -100,7 +100,7 @@ final class Libc {
         }
     }
 
-    /** @return whether this C library knows the parameter and took the value */
+    /** @return whether this C library knows the parameter and accepted the value */
     static boolean mallopt(int parameter, int value) {
         if (MALLOPT.isEmpty()) {
             return false;
@@ -116,7 +116,7 @@ final class Libc {
      * Maps a file into memory, privately: writes stay in this process.
      *
      * @param size in bytes, above 0
-     * @return empty if this C library cannot map files, or refuses to map this one
+     * @return empty if this C library cannot map files, or not this one
      */
     static Optional<MemorySegment> map(Path file, long size) {
         if (OPEN.isEmpty() || CLOSE.isEmpty() || MMAP.isEmpty() || MUNMAP.isEmpty()) {
@@ -136,7 +136,7 @@ final class Libc {
         }
     }
 
-    /** Gives up what {@link #map} gave. */
+    /** Unmaps what {@link #map} returned. */
     static void unmap(MemorySegment mapped) {
         try {
             int _ = (int) MUNMAP.orElseThrow().invokeExact(mapped, mapped.byteSize());
@@ -146,10 +146,10 @@ final class Libc {
     }
 
     /**
-     * Lets the system have the pages of a part of a mapped file, as if nobody had read them yet. Nothing is done where that
-     * might lose something: if a page has been written to, or if the system (Linux only) does not say.
+     * Releases the pages of a part of a mapped file to the system, as if they had not been read yet. Does nothing if that
+     * might lose data: if a page has been written to, or if that cannot be determined (only Linux tells).
      *
-     * @return whether it was done
+     * @return whether the pages were released
      */
     static boolean evict(long address, long bytes) {
         long first = Math.ceilDiv(address, PAGE_BYTES);
@@ -164,7 +164,7 @@ final class Libc {
         }
     }
 
-    /** Whether a page is no longer the file's own; true where that cannot be found out. */
+    /** Whether a page may have been written to; true if that cannot be determined. */
     private static boolean written(long first, long last) {
         ByteBuffer entries = ByteBuffer.allocate(1 << 16).order(ByteOrder.nativeOrder());
         try (FileChannel pages = FileChannel.open(Path.of("/proc/self/pagemap"))) {

@@ -22,13 +22,13 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * A file in memory that tensors share. It is unmapped when {@link #close} has been called and the last tensor over it
- * is gone, whichever comes last: a tensor can never outlive its bytes.
+ * has been freed: a tensor can never outlive its bytes.
  *
- * <p>The mapping is private: who writes to such a tensor changes his copy of the page, not the file. Where the C
- * library cannot map files (Windows), Java maps it read-only instead.
+ * <p>The mapping is private: writing to such a tensor changes a copy of the page, not the file. If the C library cannot
+ * map files (Windows), Java maps it read-only instead.
  */
 final class MappedFile implements AutoCloseable {
-    /** Mappings by the address where they start, to find the one that a storage was made over. */
+    /** Mappings by start address, to find the one that a storage was made over. */
     private static final NavigableMap<Long, MappedFile> LIVE = new ConcurrentSkipListMap<>();
 
     private static final PointerConsumer STORAGE_FREED = forever();
@@ -44,7 +44,7 @@ final class MappedFile implements AutoCloseable {
         LIVE.put(bytes.address(), this);
     }
 
-    /** The function that libtorch calls when a storage over a mapping is freed; no scope frees it. */
+    /** The function that libtorch calls when a storage over a mapping is freed; it belongs to no scope. */
     private static PointerConsumer forever() {
         try (PointerScope scope = new PointerScope()) {
             PointerConsumer consumer = new PointerConsumer() {
@@ -95,9 +95,9 @@ final class MappedFile implements AutoCloseable {
     }
 
     /**
-     * Lets the system have the memory of a tensor's bytes.
+     * Releases the memory of a tensor's bytes to the system.
      *
-     * @return whether the tensor is a whole one over a mapped file, and nobody has written to it
+     * @return false if the tensor is not dense, not over a mapped file, or has been written to
      */
     static boolean evict(Tensor tensor) {
         if (!tensor.device().is_cpu() || !inOnePiece(tensor) || tensor.numel() == 0) {
@@ -111,7 +111,7 @@ final class MappedFile implements AutoCloseable {
                 && Libc.evict(start, bytes);
     }
 
-    /** Whether its numbers fill a stretch of memory, in the order of its rows or of its columns. */
+    /** Whether its elements fill a contiguous range of memory, in row-major or column-major order. */
     private static boolean inOnePiece(Tensor tensor) {
         return tensor.is_contiguous()
                 || (tensor.dim() == 2 && tensor.stride(0) == 1 && tensor.stride(1) == tensor.size(0));

@@ -34,10 +34,10 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * A safetensors file (https://github.com/huggingface/safetensors, "Format"): eight bytes with the length of a JSON
- * header, little-endian; the header, which gives each tensor its type, shape and place; the bytes of the tensors.
+ * header, little-endian; the header, with the type, shape and place of each tensor; the bytes of the tensors.
  *
- * <p>A file is a stranger's until its header has been checked: nothing in it is believed that the file's own length does
- * not bear out. Tensors share the mapped file, nothing is copied; they stay valid after {@link #close}.
+ * <p>A file is not trusted until its header has been checked against the file's length. Tensors share the mapped file without
+ * copying; they stay valid after {@link #close}.
  */
 public final class Safetensors implements AutoCloseable {
     /** The limit of the reference implementation. */
@@ -53,7 +53,7 @@ public final class Safetensors implements AutoCloseable {
             .build()
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION);
 
-    /** Types of elements, named as in the files. */
+    /** Element types, named as in the files. */
     public enum Dtype {
         F64(8, torch.ScalarType.Double),
         F32(4, torch.ScalarType.Float),
@@ -123,7 +123,7 @@ public final class Safetensors implements AutoCloseable {
     public static Safetensors open(Path file) {
         InputFile.require(file, "a safetensors file");
         FileKind kind = FileKind.of(file);
-        if (kind != FileKind.SAFETENSORS && kind != FileKind.BINARY) { // of broken ones the header tells more
+        if (kind != FileKind.SAFETENSORS && kind != FileKind.BINARY) { // for a broken file, the header says more
             throw new InputException("%s: expected a safetensors file, found %s".formatted(file, kind.found()));
         }
         try {
@@ -176,7 +176,7 @@ public final class Safetensors implements AutoCloseable {
         return tensors.keySet();
     }
 
-    /** What the file says about itself. */
+    /** The file's metadata. */
     public Map<String, String> metadata() {
         return metadata;
     }
@@ -214,11 +214,11 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /**
-     * Lets the system have the memory of a tensor over a mapped file: its numbers are read again from the file when they
-     * are used next. For weights that have been copied into another form. Nothing happens to tensors of another origin
-     * and to those that were written to.
+     * Releases the memory of a tensor over a mapped file to the system; the tensor is read from the file again when it is next
+     * used. For weights that have been copied into another form. Does nothing for other tensors and for those that have been
+     * written to.
      *
-     * @return whether it was done
+     * @return whether the memory was released
      */
     public static boolean evict(Tensor tensor) {
         return MappedFile.evict(tensor);
@@ -229,7 +229,7 @@ public final class Safetensors implements AutoCloseable {
         mapped.close();
     }
 
-    /** The header, checked while it is read. */
+    /** Reads and checks the header. */
     private static final class Header {
         private final Path file;
         private final long dataBytes;
@@ -349,7 +349,7 @@ public final class Safetensors implements AutoCloseable {
             return numbers;
         }
 
-        /** The tensors must fill the data without a gap or an overlap, as the reference implementation demands. */
+        /** The tensors must fill the data without gaps or overlaps, as the reference implementation requires. */
         private void checkLayout() {
             List<TensorInfo> byPlace = new ArrayList<>(tensors.values());
             byPlace.sort(Comparator.comparingLong(TensorInfo::begin).thenComparingLong(TensorInfo::end));

@@ -33,8 +33,8 @@ public final class SafetensorsSet implements AutoCloseable {
     /**
      * Opens {@code baseName.safetensors}, or else the files of {@code baseName.safetensors.index.json}.
      *
-     * @throws InputException if neither is there, or one is malformed; if the index names a file outside the folder, a
-     *     file without the tensor, or not every tensor of a file
+     * @throws InputException if neither exists or one is malformed, or if the index names a file outside the folder or
+     *     without the tensor, or not every tensor of a file
      */
     public static SafetensorsSet open(Path folder, String baseName) {
         Path single = folder.resolve(baseName + ".safetensors");
@@ -66,7 +66,7 @@ public final class SafetensorsSet implements AutoCloseable {
         for (var entry : weightMap.properties()) {
             String tensor = entry.getKey();
             String name = entry.getValue().asText("");
-            // A plain name: what it resolves to lies in this folder.
+            // A plain name: it resolves to a file in this folder.
             if (!name.matches("[A-Za-z0-9._-]{1,255}") || !name.endsWith(".safetensors")) {
                 throw new InputException("%s: tensor '%s': expected the plain name of a safetensors file, found %s"
                         .formatted(index, tensor, entry.getValue()));
@@ -102,7 +102,7 @@ public final class SafetensorsSet implements AutoCloseable {
         return file(name).info(name);
     }
 
-    /** The file with a tensor; of one that is not there, the file or the index where it should be. */
+    /** The file with a tensor; if there is no such tensor, the file or the index where it should be. */
     public Path path(String name) {
         Safetensors file = byTensor.get(name);
         return files.entrySet().stream()

@@ -19,7 +19,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Tensor;
 
-/** Writes safetensors files: whole or not at all, the same bytes for the same tensors. */
+/** Writes safetensors files atomically; the same tensors give the same bytes. */
 public final class SafetensorsWriter {
     private static final int CHUNK_BYTES = 1 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -31,8 +31,8 @@ public final class SafetensorsWriter {
     /**
      * Writes or replaces a file; its folder must exist.
      *
-     * @param tensors of any layout and device, by name
-     * @param metadata what the file says about itself
+     * @param tensors by name, with any layout and on any device
+     * @param metadata of the file
      * @throws dev.prefix4j.InputException if the file cannot be written; an earlier one stays as it was
      */
     public static void write(Path file, Map<String, Tensor> tensors, Map<String, String> metadata) {
@@ -41,7 +41,7 @@ public final class SafetensorsWriter {
             Safetensors.Dtype dtype = Safetensors.Dtype.of(tensor.scalar_type());
             entries.add(new Entry(name, tensor, dtype, tensor.numel() * dtype.bytes()));
         });
-        // The order of the reference implementation: wide types first, so that all are aligned.
+        // In the order of the reference implementation: wide types first, so that all are aligned.
         entries.sort(Comparator.comparingInt((Entry e) -> e.dtype().bytes())
                 .reversed()
                 .thenComparing(Entry::name));

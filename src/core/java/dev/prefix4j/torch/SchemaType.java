@@ -14,10 +14,10 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A type in the schema of an operator, and how values of it cross to libtorch and back.
+ * A type in the schema of an operator, and the conversion of its values to and from libtorch's.
  *
  * @param element the type inside an optional or a list; null for others
- * @param text in the schema
+ * @param text the type as written in the schema
  */
 record SchemaType(Kind kind, @Nullable SchemaType element, String text) {
     static SchemaType of(Type.TypePtr pointer) {
@@ -68,7 +68,7 @@ record SchemaType(Kind kind, @Nullable SchemaType element, String text) {
         };
     }
 
-    /** Schema types that a call converts. {@code OTHER} is known to libtorch only. */
+    /** Schema types whose values are converted. {@code OTHER} is any other type of libtorch's. */
     enum Kind {
         TENSOR,
         INT,
@@ -83,13 +83,13 @@ record SchemaType(Kind kind, @Nullable SchemaType element, String text) {
         OTHER
     }
 
-    /** A value that was accepted, as the stable ABI takes it, in 64 bits. */
+    /** Converts an accepted value to the stable ABI's 64 bits. */
     long toStable(@Nullable Object value, Arena arena) {
         if (value == null) {
-            return 0; // of an optional: nothing else accepts null
+            return 0; // an empty optional: no other type accepts null
         }
         return switch (kind) {
-            case TENSOR -> StableAbi.newHandle((Tensor) value); // the dispatcher takes the handle over
+            case TENSOR -> StableAbi.newHandle((Tensor) value); // the dispatcher takes ownership of the handle
             case INT -> ((Number) value).longValue();
             case FLOAT -> Double.doubleToRawLongBits(((Number) value).doubleValue());
             case BOOL -> (boolean) value ? 1 : 0;
@@ -111,7 +111,7 @@ record SchemaType(Kind kind, @Nullable SchemaType element, String text) {
         };
     }
 
-    /** What the stable ABI gives, in 64 bits. */
+    /** Converts a result from the stable ABI's 64 bits. */
     @Nullable
     Object fromStable(long bits) {
         return switch (kind) {
@@ -133,7 +133,7 @@ record SchemaType(Kind kind, @Nullable SchemaType element, String text) {
         };
     }
 
-    /** @param value libtorch's number of it */
+    /** @param value libtorch's constant for it */
     private static torch.ScalarType scalarType(int value) {
         return Arrays.stream(torch.ScalarType.values())
                 .filter(type -> type.value == value)
@@ -142,7 +142,7 @@ record SchemaType(Kind kind, @Nullable SchemaType element, String text) {
     }
 
     /**
-     * A value for the boxed call.
+     * Converts a value for the boxed call.
      *
      * @param pointer the type as libtorch has it
      */
@@ -177,7 +177,7 @@ record SchemaType(Kind kind, @Nullable SchemaType element, String text) {
         return number instanceof Long || number instanceof Integer;
     }
 
-    /** What the boxed call gives; a tensor is kept from the scope. */
+    /** Converts a result of the boxed call; a tensor outlives the scope. */
     @Nullable
     Object fromBoxed(IValue value, TensorScope scope) {
         return switch (kind) {

@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * libtorch's stable C ABI ({@code torch/csrc/inductor/aoti_torch/c/shim.h} and {@code torch/csrc/stable/c/shim.h}).
  *
- * <p>A value on its stack is 64 bits: a number, or the address of an object whose ownership goes with it. A tensor is
- * the address of an {@code at::Tensor}, which is what a JavaCPP {@link Tensor} holds as well. Every function returns 0,
- * or 1 on failure, for a reason that it can only print.
+ * <p>A value on its stack has 64 bits: a number, or the address of an object whose ownership is transferred with it. A tensor is
+ * the address of an {@code at::Tensor}, as in a JavaCPP {@link Tensor}. Every function returns 0, or 1 on failure; the
+ * reason is only printed.
  */
 final class StableAbi {
     private static final AddressLayout ADDRESS = ValueLayout.ADDRESS;
@@ -45,7 +45,8 @@ final class StableAbi {
 
     private static final MethodHandle ABI_VERSION = function("aoti_torch_abi_version", LONG);
 
-    // A set optional is a StableIValue from C++ `new`, which libtorch frees with `delete`: these are the two.
+    // A non-empty optional is a StableIValue made with C++'s `new`, which libtorch frees with `delete`: these are the
+    // two.
     private static final SymbolLookup LIBSTDCXX = SymbolLookup.libraryLookup(
             System.getProperty("os.name").startsWith("Mac") ? "libc++.1.dylib" : "libstdc++.so.6", Arena.global());
     private static final MethodHandle OPERATOR_NEW = function(LIBSTDCXX, "_Znwm", LONG, LONG);
@@ -81,7 +82,7 @@ final class StableAbi {
         return Linker.nativeLinker().downcallHandle(address, type);
     }
 
-    /** Address of {@code torch_parallel_for}, for native code that is to run on libtorch's threads. */
+    /** Address of {@code torch_parallel_for}, for native code that runs on libtorch's threads. */
     static long parallelFor() {
         return LIBTORCH.find("torch_parallel_for")
                 .orElseThrow(() -> new IllegalStateException("the loaded libtorch has no function torch_parallel_for"))
@@ -98,7 +99,7 @@ final class StableAbi {
         }
     }
 
-    /** Runs an operator on a stack of values, which it takes over; results replace them. False on failure. */
+    /** Runs an operator on a stack of values, which it owns from then on; results replace them. Returns false on failure. */
     static boolean callDispatcher(MemorySegment name, MemorySegment overload, MemorySegment stack) {
         try {
             return (int) CALL_DISPATCHER.invokeExact(name, overload, stack, VERSION) == 0;
@@ -107,7 +108,7 @@ final class StableAbi {
         }
     }
 
-    /** A second handle to the same tensor, to be given away. */
+    /** A second handle to the same tensor, whose ownership can be transferred. */
     static long newHandle(Tensor tensor) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(LONG);
@@ -118,7 +119,7 @@ final class StableAbi {
         }
     }
 
-    /** Takes a handle over: the tensor is JavaCPP's from here on, owned by the open scope or the caller. */
+    /** Converts a handle to a JavaCPP tensor, owned by the open scope or the caller. */
     static Tensor adopt(long handle) {
         Tensor tensor = new Tensor(new Tensor(new Address(handle)));
         try {
@@ -158,7 +159,7 @@ final class StableAbi {
         }
     }
 
-    /** A set optional. */
+    /** A non-empty optional. */
     static long newBox(long value) {
         try {
             long box = (long) OPERATOR_NEW.invokeExact((long) Long.BYTES);

@@ -6,7 +6,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Frees every tensor that is made in it, save those that are said to survive.
+ * Frees every tensor that is made in it, except those that are explicitly kept.
  *
  * <pre>{@code
  * Tensor logits(...) {
@@ -17,12 +17,11 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>A kept tensor belongs to the scope around this one; without one it belongs to whoever holds it, who closes it.
- * Scopes nest, one thread each. A training or decoding step opens one, so that native memory never waits for the
- * garbage collector.
+ * <p>A kept tensor belongs to the enclosing scope; if there is none, its holder must close it. Scopes nest, and each belongs to
+ * one thread. A training or decoding step opens one, so that native memory never waits for the garbage collector.
  */
 public final class TensorScope implements AutoCloseable {
-    /** What a tensor without an object behind it is called in messages. */
+    /** What a closed tensor is called in messages. */
     public static final String CLOSED =
             "a closed tensor: its TensorScope has ended, or it was closed itself; keep() lets a tensor outlive its"
                     + " scope";
@@ -30,7 +29,7 @@ public final class TensorScope implements AutoCloseable {
     private final @Nullable PointerScope outer = enclosing();
     private final PointerScope scope = new PointerScope();
 
-    /** The scope that is open on this thread; none is no error, unlike in {@link PointerScope#getInnerScope()}. */
+    /** The scope that is open on this thread; null if there is none, unlike {@link PointerScope#getInnerScope()}, which fails. */
     private static @Nullable PointerScope enclosing() {
         Iterator<PointerScope> open = PointerScope.getScopeIterator();
         return open != null && open.hasNext() ? open.next() : null;
@@ -42,7 +41,7 @@ public final class TensorScope implements AutoCloseable {
      * @return the same tensor
      */
     public <P extends Pointer> P keep(P tensor) {
-        // Detaching gives up the scope's reference, the only one: take another first.
+        // Detaching drops the scope's reference, which is the only one: take another first.
         tensor.retainReference();
         scope.detach(tensor);
         if (outer != null) {
@@ -53,7 +52,7 @@ public final class TensorScope implements AutoCloseable {
     }
 
     /**
-     * Takes a tensor made in this scope out of all scopes: it belongs to whoever holds it, who closes it.
+     * Takes a tensor made in this scope out of all scopes; its holder must close it.
      *
      * @return the same tensor
      */
@@ -63,12 +62,12 @@ public final class TensorScope implements AutoCloseable {
         return tensor;
     }
 
-    /** The scope that is open now, for what is made later and is to live as long; there may be none. */
+    /** The scope that is open now, if any, for tensors that are made later and should live as long. */
     public static Owner owner() {
         return new Owner(enclosing());
     }
 
-    /** A scope that takes tensors which are made in others. */
+    /** A scope that can receive tensors made in other scopes. */
     public static final class Owner {
         private final @Nullable PointerScope scope; // null: none
 
@@ -78,7 +77,7 @@ public final class TensorScope implements AutoCloseable {
     }
 
     /**
-     * Moves a tensor made in this scope to another one that is still open; without one it belongs to whoever holds it.
+     * Moves a tensor made in this scope to another one that is still open; if there is none, its holder must close it.
      *
      * @return the same tensor
      */

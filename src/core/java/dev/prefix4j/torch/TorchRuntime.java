@@ -26,20 +26,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Loads and configures libtorch, once a process.
+ * Loads and configures libtorch, once per process.
  *
  * <p>Some settings are read while native libraries load and cannot change later: which BLAS libtorch calls, how OpenMP
- * threads wait, how the C allocator treats large blocks. {@link #start} makes them first and then loads libtorch;
- * everything else in this package calls it with {@link Options#defaults} when nobody has. An environment variable that
- * the user has set always wins, and a host can forbid it all: {@link ProcessSettings}.
+ * threads wait, how the C allocator treats large blocks. {@link #start} applies them first and then loads libtorch;
+ * everything else in this package calls it with {@link Options#defaults} if it has not been called. An environment variable
+ * that the user has set always takes precedence, and a host can forbid all of this: {@link ProcessSettings}.
  */
 public final class TorchRuntime {
     private static final Logger LOG = LoggerFactory.getLogger(TorchRuntime.class);
 
-    /** Blocks up to this size are kept for reuse; the largest value that glibc takes. */
+    /** Blocks up to this size are kept for reuse; the largest value that glibc accepts. */
     private static final int MMAP_THRESHOLD_BYTES = 32 << 20;
 
-    /** Blocks of less are no trouble. */
+    /** Smaller blocks need not be mapped separately. */
     private static final int LONG_LIVED_THRESHOLD_BYTES = 16 << 10;
 
     private static final int TRIM_THRESHOLD_BYTES = 1 << 30;
@@ -65,15 +65,15 @@ public final class TorchRuntime {
     /**
      * How to start.
      *
-     * @param threads for one operator; absent: as {@code OMP_NUM_THREADS} or else {@code MKL_NUM_THREADS} says, or all processors that
-     *     the machine gives to this process (its affinity and its control group count)
+     * @param threads for one operator; absent: {@code OMP_NUM_THREADS}, else {@code MKL_NUM_THREADS}, else one for each processor
+     *     available to this process (its affinity and control group count)
      * @param blas fixed by the first start
      */
     public record Options(OptionalInt threads, Blas blas) {
         /**
          * All threads; the BLAS from the environment variable {@code PREFIX4J_BLAS}, if set.
          *
-         * @throws SettingException if the variable names no BLAS
+         * @throws SettingException if the variable does not name a BLAS
          */
         public static Options defaults() {
             String name = System.getenv().getOrDefault(BLAS_VARIABLE, "");
@@ -113,7 +113,7 @@ public final class TorchRuntime {
     }
 
     /**
-     * Makes the settings of the process that native libraries read while they load.
+     * Applies the settings of the process that native libraries read while they load.
      *
      * @return whether the C library keeps freed memory
      */
@@ -123,27 +123,27 @@ public final class TorchRuntime {
         ProcessSettings.setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         if (blas == Blas.MKL) {
             ProcessSettings.setDefault(Blas.PROPERTY, "mkl");
-            // Share libtorch's OpenMP (libgomp) instead of bringing Intel's beside it.
+            // Share libtorch's OpenMP (libgomp) instead of loading Intel's as well.
             Libc.setEnvironmentDefault("MKL_THREADING_LAYER", "GNU");
             if (options.threads().isPresent() && System.getenv(MKL_THREADS) != null) {
                 // MKL would follow its variable, not libtorch.
                 Libc.setEnvironment(MKL_THREADS, Integer.toString(threads.count()));
             }
-            // Threads wait for work in a short spin, then asleep: a long one takes the cores of whoever shares them.
+            // Threads spin briefly while they wait, then sleep: a long spin would take cores from other processes.
             Libc.setEnvironmentDefault(SPIN_COUNT, SPINS);
         } else {
-            // OpenBLAS has threads of its own: spinning OpenMP threads would take their cores away.
+            // OpenBLAS has its own threads: spinning OpenMP threads would take their cores.
             Libc.setEnvironmentDefault(WAIT_POLICY, PASSIVE);
         }
-        // The C ABI prints a C++ stack for every error that we throw with its reason.
+        // The C ABI would print a C++ stack trace for every error, which we throw with its reason.
         Libc.setEnvironmentDefault("TORCH_CPP_LOG_LEVEL", "FATAL");
-        // Otherwise glibc hands every large tensor back to the kernel and faults it in again at the next step.
+        // Otherwise glibc returns every large tensor to the kernel, and it is faulted in again at the next step.
         boolean maps = Libc.mallopt(Libc.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
         boolean trims = Libc.mallopt(Libc.M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
         return maps && trims;
     }
 
-    /** Where JavaCPP unpacks native libraries: its property, the home folder or the temporary one, whichever can be written. */
+    /** Where JavaCPP unpacks native libraries: its property, the home or the temporary folder, whichever is writable. */
     private static Path cache() {
         try {
             return Loader.getCacheDir().toPath();
@@ -155,7 +155,7 @@ public final class TorchRuntime {
         }
     }
 
-    /** Another name for other jars, and for another BLAS. */
+    /** A name that depends on the jars and the BLAS. */
     private static String unpackedName() {
         StringBuilder sources = new StringBuilder(System.getProperty(Blas.PROPERTY, ""));
         for (String library : List.of("pytorch", "openblas", "mkl", "javacpp")) {
@@ -188,11 +188,12 @@ public final class TorchRuntime {
     }
 
     /**
-     * Loads libtorch, or changes the number of threads where it is loaded.
+     * Loads libtorch, or if it is loaded, changes the number of threads.
      *
      * @return the one runtime of this process
-     * @throws InputException if the native libraries are missing or do not fit
-     * @throws SettingException if the environment or the options ask for what is unknown or cannot be had any more
+     * @throws InputException if the native libraries are missing or do not match
+     * @throws SettingException if the environment or the options request something unknown, or something that cannot be changed
+     *     any more
      */
     public static synchronized TorchRuntime start(Options options) {
         TorchRuntime running = instance;
@@ -229,16 +230,16 @@ public final class TorchRuntime {
     /** How OpenMP's threads wait for work. */
     private String waiting() {
         if (!settled) {
-            return "as the host has it (" + ProcessSettings.PROPERTY + " is off)";
+            return "left to the host (" + ProcessSettings.PROPERTY + " is off)";
         }
         String policy = System.getenv().getOrDefault(WAIT_POLICY, blas == Blas.MKL ? "" : PASSIVE);
         String spin = System.getenv().getOrDefault(SPIN_COUNT, blas == Blas.MKL ? SPINS : "");
         return !spin.isEmpty()
-                ? "threads wait in a loop of " + spin + " rounds, then asleep (" + SPIN_COUNT + ")"
-                : "threads wait as " + WAIT_POLICY + "=" + policy + " says";
+                ? "waiting threads spin for " + spin + " rounds, then sleep (" + SPIN_COUNT + ")"
+                : "threads wait according to " + WAIT_POLICY + "=" + policy;
     }
 
-    /** Address of libtorch's {@code torch_parallel_for}, for native code that is to run on its threads. */
+    /** Address of libtorch's {@code torch_parallel_for}, for native code that runs on its threads. */
     public static long parallelFor() {
         return StableAbi.parallelFor();
     }
@@ -254,9 +255,9 @@ public final class TorchRuntime {
                     case OPENBLAS -> "OpenBLAS, on its own threads" + (settled ? "; OpenMP waits passively" : "");
                     case AUTO -> throw new AssertionError(blas);
                 });
-        facts.put("threads", threads() + ", " + (threads() == threads.count() ? threads.from() : "as others have set"));
+        facts.put("threads", threads() + ", " + (threads() == threads.count() ? threads.from() : "set by other code"));
         facts.put("openmp", waiting());
-        facts.put("allocator", keepsFreedMemory ? "keeps freed memory" : "as the C library has it");
+        facts.put("allocator", keepsFreedMemory ? "keeps freed memory" : "the C library's default");
         if (loadedByOthers) {
             facts.put(
                     "warning", "libtorch was loaded before prefix4j could configure it: BLAS and allocator may differ");
@@ -265,8 +266,8 @@ public final class TorchRuntime {
     }
 
     /**
-     * Until it is closed, memory is mapped on its own: for what will stay. Among what comes and goes it would leave holes that
-     * nothing fits into.
+     * Until it is closed, each block is mapped separately, for memory that is kept. On the heap, among short-lived blocks, it would
+     * cause fragmentation.
      */
     public final class LongLived implements AutoCloseable {
         private LongLived() {
@@ -285,12 +286,12 @@ public final class TorchRuntime {
         }
     }
 
-    /** Begins to allocate what will stay; of no effect where the C library is not glibc. */
+    /** Begins to allocate long-lived memory; without effect if the C library is not glibc. */
     public LongLived longLived() {
         return new LongLived();
     }
 
-    /** Names of the devices that {@link #device} takes here, such as {@code cpu} and {@code cuda:0}. */
+    /** Names of the devices available here, such as {@code cpu} and {@code cuda:0}. */
     public static List<String> devices() {
         require();
         List<String> names = new ArrayList<>(List.of("cpu"));
@@ -318,7 +319,7 @@ public final class TorchRuntime {
         if (name.startsWith("cuda")) {
             if (!torch.hasCUDA()) {
                 throw new SettingException(
-                        "device '" + name + "': this libtorch is built for CPUs; build prefix4j with -Pgpu");
+                        "device '" + name + "': this libtorch is built for CPUs only; build prefix4j with -Pgpu");
             }
             int index = name.length() > 5 ? Integer.parseInt(name.substring(5)) : 0;
             if (index >= cudaDevices()) {
@@ -328,13 +329,13 @@ public final class TorchRuntime {
         return new Device(name);
     }
 
-    /** How exactly float32 matrices are multiplied, as PyTorch's {@code set_float32_matmul_precision} names it. */
+    /** The precision of float32 matrix products, named as in PyTorch's {@code set_float32_matmul_precision}. */
     public enum MatmulPrecision {
         /** float32 throughout. */
         HIGHEST,
-        /** Factors rounded to tf32 where the device has it. */
+        /** Factors rounded to tf32 if the device supports it. */
         HIGH,
-        /** Factors rounded to bfloat16 where the device multiplies those faster; sums in float32. */
+        /** Factors rounded to bfloat16 if the device multiplies those faster; sums in float32. */
         MEDIUM;
 
         /** @throws InputException if there is no such precision */
@@ -350,13 +351,13 @@ public final class TorchRuntime {
         }
     }
 
-    /** Sets how exactly this process multiplies float32 matrices from now on. */
+    /** Sets the precision of float32 matrix products in this process. */
     public static void matmulPrecision(MatmulPrecision precision) {
         require();
         torch.globalContext().setFloat32MatmulPrecision(precision.name().toLowerCase(Locale.ROOT));
     }
 
-    /** Seeds the random numbers of every device. */
+    /** Seeds the random number generators of all devices. */
     public static void seed(long seed) {
         require();
         torch.manual_seed(seed);
