@@ -17,7 +17,7 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * Keys and values of virtual tokens in a range of layers.
  *
- * <p>P virtual tokens, k layers of the range, L of the model, W columns of keys.
+ * <p>P virtual tokens, k layers in the range, L in the model, W columns of keys.
  */
 record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int lastLayer, ModelConfig config) {
     Activations {
