@@ -1,6 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;

@@ -3,6 +3,7 @@ package dev.prefix4j.method;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.model.ConfigFile;
 import java.util.HashMap;
 import java.util.HashSet;

@@ -1,5 +1,6 @@
 package dev.prefix4j.train;
 
+import dev.prefix4j.Named;
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.kernels.OptimizerKernels;
 import dev.prefix4j.prefix.Gradient;
@@ -10,7 +11,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -77,7 +77,7 @@ public final class AdamW {
                 NoGradGuard _ = new NoGradGuard()) {
             List<@Nullable Tensor> dense = new ArrayList<>(); // null: done by our kernel
             for (int i = 0; i < names.size(); i++) {
-                Gradient gradient = Objects.requireNonNull(gradients.get(names.get(i)), names.get(i));
+                Gradient gradient = Named.get(gradients, names.get(i));
                 boolean ours =
                         gradient instanceof Gradient.Product product && stepWithoutGradient(i, learningRate, product);
                 dense.add(ours ? null : gradient.dense());
