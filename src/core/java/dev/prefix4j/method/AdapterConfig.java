@@ -61,7 +61,7 @@ final class AdapterConfig {
         if (!file.has("peft_type") && file.json().path("config").isObject()) {
             throw new InputException(
                     file.file() + ": expected an adapter of PEFT or prefix4j, found one of the library adapters"
-                            + " (AdapterHub), whose format is not supported: train it with PEFT, or with prefix4j train");
+                            + " (AdapterHub), whose format is not supported: train it with PEFT or prefix4j");
         }
         String type = file.text("peft_type", "nothing").toUpperCase(Locale.ROOT);
         if (!PeftKeys.types().contains(type)) {

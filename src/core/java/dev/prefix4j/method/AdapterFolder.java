@@ -242,8 +242,9 @@ public final class AdapterFolder {
                         .formatted(folder, folder.resolve("adapter")));
             }
             if (Files.exists(folder.resolveSibling("adapter").resolve(AdapterConfig.FILE))) {
-                throw new InputException("%s: expected an adapter folder, found another folder of a run: its adapter is %s"
-                        .formatted(folder, folder.resolveSibling("adapter")));
+                throw new InputException(
+                        "%s: expected an adapter folder, found another folder of a run: its adapter is %s"
+                                .formatted(folder, folder.resolveSibling("adapter")));
             }
             List<Path> inside = adaptersInside(folder);
             if (!inside.isEmpty()) {
