@@ -326,12 +326,10 @@ class FuzzTest {
                         "token_indices"))),
                 folder.resolve("adapter"));
         hostile.damage(folder.resolve("adapter")
-                .resolve(hostile.any(
-                        List.of("adapter_config.json", "adapter_model.safetensors", "prefix4j.json"))));
+                .resolve(hostile.any(List.of("adapter_config.json", "adapter_model.safetensors", "prefix4j.json"))));
         return words(
                 hostile.any(List.of(
-                        "generate --model T/model --adapter T/adapter --prompt abc --max-new-tokens 2"
-                                + " --threads 1",
+                        "generate --model T/model --adapter T/adapter --prompt abc --max-new-tokens 2" + " --threads 1",
                         "inspect T/adapter --model T/model --threads 1")),
                 folder);
     }
@@ -357,16 +355,14 @@ class FuzzTest {
 
     private static List<String> damageRun(HostileInput hostile, Path folder) throws IOException {
         Path run = Files.createDirectory(folder.resolve("run"));
-        Files.writeString(
-                run.resolve("config.json"), "{\"model\": \"builtin:tiny\", \"steps\": 2, \"lr\": 5e-5}");
+        Files.writeString(run.resolve("config.json"), "{\"model\": \"builtin:tiny\", \"steps\": 2, \"lr\": 5e-5}");
         Files.writeString(run.resolve("metrics.jsonl"), """
             {"step":1,"loss":3.5,"lr":5.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
             {"step":2,"loss":3.4,"lr":4.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
             """);
-        hostile.damage(run.resolve(
-                hostile.any(List.of("config.json", "metrics.jsonl", "samples.jsonl", "session.json"))));
-        return words(
-                hostile.any(List.of("report --run T/run", "train --resume --out T/run --threads 1")), folder);
+        hostile.damage(
+                run.resolve(hostile.any(List.of("config.json", "metrics.jsonl", "samples.jsonl", "session.json"))));
+        return words(hostile.any(List.of("report --run T/run", "train --resume --out T/run --threads 1")), folder);
     }
 
     private static List<String> damageOptions(Random random, HostileInput hostile, Path folder) {
