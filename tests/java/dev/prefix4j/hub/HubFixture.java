@@ -84,7 +84,7 @@ abstract class HubFixture {
         return blob.resolveSibling(blob.getFileName() + ".incomplete");
     }
 
-    private void assertModel(Path folder) throws IOException {
+    void assertModel(Path folder) throws IOException {
         for (Map.Entry<String, byte[]> file : hub.files.entrySet()) {
             assertArrayEquals(file.getValue(), Files.readAllBytes(folder.resolve(file.getKey())), file.getKey());
         }
