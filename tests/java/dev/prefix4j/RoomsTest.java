@@ -113,7 +113,7 @@ class RoomsTest {
         for (Path folder : folders()) {
             assertEquals(used.getOrDefault(room(folder), Set.of()), allowed(folder), room(folder));
         }
-        used.keySet().removeIf(room -> room.startsWith("model.")); // a family stands in the room of all
+        used.keySet().removeIf(room -> room.startsWith("model.")); // families and model import each other
         while (!used.isEmpty()) { // rooms that import no room that is left are taken away, one after the other
             List<String> done = used.keySet().stream()
                     .filter(room -> used.get(room).stream().noneMatch(used::containsKey))
@@ -161,7 +161,7 @@ class RoomsTest {
         }
     }
 
-    /** What a command does with a model stands in {@code task}. */
+    /** What a command does with a model belongs to {@code task}. */
     @Test
     void commandsTouchNoTensor() throws IOException {
         for (Path file : sources()) {

@@ -239,7 +239,7 @@ class FuzzTest {
         return wrong;
     }
 
-    /** Everything in a folder with its size; what stands for a folder or a link counts too. */
+    /** Everything in a folder with its size; folders and links count too. */
     private static Map<String, Long> tree(Path folder) {
         try (Stream<Path> files = Files.walk(folder)) {
             Map<String, Long> tree = new TreeMap<>();

@@ -83,7 +83,7 @@ class MergeCommandTest {
     }
 
     @Test
-    void halfPrecisionIsWrittenWhereAskedFor() throws IOException {
+    void halfPrecisionIsWrittenOnRequest() throws IOException {
         Path adapter = trained("lora", "--rank", "2");
         Path merged = temporary.resolve("merged");
         assertEquals(

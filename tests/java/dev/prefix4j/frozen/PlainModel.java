@@ -110,7 +110,7 @@ final class PlainModel {
         if (layer >= prompt.firstLayer() && layer <= prompt.lastLayer() && past > 0) {
             Tensor keys = split(prompt.activations().narrow(1, 2L * layer * keyColumns, keyColumns), config.keyHeads());
             Tensor values = prompt.activations().narrow(1, (2L * layer + 1) * keyColumns, keyColumns);
-            if (rotary) { // an infix stands where the source ends
+            if (rotary) { // an infix is where the source ends
                 keys = turned(
                         keys,
                         config,

@@ -81,7 +81,7 @@ class HubAnswersTest extends HubFixture {
 
     @ParameterizedTest
     @ValueSource(strings = {"..", "../../../etc/cron.d/x", "a/b", "", ".hidden", "a b", "é"})
-    void tagThatIsNoPlainNameIsRefused(String tag) throws IOException {
+    void tagThatIsNotAPlainNameIsRefused(String tag) throws IOException {
         hub.etag = _ -> tag;
         String message = refused(ID);
         assertTrue(message.startsWith("owner/tiny: config.json: tag of the answer of 127.0.0.1:"), message);
@@ -90,7 +90,7 @@ class HubAnswersTest extends HubFixture {
 
     @ParameterizedTest
     @ValueSource(strings = {"..", "../../x", "a/b"})
-    void commitThatIsNoPlainNameIsRefused(String commit) {
+    void commitThatIsNotAPlainNameIsRefused(String commit) {
         hub.revisions.put("main", commit);
         assertTrue(refused(ID).startsWith("owner/tiny: config.json: commit of the answer of 127.0.0.1:"));
         assertFalse(Files.exists(repository()));

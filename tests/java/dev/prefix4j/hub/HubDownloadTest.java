@@ -55,7 +55,7 @@ class HubDownloadTest extends HubFixture {
     }
 
     @Test
-    void nextDownloadGoesOnFromABrokenOne() throws Exception {
+    void nextDownloadContinuesABrokenOne() throws Exception {
         byte[] weights = hub.files.get("model.safetensors");
         hub.fault = exchange -> {
             if (!FakeHub.is(exchange, "GET", "model.safetensors") || isHub(exchange)) {
@@ -130,7 +130,7 @@ class HubDownloadTest extends HubFixture {
         heard.add(assertThrows(InputException.class, () -> impatient.model(ID, _ -> {}))
                 .getMessage());
         assertTrue(heard.getLast().contains(" was interrupted: "), heard.toString());
-        // One of three tries is enough: beside a load, an answer may be late before its body is silent.
+        // One of three tries is enough: under load, an answer may be late before its body is silent.
         assertTrue(heard.stream().anyMatch(text -> text.contains("nothing arrived for 1.0 s")), heard.toString());
     }
 
@@ -200,7 +200,7 @@ class HubDownloadTest extends HubFixture {
         assertTrue(heard.contains(WAITING));
     }
 
-    /** Downloads in a process of its own; makes a file when it waits for another. */
+    /** Downloads in a separate process; makes a file when it waits for another. */
     public static void main(String[] arguments) throws NotOnHubException {
         Map<String, String> environment = Map.of("HF_ENDPOINT", arguments[0], "HF_HOME", arguments[1]);
         DownloadListener listener = new DownloadListener() {

@@ -246,7 +246,7 @@ class HubTest extends HubFixture {
 
     @ParameterizedTest
     @ValueSource(strings = {"../../../x.safetensors", "/etc/x.safetensors", "config.json", ".safetensors", ""})
-    void shardThatIsNoPlainNameIsRefused(String shard) {
+    void shardThatIsNotAPlainNameIsRefused(String shard) {
         hub.files.remove("model.safetensors");
         hub.files.put("model.safetensors.index.json", index(shard));
         assertTrue(refused(ID).endsWith("expected plain names of safetensors files, found '" + shard + "'"));

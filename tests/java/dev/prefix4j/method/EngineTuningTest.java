@@ -124,7 +124,7 @@ class EngineTuningTest {
         }
     }
 
-    /** A step's random numbers depend on its seed and the part: the same again, others in another step, whoever else draws. */
+    /** A step's random numbers depend only on its seed and the part, whoever else draws. */
     @ParameterizedTest
     @MethodSource("onTheEngine")
     void randomNumbersComeFromTheSeedAlone(Method method) {

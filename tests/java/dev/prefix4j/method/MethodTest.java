@@ -73,7 +73,7 @@ class MethodTest {
         scope.close();
     }
 
-    /** A method and what it trains and keeps, in numbers, written out. */
+    /** A method, and how many parameters it trains and stores, written out. */
     record Case(Method method, long trained, long stored) {
         @Override
         public String toString() {

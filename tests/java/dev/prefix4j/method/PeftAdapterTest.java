@@ -82,7 +82,7 @@ class PeftAdapterTest {
         assertGivesTheIdsOfPeft(AdapterFolder.apply(ROOT.resolve(name), model()), name);
     }
 
-    /** The folder that is written stands alone: the ids are those that PEFT gives with the adapter. */
+    /** The folder that is written needs no adapter: the ids are those that PEFT gives with the adapter. */
     @ParameterizedTest
     @MethodSource("adapters")
     void mergedFolderGivesTheIdsOfPeft(String name) throws IOException {

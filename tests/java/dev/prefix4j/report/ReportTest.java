@@ -109,7 +109,7 @@ class ReportTest {
     }
 
     @Test
-    void textOfStrangersIsNoMarkup() throws IOException {
+    void textOfStrangersIsNotMarkup() throws IOException {
         String hostile = "</td><script>alert(1)</script><img src=x onerror='alert(2)'>\"&\u0000\u202e";
         Path run = run("a<script>b", step(1, 2) + validation(1, 3));
         ObjectMapper json = new ObjectMapper();
@@ -263,7 +263,7 @@ class ReportTest {
         Path samples = run("samples", step(1, 2));
         Files.writeString(samples.resolve("samples.jsonl"), "[]\n");
         assertError(samples, "samples.jsonl:1: expected a JSON object with a 'step', found other text");
-        // A line that was being written when the process died is no damage.
+        // A line that was being written when the process died is not damage.
         assertTrue(write(run("cut", step(1, 2) + "{\"step\":2,\"lo")).contains("<dd>1</dd>"));
     }
 

@@ -191,7 +191,7 @@ class BadDataFileTest {
     }
 
     @Test
-    void refusesBytesThatAreNoText() throws IOException {
+    void refusesBytesThatAreNotText() throws IOException {
         Path file = Files.write(temporary.resolve("a.tsv"), new byte[] {'a', '\t', 'b', '\n', 'a', '\t', (byte) 0xff});
         InputException e = assertThrows(InputException.class, () -> read(file));
         assertEquals(file + ":2: expected UTF-8, found other bytes", e.getMessage());
@@ -225,7 +225,7 @@ class BadDataFileTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"null", "NaN", "1984", "\"\"", "[\"b\", \"\"]"})
-    void aTargetThatIsNoTextIsRefusedWithItsRowWhereItIsRead(String target) throws IOException {
+    void aTargetThatIsNotTextIsRefusedWithItsRowWhereItIsRead(String target) throws IOException {
         Path file = file(
                 "a.jsonl", "{\"source\": \"a\", \"target\": \"b\"}\n{\"source\": \"c\", \"target\": " + target + "}\n");
         String message = assertThrows(InputException.class, () -> read(file)).getMessage();

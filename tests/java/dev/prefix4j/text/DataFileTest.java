@@ -150,7 +150,7 @@ class DataFileTest {
     }
 
     @Test
-    void rowsBehindTheLimitAreNotLookedAt() throws IOException {
+    void rowsAfterTheLimitAreNotRead() throws IOException {
         Path file = file("a.csv", "mr,ref\nname[A],one\nbroken\n");
         assertEquals(1, DataFile.read(file, DataOptions.DEFAULTS.withLimit(1)).size());
         assertThrows(InputException.class, () -> read(file));
@@ -205,7 +205,7 @@ class DataFileTest {
     }
 
     @Test
-    void equalSourcesBecomeOneWhereverTheyStand() {
+    void equalSourcesBecomeOneWhereverTheyAre() {
         List<Example> examples = List.of(
                 new Example("a", List.of("1"), "f:1"),
                 new Example("a", List.of("2"), "f:2"),
