@@ -154,7 +154,7 @@ class AtomicFileTest {
     }
 
     @Test
-    void aPipeIsNoInputFile() throws Exception {
+    void aPipeIsNotAnInputFile() throws Exception {
         Path pipe = folder.resolve("pipe");
         run("mkfifo", pipe.toString());
         InputException e = assertThrows(InputException.class, () -> InputFile.open(pipe, "a data file"));

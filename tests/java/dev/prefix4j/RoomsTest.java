@@ -4,6 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.source.tree.CompilationUnitTree;
+import com.sun.source.tree.LineMap;
+import com.sun.source.tree.MethodTree;
+import com.sun.source.tree.Tree;
+import com.sun.source.util.JavacTask;
+import com.sun.source.util.SourcePositions;
+import com.sun.source.util.TreePathScanner;
+import com.sun.source.util.Trees;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,12 +24,17 @@ import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import javax.tools.JavaCompiler;
+import javax.tools.StandardJavaFileManager;
+import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 
-/** Holds the imports of every package to what its sign says. */
+/** Holds the imports of every package to what its sign says, and files and methods to a length that can be read. */
 class RoomsTest {
     private static final List<Path> SOURCES =
             List.of(Path.of("src/core/java/dev/prefix4j"), Path.of("src/cli/java/dev/prefix4j"));
+    private static final int MAX_FILE_LINES = 400;
+    private static final int MAX_METHOD_LINES = 60;
     private static final Pattern IMPORT =
             Pattern.compile("^import (?:static )?dev\\.prefix4j\\.([a-z0-9]+(?:\\.[a-z0-9]+)*)\\.[A-Z]");
     private static final Pattern SIGN = Pattern.compile("May import: ([^.]*(?:\\.[a-z0-9][^.]*)*)\\.");
@@ -56,8 +69,12 @@ class RoomsTest {
     }
 
     private static List<Path> below(Predicate<Path> wanted) throws IOException {
+        return below(SOURCES, wanted);
+    }
+
+    private static List<Path> below(List<Path> roots, Predicate<Path> wanted) throws IOException {
         List<Path> found = new ArrayList<>();
-        for (Path root : SOURCES) {
+        for (Path root : roots) {
             try (Stream<Path> paths = Files.walk(root)) {
                 paths.filter(wanted).forEach(found::add);
             }
@@ -96,7 +113,7 @@ class RoomsTest {
         for (Path folder : folders()) {
             assertEquals(used.getOrDefault(room(folder), Set.of()), allowed(folder), room(folder));
         }
-        used.keySet().removeIf(room -> room.startsWith("model.")); // a family stands in the room of all
+        used.keySet().removeIf(room -> room.startsWith("model.")); // families and model import each other
         while (!used.isEmpty()) { // rooms that import no room that is left are taken away, one after the other
             List<String> done = used.keySet().stream()
                     .filter(room -> used.get(room).stream().noneMatch(used::containsKey))
@@ -144,7 +161,7 @@ class RoomsTest {
         }
     }
 
-    /** What a command does with a model stands in {@code task}. */
+    /** What a command does with a model belongs to {@code task}. */
     @Test
     void commandsTouchNoTensor() throws IOException {
         for (Path file : sources()) {
@@ -159,5 +176,67 @@ class RoomsTest {
         for (Path folder : folders()) {
             assertTrue(Files.exists(folder.resolve("package-info.java")), folder.toString());
         }
+    }
+
+    @Test
+    void filesAndMethodsAreShort() throws IOException {
+        List<Path> files = below(
+                List.of(Path.of("src"), Path.of("tests/java"), Path.of("examples")),
+                file -> file.toString().endsWith(".java"));
+        List<String> tooLong = new ArrayList<>();
+        for (Path file : files) {
+            int lines = Files.readAllLines(file).size();
+            if (lines > MAX_FILE_LINES) {
+                tooLong.add("%s: %d lines".formatted(file, lines));
+            }
+        }
+        int methods = 0;
+        for (Method method : methods(files)) {
+            methods++;
+            if (method.lines() > MAX_METHOD_LINES) {
+                tooLong.add(
+                        "%s:%d: %s: %d lines".formatted(method.file(), method.line(), method.name(), method.lines()));
+            }
+        }
+        assertTrue(methods > files.size(), "the methods were found");
+        assertEquals(List.of(), tooLong);
+    }
+
+    /**
+     * A method with a body.
+     *
+     * @param line of its signature
+     * @param lines from there to its closing brace
+     */
+    private record Method(String file, String name, long line, long lines) {}
+
+    private static List<Method> methods(List<Path> files) throws IOException {
+        List<Method> methods = new ArrayList<>();
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        try (StandardJavaFileManager manager = compiler.getStandardFileManager(null, null, null)) {
+            JavacTask task = (JavacTask)
+                    compiler.getTask(null, manager, null, null, null, manager.getJavaFileObjectsFromPaths(files));
+            SourcePositions positions = Trees.instance(task).getSourcePositions();
+            for (CompilationUnitTree unit : task.parse()) {
+                LineMap lines = unit.getLineMap();
+                new TreePathScanner<Void, Void>() {
+                    @Override
+                    public Void visitMethod(MethodTree method, Void nothing) {
+                        if (method.getBody() != null) {
+                            Tree first = method.getReturnType() == null ? method : method.getReturnType();
+                            long from = lines.getLineNumber(positions.getStartPosition(unit, first));
+                            long to = lines.getLineNumber(positions.getEndPosition(unit, method) - 1);
+                            methods.add(new Method(
+                                    unit.getSourceFile().getName(),
+                                    method.getName().toString(),
+                                    from,
+                                    to - from + 1));
+                        }
+                        return super.visitMethod(method, nothing);
+                    }
+                }.scan(unit, null);
+            }
+        }
+        return methods;
     }
 }

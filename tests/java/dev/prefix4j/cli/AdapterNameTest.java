@@ -157,7 +157,7 @@ class AdapterNameTest {
     }
 
     @Test
-    void modelOfTheHubIsNoAdapter() throws IOException {
+    void modelOfTheHubIsNotAnAdapter() throws IOException {
         try (FakeHub models = new FakeHub(MODEL, "config.json", "model.safetensors", "tokenizer.json")) {
             assertTrue(
                     refused(models.environment(temporary), FakeHub.MODEL)
@@ -195,7 +195,7 @@ class AdapterNameTest {
     }
 
     @Test
-    void baseThatDiffersIsRefusedWhereThatWasAskedFor() throws IOException {
+    void baseThatDiffersIsRefusedOnRequest() throws IOException {
         Path other = Files.createDirectory(temporary.resolve("other"));
         assertEquals(
                 0,

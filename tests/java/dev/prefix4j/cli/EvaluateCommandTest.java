@@ -49,7 +49,7 @@ class EvaluateCommandTest {
     }
 
     @Test
-    void theBleuLineComesAloneUnlessMoreIsAskedFor() {
+    void theBleuLineComesAloneUnlessMoreIsRequested() {
         String line = evaluate();
         assertEquals(1, line.lines().count());
         assertTrue(line.startsWith("BLEU = "), line);

@@ -193,29 +193,9 @@ class FuzzTest {
             wrong.add("exit code " + code.get());
         }
         if (code.get() != 0) {
-            List<String> lines = text.lines().toList();
-            if (lines.stream().filter(line -> line.startsWith("prefix4j: ")).count() != 1
-                    || !lines.getLast().startsWith("prefix4j: ")) {
-                wrong.add("expected one line as the last");
-            }
-            if (!out.toString(StandardCharsets.UTF_8).isEmpty()) {
-                wrong.add("results of a command that failed: " + out);
-            }
-            Map<String, Long> after = tree(folder);
-            if (!after.equals(before)) {
-                after.keySet().removeAll(before.keySet());
-                wrong.add("left behind or changed: " + after.keySet());
-            }
+            wrong.addAll(ofFailure(text, out.toString(StandardCharsets.UTF_8), before, tree(folder)));
         }
-        if (text.length() > MOST_CHARACTERS) {
-            wrong.add("a message of " + text.length() + " characters");
-        }
-        if (text.codePoints().anyMatch(c -> c != '\n' && Character.isISOControl(c))) {
-            wrong.add("control characters");
-        }
-        if (INTERNALS.matcher(text).find()) {
-            wrong.add("internals");
-        }
+        wrong.addAll(ofMessage(text));
         return wrong.stream()
                 .map(w -> "%s: %s: %s"
                         .formatted(
@@ -225,7 +205,41 @@ class FuzzTest {
                 .toList();
     }
 
-    /** Everything in a folder with its size; what stands for a folder or a link counts too. */
+    /** What is wrong with what a failed command has left. */
+    private static List<String> ofFailure(
+            String errors, String results, Map<String, Long> before, Map<String, Long> after) {
+        List<String> wrong = new ArrayList<>();
+        List<String> lines = errors.lines().toList();
+        if (lines.stream().filter(line -> line.startsWith("prefix4j: ")).count() != 1
+                || !lines.getLast().startsWith("prefix4j: ")) {
+            wrong.add("expected one line as the last");
+        }
+        if (!results.isEmpty()) {
+            wrong.add("results of a command that failed: " + results);
+        }
+        if (!after.equals(before)) {
+            after.keySet().removeAll(before.keySet());
+            wrong.add("left behind or changed: " + after.keySet());
+        }
+        return wrong;
+    }
+
+    /** What is wrong with what a command has said. */
+    private static List<String> ofMessage(String text) {
+        List<String> wrong = new ArrayList<>();
+        if (text.length() > MOST_CHARACTERS) {
+            wrong.add("a message of " + text.length() + " characters");
+        }
+        if (text.codePoints().anyMatch(c -> c != '\n' && Character.isISOControl(c))) {
+            wrong.add("control characters");
+        }
+        if (INTERNALS.matcher(text).find()) {
+            wrong.add("internals");
+        }
+        return wrong;
+    }
+
+    /** Everything in a folder with its size; folders and links count too. */
     private static Map<String, Long> tree(Path folder) {
         try (Stream<Path> files = Files.walk(folder)) {
             Map<String, Long> tree = new TreeMap<>();
@@ -257,107 +271,116 @@ class FuzzTest {
         return words;
     }
 
+    /** Damages something at random. */
     private static List<String> prepare(Random random, HostileInput hostile, Path folder) throws IOException {
         for (Map.Entry<String, String> file : DATA.entrySet()) {
             Files.writeString(folder.resolve(file.getKey()), file.getValue());
         }
         return switch (random.nextInt(10)) {
-            case 0, 1, 2 -> { // a model
-                copy(RESOURCES.resolve("model"), folder.resolve("model"));
-                if (random.nextInt(4) == 0) {
-                    Files.delete(folder.resolve("model/tokenizer.json"));
-                }
-                hostile.damage(folder.resolve("model")
-                        .resolve(hostile.any(List.of(
-                                "config.json",
-                                "model.safetensors",
-                                "tokenizer.json",
-                                "vocab.json",
-                                "merges.txt",
-                                "generation_config.json",
-                                "tokenizer_config.json",
-                                "special_tokens_map.json",
-                                "added_tokens.json"))));
-                yield words(
-                        hostile.any(List.of(
-                                "generate --model T/model --prompt abc --max-new-tokens 2 --threads 1",
-                                "score --model T/model --data T/good.tsv --threads 1",
-                                "train --model T/model --data T/good.tsv --steps 1 --prefix-length 1 --threads"
-                                        + " 1 --out T/run")),
-                        folder);
-            }
-            case 3, 4 -> { // an adapter
-                Path peft = RESOURCES.resolve("peft");
-                copy(peft.resolve("model"), folder.resolve("model"));
-                copy(
-                        peft.resolve(hostile.any(List.of(
-                                "all",
-                                "both_patterns",
-                                "cartridge",
-                                "dora",
-                                "embeddings",
-                                "lora_only_bias",
-                                "p_tuning",
-                                "token_indices"))),
-                        folder.resolve("adapter"));
-                hostile.damage(folder.resolve("adapter")
-                        .resolve(hostile.any(
-                                List.of("adapter_config.json", "adapter_model.safetensors", "prefix4j.json"))));
-                yield words(
-                        hostile.any(List.of(
-                                "generate --model T/model --adapter T/adapter --prompt abc --max-new-tokens 2"
-                                        + " --threads 1",
-                                "inspect T/adapter --model T/model --threads 1")),
-                        folder);
-            }
-            case 5, 6 -> { // data
-                String file = hostile.any(List.of("good.csv", "good.tsv", "good.jsonl", "good.xml", "good.json"));
-                hostile.damage(folder.resolve(file));
-                yield words("data --data T/" + file + " --out T/out.jsonl", folder);
-            }
-            case 7 -> { // outputs, references and plans
-                String file = hostile.any(List.of("lines.txt", "good.jsonl", "plan.yaml"));
-                Files.copy(folder.resolve("lines.txt"), folder.resolve("hyps.txt"));
-                hostile.damage(folder.resolve(file));
-                yield words(
-                        switch (file) {
-                            case "lines.txt" -> "evaluate --hyps T/hyps.txt --refs T/lines.txt --metrics bleu,chrf";
-                            case "good.jsonl" -> "evaluate --hyps T/hyps.txt --data T/good.jsonl --metrics bleu";
-                            default -> "sweep T/plan.yaml --out T/sweep --list";
-                        },
-                        folder);
-            }
-            case 8 -> { // a run
-                Path run = Files.createDirectory(folder.resolve("run"));
-                Files.writeString(
-                        run.resolve("config.json"), "{\"model\": \"builtin:tiny\", \"steps\": 2, \"lr\": 5e-5}");
-                Files.writeString(run.resolve("metrics.jsonl"), """
-                    {"step":1,"loss":3.5,"lr":5.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
-                    {"step":2,"loss":3.4,"lr":4.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
-                    """);
-                hostile.damage(run.resolve(
-                        hostile.any(List.of("config.json", "metrics.jsonl", "samples.jsonl", "session.json"))));
-                yield words(
-                        hostile.any(List.of("report --run T/run", "train --resume --out T/run --threads 1")), folder);
-            }
-            default -> { // options
-                boolean train = random.nextBoolean();
-                List<String> words = words(
-                        train
-                                ? "train --model tests/resources/model --data T/good.tsv --steps 1 --prefix-length 1"
-                                        + " --threads 1 --out T/run"
-                                : "generate --model tests/resources/model --prompt abc --max-new-tokens 2 --threads 1",
-                        folder);
-                String option = hostile.any(train ? TRAIN_OPTIONS : GENERATE_OPTIONS);
-                int at = words.indexOf(option);
-                if (at >= 0) {
-                    words.set(at + 1, hostile.any(NUMBERS));
-                } else {
-                    words.add(option);
-                    words.add(hostile.any(NUMBERS));
-                }
-                yield words;
-            }
+            case 0, 1, 2 -> damageModel(random, hostile, folder);
+            case 3, 4 -> damageAdapter(hostile, folder);
+            case 5, 6 -> damageData(hostile, folder);
+            case 7 -> damageOutputs(hostile, folder);
+            case 8 -> damageRun(hostile, folder);
+            default -> damageOptions(random, hostile, folder);
         };
+    }
+
+    private static List<String> damageModel(Random random, HostileInput hostile, Path folder) throws IOException {
+        copy(RESOURCES.resolve("model"), folder.resolve("model"));
+        if (random.nextInt(4) == 0) {
+            Files.delete(folder.resolve("model/tokenizer.json"));
+        }
+        hostile.damage(folder.resolve("model")
+                .resolve(hostile.any(List.of(
+                        "config.json",
+                        "model.safetensors",
+                        "tokenizer.json",
+                        "vocab.json",
+                        "merges.txt",
+                        "generation_config.json",
+                        "tokenizer_config.json",
+                        "special_tokens_map.json",
+                        "added_tokens.json"))));
+        return words(
+                hostile.any(List.of(
+                        "generate --model T/model --prompt abc --max-new-tokens 2 --threads 1",
+                        "score --model T/model --data T/good.tsv --threads 1",
+                        "train --model T/model --data T/good.tsv --steps 1 --prefix-length 1 --threads"
+                                + " 1 --out T/run")),
+                folder);
+    }
+
+    private static List<String> damageAdapter(HostileInput hostile, Path folder) throws IOException {
+        Path peft = RESOURCES.resolve("peft");
+        copy(peft.resolve("model"), folder.resolve("model"));
+        copy(
+                peft.resolve(hostile.any(List.of(
+                        "all",
+                        "both_patterns",
+                        "cartridge",
+                        "dora",
+                        "embeddings",
+                        "lora_only_bias",
+                        "p_tuning",
+                        "token_indices"))),
+                folder.resolve("adapter"));
+        hostile.damage(folder.resolve("adapter")
+                .resolve(hostile.any(List.of("adapter_config.json", "adapter_model.safetensors", "prefix4j.json"))));
+        return words(
+                hostile.any(List.of(
+                        "generate --model T/model --adapter T/adapter --prompt abc --max-new-tokens 2" + " --threads 1",
+                        "inspect T/adapter --model T/model --threads 1")),
+                folder);
+    }
+
+    private static List<String> damageData(HostileInput hostile, Path folder) throws IOException {
+        String file = hostile.any(List.of("good.csv", "good.tsv", "good.jsonl", "good.xml", "good.json"));
+        hostile.damage(folder.resolve(file));
+        return words("data --data T/" + file + " --out T/out.jsonl", folder);
+    }
+
+    private static List<String> damageOutputs(HostileInput hostile, Path folder) throws IOException {
+        String file = hostile.any(List.of("lines.txt", "good.jsonl", "plan.yaml"));
+        Files.copy(folder.resolve("lines.txt"), folder.resolve("hyps.txt"));
+        hostile.damage(folder.resolve(file));
+        return words(
+                switch (file) {
+                    case "lines.txt" -> "evaluate --hyps T/hyps.txt --refs T/lines.txt --metrics bleu,chrf";
+                    case "good.jsonl" -> "evaluate --hyps T/hyps.txt --data T/good.jsonl --metrics bleu";
+                    default -> "sweep T/plan.yaml --out T/sweep --list";
+                },
+                folder);
+    }
+
+    private static List<String> damageRun(HostileInput hostile, Path folder) throws IOException {
+        Path run = Files.createDirectory(folder.resolve("run"));
+        Files.writeString(run.resolve("config.json"), "{\"model\": \"builtin:tiny\", \"steps\": 2, \"lr\": 5e-5}");
+        Files.writeString(run.resolve("metrics.jsonl"), """
+            {"step":1,"loss":3.5,"lr":5.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
+            {"step":2,"loss":3.4,"lr":4.0E-5,"grad_norm":0.5,"tokens_per_s":100.0}
+            """);
+        hostile.damage(
+                run.resolve(hostile.any(List.of("config.json", "metrics.jsonl", "samples.jsonl", "session.json"))));
+        return words(hostile.any(List.of("report --run T/run", "train --resume --out T/run --threads 1")), folder);
+    }
+
+    private static List<String> damageOptions(Random random, HostileInput hostile, Path folder) {
+        boolean train = random.nextBoolean();
+        List<String> words = words(
+                train
+                        ? "train --model tests/resources/model --data T/good.tsv --steps 1 --prefix-length 1"
+                                + " --threads 1 --out T/run"
+                        : "generate --model tests/resources/model --prompt abc --max-new-tokens 2 --threads 1",
+                folder);
+        String option = hostile.any(train ? TRAIN_OPTIONS : GENERATE_OPTIONS);
+        int at = words.indexOf(option);
+        if (at >= 0) {
+            words.set(at + 1, hostile.any(NUMBERS));
+        } else {
+            words.add(option);
+            words.add(hostile.any(NUMBERS));
+        }
+        return words;
     }
 }

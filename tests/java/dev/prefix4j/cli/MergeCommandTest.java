@@ -83,7 +83,7 @@ class MergeCommandTest {
     }
 
     @Test
-    void halfPrecisionIsWrittenWhereAskedFor() throws IOException {
+    void halfPrecisionIsWrittenOnRequest() throws IOException {
         Path adapter = trained("lora", "--rank", "2");
         Path merged = temporary.resolve("merged");
         assertEquals(
@@ -111,13 +111,13 @@ class MergeCommandTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"prefix --prefix-length 2", "adapter --bottleneck 2", "embedding --prefix-length 2"})
-    void whatStaysBesideItsModelIsRefusedAndLeavesNothing(String method) throws IOException {
+    void whatCannotBeMergedIsRefusedAndLeavesNothing(String method) throws IOException {
         Path adapter = trained(method.split(" "));
         Path merged = temporary.resolve("merged");
         assertEquals(
                 1, shell.run("merge", "--model", MODEL, "--adapter", adapter.toString(), "--out", merged.toString()));
         assertEquals(
-                "prefix4j: %s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s, which stays beside its model"
+                "prefix4j: %s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s, which cannot be merged"
                         .formatted(adapter, method.split(" ")[0]),
                 shell.errors().strip());
         assertFalse(Files.exists(merged));

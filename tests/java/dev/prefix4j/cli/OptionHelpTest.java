@@ -43,11 +43,11 @@ class OptionHelpTest {
 
     @ParameterizedTest
     @MethodSource("grouped")
-    void everyOptionStandsUnderExactlyOneHeading(String command) {
+    void everyOptionIsUnderExactlyOneHeading(String command) {
         CommandLine line = Main.silent(Map.of()).getSubcommands().get(command);
         assertEquals(0, run(command, "--help"));
         String help = out.toString(StandardCharsets.UTF_8);
-        String lists = help.substring(help.indexOf("\n\n") + 1); // behind the synopsis
+        String lists = help.substring(help.indexOf("\n\n") + 1); // after the synopsis
         for (OptionSpec option : line.getCommandSpec().options()) {
             assertNotNull(
                     OptionGroups.of(command, option),

@@ -79,7 +79,7 @@ class OtherKindTest {
     }
 
     @Test
-    void weightsThatAreNoSafetensorsAreNamed() throws IOException {
+    void weightsThatAreNotSafetensorsAreNamed() throws IOException {
         byte[] weights = Files.readAllBytes(MODEL.resolve("model.safetensors"));
         expect(
                 "model.safetensors",
@@ -101,7 +101,7 @@ class OtherKindTest {
     }
 
     @Test
-    void aConfigurationThatIsNoJsonIsNamed() throws IOException {
+    void aConfigurationThatIsNotJsonIsNamed() throws IOException {
         expect(
                 "config.json",
                 "a Hugging Face model configuration in JSON",
@@ -114,7 +114,7 @@ class OtherKindTest {
     }
 
     @Test
-    void aTokenizerThatIsNoJsonIsNamed() throws IOException {
+    void aTokenizerThatIsNotJsonIsNamed() throws IOException {
         expect(
                 "tokenizer.json",
                 "a tokenizer in JSON",
@@ -124,7 +124,7 @@ class OtherKindTest {
     }
 
     @Test
-    void aPartOfATokenizerThatIsNoJsonIsNamed() throws IOException {
+    void aPartOfATokenizerThatIsNotJsonIsNamed() throws IOException {
         expect(
                 "tokenizer_config.json",
                 "a part of a tokenizer in JSON",
@@ -133,7 +133,7 @@ class OtherKindTest {
     }
 
     @Test
-    void aVocabularyThatIsNoJsonIsNamed() throws IOException {
+    void aVocabularyThatIsNotJsonIsNamed() throws IOException {
         expect("vocab.json", "a tokenizer in JSON", new Case(bytes(POINTER), LFS), new Case(bytes(PAGE), HTML));
     }
 
@@ -176,19 +176,19 @@ class OtherKindTest {
     }
 
     @Test
-    void outputsAndReferencesThatAreNoTextAreNamed() throws IOException {
+    void outputsAndReferencesThatAreNotTextAreNamed() throws IOException {
         expectOf("evaluate --hyps FILE --refs T/good.txt", "lines of text");
         expectOf("evaluate --hyps T/good.txt --refs FILE", "lines of text");
     }
 
     @Test
-    void textToTrainOnThatIsNoneIsNamed() throws IOException {
+    void trainingTextThatIsNotTextIsNamed() throws IOException {
         expectOf("pretrain --data FILE --steps 1 --out T/run --tokenizer tests/resources/model", "text");
         expectOf("score --model tests/resources/model --text FILE", "text");
     }
 
     @Test
-    void plansThatAreNoneAreNamed() throws IOException {
+    void plansThatAreNotPlansAreNamed() throws IOException {
         expectOf("sweep FILE --out T/sweep", "a plan in YAML");
     }
 }

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The command line in processes of its own, which can be killed and measured. */
+/** The command line in separate processes, which can be killed and measured. */
 class ProcessTest {
     private static final Path MODEL = Path.of("tests/resources/model");
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -126,7 +126,7 @@ class ProcessTest {
     }
 
     @Test
-    void aRunThatIsKilledTenTimesEndsAsOneThatIsNot() throws Exception {
+    void aRunThatIsKilledTenTimesEndsLikeOneThatIsNot() throws Exception {
         Path whole = temporary.resolve("whole");
         assertEquals(0, train(whole, STEPS).start().waitFor(), this::unchecked);
         Path killed = temporary.resolve("killed");
@@ -249,7 +249,7 @@ class ProcessTest {
 
     @ParameterizedTest
     @CsvSource({"TERM,143", "USR1,138"}) // Ctrl-C is as the first; Slurm sends the second before a time limit
-    void interruptionLeavesARunThatGoesOn(String signal, int code) throws Exception {
+    void interruptionLeavesARunThatCanBeResumed(String signal, int code) throws Exception {
         Path out = temporary.resolve("run");
         Process process = train(out, 100_000).start();
         while (process.isAlive() && size(out.resolve("metrics.jsonl")) < 5_000) {

@@ -17,7 +17,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A run that has ended may go on; one that is damaged, or never began, is told in one line. */
+/** A run that has ended can be continued; one that is damaged, or never began, is reported in one line. */
 class ResumeTest {
     @TempDir
     Path t;

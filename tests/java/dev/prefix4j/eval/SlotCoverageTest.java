@@ -18,7 +18,7 @@ class SlotCoverageTest {
         SlotCoverage coverage = SlotCoverage.of(
                 SOURCES,
                 List.of(
-                        "BLUE SPICE serves Thai food.", // 2 of 2: yes is no value
+                        "BLUE SPICE serves Thai food.", // 2 of 2: yes is not a value
                         "A mill near the Café Adriatic.", // 1 of 2
                         "Something else entirely.", // 0 of 2
                         "Zizzi has thai dishes by the riverside.")); // 2 of 2

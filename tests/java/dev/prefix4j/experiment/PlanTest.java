@@ -241,7 +241,7 @@ class PlanTest {
     }
 
     @Test
-    void bytesThatAreNoTextAreRefused() throws IOException {
+    void bytesThatAreNotTextAreRefused() throws IOException {
         Path file = Files.write(folder.resolve("plan.yaml"), new byte[] {(byte) 0xff, 'a', 10});
         InputException e = assertThrows(InputException.class, () -> Plan.read(file));
         assertTrue(

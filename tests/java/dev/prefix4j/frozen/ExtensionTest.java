@@ -48,7 +48,7 @@ class ExtensionTest {
         USUAL_TARGETS,
         /** Changes of every map of a block. */
         ALL_MAPS,
-        /** Networks behind both halves. */
+        /** Networks after both halves. */
         NETWORKS,
         /** All of it, in some of the blocks. */
         BOTH_IN_SOME_BLOCKS
@@ -182,7 +182,7 @@ class ExtensionTest {
     @MethodSource("cases")
     void onABaseOfEightBitsLossAndGradientsAreNear(Case c) {
         if (c.model() == FrozenModelTest.Model.ODD) {
-            return; // 30 numbers in a row are too few for their errors to cancel out
+            return; // 30 values in a row are too few for their errors to cancel out
         }
         try (TensorScope _ = new TensorScope()) {
             BaseModel model = FrozenModelTest.model(c.model().config);

@@ -221,7 +221,7 @@ class FrozenModelTest {
             FrozenModel.Gradient result =
                     new FrozenModel(model, options(int8)).gradient(PackedBatch.of(sequences), vectors, 1);
             assertEquals(expected.loss(), result.loss(), 0.01 * expected.loss());
-            if (c.model() != Model.ODD) { // 30 numbers in a row are too few for their errors to cancel out
+            if (c.model() != Model.ODD) { // 30 values in a row are too few for their errors to cancel out
                 double cosine = cosine(expected.gradient(), result.gradient());
                 assertTrue(cosine > 0.99, "cosine " + cosine);
             }

@@ -17,7 +17,27 @@ import org.bytedeco.pytorch.global.torch;
  * <p>T tokens, P activations, H heads, D head width, E width.
  */
 final class PlainModel {
-    private PlainModel() {}
+    private final BaseModel model;
+    private final ModelConfig config;
+    private final Map<String, Tensor> w;
+    private final boolean rotary;
+    private final int[] ids;
+    private final SoftPrompt prompt;
+    private final int from;
+    private final long[] positions; // [T]
+
+    private PlainModel(BaseModel model, int[] ids, SoftPrompt prompt, int from) {
+        this.model = model;
+        this.config = model.config();
+        this.w = model.weights();
+        this.rotary = config.attention().rotary().isPresent();
+        this.ids = ids;
+        this.prompt = prompt;
+        this.from = from;
+        this.positions = LongStream.range(0, ids.length)
+                .map(t -> t >= from ? t + prompt.length() : t)
+                .toArray();
+    }
 
     /**
      * @param ids negative ones are virtual tokens
@@ -25,89 +45,106 @@ final class PlainModel {
      * @return logits [T, V]
      */
     static Tensor logits(BaseModel model, int[] ids, SoftPrompt prompt, int from) {
-        ModelConfig config = model.config();
-        Map<String, Tensor> w = model.weights();
-        int past = prompt.length();
-        int heads = config.heads();
-        boolean rotary = config.attention().rotary().isPresent();
-        long[] positions = new long[ids.length];
+        return new PlainModel(model, ids, prompt, from).logits();
+    }
+
+    private Tensor logits() {
+        Tensor mask = mask();
+        Tensor x = embeddings();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            String h = rotary ? "layers." + layer + '.' : "h." + layer + '.';
+            x = x.add(attention(norm(x, w, h + (rotary ? "input_layernorm" : "ln_1"), config), h, layer, mask));
+            x = x.add(mlp(norm(x, w, h + (rotary ? "post_attention_layernorm" : "ln_2"), config), h));
+        }
+        return torch.matmul(
+                norm(x, w, rotary ? "norm" : "ln_f", config), model.head().t());
+    }
+
+    /** [T, E]. */
+    private Tensor embeddings() {
         TensorVector rows = new TensorVector();
-        byte[] hidden = new byte[ids.length * (past + ids.length)];
         for (int t = 0; t < ids.length; t++) {
             Tensor word = ids[t] < 0
                     ? prompt.embeddings().select(0, -ids[t] - 1)
                     : model.words().select(0, ids[t]);
-            positions[t] = t >= from ? t + past : t;
             rows.push_back(
                     rotary
                             ? word
                             : word.add(model.positions(model.ids(new long[] {positions[t]}))
                                     .select(0, 0)));
+        }
+        return torch.stack(rows, 0);
+    }
+
+    /** Which of the activations and tokens a token does not see, [T, P+T]. */
+    private Tensor mask() {
+        int past = prompt.length();
+        byte[] hidden = new byte[ids.length * (past + ids.length)];
+        for (int t = 0; t < ids.length; t++) {
             for (int s = 0; s < past + ids.length; s++) {
                 boolean seen = s < past ? t >= from : s - past <= t;
                 hidden[t * (past + ids.length) + s] = (byte) (seen ? 0 : 1);
             }
         }
-        Tensor mask = torch.tensor(hidden).view(ids.length, past + ids.length).to(torch.ScalarType.Bool); // [T, P+T]
-        Tensor x = torch.stack(rows, 0); // [T, E]
-        for (int layer = 0; layer < config.layers(); layer++) {
-            String h = rotary ? "layers." + layer + '.' : "h." + layer + '.';
-            int keyColumns = config.keyColumns();
-            Tensor normed = norm(x, w, h + (rotary ? "input_layernorm" : "ln_1"), config);
-            Tensor[] qkv = inputs(normed, w, h, config);
-            Tensor q = split(qkv[0], heads); // [H, T, D]
-            Tensor k = split(qkv[1], config.keyHeads());
-            Tensor v = split(qkv[2], config.keyHeads());
-            if (config.attention().normed()) {
-                q = norm(q, w, h + "self_attn.q_norm", config);
-                k = norm(k, w, h + "self_attn.k_norm", config);
-            }
-            if (rotary) {
-                q = turned(q, config, positions);
-                k = turned(k, config, positions);
-            }
-            Tensor own = mask.narrow(1, past, ids.length);
-            if (layer >= prompt.firstLayer() && layer <= prompt.lastLayer() && past > 0) {
-                Tensor keys =
-                        split(prompt.activations().narrow(1, 2L * layer * keyColumns, keyColumns), config.keyHeads());
-                Tensor values = prompt.activations().narrow(1, (2L * layer + 1) * keyColumns, keyColumns);
-                if (rotary) { // an infix stands where the source ends
-                    keys = turned(
-                            keys,
-                            config,
-                            LongStream.generate(() -> from).limit(past).toArray());
-                }
-                k = torch.cat(new TensorVector(keys, k), 1); // [Hk, P+T, D]
-                v = torch.cat(new TensorVector(split(values, config.keyHeads()), v), 1);
-                own = mask;
-            }
-            k = k.repeat_interleave(heads / config.keyHeads(), new LongOptional(0), new LongOptional());
-            v = v.repeat_interleave(heads / config.keyHeads(), new LongOptional(0), new LongOptional());
-            Tensor scores = torch.matmul(q, k.transpose(1, 2)).mul(new Scalar(config.attentionScale(layer)));
-            Tensor p = torch.softmax(scores.masked_fill(own, new Scalar(Double.NEGATIVE_INFINITY)), 2);
-            Tensor y = torch.matmul(p, v).transpose(0, 1).reshape(ids.length, -1); // [T, H·D]
-            if (rotary) {
-                x = x.add(linear(y, w, h + "self_attn.o_proj"));
-                Tensor normedMlp = norm(x, w, h + "post_attention_layernorm", config);
-                Tensor gates = linear(normedMlp, w, h + "mlp.gate_proj");
-                Tensor inner = gates.mul(torch.sigmoid(gates)).mul(linear(normedMlp, w, h + "mlp.up_proj"));
-                x = x.add(linear(inner, w, h + "mlp.down_proj"));
-                continue;
-            }
-            x = x.add(linear(y, w, h + "attn.c_proj"));
-            Tensor inner = linear(norm(x, w, h + "ln_2", config), w, h + "mlp.c_fc");
-            Tensor activated = switch (config.mlp().activation()) {
-                case GELU_TANH -> torch.gelu(inner, "tanh");
-                case GELU -> torch.gelu(inner);
-                case QUICK_GELU -> inner.mul(torch.sigmoid(inner.mul(new Scalar(1.702))));
-                case RELU -> torch.relu(inner);
-                case SILU -> inner.mul(torch.sigmoid(inner));
-                case TANH -> torch.tanh(inner);
-            };
-            x = x.add(linear(activated, w, h + "mlp.c_proj"));
+        return torch.tensor(hidden).view(ids.length, past + ids.length).to(torch.ScalarType.Bool);
+    }
+
+    /** What attention adds to x, [T, E]. */
+    private Tensor attention(Tensor normed, String h, int layer, Tensor mask) {
+        int past = prompt.length();
+        int heads = config.heads();
+        int keyColumns = config.keyColumns();
+        Tensor[] qkv = inputs(normed, w, h, config);
+        Tensor q = split(qkv[0], heads); // [H, T, D]
+        Tensor k = split(qkv[1], config.keyHeads());
+        Tensor v = split(qkv[2], config.keyHeads());
+        if (config.attention().normed()) {
+            q = norm(q, w, h + "self_attn.q_norm", config);
+            k = norm(k, w, h + "self_attn.k_norm", config);
         }
-        return torch.matmul(
-                norm(x, w, rotary ? "norm" : "ln_f", config), model.head().t());
+        if (rotary) {
+            q = turned(q, config, positions);
+            k = turned(k, config, positions);
+        }
+        Tensor own = mask.narrow(1, past, ids.length);
+        if (layer >= prompt.firstLayer() && layer <= prompt.lastLayer() && past > 0) {
+            Tensor keys = split(prompt.activations().narrow(1, 2L * layer * keyColumns, keyColumns), config.keyHeads());
+            Tensor values = prompt.activations().narrow(1, (2L * layer + 1) * keyColumns, keyColumns);
+            if (rotary) { // an infix is where the source ends
+                keys = turned(
+                        keys,
+                        config,
+                        LongStream.generate(() -> from).limit(past).toArray());
+            }
+            k = torch.cat(new TensorVector(keys, k), 1); // [Hk, P+T, D]
+            v = torch.cat(new TensorVector(split(values, config.keyHeads()), v), 1);
+            own = mask;
+        }
+        k = k.repeat_interleave(heads / config.keyHeads(), new LongOptional(0), new LongOptional());
+        v = v.repeat_interleave(heads / config.keyHeads(), new LongOptional(0), new LongOptional());
+        Tensor scores = torch.matmul(q, k.transpose(1, 2)).mul(new Scalar(config.attentionScale(layer)));
+        Tensor p = torch.softmax(scores.masked_fill(own, new Scalar(Double.NEGATIVE_INFINITY)), 2);
+        Tensor y = torch.matmul(p, v).transpose(0, 1).reshape(ids.length, -1); // [T, H·D]
+        return linear(y, w, h + (rotary ? "self_attn.o_proj" : "attn.c_proj"));
+    }
+
+    /** What the MLP adds to x, [T, E]. */
+    private Tensor mlp(Tensor normed, String h) {
+        if (rotary) {
+            Tensor gates = linear(normed, w, h + "mlp.gate_proj");
+            Tensor inner = gates.mul(torch.sigmoid(gates)).mul(linear(normed, w, h + "mlp.up_proj"));
+            return linear(inner, w, h + "mlp.down_proj");
+        }
+        Tensor inner = linear(normed, w, h + "mlp.c_fc");
+        Tensor activated = switch (config.mlp().activation()) {
+            case GELU_TANH -> torch.gelu(inner, "tanh");
+            case GELU -> torch.gelu(inner);
+            case QUICK_GELU -> inner.mul(torch.sigmoid(inner.mul(new Scalar(1.702))));
+            case RELU -> torch.relu(inner);
+            case SILU -> inner.mul(torch.sigmoid(inner));
+            case TANH -> torch.tanh(inner);
+        };
+        return linear(activated, w, h + "mlp.c_proj");
     }
 
     private static Tensor[] inputs(Tensor x, Map<String, Tensor> w, String h, ModelConfig config) {

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Keys and values of vectors that a model reads, and the way back to the vectors, against autograd. */
+/** Keys and values of vectors that a model reads, and the gradient with respect to the vectors, against autograd. */
 class PromptReadingTest {
     private static final int LENGTH = 6;
 
@@ -36,7 +36,7 @@ class PromptReadingTest {
 
     @ParameterizedTest
     @EnumSource(FrozenModelTest.Model.class)
-    void activationsAndTheWayBackAreThoseOfAutograd(FrozenModelTest.Model geometry) {
+    void activationsAndGradientsAreThoseOfAutograd(FrozenModelTest.Model geometry) {
         try (TensorScope _ = new TensorScope()) {
             BaseModel model = FrozenModelTest.model(geometry.config);
             int layers = model.config().layers();

@@ -160,7 +160,7 @@ class SessionTest {
 
     private static final FrozenModelTest.Model GEOMETRY = FrozenModelTest.Model.USUAL;
 
-    /** A prompt with a prefix of its own, by a seed. */
+    /** A prompt with its own prefix, by a seed. */
     private record Prompt(int prefix, int[] ids, int steps) {
         static Prompt of(Random random, int longest) {
             int[] prefixes = {0, 1, 10, 33};

@@ -31,7 +31,6 @@ class SoftPromptTest {
     private static final int LENGTH = 4;
     private static final int TOKENS = 3;
 
-    /** How a soft prompt stands. */
     private enum Kind {
         PREFIX,
         INFIX,

@@ -52,7 +52,7 @@ class StoredTypeTest {
         return cases.stream();
     }
 
-    /** Two folders with the same numbers. */
+    /** Two folders with the same values. */
     private record Pair(BaseModel stored, BaseModel floats) {}
 
     private Pair pair(String name, torch.ScalarType type) {

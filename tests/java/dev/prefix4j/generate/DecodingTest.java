@@ -78,7 +78,7 @@ class DecodingTest {
                     Set.of());
             List<int[]> prompts = StreamSupport.stream(one.path("outputs").spliterator(), false)
                     .map(output -> ids(output.path("prompt")))
-                    .toList(); // side by side, of different lengths
+                    .toList(); // together, of different lengths
             Decoding how = beams == 1 ? new Decoding.Greedy() : new Decoding.BeamSearch(beams, 1);
             List<List<Generation>> found = generator.generate(prompts, how, rules, count);
             for (int i = 0; i < prompts.size(); i++) {

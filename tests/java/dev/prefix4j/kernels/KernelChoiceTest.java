@@ -22,9 +22,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Which kernels run: what the processor has, what was asked for, and nothing else in silence. */
+/** Which kernels run: what the processor has, what was requested, and nothing else in silence. */
 class KernelChoiceTest {
-    /** In a process of its own: says what is used. */
+    /** In a separate process: says what is used. */
     public static void main(String[] arguments) {
         System.out.println("kernels: " + Kernels.describe());
     }
@@ -94,7 +94,7 @@ class KernelChoiceTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"avx512vnni", "avx512", "avx2", "portable"})
-    void theOneThatWasAskedForIsTakenOrRefused(String set) throws Exception {
+    void theRequestedOneIsUsedOrRefused(String set) throws Exception {
         assumeTrue(Kernels.find().isPresent(), "kernels are built");
         String output = start(set);
         if (has(set)) {
@@ -115,7 +115,7 @@ class KernelChoiceTest {
     }
 
     @Test
-    void whatIsNoInstructionSetIsRefused() throws Exception {
+    void whatIsNotAnInstructionSetIsRefused() throws Exception {
         String output = start("avx1024");
         assertTrue(
                 output.contains(

@@ -47,7 +47,7 @@ class KernelsTest {
         }
     }
 
-    /** Every kernel in every variant, against references of its own, watched by the address and behaviour sanitizers. */
+    /** Every kernel in every variant, against its own references, under the address and undefined-behaviour sanitizers. */
     @Test
     void nativeTestsPassUnderSanitizers() throws Exception {
         assumeTrue(available("cmake", "--version"), "CMake is there");

@@ -49,7 +49,7 @@ class AdapterCardTest {
     @Test
     void saysWhatTheAdapterIs() throws IOException {
         assertTrue(card(PREFIX, "gpt2")
-                .contains("Method `prefix`: 184,320 parameters beside the 124,439,808 of the model"));
+                .contains("Method `prefix`: 184,320 parameters, for use with the 124,439,808 of the model"));
     }
 
     @Test

@@ -45,7 +45,7 @@ class InspectionTest {
     }
 
     @Test
-    void whereAllKeysAreAlikeAttentionIsEven() {
+    void withEqualKeysAttentionIsEven() {
         for (String name : List.of("h.0.attn.c_attn.weight", "h.0.attn.c_attn.bias")) {
             model.weights().get(name).zero_();
         }

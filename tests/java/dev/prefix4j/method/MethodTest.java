@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.prefix4j.InputException;
 import dev.prefix4j.eval.Likelihood;
@@ -15,7 +14,6 @@ import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.generate.Generation;
 import dev.prefix4j.generate.Generator;
-import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.model.Activation;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ModelConfig;
@@ -33,7 +31,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -53,7 +50,7 @@ class MethodTest {
             Gpt2Family.config(L, 4, E, 64, 131, 4 * E, Activation.GELU_TANH, 1e-5, true, false, true, Tokens.of(0, 0));
     private static final Vectors MLP = new Vectors(5, Reparametrization.MLP, 16);
     private static final Vectors DIRECT = new Vectors(5, Reparametrization.DIRECT, 0);
-    private static final Freezer FREEZER =
+    static final Freezer FREEZER =
             (base, changes) -> new FrozenModel(base, changes, FrozenModel.Options.of(base, Precision.FP32));
 
     @TempDir
@@ -76,8 +73,8 @@ class MethodTest {
         scope.close();
     }
 
-    /** A method and what it trains and keeps, in numbers, written out. */
-    private record Case(Method method, long trained, long stored) {
+    /** A method, and how many parameters it trains and stores, written out. */
+    record Case(Method method, long trained, long stored) {
         @Override
         public String toString() {
             return method.toString();
@@ -103,7 +100,7 @@ class MethodTest {
                 new Case(new LoraTuning(2, 8), L * (2 * E + 2 * 3 * E), L * (2 * E + 2 * 3 * E)));
     }
 
-    private static BaseModel model() {
+    static BaseModel model() {
         TorchRuntime.seed(5);
         BaseModel model = Gpt2Family.initialize(CONFIG, TorchRuntime.device("cpu"));
         model.weights()
@@ -112,7 +109,7 @@ class MethodTest {
         return model;
     }
 
-    private static List<Sequence> sequences() {
+    static List<Sequence> sequences() {
         Random random = new Random(8);
         List<Sequence> sequences = new ArrayList<>();
         for (int[] lengths : new int[][] {{5, 7}, {2, 3}, {9, 12}, {4, 1}}) {
@@ -128,7 +125,7 @@ class MethodTest {
                 .sum();
     }
 
-    private static void train(Tuning tuner, int steps) {
+    static void train(Tuning tuner, int steps) {
         AdamW optimizer = new AdamW(tuner.parameters(), 0.999, 0);
         for (int i = 0; i < steps; i++) {
             try (TensorScope _ = new TensorScope()) {
@@ -269,98 +266,6 @@ class MethodTest {
         assertEquals(alone, Likelihood.of(lora.current(), sequences(), 4).loss(), 1e-6);
         Tuning adapter = new AdapterTuning(4).tuning(model(), FREEZER, 5);
         assertEquals(alone, Likelihood.of(adapter.current(), sequences(), 4).loss(), 0.01);
-    }
-
-    static Stream<Method> onTheEngine() {
-        return trainable().map(Case::method).filter(method -> method instanceof EngineMethod);
-    }
-
-    /** Trained on a base of 8 bits, what was learned helps there and on the float32 base, too. */
-    @ParameterizedTest
-    @MethodSource("onTheEngine")
-    void trainingOnABaseOfEightBitsLowersTheLoss(Method method) {
-        Freezer eight = (base, changes) -> new FrozenModel(base, changes, FrozenModel.Options.of(base, Precision.INT8));
-        Tuning tuning = method.tuning(model(), eight, 5);
-        double before = Likelihood.of(tuning.current(), sequences(), 4).loss();
-        train(tuning, 30);
-        double after = Likelihood.of(tuning.current(), sequences(), 4).loss();
-        assertTrue(after < 0.99 * before, before + " became " + after);
-        double exact = Likelihood.of(method.apply(model(), FREEZER, tuning.stored()), sequences(), 4)
-                .loss();
-        assertEquals(exact, after, 0.03 * exact);
-    }
-
-    /** Every method that trains on the engine, in one batch: each gets the loss and the gradients that it gets alone, bit for bit. */
-    @Test
-    void tunersOfManyUsersShareBatches() {
-        assumeTrue(Kernels.find().isPresent(), "kernels are built");
-        BaseModel model = model();
-        FrozenModel engine = FREEZER.freeze(model, FrozenModel.Changes.NONE);
-        Conditioned teacher = Conditioned.plain(engine);
-        List<EngineStep.Task> tasks = new ArrayList<>();
-        for (Method method : onTheEngine().toList()) {
-            Tuner tuner = ((EngineTuning) method.tuning(model, (_, _) -> engine, tasks.size())).tuner();
-            boolean taught = tasks.size() == 2;
-            Tuning.Goal goal = new Tuning.Goal(
-                    taught ? 0 : 0.1 * (tasks.size() % 2),
-                    taught ? Optional.of(teacher) : Optional.empty(),
-                    0.1 * (tasks.size() % 3));
-            tasks.add(new EngineStep.Task(tuner, goal, 0.1 + tasks.size(), 30 + tasks.size()));
-        }
-        Random random = new Random(2);
-        List<EngineStep.Batch> batches = new ArrayList<>();
-        for (int part = 0; part < 2; part++) {
-            List<Sequence> sequences = new ArrayList<>();
-            int[] of = new int[2 * tasks.size()];
-            for (int b = 0; b < of.length; b++) {
-                of[b] = (b + part) % tasks.size();
-                int source = 1 + random.nextInt(8);
-                sequences.add(new Sequence(
-                        random.ints(source + 1 + random.nextInt(9), 0, 131).toArray(), source));
-            }
-            batches.add(new EngineStep.Batch(sequences, of));
-        }
-        List<Tuning.Result> together = EngineStep.of(engine, tasks, batches);
-        for (int i = 0; i < tasks.size(); i++) {
-            int one = i;
-            List<EngineStep.Batch> own = batches.stream()
-                    .map(batch -> IntStream.range(0, batch.of().length)
-                            .filter(b -> batch.of()[b] == one)
-                            .mapToObj(batch.sequences()::get)
-                            .toList())
-                    .map(sequences -> new EngineStep.Batch(sequences, new int[sequences.size()]))
-                    .toList();
-            Tuning.Result alone =
-                    EngineStep.of(engine, tasks.subList(i, i + 1), own).getFirst();
-            assertEquals(alone.loss(), together.get(i).loss(), 1e-12 * alone.loss(), "loss of " + i);
-            alone.gradients()
-                    .forEach((name, gradient) -> assertTrue(
-                            gradient.dense()
-                                    .equal(together.get(one)
-                                            .gradients()
-                                            .get(name)
-                                            .dense()),
-                            name + " of " + one));
-        }
-    }
-
-    /** A step's random numbers depend on its seed and the part: the same again, others in another step, whoever else draws. */
-    @ParameterizedTest
-    @MethodSource("onTheEngine")
-    void randomNumbersComeFromTheSeedAlone(Method method) {
-        Tuning.Goal dropping = new Tuning.Goal(0, Optional.empty(), 0.3);
-        TorchRuntime.seed(9);
-        Tensor expected = torch.randn(5);
-        BaseModel model = model();
-        TorchRuntime.seed(9);
-        Tuning tuning = method.tuning(model, FREEZER, 5);
-        double first = tuning.gradients(List.of(sequences()), dropping, 1, 7).loss();
-        double other = tuning.gradients(List.of(sequences()), dropping, 1, 8).loss();
-        assertTrue(expected.equal(torch.randn(5)), "the process's own generator was used");
-        Tuning again = method.tuning(model, FREEZER, 5);
-        assertEquals(
-                first, again.gradients(List.of(sequences()), dropping, 1, 7).loss());
-        assertEquals(method instanceof ExtensionMethod, first == other);
     }
 
     @Test

@@ -82,7 +82,7 @@ class PeftAdapterTest {
         assertGivesTheIdsOfPeft(AdapterFolder.apply(ROOT.resolve(name), model()), name);
     }
 
-    /** The folder that is written stands alone: the ids are those that PEFT gives with the adapter. */
+    /** The folder that is written needs no adapter: the ids are those that PEFT gives with the adapter. */
     @ParameterizedTest
     @MethodSource("adapters")
     void mergedFolderGivesTheIdsOfPeft(String name) throws IOException {
@@ -94,7 +94,7 @@ class PeftAdapterTest {
         BaseModel model = model();
         if (!weights) {
             InputException e = assertThrows(InputException.class, () -> AdapterFolder.merge(ROOT.resolve(name), model));
-            assertTrue(e.getMessage().contains("which stays beside its model"), e.getMessage());
+            assertTrue(e.getMessage().contains("which cannot be merged"), e.getMessage());
             return;
         }
         Path merged = temporary.resolve("merged");

@@ -38,7 +38,7 @@ class FamiliesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"n_layer", "n_head", "n_embd", "n_positions", "n_ctx", "vocab_size", "n_inner"})
-    void numbersThatAreNoSizeAreRefusedByKey(String key) {
+    void numbersThatAreNotASizeAreRefusedByKey(String key) {
         for (String value : new String[] {
             "1e1000000000",
             "9223372036854775808",
@@ -65,7 +65,7 @@ class FamiliesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"1e1000000000", "-1e1000000000", "[1e-5]", "\"1e-5\"", "true"})
-    void whatIsNoNumberIsNoEpsilon(String value) {
+    void epsilonMustBeANumber(String value) {
         String message = refused("layer_norm_epsilon", value);
         assertTrue(message.contains("key 'layer_norm_epsilon': expected a number, found "), message);
     }

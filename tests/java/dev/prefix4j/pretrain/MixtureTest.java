@@ -91,7 +91,7 @@ class MixtureTest {
     }
 
     @Test
-    void proseReadsEveryTokenOnceInAnEpochInAnOrderOfItsOwn() {
+    void proseReadsEveryTokenOnceInAnEpochInItsOwnOrder() {
         Mixture mixture = mixture("prose=1", 3);
         int rows = (int) (corpus.tokens() / LENGTH);
         List<Integer> read = new ArrayList<>();

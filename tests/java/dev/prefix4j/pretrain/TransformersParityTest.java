@@ -17,7 +17,9 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Tag;
@@ -31,44 +33,24 @@ class TransformersParityTest {
     @TempDir
     Path folder;
 
+    private static int pretrain(Path text, Path run, String dtype) {
+        String command = "pretrain --vocab-size 320 --layers 3 --heads 2 --width 24 --positions 48 --steps 30 --lr 1e-2"
+                + " --warmup 5 --init random --dtype " + dtype;
+        List<String> arguments = new ArrayList<>(List.of(command.split(" ")));
+        arguments.addAll(List.of("--data", text.toString(), "--out", run.toString()));
+        return Main.run(
+                arguments.toArray(String[]::new),
+                InputStream.nullInputStream(),
+                new PrintStream(PrintStream.nullOutputStream()),
+                System.err);
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"float32", "float16"})
     void transformersLoadsThePretrainedFolderAndGivesTheSameLogits(String dtype) throws Exception {
         Path text = MixtureTest.text(folder);
         Path run = folder.resolve("run");
-        assertEquals(
-                Main.OK,
-                Main.run(
-                        new String[] {
-                            "pretrain",
-                            "--data",
-                            text.toString(),
-                            "--out",
-                            run.toString(),
-                            "--vocab-size",
-                            "320",
-                            "--layers",
-                            "3",
-                            "--heads",
-                            "2",
-                            "--width",
-                            "24",
-                            "--positions",
-                            "48",
-                            "--steps",
-                            "30",
-                            "--lr",
-                            "1e-2",
-                            "--warmup",
-                            "5",
-                            "--init",
-                            "random",
-                            "--dtype",
-                            dtype
-                        },
-                        InputStream.nullInputStream(),
-                        new PrintStream(PrintStream.nullOutputStream()),
-                        System.err));
+        assertEquals(Main.OK, pretrain(text, run, dtype));
         Path expected = folder.resolve("logits.safetensors");
         Process process = new ProcessBuilder(
                         System.getProperty("parity.python"),

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class HeadlessTest {
-    /** In a process of its own: initializes a class of this package, then says what AWT will read. */
+    /** In a separate process: initializes a class of this package, then says what AWT will read. */
     public static void main(String[] arguments) throws ClassNotFoundException {
         Class.forName("dev.prefix4j.report." + arguments[0]);
         System.out.print(System.getProperty("java.awt.headless"));

@@ -44,7 +44,7 @@ class LongRunTest {
         write(1, STEPS / 2);
         RunRecord record = RunRecord.read(run);
         write(STEPS / 2 + 1, STEPS);
-        record.update(); // goes on where it stopped
+        record.update(); // continues where it stopped
         assertFalse(record.isReplaced());
         assertEquals(STEPS, record.steps());
         assertEquals(10.0 * STEPS, record.tokens());
@@ -82,7 +82,7 @@ class LongRunTest {
     }
 
     @Test
-    void aLogThatWasReplacedIsReadAnew() throws IOException {
+    void aLogThatWasReplacedIsReadAgain() throws IOException {
         Files.writeString(run.resolve("config.json"), "{}");
         write(1, 200);
         RunRecord record = RunRecord.read(run);

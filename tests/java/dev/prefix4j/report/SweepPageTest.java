@@ -74,7 +74,7 @@ class SweepPageTest {
     }
 
     @Test
-    void textOfStrangersIsNoMarkup() {
+    void textOfStrangersIsNotMarkup() {
         assertFalse(page().contains("<script"));
     }
 

@@ -83,7 +83,7 @@ class TokenizerFilesTest {
     }
 
     @Test
-    void addedTokensBesideAVocabularyAreWhole() throws IOException {
+    void addedTokensNextToAVocabularyAreWhole() throws IOException {
         copy("vocab.json", "merges.txt");
         write("added_tokens.json", "{\"<|sep|>\": 300}");
         write("tokenizer_config.json", "{\"add_prefix_space\": true, \"tokenizer_class\": \"GPT2Tokenizer\"}");
@@ -91,7 +91,7 @@ class TokenizerFilesTest {
     }
 
     @Test
-    void bosBesideAVocabularyStandsBeforeTheText() throws IOException {
+    void bosNextToAVocabularyComesBeforeTheText() throws IOException {
         copy("vocab.json", "merges.txt");
         write("tokenizer_config.json", "{\"add_bos_token\": true, \"bos_token\": \"<|sep|>\"}");
         try (Tokenizer tokenizer = Tokenizer.load(t)) {
@@ -100,7 +100,7 @@ class TokenizerFilesTest {
     }
 
     @Test
-    void whatWouldAddTokensBehindEveryTextIsRefused() throws IOException {
+    void whatWouldAddTokensAfterEveryTextIsRefused() throws IOException {
         copy("vocab.json", "merges.txt");
         write("tokenizer_config.json", "{\"add_eos_token\": true}");
         InputException e = assertThrows(InputException.class, () -> Tokenizer.load(t));
@@ -140,7 +140,7 @@ class TokenizerFilesTest {
                 + " \"special_tokens\": {\"b\": {\"ids\": [1]}, \"a\": {\"ids\": [0]}}}");
         try (Tokenizer tokenizer = Tokenizer.load(t)) {
             tokenizer.requireBelow(2);
-            assertArrayEquals(of(1, 0, 1), tokenizer.begin(tokenizer.encode("ab"))); // nothing behind the text
+            assertArrayEquals(of(1, 0, 1), tokenizer.begin(tokenizer.encode("ab"))); // nothing after the text
             InputException e = assertThrows(InputException.class, () -> tokenizer.requireBelow(1));
             assertTrue(e.getMessage().startsWith("tokenizer: before a text: token 'b' has id 1"), e.getMessage());
         }

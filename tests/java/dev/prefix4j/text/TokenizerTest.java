@@ -69,7 +69,7 @@ class TokenizerTest {
     }
 
     @Test
-    void refusesWhatIsNoTokenizer() throws IOException {
+    void refusesWhatIsNotATokenizer() throws IOException {
         assertThrows(InputException.class, () -> Tokenizer.load(temporary));
         Path file = temporary.resolve("tokenizer.json");
         for (String text :

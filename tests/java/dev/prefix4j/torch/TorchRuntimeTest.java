@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class TorchRuntimeTest {
-    /** In a process of its own: starts on a thread without a context class loader, and says what was chosen. */
+    /** In a separate process: starts on a thread without a context class loader, and says what was chosen. */
     public static void main(String[] arguments) throws InterruptedException {
         Thread thread = new Thread(() ->
                 TorchRuntime.require().describe().forEach((name, value) -> System.out.println(name + ": " + value)));
@@ -79,7 +79,7 @@ class TorchRuntimeTest {
 
     @ParameterizedTest
     @CsvSource({"0", "-1", "two", "1.5", "999999"})
-    void aVariableThatIsNoNumberOfThreadsIsRefused(String value) {
+    void aVariableThatIsNotANumberOfThreadsIsRefused(String value) {
         SettingException e = assertThrows(
                 SettingException.class, () -> Threads.choose(OptionalInt.empty(), Map.of("OMP_NUM_THREADS", value), 8));
         assertEquals("OMP_NUM_THREADS: expected a number of threads, found '" + value + "'", e.getMessage());

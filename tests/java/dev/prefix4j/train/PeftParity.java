@@ -230,7 +230,7 @@ final class PeftParity implements AutoCloseable {
                         .toList());
     }
 
-    /** Of other kinds than the prefix: losses, and behind virtual tokens what is predicted and generated. */
+    /** Methods other than the prefix: losses, and with virtual tokens also what is predicted and generated. */
     void adaptersOfPeftAreRead() {
         for (String kind : List.of("prompt", "lora")) {
             try (TensorScope _ = new TensorScope()) {
@@ -275,7 +275,7 @@ final class PeftParity implements AutoCloseable {
         }
     }
 
-    /** Logarithms of the probabilities of the first word behind each prompt, [n, V]. */
+    /** Logarithms of the probabilities of the first word after each prompt, [n, V]. */
     private Tensor firsts(Conditioned conditioned, List<int[]> prompts) {
         List<Sequence> sequences = prompts.stream()
                 .map(prompt -> new Sequence(Arrays.copyOf(prompt, prompt.length + 1), prompt.length))
@@ -336,7 +336,7 @@ final class PeftParity implements AutoCloseable {
         }
     }
 
-    /** What PEFT has of our methods, with random numbers, saved here, gives the same loss when PEFT loads it. */
+    /** Our methods that PEFT has, saved here with random values, give the same loss when PEFT loads them. */
     void peftLoadsWhatWeSave(Path out, String python) throws IOException {
         Vectors vectors = new Vectors(prefix.length(), Reparametrization.DIRECT, 1);
         for (Method method : List.of(new PrefixTuning(vectors), new EmbeddingTuning(vectors), new LoraTuning(4, 8))) {

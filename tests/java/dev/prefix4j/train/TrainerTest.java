@@ -313,7 +313,7 @@ class TrainerTest {
     }
 
     @Test
-    void everyEpochHasEverySequenceOnceInAnOrderOfItsOwn() {
+    void everyEpochHasEverySequenceOnceInItsOwnOrder() {
         List<Sequence> data = sequences(43, 5);
         Batches batches = Batches.shuffled(data, 4, 9, true);
         List<List<Sequence>> epochs = new ArrayList<>();

@@ -1,10 +1,10 @@
 package dev.prefix4j.cli;
 
+import dev.prefix4j.Named;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Help;
@@ -177,7 +177,7 @@ enum OptionGroups {
     /** Gives the help of commands their headings. */
     static void install(CommandLine line) {
         for (String command : OWN.keySet()) {
-            CommandLine grouped = Objects.requireNonNull(line.getSubcommands().get(command), command);
+            CommandLine grouped = Named.get(line.getSubcommands(), command);
             grouped.getCommandSpec().usageMessage().abbreviateSynopsis(true); // the lists below have every option
             Map<String, CommandLine.IHelpSectionRenderer> sections = grouped.getHelpSectionMap();
             sections.remove(CommandLine.Model.UsageMessageSpec.SECTION_KEY_OPTION_LIST_HEADING);

@@ -1,6 +1,7 @@
 package dev.prefix4j.experiment;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.prefix4j.Named;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -8,7 +9,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -158,7 +158,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
         double first = mean(ours.values());
         double second = mean(theirs.values());
         long agree = ours.keySet().stream()
-                .filter(seed -> claim.relation().holds(of(ours, seed), of(theirs, seed)))
+                .filter(seed -> claim.relation().holds(Named.get(ours, seed), Named.get(theirs, seed)))
                 .count();
         return List.of(
                 claim.text(),
@@ -193,10 +193,6 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
 
     private static double mean(Collection<Double> values) {
         return values.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
-    }
-
-    private static <T> T of(Map<String, T> all, String name) {
-        return Objects.requireNonNull(all.get(name), name);
     }
 
     /** Sample standard deviation; 0 for fewer than two values. */
@@ -276,7 +272,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
     /** @param metric one of the plan's scores */
     public Curves curves(String metric) {
         String axis = axes().isEmpty() ? null : axes().getFirst();
-        List<String> ticks = axis == null ? List.of("") : of(plan.grid(), axis);
+        List<String> ticks = axis == null ? List.of("") : Named.get(plan.grid(), axis);
         Map<String, List<Double>> lines = new LinkedHashMap<>();
         Map<String, List<Double>> deviations = new LinkedHashMap<>();
         Map<String, Integer> variants = new LinkedHashMap<>();
@@ -319,7 +315,7 @@ public record Results(Plan plan, Map<String, JsonNode> results) {
                     .append(run.variant().replace("\"", "\"\""))
                     .append('"');
             axes.forEach(axis -> text.append(",\"")
-                    .append(of(run.point(), axis).replace("\"", "\"\""))
+                    .append(Named.get(run.point(), axis).replace("\"", "\"\""))
                     .append('"'));
             text.append(',').append(number(result.at("/train/valid_loss")));
             text.append(',').append(number(result.path("train_seconds")));

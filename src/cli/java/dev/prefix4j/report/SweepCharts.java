@@ -1,5 +1,6 @@
 package dev.prefix4j.report;
 
+import dev.prefix4j.Named;
 import dev.prefix4j.report.Charts.Format;
 import dev.prefix4j.report.Charts.Palette;
 import dev.prefix4j.report.SweepPage.Run;
@@ -10,7 +11,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
 import org.knowm.xchart.CategorySeries;
@@ -90,14 +90,14 @@ final class SweepCharts {
                                 ? CategorySeries.CategorySeriesRenderStyle.Bar
                                 : CategorySeries.CategorySeriesRenderStyle.Line);
         List<String> names = score.lines().keySet().stream()
-                .filter(name -> of(score.lines(), name).stream().anyMatch(value -> !value.isNaN()))
+                .filter(name -> Named.get(score.lines(), name).stream().anyMatch(value -> !value.isNaN()))
                 .toList();
         chart.getStyler().setLegendVisible(!bars && names.size() > 1);
         chart.getStyler().setXAxisLabelRotation(bars && format == Format.PHONE ? 35 : 0);
         Map<Integer, Integer> ofVariant = new LinkedHashMap<>();
         for (String name : names) {
-            List<Double> values = of(score.lines(), name);
-            List<Double> deviations = of(score.deviations(), name);
+            List<Double> values = Named.get(score.lines(), name);
+            List<Double> deviations = Named.get(score.deviations(), name);
             CategorySeries series;
             if (bars) { // one series per bar, for its colour
                 series = chart.addSeries(name, names, only(names, name, values), only(names, name, deviations));
@@ -111,7 +111,7 @@ final class SweepCharts {
                                 .map(value -> value.isNaN() ? null : value)
                                 .toList());
             }
-            int variant = of(score.variants(), name);
+            int variant = Named.get(score.variants(), name);
             series.setLineColor(palette.series(variant));
             series.setFillColor(palette.series(variant));
             series.setMarkerColor(palette.series(variant));
@@ -121,11 +121,6 @@ final class SweepCharts {
         return chart;
     }
 
-    /** What a score has of a line. */
-    private static <T> T of(Map<String, T> all, String line) {
-        return Objects.requireNonNull(all.get(line), line);
-    }
-
     /** Leaves room for all values and their error bars, even for a single value; bars start at 0. */
     private static void frame(AxesChartStyler styler, Score score, boolean bars) {
         double least = bars ? 0 : Double.MAX_VALUE;
@@ -133,7 +128,7 @@ final class SweepCharts {
         for (Map.Entry<String, List<Double>> line : score.lines().entrySet()) {
             for (int i = 0; i < line.getValue().size(); i++) {
                 double value = line.getValue().get(i);
-                double deviation = of(score.deviations(), line.getKey()).get(i);
+                double deviation = Named.get(score.deviations(), line.getKey()).get(i);
                 if (!Double.isNaN(value)) {
                     least = Math.min(least, value - deviation);
                     most = Math.max(most, value + deviation);

@@ -1,11 +1,11 @@
 package dev.prefix4j.frozen;
 
+import dev.prefix4j.Named;
 import dev.prefix4j.model.Extension;
 import dev.prefix4j.model.Extension.Bottleneck;
 import dev.prefix4j.model.Extension.LowRank;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -139,7 +139,7 @@ record Extended(List<Part> parts, Operators operators) {
                         operators.multiply(dOwn, outputs(map.b(), slot), null).mul_(new Scalar(map.scale())); // [n, r]
                 Extension gradients = part.gradient();
                 if (gradients != null) {
-                    LowRank gradient = Objects.requireNonNull(gradients.maps().get(slot.map()), slot.map());
+                    LowRank gradient = Named.get(gradients.maps(), slot.map());
                     Tensor low = operators.multiply(own, map.a().t(), null).mul_(new Scalar(map.scale())); // [n, r]
                     outputs(gradient.b(), slot).add_(overRows(low, dOwn).t());
                     gradient.a().add_(overRows(dLow, own));
@@ -158,7 +158,7 @@ record Extended(List<Part> parts, Operators operators) {
 
     /** The network behind a half; the extension must have one there. */
     private static Bottleneck behind(Extension of, String half) {
-        return Objects.requireNonNull(of.halves().get(half), half);
+        return Named.get(of.halves(), half);
     }
 
     /** y [n, E] of a part's rows plus the output of the network behind a half. */

@@ -148,15 +148,12 @@ public final class Generator {
             OutputRules rules,
             int count) {
         Set<Integer> ends = conditioned.ends();
-        int outputs = prompts.size() * count;
-        int[][] ids = new int[outputs][rules.maxNewTokens()];
-        int[] counts = new int[outputs];
-        boolean[] finished = new boolean[outputs];
-        double[] scores = new double[outputs];
-        int[] open = IntStream.range(0, outputs).toArray(); // the output of each row
+        Outputs outputs = new Outputs(prompts.size() * count, rules.maxNewTokens());
+        int[] open = IntStream.range(0, prompts.size() * count).toArray(); // the output of each row
         List<Session.Row> rows = List.of();
-        long[] tokens = new long[0]; // that were chosen last, one for each row
+        long[] tokens = new long[0]; // chosen last, one for each row
         for (int n = 0; n < rules.maxNewTokens() && open.length > 0; n++) {
+            float[] gained;
             try (TensorScope _ = new TensorScope()) {
                 Tensor logits; // [R, V]
                 if (n == 0) {
@@ -178,28 +175,20 @@ public final class Generator {
                 }
                 Tensor own = torch.log_softmax(logits, 1); // [R, V], before any rule
                 for (int row = 0; row < open.length; row++) {
-                    int one = open[row];
-                    obey(rules, logits.narrow(0, row, 1), prompts.get(one / count), ids[one], counts[one]);
+                    obey(rules, logits.narrow(0, row, 1), prompts.get(open[row] / count), outputs, open[row]);
                 }
                 tokens = choose(decoding, logits);
                 Tensor chosen = torch.tensor(tokens)
                         .to(own.device(), torch.ScalarType.Long)
                         .unsqueeze(1); // [R, 1]
-                float[] gained = floats(torch.gather(own, 1, chosen));
-                for (int row = 0; row < open.length; row++) {
-                    scores[open[row]] += gained[row];
-                }
+                gained = floats(torch.gather(own, 1, chosen));
             }
             for (int row = 0; row < open.length; row++) {
-                if (ends.contains((int) tokens[row])) {
-                    finished[open[row]] = true;
-                } else {
-                    ids[open[row]][counts[open[row]]++] = (int) tokens[row];
-                }
+                outputs.add(open[row], (int) tokens[row], gained[row], ends);
             }
             int[] all = open;
             int[] left = IntStream.range(0, all.length)
-                    .filter(row -> !finished[all[row]])
+                    .filter(row -> !outputs.finished[all[row]])
                     .toArray();
             if (left.length < all.length) { // finished rows leave the batch
                 long[] chosen = tokens;
@@ -208,15 +197,44 @@ public final class Generator {
                 rows = session.select(rows, left);
             }
         }
-        List<Generation> results = new ArrayList<>();
-        for (int i = 0; i < outputs; i++) {
-            results.add(new Generation(Arrays.copyOf(ids[i], counts[i]), finished[i], scores[i]));
+        return outputs.generations();
+    }
+
+    /** Outputs that grow token by token. */
+    private static final class Outputs {
+        private final int[][] ids; // of each output, as many as counts says
+        private final int[] counts;
+        private final boolean[] finished;
+        private final double[] scores;
+
+        Outputs(int outputs, int maxNewTokens) {
+            ids = new int[outputs][maxNewTokens];
+            counts = new int[outputs];
+            finished = new boolean[outputs];
+            scores = new double[outputs];
         }
-        return results;
+
+        /** Adds a token to an output, or ends it. */
+        void add(int output, int token, double score, Set<Integer> ends) {
+            scores[output] += score;
+            if (ends.contains(token)) {
+                finished[output] = true;
+            } else {
+                ids[output][counts[output]++] = token;
+            }
+        }
+
+        List<Generation> generations() {
+            return IntStream.range(0, ids.length)
+                    .mapToObj(i -> new Generation(Arrays.copyOf(ids[i], counts[i]), finished[i], scores[i]))
+                    .toList();
+        }
     }
 
     /** Changes the logits of a row, [1, V], in the order of Transformers: the penalty, then forbidden tokens. */
-    private static void obey(OutputRules rules, Tensor logits, int[] prompt, int[] ids, int count) {
+    private static void obey(OutputRules rules, Tensor logits, int[] prompt, Outputs outputs, int output) {
+        int[] ids = outputs.ids[output];
+        int count = outputs.counts[output];
         long[] penalized = rules.penalized(prompt, ids, count);
         if (penalized.length > 0) {
             Scalar penalty = new Scalar(rules.repetitionPenalty());

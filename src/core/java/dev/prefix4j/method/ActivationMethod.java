@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.Tensor;
 
 /** Methods that learn keys and values. */
 sealed interface ActivationMethod extends EngineMethod permits PrefixTuning, InfixTuning, LayerTuning {
-    /** Which. */
+    /** The keys and values that are learned. */
     Activations activations(ModelConfig config);
 
     @Override

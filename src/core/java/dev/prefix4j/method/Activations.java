@@ -1,6 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
@@ -17,7 +18,7 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * Keys and values of virtual tokens in a range of layers.
  *
- * <p>P virtual tokens, k layers of the range, L of the model, W columns of keys.
+ * <p>P virtual tokens, k layers in the range, L in the model, W columns of keys.
  */
 record Activations(Vectors vectors, SoftPrompt.Place place, int firstLayer, int lastLayer, ModelConfig config) {
     Activations {

@@ -8,7 +8,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 
 /**
- * The {@code README.md} of an adapter's folder, with the metadata by which the Hugging Face hub files it (huggingface.co/docs/hub,
+ * The {@code README.md} of an adapter's folder, with the metadata that the Hugging Face hub reads (huggingface.co/docs/hub,
  * "Model Cards": {@code base_model}, {@code library_name}, {@code pipeline_tag}, {@code tags}).
  */
 final class AdapterCard {
@@ -16,7 +16,7 @@ final class AdapterCard {
 
     private AdapterCard() {}
 
-    /** Writes it where there is none: one that is there may have been edited. */
+    /** Writes it unless there is one, which may have been edited. */
     static void write(Method method, ModelConfig model, Path folder, String baseModel) {
         if (!Files.exists(folder.resolve(FILE), LinkOption.NOFOLLOW_LINKS)) {
             AtomicFile.write(folder.resolve(FILE), text(method, model, baseModel));
@@ -27,7 +27,7 @@ final class AdapterCard {
         boolean peft = isOfPeft(method);
         String base = quoted(baseModel);
         String how = peft
-                ? "`prefix4j generate --model MODEL --adapter THIS_FOLDER`, and Hugging Face PEFT's"
+                ? "`prefix4j generate --model MODEL --adapter THIS_FOLDER` or Hugging Face PEFT's"
                         + " `PeftModel.from_pretrained`"
                 : "`prefix4j generate --model MODEL --adapter THIS_FOLDER`";
         return """
@@ -43,8 +43,8 @@ final class AdapterCard {
 
             # An adapter of %s
 
-            Method `%s`: %,d parameters beside the %,d of the model, which they need: the one that `base_model` above names.
-            They are used by %s.
+            Method `%s`: %,d parameters, for use with the %,d of the model that `base_model` above names.
+            Use them with %s.
             """.formatted(
                         base,
                         peft ? "peft" : "prefix4j",

@@ -14,12 +14,12 @@ import java.util.TreeSet;
 final class AdapterConfig {
     static final String FILE = "adapter_config.json";
 
-    /** Type of the methods that PEFT does not have. */
+    /** The {@code peft_type} of methods that PEFT does not have. */
     static final String OURS = "PREFIX4J";
 
     static final String METHOD = "prefix4j_method";
 
-    /** No adapter has more virtual tokens, ranks or layers. */
+    /** Largest number of virtual tokens, rank or number of layers. */
     static final int MAX_SIZE = 1 << 20;
 
     private AdapterConfig() {}
@@ -31,9 +31,9 @@ final class AdapterConfig {
     /**
      * The method that a configuration describes.
      *
-     * @param model that it is to be used with
-     * @param tensors the names in the file beside it
-     * @throws InputException naming the key that is wrong, or that is not supported
+     * @param model to use it with
+     * @param tensors names in the weights file
+     * @throws InputException naming the key that is wrong or not supported
      */
     static Method method(ConfigFile file, ModelConfig model, Set<String> tensors) {
         String task = file.text("task_type", "CAUSAL_LM");
@@ -46,22 +46,22 @@ final class AdapterConfig {
             case "PREFIX_TUNING", "CARTRIDGE" ->
                 new PrefixTuning(keys(file, model)); // a cartridge is laid out as a prefix
             case "PROMPT_TUNING", "P_TUNING" ->
-                new EmbeddingTuning(vectors(file, model)); // files keep what the encoder gave
+                new EmbeddingTuning(vectors(file, model)); // files hold the encoder's output
             case "LORA" -> LoraConfig.read(file, model, tensors);
             default -> ours(file, model);
         };
     }
 
     /**
-     * The type of an adapter; known before its tensors are looked at.
+     * The type of an adapter; needs only its configuration.
      *
-     * @throws InputException if it is another library's, or none that is read
+     * @throws InputException if it belongs to another library, or is not supported
      */
     static String type(ConfigFile file) {
         if (!file.has("peft_type") && file.json().path("config").isObject()) {
             throw new InputException(
                     file.file() + ": expected an adapter of PEFT or prefix4j, found one of the library adapters"
-                            + " (AdapterHub), whose format is not read: train it with PEFT, or with prefix4j train");
+                            + " (AdapterHub), whose format is not supported: train it with PEFT or prefix4j");
         }
         String type = file.text("peft_type", "nothing").toUpperCase(Locale.ROOT);
         if (!PeftKeys.types().contains(type)) {
@@ -87,19 +87,19 @@ final class AdapterConfig {
         };
     }
 
-    /** Of keys and values. */
+    /** Vectors of keys and values. */
     private static Vectors keys(ConfigFile file, ModelConfig model) {
         requireGeometry(file, model.layers(), model.keyHeads(), model.keyColumns());
         return length(file);
     }
 
-    /** Of embeddings. */
+    /** Vectors of embeddings. */
     private static Vectors vectors(ConfigFile file, ModelConfig model) {
         requireGeometry(file, model.layers(), model.heads(), model.width());
         return length(file);
     }
 
-    /** How the vectors were trained does not matter any more. */
+    /** How the vectors were trained no longer matters. */
     private static Vectors length(ConfigFile file) {
         return new Vectors(size(file, "num_virtual_tokens", 1, MAX_SIZE), Reparametrization.DIRECT, 0);
     }

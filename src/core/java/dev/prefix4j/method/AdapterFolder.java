@@ -31,9 +31,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What a method keeps: a folder with {@code adapter_config.json} and {@code adapter_model.safetensors}. Where Hugging Face PEFT has the
- * method (PREFIX_TUNING, PROMPT_TUNING, LORA), the files are PEFT's, both ways; for the others the configuration has a key
- * {@code prefix4j_method}. A card, {@code README.md}, says what the adapter belongs to.
+ * What a method stores: a folder with {@code adapter_config.json} and {@code adapter_model.safetensors}. For methods that Hugging Face PEFT
+ * has (PREFIX_TUNING, PROMPT_TUNING, LORA), the files are PEFT's, for reading and writing; for the others, the configuration has a key
+ * {@code prefix4j_method}. A card, {@code README.md}, names the base model.
  */
 public final class AdapterFolder {
     private static final String WEIGHTS = "adapter_model.safetensors";
@@ -49,11 +49,11 @@ public final class AdapterFolder {
     public record Contents(Method method, Map<String, Tensor> tensors) {}
 
     /**
-     * Writes what a method keeps. Each file is complete or not there; existing ones are replaced.
+     * Writes what a method stores. Each file is complete or absent; existing files are replaced.
      *
      * @param model geometry of the model that it belongs to
      * @param baseModel name or path of that model
-     * @param revision of it on the hub; none: whatever the hub gives by default
+     * @param revision its revision on the hub; empty: the hub's default
      * @throws InputException if the folder cannot be written
      */
     public static void save(
@@ -118,7 +118,7 @@ public final class AdapterFolder {
         return config.put("peft_type", AdapterConfig.OURS).put(AdapterConfig.METHOD, method.name());
     }
 
-    /** As PEFT counts: where keys and values are learned, it has the heads of keys. */
+    /** As PEFT counts: for learned keys and values, the heads are those of keys. */
     private static void geometry(ObjectNode config, Method method, ModelConfig model) {
         boolean keys = method instanceof ActivationMethod;
         config.put("num_attention_heads", keys ? model.keyHeads() : model.heads())
@@ -135,18 +135,18 @@ public final class AdapterFolder {
     }
 
     /**
-     * Looks at a configuration alone, as it is known before the weights are downloaded.
+     * Checks only a configuration, before the weights are downloaded.
      *
-     * @throws InputException if it is malformed, or of a kind of adapter that is not read
+     * @throws InputException if it is malformed, or the kind of adapter is not supported
      */
     public static void requireKnown(Path folder) {
         AdapterConfig.type(AdapterConfig.read(folder));
     }
 
     /**
-     * Reads what a method keeps.
+     * Reads what a method stores.
      *
-     * @param model geometry of the model that it is to be used with
+     * @param model geometry of the model to use it with
      * @return with tensors that belong to the open scope
      * @throws InputException if a file is missing or malformed, or belongs to a model of another geometry
      */
@@ -193,7 +193,7 @@ public final class AdapterFolder {
     }
 
     /**
-     * A model with what a folder keeps, in float32, for decoding.
+     * A model with what a folder holds, in float32, for decoding.
      *
      * @return with tensors that belong to the open scope
      * @throws InputException as {@link #load}
@@ -211,10 +211,10 @@ public final class AdapterFolder {
     }
 
     /**
-     * The weights of a model with what a folder keeps merged into them, in float32: LoRA, fine-tuning of all or of the top blocks.
+     * The weights of a model with what a folder holds merged into them, in float32: LoRA, fine-tuning of all or of the top blocks.
      *
      * @return with tensors that belong to the open scope
-     * @throws InputException as {@link #load}, or if the method keeps something else than weights of the model
+     * @throws InputException as {@link #load}, or if the method stores anything but weights of the model
      */
     public static BaseModel merge(Path folder, BaseModel model) {
         Contents contents = load(folder, model.config(), model.device());
@@ -225,12 +225,12 @@ public final class AdapterFolder {
             throw new InputException(
                     "%s: expected changed weights (lora, fine-tune, fine-tune-top), found an adapter of method %s,"
                                     .formatted(folder, contents.method().name())
-                            + " which stays beside its model");
+                            + " which cannot be merged");
         }
         return model.with(changes.weights());
     }
 
-    /** Tells what a folder is that holds no adapter, and where one may be. */
+    /** Refuses a folder without an adapter; the message says what it is, and where an adapter may be. */
     private static void requireAdapter(Path folder) {
         if (!Files.isDirectory(folder)) {
             throw new InputException(
@@ -242,8 +242,9 @@ public final class AdapterFolder {
                         .formatted(folder, folder.resolve("adapter")));
             }
             if (Files.exists(folder.resolveSibling("adapter").resolve(AdapterConfig.FILE))) {
-                throw new InputException("%s: expected an adapter folder, found another of a run: its adapter is %s"
-                        .formatted(folder, folder.resolveSibling("adapter")));
+                throw new InputException(
+                        "%s: expected an adapter folder, found another folder of a run: its adapter is %s"
+                                .formatted(folder, folder.resolveSibling("adapter")));
             }
             List<Path> inside = adaptersInside(folder);
             if (!inside.isEmpty()) {
@@ -272,7 +273,7 @@ public final class AdapterFolder {
         }
     }
 
-    /** What is missing, and what is there besides. */
+    /** What is missing, and what is not expected. */
     private static String difference(Set<String> expected, Set<String> found) {
         List<String> missing =
                 expected.stream().filter(name -> !found.contains(name)).sorted().toList();

@@ -1,6 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Extension;
@@ -22,7 +23,7 @@ import org.bytedeco.pytorch.global.torch;
  * @param bottleneck width of the small networks, m
  */
 public record AdapterTuning(int bottleneck) implements ExtensionMethod {
-    /** Of the first weights: the networks are near the identity (section 2 there). */
+    /** Of the initial weights: the networks start near the identity (Houlsby et al., section 2). */
     private static final double DEVIATION = 0.01;
 
     public AdapterTuning {
@@ -30,7 +31,7 @@ public record AdapterTuning(int bottleneck) implements ExtensionMethod {
     }
 
     /**
-     * The largest adapter with at most a share of the model's numbers, but at least a bottleneck of 1.
+     * The largest adapter with at most a share of the model's parameters, but at least a bottleneck of 1.
      *
      * @param share such as 0.03 or 0.001
      */

@@ -7,17 +7,17 @@ import dev.prefix4j.model.Extension;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
-/** Methods that train a model's own weights, with autograd through all of it. */
+/** Methods that train a model's own weights, with autograd through the whole model. */
 sealed interface AutogradMethod extends WeightMethod permits FineTuning, TopTuning {
     /**
-     * What is trained, with first values.
+     * What is trained, with initial values.
      *
      * @param parameters by the names of {@link #stored}
-     * @param model with them in it
+     * @param model that uses them
      */
     record Trained(Map<String, Tensor> parameters, AutogradModel model) {}
 
-    /** What is trained of a model, which stays as it is. */
+    /** What is trained: copies of weights, so the model does not change. */
     Trained trained(BaseModel model);
 
     @Override

@@ -29,7 +29,7 @@ final class AutogradTuning implements Tuning {
 
     /**
      * @param trained its parameters require gradients from now on
-     * @param apply the model with what is kept
+     * @param apply gives the model with what is stored
      */
     AutogradTuning(AutogradMethod.Trained trained, Function<Map<String, Tensor>, Conditioned> apply) {
         this.model = trained.model();

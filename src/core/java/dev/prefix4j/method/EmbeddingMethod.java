@@ -10,7 +10,7 @@ import java.util.Map;
 sealed interface EmbeddingMethod extends EngineMethod permits EmbeddingTuning, InfixEmbeddingTuning {
     Vectors vectors();
 
-    /** What they mean to a model. */
+    /** How a model uses them. */
     SoftPromptTuner.Kind kind(ModelConfig config);
 
     @Override

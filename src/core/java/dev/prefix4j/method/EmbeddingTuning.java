@@ -1,5 +1,6 @@
 package dev.prefix4j.method;
 
+import dev.prefix4j.Named;
 import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
@@ -10,11 +11,11 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Embeddings of virtual tokens before everything: the input only (Li and Liang 2021, section 7.2; Lester et al. 2021,
+ * Embeddings of virtual tokens at the beginning: only the input is adapted (Li and Liang 2021, section 7.2; Lester et al. 2021,
  * arXiv:2104.08691, later called it prompt tuning).
  *
- * <p>Nothing stands before the virtual tokens, so their keys and values do not depend on the source: the model reads them once,
- * and they are then a prefix like any other.
+ * <p>Nothing comes before the virtual tokens, so their keys and values do not depend on the source: the model reads them once,
+ * and then they are a prefix like any other.
  */
 public record EmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     @Override

@@ -7,9 +7,9 @@ import dev.prefix4j.torch.Draws;
 /** Methods that train on the frozen engine. */
 sealed interface EngineMethod extends Method permits ActivationMethod, EmbeddingMethod, ExtensionMethod {
     /**
-     * What is trained, with first values.
+     * What is trained, with initial values.
      *
-     * @param model whose geometry and device it has
+     * @param model determines geometry and device
      * @return with tensors that belong to the open scope
      */
     Tuner tuner(BaseModel model, Draws draws);

@@ -19,11 +19,11 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A step of any number of tuners on one engine, whose sequences may share batches: the one place that asks the engine for gradients. With
- * our kernels what a tuner gets is the same bits whatever other tuners there are.
+ * A step of any number of tuners on one engine, whose sequences may share batches. Nothing else asks the engine for gradients. With our
+ * kernels, a tuner gets the same bits whatever other tuners there are.
  */
 public final class EngineStep {
-    /** Sets the parts of a step apart; of SplitMix64. */
+    /** Separates the seeds of a step's parts: SplitMix64's increment. */
     private static final long PART = 0x9E3779B97F4A7C15L;
 
     private final FrozenModel engine;
@@ -40,9 +40,9 @@ public final class EngineStep {
     public record Task(Tuner tuner, Tuning.Goal goal, double weight, long seed) {}
 
     /**
-     * Sequences that are computed side by side.
+     * Sequences that are computed together.
      *
-     * @param of index of the task of each
+     * @param of index of each sequence's task
      */
     public record Batch(List<Sequence> sequences, int[] of) {}
 
@@ -124,9 +124,9 @@ public final class EngineStep {
         return engine.gradient(PackedBatch.of(arranged), adaptations, batch.of(), objectives(batch));
     }
 
-    /** Of all targets of a batch. */
+    /** For all targets of a batch. */
     private List<Objective> objectives(Batch batch) {
-        List<List<Objective>> taught = new ArrayList<>(); // of each task, in the order of its own sequences
+        List<List<Objective>> taught = new ArrayList<>(); // for each task, in the order of its own sequences
         for (int i = 0; i < tasks.size(); i++) {
             taught.add(taught(batch, i));
         }

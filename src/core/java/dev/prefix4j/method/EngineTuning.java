@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
-/** A tuner alone on an engine. */
+/** A single tuner on an engine. */
 public record EngineTuning(Tuner tuner, FrozenModel engine) implements Tuning {
     @Override
     public Map<String, Tensor> parameters() {

@@ -9,13 +9,13 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** Methods that put something into the blocks, beside the weights. */
+/** Methods that train additions to the blocks. */
 sealed interface ExtensionMethod extends EngineMethod, WeightMethod permits AdapterTuning, LoraTuning {
     /** @param tensors by the names of {@link #stored} */
     Extension extension(ModelConfig config, Map<String, Tensor> tensors);
 
     /**
-     * First values of a tensor, on the CPU.
+     * Initial values of a tensor, on the CPU.
      *
      * @param name one of {@link #stored}
      */

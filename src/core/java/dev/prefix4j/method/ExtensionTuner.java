@@ -10,13 +10,13 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
-/** Trains what is put into the blocks. */
+/** Trains an extension of the blocks. */
 final class ExtensionTuner implements Tuner {
     private final Map<String, Tensor> parameters;
     private final Extension extension;
     private final ModelConfig config;
 
-    /** @param extension of the parameters, all of them */
+    /** @param extension made of all parameters */
     ExtensionTuner(Map<String, Tensor> parameters, Extension extension, ModelConfig config) {
         this.parameters = parameters;
         this.extension = extension;

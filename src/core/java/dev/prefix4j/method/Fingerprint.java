@@ -23,26 +23,26 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What tells the model of an adapter from others of the same shapes: geometry, tokenizer, and values of the normalizations, which no form
- * of a model quantizes. Kept in {@code prefix4j.json} beside PEFT's files, which PEFT does not look at.
+ * Distinguishes an adapter's base model from others of the same shapes: geometry, tokenizer, and values of the normalizations, which no form
+ * of a model quantizes. Stored in {@code prefix4j.json} next to PEFT's files; PEFT ignores it.
  *
  * @param geometry as text
  * @param tokenizer ids of a fixed text, as text
- * @param norms values from all over the normalizations, each the upper 16 bits of a float32 (bfloat16)
+ * @param norms values at even intervals from the normalizations, each the upper 16 bits of a float32 (bfloat16)
  */
 public record Fingerprint(String geometry, String tokenizer, short[] norms) {
     private static final String FILE = "prefix4j.json";
     private static final int VALUES = 1024;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** Words, digits, signs and scripts that tokenizers take apart in different ways. */
+    /** Words, digits, signs and scripts that tokenizers split in different ways. */
     private static final String PROBE =
             "The harbour's 1,024 boats (2.50 each) | name : Café_X → Zürich ΑΒΓ 東京 def f(x):\n\treturn x+1";
 
-    /** float16 stores numbers near 0 with this error at most, twice over. */
+    /** Twice the largest error with which float16 stores values near 0. */
     private static final float SMALL = 6e-8f;
 
-    /** Of a model as it is now. */
+    /** The fingerprint of a model as it is now. */
     public static Fingerprint of(BaseModel model, Tokenizer tokenizer) {
         ModelConfig config = model.config();
         List<float[]> vectors = new ArrayList<>();
@@ -78,14 +78,14 @@ public record Fingerprint(String geometry, String tokenizer, short[] norms) {
                         config.vocabulary());
     }
 
-    /** Of the normalizations, in the order of the model. */
+    /** Tensors of the normalizations, in the model's order. */
     private static List<Tensor> norms(BaseModel model) {
         Family.Names names = model.config().family().names();
         Set<String> modules = new HashSet<>(Set.of(names.norm()));
         for (int layer = 0; layer < model.config().layers(); layer++) {
             Family.Block block = names.block().apply(layer);
             modules.addAll(List.of(block.attentionNorm(), block.mlpNorm()));
-            modules.addAll(Arrays.asList(block.queryNorm(), block.keyNorm())); // may be none, twice
+            modules.addAll(Arrays.asList(block.queryNorm(), block.keyNorm())); // both may be empty
         }
         return model.weights().entrySet().stream()
                 .filter(entry -> modules.contains(
@@ -101,13 +101,13 @@ public record Fingerprint(String geometry, String tokenizer, short[] norms) {
         return values;
     }
 
-    /** To bfloat16, the nearest, ties to even. */
+    /** Rounds to the nearest bfloat16, ties to even. */
     static short rounded(float value) {
         int bits = Float.floatToRawIntBits(value);
         return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
     }
 
-    /** Writes it beside an adapter. */
+    /** Writes it to an adapter's folder. */
     public void write(Path folder) {
         byte[] bytes = new byte[2 * norms.length];
         for (int i = 0; i < norms.length; i++) {
@@ -122,10 +122,10 @@ public record Fingerprint(String geometry, String tokenizer, short[] norms) {
     }
 
     /**
-     * How the base of an adapter differs from this model, in words; empty if it does not, or if nothing is known of it.
+     * How the base of an adapter differs from this model, in words; empty if it does not, or if nothing is known about it.
      *
      * @param folder the adapter's
-     * @param name of this model, compared where the folder has names only (PEFT's): the last part decides
+     * @param name of this model; its last part is compared if the folder has only PEFT's files
      * @throws dev.prefix4j.InputException if the adapter's files are malformed
      */
     public Optional<String> difference(Path folder, String name) {
@@ -136,7 +136,7 @@ public record Fingerprint(String geometry, String tokenizer, short[] norms) {
                     : Optional.of("made for '%s', used with '%s'"
                             .formatted(dev.prefix4j.Excerpt.of(base), dev.prefix4j.Excerpt.of(name)));
         }
-        ConfigFile file = ConfigFile.read(folder.resolve(FILE), "what an adapter's base was");
+        ConfigFile file = ConfigFile.read(folder.resolve(FILE), "a description of an adapter's base");
         if (!file.text("base_geometry", "").equals(geometry)) {
             return Optional.of(
                     "its base had another geometry: " + dev.prefix4j.Excerpt.of(file.text("base_geometry", "")));
@@ -148,7 +148,7 @@ public record Fingerprint(String geometry, String tokenizer, short[] norms) {
     }
 
     /**
-     * Forms of one model agree in all values, save that those that went through float16 may be rounded to a neighbour: about one in 16.
+     * Forms of one model agree in all values, except that values that went through float16 may be rounded to a neighbour: about one in 16.
      */
     private boolean sameNorms(ConfigFile file) {
         byte[] bytes;

@@ -1,6 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.SoftPrompt;
@@ -13,13 +14,13 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Examples before the source, and nothing is trained (Brown et al. 2020, arXiv:2005.14165; Li and Liang 2021, section 1). What is kept
- * is the examples' tokens: source, BOS, target, EOS, one after the other. Their keys and values are a prefix of real words.
+ * Examples before the source; nothing is trained (Brown et al. 2020, arXiv:2005.14165; Li and Liang 2021, section 1). The examples' tokens
+ * are stored: source, BOS, target and EOS of each in turn. Their keys and values are a prefix of real words.
  *
  * @param tokens of all examples
  */
 public record InContext(int tokens) implements Method {
-    /** The one tensor that is kept, float32 as all. */
+    /** The one stored tensor, float32 like all others. */
     public static final String TOKENS = "context_tokens";
 
     public InContext {

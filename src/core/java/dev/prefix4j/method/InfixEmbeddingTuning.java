@@ -1,5 +1,6 @@
 package dev.prefix4j.method;
 
+import dev.prefix4j.Named;
 import dev.prefix4j.frozen.Adaptation;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.frozen.FrozenModel;
@@ -11,7 +12,7 @@ import org.bytedeco.pytorch.Tensor;
 
 /**
  * Embeddings of virtual tokens between source and target: they see the source, and only the target sees them. Ours: the
- * embeddings of section 7.2 of Li and Liang 2021 at the place of the infix of section 7.3. So they are tokens of every sequence.
+ * embeddings of section 7.2 of Li and Liang 2021 in the place of section 7.3's infix. They are read as tokens of every sequence.
  */
 public record InfixEmbeddingTuning(Vectors vectors) implements EmbeddingMethod {
     @Override

@@ -20,7 +20,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A look inside a soft prompt.
+ * Looks inside a soft prompt.
  *
  * <p>P virtual tokens, L layers, H heads, D head width, E width, W columns of keys, V vocabulary.
  */
@@ -28,14 +28,14 @@ public final class Inspection {
     private Inspection() {}
 
     /**
-     * How large the vectors of a layer are.
+     * Mean norms of the vectors of a layer.
      *
-     * @param keys mean Euclidean norm of a virtual token's keys, all heads together
-     * @param values the same of its values
+     * @param keys mean Euclidean norm of a virtual token's keys, over all heads together
+     * @param values the same for its values
      */
     public record Norms(double keys, double values) {}
 
-    /** Of every layer; 0 where a layer does not see the prompt. */
+    /** For every layer; 0 where a layer does not see the prompt. */
     public static List<Norms> norms(SoftPrompt prompt, ModelConfig config) {
         List<Norms> norms = new ArrayList<>();
         try (TensorScope _ = new TensorScope()) {
@@ -69,7 +69,7 @@ public final class Inspection {
     public record Near(int token, double cosine) {}
 
     /**
-     * The words nearest to embeddings.
+     * The words nearest to each embedding.
      *
      * @param embeddings [P, E]
      * @param count words for each
@@ -102,13 +102,13 @@ public final class Inspection {
     }
 
     /**
-     * Cosine of what two prompts have in each layer, keys and values of all virtual tokens as one vector.
+     * Cosine of two prompts in each layer, with the keys and values of all virtual tokens as one vector.
      *
-     * @throws InputException if they are of different lengths
+     * @throws InputException if their lengths differ, or are 0
      */
     public static double[] similarity(SoftPrompt one, SoftPrompt other, ModelConfig config) {
         if (one.length() != other.length() || one.length() == 0) {
-            throw new InputException("expected two prompts of as many virtual tokens, at least one, found %d and %d"
+            throw new InputException("expected two prompts of the same length, at least 1, found %d and %d"
                     .formatted(one.length(), other.length()));
         }
         double[] cosines = new double[config.layers()];
@@ -126,7 +126,7 @@ public final class Inspection {
         return cosines;
     }
 
-    /** Whether a prompt stands before the source in all layers. */
+    /** Whether a prompt comes before the source in all layers. */
     public static boolean hasAttention(BaseModel model, SoftPrompt prompt) {
         return prompt.length() > 0
                 && prompt.place() == SoftPrompt.Place.PREFIX
@@ -135,10 +135,10 @@ public final class Inspection {
     }
 
     /**
-     * The share of their attention that tokens give to a prompt that stands before everything, in all layers.
+     * The share of their attention that tokens give to a prompt at the beginning, in all layers.
      *
-     * @param sequences ids, one after the other
-     * @param from for each the first token that counts: those that were generated
+     * @param sequences token ids of each
+     * @param from the first token of each that counts: the first generated one
      * @return [L][H], means over all tokens that count
      */
     public static double[][] attention(BaseModel model, SoftPrompt prompt, List<int[]> sequences, int[] from) {
@@ -169,7 +169,7 @@ public final class Inspection {
         return mass;
     }
 
-    /** Sees the queries and keys go by, and adds up what the prompt gets. */
+    /** Computes attention from queries and keys, and adds up the prompt's share. */
     private record Watch(ModelConfig config, int past, int tokens, int from, double[][] mass)
             implements AutogradModel.Watcher {
         @Override

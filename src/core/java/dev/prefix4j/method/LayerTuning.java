@@ -4,8 +4,8 @@ import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.model.ModelConfig;
 
 /**
- * As {@link PrefixTuning}, in some layers only: ours, between the two ends that Li and Liang 2021 compare in section 7.2:
- * the embedding alone and all layers.
+ * Like {@link PrefixTuning}, but only in some layers. Ours, between what Li and Liang 2021 compare in section 7.2: only the embedding, and
+ * all layers.
  *
  * @param firstLayer from 0
  * @param lastLayer included

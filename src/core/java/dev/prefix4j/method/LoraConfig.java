@@ -21,13 +21,13 @@ import java.util.stream.Collectors;
 
 /**
  * Reads PEFT's LoRA configuration with PEFT's rules (0.21: {@code check_target_module_exists}, {@code get_pattern_key} and
- * {@code set_additional_trainable_modules}): which modules have a change, of which rank and scale, and what is trained besides.
+ * {@code set_additional_trainable_modules}): which modules are changed, by which rank and scale, and what else is trained.
  */
 final class LoraConfig {
     private static final int MAX_ENTRIES = 100_000;
     private static final double MAX_ALPHA = 1e9;
 
-    /** The first number in a module's name, as PEFT finds the layer where no pattern is given. */
+    /** The first number in a module's name: where PEFT finds the layer if no pattern is given. */
     private static final Pattern LAYER = Pattern.compile(".*?\\.[^.]*\\.(\\d+)\\..*");
 
     private final ConfigFile file;
@@ -41,7 +41,7 @@ final class LoraConfig {
     }
 
     /**
-     * @param tensors the names in the file beside it
+     * @param tensors names in the weights file
      * @throws InputException naming the key that is wrong
      */
     static StoredLora read(ConfigFile file, ModelConfig model, Set<String> tensors) {
@@ -84,7 +84,7 @@ final class LoraConfig {
         return model.family().names().full(model.family().names().words());
     }
 
-    /** Whether all of a module, or of one around it, is kept: PEFT compares the ends of names. */
+    /** Whether a module, or one around it, is stored whole: PEFT compares the ends of names. */
     private boolean isSaved(String module) {
         for (String around = module; ; around = around.substring(0, around.lastIndexOf('.'))) {
             if (modulesToSave.stream().anyMatch(around::endsWith)) {
@@ -169,12 +169,12 @@ final class LoraConfig {
         return named(strings("exclude_modules"));
     }
 
-    /** Modules of these names, or whose names end with them. */
+    /** Modules with these names, or whose names end with them. */
     private static Predicate<String> named(List<String> names) {
         return module -> names.stream().anyMatch(name -> module.equals(name) || module.endsWith("." + name));
     }
 
-    /** Modules in the layers that are to be changed; every module where the key is not used. */
+    /** Modules in the layers to change; every module if the key is not used. */
     private Predicate<String> layers() {
         Set<Integer> layers = new LinkedHashSet<>();
         JsonNode node = file.json().get("layers_to_transform");
@@ -191,7 +191,7 @@ final class LoraConfig {
                 Matcher matcher = LAYER.matcher(module);
                 return matcher.matches() && layers.contains(Integer.parseInt(matcher.group(1)));
             }
-            // the layer is the first number behind the first pattern that is found
+            // the layer is the first number after the first pattern that is found
             return patterns.stream()
                     .filter(pattern -> regex("layers_pattern", "(.*\\.)?" + pattern + "\\.\\d+\\..*")
                             .matches(module))
@@ -203,7 +203,7 @@ final class LoraConfig {
         };
     }
 
-    /** Ids of tokens that are trained, by the full name of their module. */
+    /** Ids of trained tokens, by the full name of their module. */
     private Map<String, List<Integer>> tokens() {
         JsonNode node = file.json().get("trainable_token_indices");
         Map<String, List<Integer>> tokens = new LinkedHashMap<>();

@@ -1,6 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Extension;
@@ -19,8 +20,8 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * A low-rank change of attention's weights (Hu et al. 2021, arXiv:2106.09685, equation 3), on the maps that Hugging Face PEFT changes
- * where nothing is said: {@code c_attn} of GPT-2, {@code q_proj} and {@code v_proj} of Llama's family. The map becomes
- * {@code x W + b + (alpha / r) x Aᵀ Bᵀ}. Used, the change is added to W.
+ * by default: {@code c_attn} of GPT-2, {@code q_proj} and {@code v_proj} of Llama's family. The map becomes
+ * {@code x W + b + (alpha / r) x Aᵀ Bᵀ}. In use, the change is added to W.
  *
  * <p>r rank.
  *
@@ -31,7 +32,7 @@ public record LoraTuning(int rank, double alpha) implements ExtensionMethod {
     public LoraTuning {
         Method.atLeast("rank", rank, 1);
         if (!(alpha > 0 && alpha <= 1e6)) {
-            throw new InputException("alpha must be above 0, was " + alpha);
+            throw new InputException("alpha must be above 0 and at most 1e6, was " + alpha);
         }
     }
 
@@ -97,11 +98,11 @@ public record LoraTuning(int rank, double alpha) implements ExtensionMethod {
         return new Extension(changes, Map.of());
     }
 
-    /** B starts from 0: no change at first. */
+    /** B starts at 0: no change at first. */
     @Override
     public Tensor first(String name, long[] shape, Draws draws) {
         return name.contains("lora_A")
-                ? draws.uniform(1 / Math.sqrt((double) shape[1]), shape) // PyTorch's Linear
+                ? draws.uniform(1 / Math.sqrt((double) shape[1]), shape) // as PyTorch's Linear
                 : torch.zeros(shape);
     }
 }

@@ -10,16 +10,16 @@ import org.bytedeco.pytorch.Tensor;
 
 /** A way to adapt a model to a task. */
 public sealed interface Method permits EngineMethod, WeightMethod, InContext {
-    /** As {@code --method} names it. */
+    /** Its name in {@code --method}. */
     String name();
 
-    /** Names and shapes of what is kept. */
+    /** Names and shapes of the stored tensors. */
     Map<String, List<Long>> stored(ModelConfig config);
 
-    /** Numbers that are trained. */
+    /** Number of trained parameters. */
     long trainedNumbers(ModelConfig config);
 
-    /** Numbers that are kept. */
+    /** Number of stored values. */
     default long storedNumbers(ModelConfig config) {
         return stored(config).values().stream()
                 .mapToLong(shape -> shape.stream().mapToLong(Long::longValue).reduce(1, Math::multiplyExact))
@@ -29,16 +29,16 @@ public sealed interface Method permits EngineMethod, WeightMethod, InContext {
     /**
      * The model with what was learned.
      *
-     * @param stored by the names and of the shapes of {@link #stored}, on the model's device
+     * @param stored with the names and shapes of {@link #stored}, on the model's device
      * @return with tensors that belong to the open scope
      */
     Conditioned apply(BaseModel model, Freezer freezer, Map<String, Tensor> stored);
 
     /**
-     * What is trained, with first values, beside the model.
+     * What is trained, with initial values.
      *
-     * @param model stays as it is, save for methods that train its own weights
-     * @param seed of the first values
+     * @param model does not change
+     * @param seed of the initial values
      * @return with tensors that belong to the open scope
      */
     Tuning tuning(BaseModel model, Freezer freezer, long seed);

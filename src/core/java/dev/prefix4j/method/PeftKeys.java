@@ -3,6 +3,7 @@ package dev.prefix4j.method;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.prefix4j.Excerpt;
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.model.ConfigFile;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -12,11 +13,11 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * The keys of {@code adapter_config.json} (PEFT 0.21 and ours), and what each means for a result: nothing, nothing as long as it has its
- * neutral value, or something that is applied. What is in none of these lists is refused by name, unless it is off.
+ * The keys of {@code adapter_config.json} (PEFT 0.21 and ours), and whether each changes a result: never, only with values other than its
+ * neutral ones, or in a way that is applied. Any other key is an error that names it, unless its value turns it off.
  */
 final class PeftKeys {
-    /** Of every type. The base model's name and revision are compared elsewhere, and change no result. */
+    /** For every type. The base model's name and revision do not change a result; they are compared elsewhere. */
     private static final Keys COMMON = new Keys()
             .harmless("auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision")
             .applied("peft_type", "task_type");
@@ -60,11 +61,11 @@ final class PeftKeys {
                     .applied(
                             "layers_to_transform", "layers_pattern", "bias", "lora_bias", "use_dora", "modules_to_save")
                     .applied("trainable_token_indices", "ensure_weight_tying")
-                    // of training, of first values that the file's take the place of, or of parallel machines
+                    // for training, for initial values that the file's replace, or for parallel machines
                     .harmless("lora_dropout", "loftq_config", "eva_config", "corda_config", "lora_ga_config")
                     .harmless("megatron_core", "qalora_group_size", "runtime_config", "velora_config")
-                    .harmless("fan_in_fan_out") // PEFT itself sets it right for GPT-2's maps
-                    // others change the base's own weights when the adapter is put in
+                    .harmless("fan_in_fan_out") // PEFT itself corrects it for GPT-2's maps
+                    // other values change the base's own weights when the adapter is injected
                     .neutral("init_lora_weights", "true", "false", "\"gaussian\"", "\"eva\"", "\"orthogonal\"")
                     .neutral("layer_replication")
                     .neutral("megatron_config")
@@ -82,7 +83,7 @@ final class PeftKeys {
 
     private PeftKeys() {}
 
-    /** The types that are read. */
+    /** The supported types. */
     static Set<String> types() {
         return TYPES.keySet();
     }
@@ -91,7 +92,7 @@ final class PeftKeys {
      * Checks every key of a configuration.
      *
      * @param type one of {@link #types}
-     * @throws InputException naming the first key that would change the result and is not applied
+     * @throws InputException naming the first key that may change the result and is not applied
      */
     static void check(ConfigFile file, String type) {
         Keys keys = Named.get(TYPES, type);
@@ -116,14 +117,14 @@ final class PeftKeys {
         });
     }
 
-    /** What a key holds that is not in use: null, false, or nothing in it. */
+    /** Whether a value turns its key off: null, false, or empty. */
     private static boolean isOff(JsonNode value) {
         return value.isNull()
                 || (value.isBoolean() && !value.booleanValue())
                 || (value.isContainerNode() && value.isEmpty());
     }
 
-    /** Which keys there are: known ones with nothing to check, and those with neutral values, as JSON. */
+    /** Known keys, whose values are not checked here, and keys with neutral values, as JSON. */
     private static final class Keys {
         private final Map<String, List<String>> neutral = new HashMap<>();
         private final Set<String> known = new HashSet<>();
@@ -146,7 +147,7 @@ final class PeftKeys {
             return this;
         }
 
-        /** null, false and empty ones are neutral besides. */
+        /** null, false and empty values are neutral too. */
         Keys neutral(String key, String... values) {
             neutral.put(key, List.of(values));
             return this;

@@ -4,7 +4,7 @@ import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.model.ModelConfig;
 
 /**
- * Keys and values of virtual tokens before everything, in all layers (Li and Liang 2021, section 4).
+ * Keys and values of virtual tokens at the beginning, in all layers (Li and Liang 2021, section 4).
  */
 public record PrefixTuning(Vectors vectors) implements ActivationMethod {
     @Override

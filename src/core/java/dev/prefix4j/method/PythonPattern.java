@@ -6,13 +6,13 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
 /**
- * A regular expression of an adapter's configuration, as PEFT takes it: Python's {@code re.fullmatch} on the name of a module. What both
- * languages write alike is taken; length and work are bounded, for the file may be a stranger's.
+ * A regular expression in an adapter's configuration, matched as PEFT does: Python's {@code re.fullmatch} on the name of a module. Only
+ * syntax that means the same in both languages is supported. Length and work are bounded because the file may come from a stranger.
  */
 final class PythonPattern {
     private static final int MAX_CHARACTERS = 4000;
 
-    /** Characters that one match may look at; names of modules have less than 40. */
+    /** Characters that one match may read; names of modules have fewer than 40. */
     private static final int MAX_LOOKS = 200_000;
 
     private final Pattern pattern;
@@ -20,8 +20,8 @@ final class PythonPattern {
     private final String where;
 
     /**
-     * @param where it stands, for messages: a file and its key
-     * @throws InputException if it is too long, or no regular expression
+     * @param where the file and the key, for messages
+     * @throws InputException if it is too long, or not a regular expression
      */
     PythonPattern(String where, String text) {
         this.where = where;
@@ -40,7 +40,7 @@ final class PythonPattern {
         }
     }
 
-    /** Whether it matches all of a name. */
+    /** Whether it matches a whole name. */
     boolean matches(String name) {
         try {
             return pattern.matcher(new Watched(name, new int[1])).matches();
@@ -64,7 +64,7 @@ final class PythonPattern {
         }
     }
 
-    /** A name that counts how often it is looked at. */
+    /** A name that counts how often its characters are read. */
     private record Watched(String name, int[] looks) implements CharSequence {
         @Override
         public int length() {

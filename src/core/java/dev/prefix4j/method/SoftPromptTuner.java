@@ -20,16 +20,16 @@ import org.jspecify.annotations.Nullable;
 /**
  * Trains the vectors of a soft prompt through their encoder.
  *
- * <p>P vectors, W numbers each.
+ * <p>P vectors, W values each.
  */
 public final class SoftPromptTuner implements Tuner {
-    /** The one tensor that is kept. */
+    /** The one stored tensor. */
     public static final String VECTORS = "prompt_embeddings";
 
     private final PrefixEncoder encoder;
     private final Kind kind;
 
-    /** From vectors to a soft prompt, and back. */
+    /** How vectors become a soft prompt, and its gradient theirs. */
     interface Kind {
         /** @param vectors [P, W] */
         Given given(Tensor vectors);
@@ -46,7 +46,7 @@ public final class SoftPromptTuner implements Tuner {
         this.kind = kind;
     }
 
-    /** What gives the vectors. */
+    /** Makes the vectors. */
     public PrefixEncoder encoder() {
         return encoder;
     }
@@ -55,20 +55,20 @@ public final class SoftPromptTuner implements Tuner {
      * Starts from given vectors.
      *
      * @param vectors [P, W]
-     * @return the largest absolute difference from them that the encoder cannot help
+     * @return the largest absolute difference that remains
      */
     public double start(Tensor vectors) {
         return encoder.fit(vectors);
     }
 
-    /** [P, W]. Keys and values of 0 add nothing to what attention gives, but take some of its mass. */
+    /** Zeros, [P, W]. Keys and values of 0 add nothing to attention's output, but take some of its weight. */
     public Tensor zeros() {
         return torch.zeros_like(vectors());
     }
 
     /**
-     * The activations, or embeddings, of real words (Li and Liang 2021, section 7.4): fewer than there are virtual tokens are
-     * repeated, more are cut off.
+     * The activations, or embeddings, of real words (Li and Liang 2021, section 7.4), repeated or cut off to the number of
+     * virtual tokens.
      *
      * @param model that reads them
      * @param ids at least one
@@ -87,7 +87,7 @@ public final class SoftPromptTuner implements Tuner {
         }
     }
 
-    /** As many of some vectors as there are virtual tokens, [P, W], repeated or cut off. */
+    /** Vectors repeated or cut off to the number of virtual tokens, [P, W]. */
     public Tensor repeated(Tensor vectors) {
         long[] rows = LongStream.range(0, encoder.length())
                 .map(i -> i % vectors.size(0))
@@ -129,7 +129,7 @@ public final class SoftPromptTuner implements Tuner {
 
             @Override
             public void take(Adaptation.Gradient gradient) {
-                Tensor given = Objects.requireNonNull(mask, "a gradient comes after what was given");
+                Tensor given = Objects.requireNonNull(mask, "take comes after give");
                 dVectors.addcmul_(kind.back(gradient), given, new Scalar(1.0));
             }
 

@@ -1,6 +1,7 @@
 package dev.prefix4j.method;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Extension;
@@ -22,18 +23,18 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A LoRA adapter as PEFT stores it, of any modules (Hu et al. 2021, arXiv:2106.09685; scale by the root of the rank: arXiv:2312.03732;
- * DoRA: arXiv:2402.09353), with what was trained besides: whole modules, biases, rows of tokens. All of it is a change of weights.
+ * A LoRA adapter as PEFT stores it, for any modules (Hu et al. 2021, arXiv:2106.09685; scale by the root of the rank: arXiv:2312.03732;
+ * DoRA: arXiv:2402.09353), with what else was trained: whole modules, biases, rows of tokens. All of it changes weights.
  *
  * <p>r rank, E width, V vocabulary.
  *
  * @param shapes of the file's tensors, by name
  * @param targets modules with a low-rank change
- * @param dora whether the changed weights have magnitudes of their own
+ * @param dora whether the changed weights have separate magnitudes
  * @param biased whether the change has a bias ({@code lora_B.bias})
- * @param tokens ids of tokens with rows of their own, by module
- * @param whole the file's tensors that take the place of weights
- * @param apart modules of which PEFT keeps a copy, apart from what they are tied to
+ * @param tokens ids of tokens with trained rows, by module
+ * @param whole the file's tensors that replace weights
+ * @param apart modules that PEFT stores as separate copies, even if tied
  */
 record StoredLora(
         Map<String, List<Long>> shapes,
@@ -62,7 +63,7 @@ record StoredLora(
      * A module with a low-rank change.
      *
      * @param module full name, such as {@code transformer.h.0.attn.c_attn}
-     * @param weight of it, by its name in the model
+     * @param weight name of its weight in the model
      * @param scale factor of the change
      */
     record Target(String module, String weight, Map2d kind, int rank, double scale) {
@@ -84,7 +85,7 @@ record StoredLora(
         }
     }
 
-    /** A tensor of the file, and the weight whose place it takes. */
+    /** A tensor of the file, and the weight that it replaces. */
     record Whole(String tensor, String weight) {}
 
     /** The modules that LoRA can change, in the model's order. */
@@ -115,11 +116,11 @@ record StoredLora(
     }
 
     /**
-     * What a file must have for a configuration, and what else of the model's weights it has.
+     * What a file must hold for a configuration, and which other weights of the model it holds.
      *
      * @param biases whether biases of the changed modules were trained
-     * @param saved whether a module is kept whole, by its full name
-     * @param names in the file
+     * @param saved whether a module is stored whole, by its full name
+     * @param names of the file's tensors
      */
     static StoredLora of(
             ModelConfig model,
@@ -194,7 +195,7 @@ record StoredLora(
 
     @Override
     public Tuning tuning(BaseModel model, Freezer freezer, long seed) {
-        throw new InputException("a stored LoRA adapter: expected one to use, not to train");
+        throw new InputException("a stored LoRA adapter cannot be trained further");
     }
 
     @Override
@@ -223,7 +224,7 @@ record StoredLora(
                 String name = weight(model.config(), module);
                 Tensor from = Objects.requireNonNull(changed.getOrDefault(name, base.get(name)), name);
                 Tensor values = stored.get(
-                        FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta"); // in place of rows, [n, E]
+                        FILE_PREFIX + module + ".token_adapter.trainable_tokens_delta"); // replace rows, [n, E]
                 changed.put(name, from.to(torch.ScalarType.Float).index_copy(0, rows, values));
             });
             String words = words(model.config());
@@ -232,16 +233,16 @@ record StoredLora(
                 if (tokens.containsKey(model.config().family().names().full(module))
                         && !tokens.containsKey(HEAD)
                         && !apart.contains(HEAD)) {
-                    changed.put(HEAD_WEIGHT, changed.get(words)); // rows of tokens are tied as the words are
+                    changed.put(HEAD_WEIGHT, changed.get(words)); // rows of tokens are tied like the words
                 } else {
-                    changed.putIfAbsent(HEAD_WEIGHT, base.get(HEAD_WEIGHT)); // PEFT changes the lookup alone
+                    changed.putIfAbsent(HEAD_WEIGHT, base.get(HEAD_WEIGHT)); // PEFT changes only the lookup
                 }
             }
             return new FrozenModel.Changes(changed, Extension.NONE);
         }
     }
 
-    /** Puts whole tensors in the place of weights. What a tied model holds once has one value, save where PEFT keeps a copy apart. */
+    /** Replaces weights by whole tensors. What a tied model holds once has one value, unless PEFT stores a separate copy. */
     private void place(
             ModelConfig config, Map<String, Tensor> stored, Map<String, Tensor> base, Map<String, Tensor> changed) {
         String words = words(config);
@@ -257,7 +258,7 @@ record StoredLora(
             }
             if (shared.isPresent() && !shared.get().equal(tensor)) {
                 throw new InputException(
-                        "tensors of %s and %s: expected equal ones, for the model ties them, found different ones"
+                        "tensors of %s and %s: expected equal values, because the model ties them, found different ones"
                                 .formatted(
                                         config.family()
                                                 .names()
@@ -274,7 +275,7 @@ record StoredLora(
         });
     }
 
-    /** A matrix with its change; with DoRA, what leads to an output is scaled to its magnitude. */
+    /** A matrix with its change. With DoRA, each output's weights are scaled to its magnitude. */
     private Tensor lowRank(Target target, Tensor from, Map<String, Tensor> stored) {
         boolean embedding = target.kind() == Map2d.EMBEDDING;
         Tensor a = stored.get(target.tensor(embedding ? "lora_embedding_A" : "lora_A.weight")); // [r, in]
@@ -289,7 +290,7 @@ record StoredLora(
         Tensor norm = torch.sum(sum.mul(sum), new long[] {inputs}, true, new org.bytedeco.pytorch.ScalarTypeOptional())
                 .sqrt();
         Tensor magnitude =
-                Named.get(stored, target.tensor("lora_magnitude_vector")).unsqueeze(inputs); // [out] beside the inputs
+                Named.get(stored, target.tensor("lora_magnitude_vector")).unsqueeze(inputs); // [out, 1] or [1, out]
         return sum.mul(magnitude.div(norm));
     }
 }

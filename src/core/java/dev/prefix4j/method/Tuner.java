@@ -7,8 +7,8 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * What a method trains on the frozen engine. It gives what sequences are adapted by, and takes the gradient of that; it never calls the
- * engine ({@link EngineStep} does).
+ * What a method trains on the frozen engine. It provides what sequences are adapted by, and takes the gradient with respect to that. It
+ * never calls the engine; {@link EngineStep} does.
  */
 public sealed interface Tuner permits SoftPromptTuner, ExtensionTuner {
     /** What is trained, by name in a fixed order; the tuner's own tensors. */
@@ -17,13 +17,13 @@ public sealed interface Tuner permits SoftPromptTuner, ExtensionTuner {
     /** Positions that a sequence cannot use. */
     int taken();
 
-    /** What the parameters make now; with tensors that belong to the open scope. */
+    /** What the parameters give now; its tensors belong to the open scope. */
     Given given();
 
     /** Begins a step, in the open scope. */
     Step step();
 
-    /** What a file keeps of it, as {@link Method#stored} says; in the open scope. */
+    /** What a file stores, as {@link Method#stored} says; in the open scope. */
     Map<String, Tensor> stored();
 
     /** What sequences are adapted by. */
@@ -32,7 +32,7 @@ public sealed interface Tuner permits SoftPromptTuner, ExtensionTuner {
         record Ready(Adaptation adaptation) implements Given {}
 
         /**
-         * Vectors that stand before everything and are read by the model once for all sequences.
+         * Vectors at the beginning, which the model reads once for all sequences.
          *
          * @param vectors [P, E]
          */
@@ -42,17 +42,17 @@ public sealed interface Tuner permits SoftPromptTuner, ExtensionTuner {
     /** A step: the gradients of its batches are summed. */
     interface Step {
         /**
-         * For a batch.
+         * What the sequences of a batch are adapted by.
          *
-         * @param dropout probability that a number of a soft prompt is zeroed
-         * @param draws decide which
+         * @param dropout probability that a value of a soft prompt is zeroed
+         * @param draws determine which
          */
         Given give(double dropout, Draws draws);
 
         /**
          * Adds the gradient of a batch.
          *
-         * @param gradient of what was given last; of vectors that were read it is in the place of {@code embeddings}
+         * @param gradient with respect to what was given last; for vectors that were read, it is in {@code embeddings}
          */
         void take(Adaptation.Gradient gradient);
 

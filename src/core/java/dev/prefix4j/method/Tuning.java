@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 
-/** What a method trains beside the model that it is for: a trainer sees this. */
+/** What a method trains for a model, as a trainer sees it. */
 public sealed interface Tuning permits EngineTuning, AutogradTuning {
     /** What is trained, by name in a fixed order. */
     Map<String, Tensor> parameters();
@@ -17,7 +17,7 @@ public sealed interface Tuning permits EngineTuning, AutogradTuning {
      * The loss of sequences and its gradient.
      *
      * @param parts batches that are computed one after the other
-     * @param goal what is made small
+     * @param goal what is minimized
      * @param weight of each target's loss in the gradient
      * @param seed of what is random
      * @return with tensors that belong to the open scope
@@ -25,11 +25,11 @@ public sealed interface Tuning permits EngineTuning, AutogradTuning {
     Result gradients(List<List<Sequence>> parts, Goal goal, double weight, long seed);
 
     /**
-     * What is made small.
+     * What is minimized.
      *
-     * @param smoothing as {@link dev.prefix4j.frozen.Objective} has it
-     * @param teacher whose predictions take the place of the targets
-     * @param dropout probability that a number of a soft prompt is zeroed
+     * @param smoothing as in {@link dev.prefix4j.frozen.Objective}
+     * @param teacher its predictions replace the targets
+     * @param dropout probability that a value of a soft prompt is zeroed
      */
     record Goal(double smoothing, Optional<Conditioned> teacher, double dropout) {
         /** The negative log-likelihood. */
@@ -40,7 +40,7 @@ public sealed interface Tuning permits EngineTuning, AutogradTuning {
      * A loss and its gradient.
      *
      * @param loss sum over the targets, in nats
-     * @param gradients of the weighted loss by the names of {@link #parameters}
+     * @param gradients of the weighted loss, by the names of {@link #parameters}
      */
     record Result(double loss, Map<String, Gradient> gradients) {}
 
@@ -48,16 +48,16 @@ public sealed interface Tuning permits EngineTuning, AutogradTuning {
     int taken();
 
     /**
-     * Checks that a sequence fits the model beside what this takes.
+     * Checks that a sequence fits into the model, without the positions that are {@link #taken}.
      *
      * @param tokens of the sequence
      * @throws dev.prefix4j.InputException with the budget spelled out
      */
     void requireRoom(int tokens);
 
-    /** The model as it is now; with tensors that belong to the open scope. */
+    /** The model as it is now; its tensors belong to the open scope. */
     Conditioned current();
 
-    /** What a file keeps of it, as {@link Method#stored} says; in the open scope. */
+    /** What a file stores, as {@link Method#stored} says; in the open scope. */
     Map<String, Tensor> stored();
 }

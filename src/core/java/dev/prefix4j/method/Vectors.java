@@ -9,8 +9,8 @@ import org.bytedeco.pytorch.Device;
  * How many vectors are learned, and how they are parametrized (section 4.3).
  *
  * @param length virtual tokens
- * @param reparametrization through an MLP, or each number itself
- * @param hidden width of the MLP; without meaning where each number is trained itself
+ * @param reparametrization through an MLP, or each value directly
+ * @param hidden width of the MLP, where there is one
  */
 public record Vectors(int length, Reparametrization reparametrization, int hidden) {
     public Vectors {
@@ -22,13 +22,13 @@ public record Vectors(int length, Reparametrization reparametrization, int hidde
 
     /**
      * @param width of the matrix that an MLP starts from
-     * @param rowWidth numbers of a vector
+     * @param rowWidth values of a vector
      */
     PrefixEncoder encoder(int width, int rowWidth, Device device, Draws draws) {
         return PrefixEncoder.create(reparametrization, length, width, rowWidth, hidden, device, draws);
     }
 
-    /** Numbers that are trained: the matrix, and the two layers of the MLP with their biases. */
+    /** Number of trained parameters: the matrix, and the two layers of the MLP with their biases. */
     long trainedNumbers(long width, long rowWidth) {
         return switch (reparametrization) {
             case MLP -> length * width + hidden * (width + 1) + rowWidth * (hidden + 1);

@@ -7,10 +7,10 @@ import dev.prefix4j.model.ModelConfig;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
-/** Methods that change a model's blocks or weights, and keep what they train. */
+/** Methods that change a model's blocks or weights, and store what they train. */
 sealed interface WeightMethod extends Method permits AutogradMethod, ExtensionMethod, StoredLora {
     /**
-     * What a model has other than its checkpoint.
+     * How a model differs from its checkpoint.
      *
      * @param stored by the names of {@link #stored}
      */

@@ -4,7 +4,7 @@ import dev.prefix4j.frozen.FrozenModel;
 import dev.prefix4j.frozen.PromptReading;
 import org.bytedeco.pytorch.Tensor;
 
-/** What a model makes of words. L layers, E width, W columns of keys. */
+/** What a model computes for words. L layers, E width, W columns of keys. */
 final class Words {
     private Words() {}
 

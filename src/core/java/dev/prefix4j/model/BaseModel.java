@@ -1,12 +1,12 @@
 package dev.prefix4j.model;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.model.BlockWeights.NormWeights;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -98,7 +98,7 @@ public final class BaseModel {
     }
 
     private Tensor weight(String name) {
-        return Objects.requireNonNull(weights.get(name), name);
+        return Named.get(weights, name);
     }
 
     /** The final normalization. */

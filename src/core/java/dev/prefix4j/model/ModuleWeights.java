@@ -1,7 +1,7 @@
 package dev.prefix4j.model;
 
+import dev.prefix4j.Named;
 import java.util.Map;
-import java.util.Objects;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
@@ -19,7 +19,7 @@ public record ModuleWeights(String prefix, Map<String, Tensor> all) {
 
     /** Registers a parameter with a module. */
     public Tensor register(Module module, String name) {
-        Tensor tensor = Objects.requireNonNull(all.get(prefix + name), prefix + name);
+        Tensor tensor = Named.get(all, prefix + name);
         module.register_parameter(name, tensor, tensor.requires_grad());
         return tensor;
     }

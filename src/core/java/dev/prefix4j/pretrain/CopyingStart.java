@@ -1,10 +1,10 @@
 package dev.prefix4j.pretrain;
 
 import dev.prefix4j.InputException;
+import dev.prefix4j.Named;
 import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.torch.TensorScope;
 import java.util.Map;
-import java.util.Objects;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -60,13 +60,13 @@ final class CopyingStart {
                     weight.zero_();
                 }
             });
-            Tensor tokens = weight(w, "wte.weight");
+            Tensor tokens = Named.get(w, "wte.weight");
             tokens.mul_(new Scalar(TOKEN_LOUDNESS));
             double deviation = tokens.std().item_double();
             tokens.narrow(1, 0, 2L * d).mul_(new Scalar(QUIET));
-            weight(w, "ln_f.weight").fill_(new Scalar(READING_LOUDNESS));
+            Named.get(w, "ln_f.weight").fill_(new Scalar(READING_LOUDNESS));
             double[] frequencies = frequencies(d / 2);
-            positions(weight(w, "wpe.weight"), frequencies, deviation * Math.sqrt(2));
+            positions(Named.get(w, "wpe.weight"), frequencies, deviation * Math.sqrt(2));
 
             frequencies(w, corpus, e - 1);
 
@@ -81,7 +81,7 @@ final class CopyingStart {
      * @return the directions of the stream in which tokens are told apart, [E - 2D, D]
      */
     private static Tensor firstBlock(Map<String, Tensor> w, int e, int d, double[] frequencies, double deviation) {
-        Tensor attention = weight(w, "h.0.attn.c_attn.weight"); // [E, 3E]
+        Tensor attention = Named.get(w, "h.0.attn.c_attn.weight"); // [E, 3E]
         Tensor query = block(attention, 0, e, 0, d);
         Tensor key = block(attention, 0, e, e, d);
         Tensor value = block(attention, 0, e, 2L * e, d);
@@ -90,7 +90,7 @@ final class CopyingStart {
                 torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0().narrow(1, 0, d); // [E - 2D, D]
         value.zero_();
         value.narrow(0, 2L * d, e - 2L * d).copy_(half);
-        Tensor out = block(weight(w, "h.0.attn.c_proj.weight"), 0, d, 0, e);
+        Tensor out = block(Named.get(w, "h.0.attn.c_proj.weight"), 0, d, 0, e);
         out.zero_();
         out.narrow(1, d, d).copy_(torch.eye(d).mul(new Scalar(deviation)));
         return half;
@@ -98,8 +98,8 @@ final class CopyingStart {
 
     /** The heads that look for an earlier occurrence of a token, and copy what followed it. */
     private static void secondBlock(Map<String, Tensor> w, int e, int d, Tensor half, double deviation) {
-        Tensor second = weight(w, "h.1.attn.c_attn.weight");
-        Tensor secondOut = weight(w, "h.1.attn.c_proj.weight");
+        Tensor second = Named.get(w, "h.1.attn.c_attn.weight");
+        Tensor secondOut = Named.get(w, "h.1.attn.c_proj.weight");
         Tensor basis = torch.linalg_qr(torch.randn(e - 2L * d, e - 2L * d)).get0(); // [E - 2D, E - 2D]
         int heads = (e - 2 * d) / d;
         for (int h = 0; h < heads; h++) {
@@ -124,7 +124,7 @@ final class CopyingStart {
      * move all rare tokens the same way, and swamp what distinguishes them.
      */
     private static void frequencies(Map<String, Tensor> weights, TokenCorpus corpus, long column) {
-        Tensor tokens = weight(weights, "wte.weight");
+        Tensor tokens = Named.get(weights, "wte.weight");
         long[] counts = corpus.counts((int) tokens.size(0));
         double[] logs = new double[counts.length];
         double mean = 0;
@@ -137,13 +137,9 @@ final class CopyingStart {
             values[i] = (float) ((logs[i] - mean) / FREQUENCY_BIAS);
         }
         tokens.narrow(1, column, 1).copy_(torch.tensor(values).unsqueeze(1));
-        weight(weights, "wpe.weight").narrow(1, column, 1).zero_();
-        weight(weights, "ln_f.bias").narrow(0, column, 1).fill_(new Scalar(FREQUENCY_BIAS));
-        weight(weights, "ln_f.weight").narrow(0, column, 1).zero_();
-    }
-
-    private static Tensor weight(Map<String, Tensor> weights, String name) {
-        return Objects.requireNonNull(weights.get(name), name);
+        Named.get(weights, "wpe.weight").narrow(1, column, 1).zero_();
+        Named.get(weights, "ln_f.bias").narrow(0, column, 1).fill_(new Scalar(FREQUENCY_BIAS));
+        Named.get(weights, "ln_f.weight").narrow(0, column, 1).zero_();
     }
 
     private static Tensor block(Tensor matrix, long row, long rows, long column, long columns) {

@@ -1,9 +1,9 @@
 package dev.prefix4j.pretrain;
 
+import dev.prefix4j.Named;
 import dev.prefix4j.torch.TensorScope;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -53,7 +53,7 @@ final class Muon {
             matrices.forEach((name, matrix) -> {
                 try (TensorScope _ = new TensorScope()) {
                     Tensor gradient = matrix.grad(); // [in, out]
-                    Tensor momentum = Objects.requireNonNull(momenta.get(name), name); // [in, out]
+                    Tensor momentum = Named.get(momenta, name); // [in, out]
                     momentum.lerp_(gradient, new Scalar(1 - MOMENTUM));
                     Tensor nesterov = gradient.lerp(momentum, new Scalar(MOMENTUM)); // [in, out]
                     Tensor update =

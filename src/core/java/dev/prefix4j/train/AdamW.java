@@ -1,5 +1,6 @@
 package dev.prefix4j.train;
 
+import dev.prefix4j.Named;
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.kernels.OptimizerKernels;
 import dev.prefix4j.prefix.Gradient;
@@ -10,7 +11,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -21,15 +21,15 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) as {@code torch.optim.AdamW} computes it: in one fused operator
- * over all parameters, {@code aten::_fused_adamw_}, and in a kernel of our own where a gradient is a product that need not
- * be formed.
+ * AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) as {@code torch.optim.AdamW} computes it: with one fused operator
+ * over all parameters, {@code aten::_fused_adamw_}, and with our own kernel where a gradient is a product that need not be
+ * formed.
  *
- * <p>Its moments belong to the scope in which it was made.
+ * <p>Its moments belong to the scope in which it was created.
  */
 public final class AdamW {
     private static final double BETA1 = 0.9;
-    private static final double BETA2 = 0.999; // unless asked for another
+    private static final double BETA2 = 0.999; // the default
     private static final double EPSILON = 1e-8;
 
     private final Aten.Operator fused = Aten.operator("aten::_fused_adamw_", "");
@@ -62,7 +62,7 @@ public final class AdamW {
         }
     }
 
-    /** Applies the gradients that autograd has left at the parameters. */
+    /** Applies the gradients that autograd has stored in the parameters. */
     public void step(double learningRate) {
         step(learningRate, parameters.stream().map(Tensor::grad).toList());
     }
@@ -77,7 +77,7 @@ public final class AdamW {
                 NoGradGuard _ = new NoGradGuard()) {
             List<@Nullable Tensor> dense = new ArrayList<>(); // null: done by our kernel
             for (int i = 0; i < names.size(); i++) {
-                Gradient gradient = Objects.requireNonNull(gradients.get(names.get(i)), names.get(i));
+                Gradient gradient = Named.get(gradients, names.get(i));
                 boolean ours =
                         gradient instanceof Gradient.Product product && stepWithoutGradient(i, learningRate, product);
                 dense.add(ours ? null : gradient.dense());
@@ -86,7 +86,7 @@ public final class AdamW {
         }
     }
 
-    /** @return whether it was done: there is a kernel for it on the CPU only */
+    /** @return whether it was done: the kernel exists only for the CPU */
     private boolean stepWithoutGradient(int i, double learningRate, Gradient.Product gradient) {
         Optional<Kernels> kernels = parameters.get(i).is_cpu() ? Kernels.find() : Optional.empty();
         if (kernels.isEmpty()) {
@@ -111,7 +111,7 @@ public final class AdamW {
         return true;
     }
 
-    /** @param gradients in the order of the parameters; null: not this one */
+    /** @param gradients in the order of the parameters; null: this one is not updated */
     private void step(double learningRate, List<@Nullable Tensor> gradients) {
         int[] which = IntStream.range(0, gradients.size())
                 .filter(i -> gradients.get(i) != null)

@@ -8,11 +8,11 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * The order of the data: shuffled anew each epoch by a seed alone, so that a resumed run finds its place again; grouped
- * by length on request, so that little is padded.
+ * The order of the data: shuffled anew each epoch by the seed only, so that a resumed run finds its place; grouped by
+ * length on request, for less padding.
  */
 final class Batches {
-    /** Batches that are shuffled together before they are sorted by length: enough for tight groups, few to stay random. */
+    /** Batches whose sequences are sorted by length together: enough for tight groups, few enough to stay random. */
     private static final int POOL = 50;
 
     private final List<Sequence> sequences;
@@ -35,12 +35,12 @@ final class Batches {
         this.order = order;
     }
 
-    /** @param byLength whether batches hold sequences of like length */
+    /** @param byLength whether batches hold sequences of similar length */
     static Batches shuffled(List<Sequence> sequences, int batchSize, long seed, boolean byLength) {
         return new Batches(sequences, batchSize, seed, byLength ? Order.SHUFFLED_BY_LENGTH : Order.SHUFFLED);
     }
 
-    /** As the data come, in every epoch. */
+    /** In the data's own order, in every epoch. */
     static Batches inOrder(List<Sequence> sequences, int batchSize) {
         return new Batches(sequences, batchSize, 0, Order.AS_GIVEN);
     }

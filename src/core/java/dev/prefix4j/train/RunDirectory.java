@@ -34,18 +34,18 @@ import org.bytedeco.pytorch.Tensor;
  * What a run leaves on disk:
  *
  * <pre>
- * config.json      what was asked for, written once
+ * config.json      the configuration
  * metrics.jsonl    a line for each step and each validation
- * samples.jsonl    what the prefix makes of a few sources, after each validation
- * adapter/         the prefix, in PEFT's format: the best by validation loss, else the last
- * state/           one file to resume from, replaced in one move
+ * samples.jsonl    texts generated from a few sources, after each validation
+ * adapter/         what was trained: the best by validation loss, or else the last
+ * state/           one file to resume from, replaced atomically
  * </pre>
  *
- * <p>A run may be killed at any moment: every file is replaced whole, and lines of the two logs that are newer than
- * the state are dropped on resuming, for their steps are done again. One process at a time works in the folder.
+ * <p>A run may be killed at any moment: files are replaced atomically, and resuming drops the lines of the two logs that
+ * are newer than the state, because those steps are taken again. One process at a time works in the folder.
  */
 public final class RunDirectory implements RunStore, AutoCloseable {
-    /** What was asked for. */
+    /** The configuration. */
     public static final String CONFIG = "config.json";
 
     /** Key of the configuration: names of the options that are not left at their defaults. */
@@ -54,7 +54,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     /** A line for each step and each validation. */
     public static final String METRICS = "metrics.jsonl";
 
-    /** A line for each text that was written on the way, to look at. */
+    /** A line for each text that was generated during training. */
     public static final String SAMPLES = "samples.jsonl";
 
     private static final String STATE = "state/trainer.safetensors";
@@ -75,9 +75,9 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     }
 
     /**
-     * Begins a run.
+     * Starts a run.
      *
-     * @param config what was asked for
+     * @param config its configuration
      * @throws InputException if the folder holds something already, or cannot be written
      */
     public static RunDirectory create(Path folder, ObjectNode config) {
@@ -104,7 +104,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     /**
      * Checks that a run can begin in a folder, without touching it.
      *
-     * @param resume what goes on with the run that may be there
+     * @param resume how to resume the run that may be there, for the message
      * @throws InputException if the folder holds something already
      */
     public static void requireNew(Path folder, String resume) {
@@ -115,7 +115,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
             if (files.anyMatch(file -> !file.getFileName().toString().equals(LOCK))) {
                 throw new InputException(folder + ": expected a new or empty folder, found "
                         + (Files.exists(folder.resolve(CONFIG))
-                                ? "a run: go on with " + resume + ", or choose"
+                                ? "a run: continue it with " + resume + ", or choose"
                                 : "files: choose")
                         + " another --out");
             }
@@ -127,7 +127,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     }
 
     /**
-     * Goes on with a run.
+     * Opens a run to resume it.
      *
      * @throws InputException if there is none
      */
@@ -137,7 +137,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     }
 
     /**
-     * What a run was asked for.
+     * The configuration of a run.
      *
      * @throws InputException if there is no run in the folder
      */
@@ -160,15 +160,15 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     }
 
     /**
-     * Keeps other processes out of a folder, which is made if there is none, until the channel is closed.
+     * Keeps other processes out of a folder until the channel is closed; creates the folder if there is none.
      *
-     * @throws InputException if one is in it
+     * @throws InputException if another process is working in it
      */
     public static FileChannel hold(Path folder) {
         AtomicFile.createFolder(folder);
         Path file = folder.resolve(LOCK);
         if (Files.exists(file)) {
-            InputFile.require(file, "a lock file"); // to open a pipe would wait for its other end
+            InputFile.require(file, "a lock file"); // opening a pipe would wait for its other end
         }
         try {
             FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -176,7 +176,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
             try {
                 lock = channel.tryLock();
             } catch (OverlappingFileLockException e) {
-                // Held by this very process.
+                // Held by this process.
             }
             if (lock == null) {
                 channel.close();
@@ -188,7 +188,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
         }
     }
 
-    /** What a killed process was writing; only its own folders, and only while the lock is held. */
+    /** Deletes what a killed process was writing: only in the folders of a run, and only while the lock is held. */
     private static void removeUnfinishedWrites(Path folder) throws IOException {
         for (Path place :
                 List.of(folder, folder.resolve("state"), folder.resolve("adapter"), folder.resolve("model"))) {
@@ -206,8 +206,8 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     }
 
     /**
-     * Takes a run back that could not begin: removes the given files and folders, in their order, the configuration, and
-     * the folder if nothing else is in it.
+     * Undoes a run that could not start: removes the given files and folders, in this order, the configuration, and the
+     * folder if nothing else is in it.
      */
     public void discard(Path... made) {
         close();
@@ -233,10 +233,10 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     }
 
     /**
-     * Takes a run back that failed before it had results. Removes the files that runs write, by their names, and folders only if
-     * nothing else is in them; the lock is held until all is gone.
+     * Undoes a run that failed before it had results. Removes the files that runs write, by name, and folders only if
+     * nothing else is in them; the lock is held until all are gone.
      *
-     * @param keepFolder it was there, empty, before the run
+     * @param keepFolder whether the folder was there, empty, before the run
      */
     public void discardAll(boolean keepFolder) {
         try {
@@ -271,16 +271,16 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     @Override
     public InputException damagedProgress() {
         return new InputException(folder.resolve(STATE)
-                + ": expected how far the run is, in its metadata, found other values: the state is damaged;"
-                + " begin anew with another --out");
+                + ": expected the progress of the run in its metadata, found other values: the state is damaged;"
+                + " start again with another --out");
     }
 
-    /** Where what is trained goes. */
+    /** The folder of the adapter. */
     public Path adapter() {
         return adapterIn(folder);
     }
 
-    /** As {@link #adapter}, of the run in a folder. */
+    /** The folder of the adapter of the run in a folder. */
     public static Path adapterIn(Path folder) {
         return folder.resolve("adapter");
     }
@@ -329,10 +329,10 @@ public final class RunDirectory implements RunStore, AutoCloseable {
     }
 
     /**
-     * Drops the lines of {@code metrics.jsonl} and {@code samples.jsonl} that are newer than a step: it will be done
-     * again. A last line that was cut off goes too.
+     * Drops the lines of {@code metrics.jsonl} and {@code samples.jsonl} that are newer than a step, whose steps will be
+     * taken again, and a last line that was cut off.
      *
-     * @throws InputException if another line is damaged; its file stays as it was
+     * @throws InputException if another line is damaged; its file is then unchanged
      */
     @Override
     public void keepLinesUpTo(int step) {
@@ -367,7 +367,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
         }
     }
 
-    /** All lines of {@code metrics.jsonl}; of a long run {@link StepReader} takes one after the other. */
+    /** All lines of {@code metrics.jsonl}; for a long run, {@link StepReader} reads one at a time. */
     public List<JsonNode> metrics() {
         return metrics.lines();
     }
@@ -392,7 +392,7 @@ public final class RunDirectory implements RunStore, AutoCloseable {
         try {
             metrics.close();
             samples.close();
-            lockFile.close(); // the file stays: to delete it would let two others lock two files
+            lockFile.close(); // the file stays: if it were deleted, two others could lock two files
         } catch (IOException e) {
             throw AtomicFile.cannotWrite(folder, e);
         }

@@ -29,7 +29,7 @@ public final class RunInMemory implements RunStore {
 
     @Override
     public void keepLinesUpTo(int step) {
-        // It begins anew.
+        // It starts from the beginning.
     }
 
     @Override

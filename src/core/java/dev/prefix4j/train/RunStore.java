@@ -16,16 +16,16 @@ public sealed interface RunStore permits RunDirectory, RunInMemory {
     /** Logs a validation. */
     void log(Validation validation);
 
-    /** Logs what was written after a step. */
+    /** Logs the texts that were generated after a step. */
     void log(int step, List<Sample> written);
 
-    /** Drops what was logged after a step: it will be done again. */
+    /** Drops what was logged after a step: those steps will be taken again. */
     void keepLinesUpTo(int step);
 
     /**
      * Replaces the state to resume from.
      *
-     * @param progress numbers and texts by name
+     * @param progress values by name
      */
     void saveState(Map<String, Tensor> tensors, Map<String, String> progress);
 
@@ -38,15 +38,15 @@ public sealed interface RunStore permits RunDirectory, RunInMemory {
      */
     Map<String, String> loadState(Map<String, Tensor> tensors);
 
-    /** The error for a state whose progress does not say how far it is. */
+    /** The error for a state that does not say how far the run is. */
     InputException damagedProgress();
 
     /** The folder of the run; absent in memory. */
     Optional<Path> place();
 
-    /** Mean loss of the last steps, at most {@link TrainResult#LAST}; absent without any. */
+    /** Mean loss of the last steps, at most {@link TrainResult#LAST}; absent if there are none. */
     OptionalDouble lastLoss();
 
-    /** Tokens that are no padding, over the time in steps; absent where no time has passed. */
+    /** Tokens without padding, per second of the time in steps; absent if no time has passed. */
     OptionalDouble tokensPerSecond();
 }

@@ -3,10 +3,10 @@ package dev.prefix4j.train;
 import java.util.Optional;
 
 /**
- * A text that was written on the way, to look at.
+ * A text that was generated during training, for a person to look at.
  *
- * @param source what it was written for
- * @param output what was written
- * @param reference what a person wrote
+ * @param source that it was generated from
+ * @param output that was generated
+ * @param reference that a person wrote
  */
 public record Sample(String source, String output, Optional<String> reference) {}

@@ -3,10 +3,10 @@ package dev.prefix4j.train;
 import dev.prefix4j.frozen.Conditioned;
 import java.util.List;
 
-/** Writes a few texts with what has been learned so far, always for the same sources. */
+/** Generates a few texts with what has been learned so far, always from the same sources. */
 @FunctionalInterface
 public interface Sampler {
-    /** Writes nothing. */
+    /** Generates nothing. */
     Sampler NONE = _ -> List.of();
 
     /** @param model as it is now; its tensors are freed after the call */

@@ -11,7 +11,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
  * @param loss mean over the step's target tokens, in nats
  * @param learningRate that was applied
  * @param gradientNorm before clipping
- * @param tokens of the step that are no padding
+ * @param tokens of the step, without padding
  * @param seconds that the step took
  */
 public record Step(

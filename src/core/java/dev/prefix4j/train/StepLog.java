@@ -17,7 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** A file of JSON objects, one a line, each of a step; it is made with its first line and grows while a run goes on. */
+/** A file of JSON objects, one a line, each for a step. It is created with its first line and grows during a run. */
 final class StepLog implements AutoCloseable {
     private final Path file;
     private @Nullable BufferedWriter writer; // null: no line is added yet
@@ -27,17 +27,17 @@ final class StepLog implements AutoCloseable {
     }
 
     /**
-     * Drops what is newer than a step, and a last line that was cut off.
+     * Drops lines that are newer than a step, and a last line that was cut off.
      *
      * @param kept takes each line that stays
-     * @throws InputException if a line is damaged; the file stays as it was
+     * @throws InputException if a line is damaged; the file is then unchanged
      */
     void keepUpTo(int step, StepReader.Lines kept) {
         if (!Files.exists(file)) {
             return;
         }
         try {
-            close(); // what is still open would go on with the replaced file
+            close(); // an open writer would continue in the replaced file
             writer = null;
             StepReader reader = new StepReader(file);
             long[] bytes = {0}; // steps are in order: what stays is the beginning
@@ -77,7 +77,7 @@ final class StepLog implements AutoCloseable {
         }
     }
 
-    /** @return none if there is no file */
+    /** @return empty if there is no file */
     List<JsonNode> lines() {
         List<JsonNode> lines = new ArrayList<>();
         new StepReader(file).read(lines::add);

@@ -19,13 +19,13 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a log of a run: a JSON object a line, each with its {@code step}, in their order. Reading goes on where it stopped
- * last time, so that to follow a run costs what has been added, and holds one line at a time.
+ * Reads a log of a run: one JSON object a line, each with its {@code step}, in order. Reading continues where it stopped
+ * last time, so following a run only costs the added lines, and holds one line at a time.
  *
- * <p>What follows the last line end is being written, or was when the process died: it is left for the next time.
+ * <p>What follows the last line break is still being written, or was when the process died: it is left for the next time.
  */
 public final class StepReader {
-    /** A longer line is no line of a log. */
+    /** A longer line is not a line of a log. */
     public static final int MAX_LINE_BYTES = 1 << 20;
 
     private static final int BUFFER_BYTES = 1 << 16;
@@ -41,12 +41,12 @@ public final class StepReader {
     private long lines;
     private int step;
 
-    /** @param file need not be there yet */
+    /** @param file need not exist yet */
     public StepReader(Path file) {
         this.file = file;
     }
 
-    /** Takes a line; the reader says where it is. */
+    /** Takes a line; {@link StepReader#location} says where it is. */
     @FunctionalInterface
     public interface Lines {
         void take(JsonNode line);
@@ -65,7 +65,7 @@ public final class StepReader {
         try (FileChannel channel = FileChannel.open(file)) {
             identity = identity();
             channel.position(end);
-            byte[] line = new byte[BUFFER_BYTES]; // the beginning of a line, where a buffer ended within it
+            byte[] line = new byte[BUFFER_BYTES]; // the beginning of a line that did not fit into a buffer
             int length = 0;
             ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
             while (channel.read(buffer.clear()) > 0) {
@@ -145,12 +145,12 @@ public final class StepReader {
         return end;
     }
 
-    /** Whether another file is in the place of the one that was read: it is to be read again, from its beginning. */
+    /** Whether another file has replaced the one that was read; it must then be read from the beginning. */
     public boolean isReplaced() {
         try {
             return end > 0 && (Files.size(file) < end || !Objects.equals(identity, identity()));
         } catch (IOException e) {
-            return true; // it has gone
+            return true; // it is gone
         }
     }
 

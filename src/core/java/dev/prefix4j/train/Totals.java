@@ -3,7 +3,7 @@ package dev.prefix4j.train;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.OptionalDouble;
 
-/** What a result says of all steps, added up as they are taken: a run of a million steps holds no more than a short one. */
+/** What a result says about all steps, added up as they are taken: a long run needs no more memory than a short one. */
 final class Totals {
     private final double[] lastLosses = new double[TrainResult.LAST]; // a ring
     private long steps;
@@ -20,7 +20,7 @@ final class Totals {
         seconds += line.path(Step.SECONDS).asDouble();
     }
 
-    /** Mean over the last steps; absent without any. */
+    /** Mean over the last steps; absent if there are none. */
     OptionalDouble lastLoss() {
         int count = (int) Math.min(steps, lastLosses.length);
         double sum = 0;
@@ -30,7 +30,7 @@ final class Totals {
         return count == 0 ? OptionalDouble.empty() : OptionalDouble.of(sum / count);
     }
 
-    /** Absent where no time has passed. */
+    /** Absent if no time has passed. */
     OptionalDouble tokensPerSecond() {
         return seconds > 0 ? OptionalDouble.of(tokens / seconds) : OptionalDouble.empty();
     }

@@ -10,19 +10,19 @@ import dev.prefix4j.frozen.Objective;
  * @param epochs passes over the data, where {@code steps} is 0
  * @param batchSize sequences in a batch
  * @param accumulate batches whose gradients make one step, as if they were one large batch
- * @param groupByLength batches of sequences of like length: less padding, so faster, but a batch is then no fair sample
- *     of the data, and the loss ends higher (docs/training.md)
+ * @param groupByLength batches of sequences of similar length: less padding, so faster, but a batch is then not a fair
+ *     sample of the data, and the final loss is higher (docs/training.md)
  * @param learningRate at the end of the warm-up
- * @param warmup steps over which the learning rate rises from 0; then it falls to 0 in a straight line
+ * @param warmup steps over which the learning rate rises from 0; then it falls linearly to 0
  * @param weightDecay of AdamW, decoupled
  * @param clip largest norm of the gradient; 0: no limit
  * @param sentenceSum the loss of a step is the mean over sequences of the sum over their target tokens, as in the authors'
  *     code; otherwise the mean over all target tokens
- * @param smoothing share of a target's probability that all words have in equal parts (label smoothing)
- * @param prefixDropout probability that a number of the prefix is zeroed in a step
+ * @param smoothing share of a target's probability that is spread evenly over all words (label smoothing)
+ * @param prefixDropout probability that a value of the prefix is zeroed in a step
  * @param validateEvery steps between validations; 0: once an epoch
- * @param patience validations without a better loss after which training ends; 0: never
- * @param saveEvery steps between two saves of the state to resume from
+ * @param patience validations without a better loss after which training ends; 0: no limit
+ * @param saveEvery steps between saves of the state to resume from
  * @param seed of the order of the data and of the dropout
  */
 public record TrainConfig(
@@ -65,7 +65,7 @@ public record TrainConfig(
         }
     }
 
-    /** The same for so many steps, instead of epochs. */
+    /** The same for a number of steps instead of epochs. */
     public TrainConfig withSteps(int given) {
         return new TrainConfig(
                 given,
@@ -86,7 +86,7 @@ public record TrainConfig(
                 seed);
     }
 
-    /** The same with batches of another size. */
+    /** The same with another batch size. */
     public TrainConfig withBatchSize(int given) {
         return new TrainConfig(
                 steps,

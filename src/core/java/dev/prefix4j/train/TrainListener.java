@@ -5,7 +5,7 @@ import java.util.List;
 
 /** Watches a run. Calls come from the training thread, between steps. */
 public interface TrainListener {
-    /** The run begins, or goes on after some steps. */
+    /** The run starts, or is resumed after some steps. */
     default void started(int stepsDone, int total) {}
 
     /** A step was taken. */
@@ -14,7 +14,7 @@ public interface TrainListener {
     /** The validation data is about to be scored. */
     default void validating(int sequences) {}
 
-    /** Texts were written after a step, to look at; the validation that they belong to is told of next. */
+    /** Texts were generated after a step; the call for their validation comes next. */
     default void sampled(int step, List<Sample> samples) {}
 
     /** The validation data was scored after a step; {@code best} if no earlier loss was as low. */

@@ -18,15 +18,15 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * Trains what a method trains (Li and Liang 2021, section 4.2).
  *
- * <p>Each step: the method gives the loss on the target tokens of a batch and its gradient, and AdamW moves the parameters.
- * For a prefix: the encoder makes it, the model reads a batch behind it, and the loss flows back through the frozen model
- * into its keys and values, and from there into the encoder.
+ * <p>In each step, the method computes the loss on the target tokens of a batch and its gradient, and AdamW updates the
+ * parameters. For a prefix, the encoder makes it, the model reads a batch after it, and the gradient goes back through the
+ * frozen model to its keys and values, and from there to the encoder.
  *
- * <p>What a step does depends on the seed, its number and the parameters alone: a resumed run gives the losses of one
- * that was never interrupted, on the same machine with the same number of threads.
+ * <p>A step depends only on the seed, its number and the parameters: a resumed run has the same losses as one that was
+ * never interrupted, on the same machine with the same number of threads.
  */
 public final class Trainer {
-    /** Sequences that are validated side by side. */
+    /** Sequences that are validated together. */
     private static final int VALIDATION_BATCH = 20;
 
     private final Tuning tuning;
@@ -101,7 +101,7 @@ public final class Trainer {
     }
 
     /**
-     * Lets another model's predictions take the place of the targets (distillation).
+     * Replaces the targets by another model's predictions (distillation).
      *
      * @param model must stay open while this trains
      */
@@ -109,7 +109,7 @@ public final class Trainer {
         teacher = Optional.of(model);
     }
 
-    /** Calls this once the state to go on from has been read and found right, before the first step. */
+    /** Runs an action before the first step, once a saved state, if any, has been read and checked. */
     public void whenRestored(Runnable action) {
         whenRestored = action;
     }
@@ -119,17 +119,17 @@ public final class Trainer {
         return total;
     }
 
-    /** Trains from where the run is to its end, without samples. */
+    /** Trains to the end of the run, without samples. */
     public TrainResult train(TrainListener listener, BooleanSupplier stop) {
         return train(listener, Sampler.NONE, stop);
     }
 
     /**
-     * Trains from where the run is to its end.
+     * Trains to the end of the run, from the step of its saved state.
      *
-     * @param sampler asked after each validation; without validation data, where one would be
-     * @param stop asked after each step; the run is then saved and can be resumed
-     * @throws InputException if the loss is no longer a number, or the run directory cannot be written
+     * @param sampler called after each validation; without validation data, where one would be
+     * @param stop checked after each step; if true, the run is saved and can be resumed
+     * @throws InputException if the loss is not finite, or the run directory cannot be written
      */
     public TrainResult train(TrainListener listener, Sampler sampler, BooleanSupplier stop) {
         try (TensorScope _ = new TensorScope()) {
@@ -185,7 +185,7 @@ public final class Trainer {
                                 .formatted(run.place().orElseThrow(), step, total));
             }
             toValidate = Boolean.parseBoolean(progress.get("to_validate"));
-            // a longer patience, or none, lets a run go on that had stopped early
+            // with a longer patience, or none, a run that stopped early continues
             stoppedEarly = Boolean.parseBoolean(progress.get("stopped_early"))
                     && config.patience() > 0
                     && withoutImprovement >= config.patience();
@@ -269,7 +269,7 @@ public final class Trainer {
         return new Training.Outcome(loss, learningRate, norm, tokens);
     }
 
-    /** The batches of this step: several where gradients are accumulated, fewer at the end of an epoch. */
+    /** The batches of this step: several if gradients are accumulated, fewer at the end of an epoch. */
     private List<List<Sequence>> parts(int step) {
         int epoch = step / stepsPerEpoch();
         int from = step % stepsPerEpoch() * config.accumulate();

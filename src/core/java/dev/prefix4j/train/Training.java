@@ -4,56 +4,56 @@ import java.util.Map;
 import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.Tensor;
 
-/** What a {@link TrainingLoop} trains: its step, its validation, and what it keeps to go on from. */
+/** What a {@link TrainingLoop} trains: its step, its validation, and the state to resume from. */
 public interface Training {
     /**
-     * What a step gave.
+     * The result of a step.
      *
      * @param loss mean over the step's target tokens, in nats
      * @param learningRate that was applied
      * @param gradientNorm before clipping
-     * @param tokens that are no padding
+     * @param tokens without padding
      */
     record Outcome(double loss, double learningRate, double gradientNorm, int tokens) {}
 
-    /** All that a step changes, by name: written to go on from, and read into. */
+    /** All that a step changes, by name: it is saved, and restored in place. */
     Map<String, Tensor> state();
 
-    /** What else is needed to go on. */
+    /** What else is needed to resume. */
     Map<String, String> progress();
 
     /**
-     * Goes on from a step.
+     * Resumes after a step.
      *
-     * @param progress as {@link #progress} gave it, perhaps in an earlier version
+     * @param progress as {@link #progress} returned it, perhaps in an earlier version
      * @throws NumberFormatException if it is damaged
      */
     void restore(int step, Map<String, String> progress);
 
-    /** The state to go on from, or none, has been read and found right: the first step follows. */
+    /** A saved state, if any, has been read and checked; the first step follows. */
     default void restored() {}
 
-    /** Steps of the whole run, as far as it can be told after some. */
+    /** Steps of the whole run, as far as known after some of them. */
     int total(int step);
 
-    /** Whether the run has come to its end after a step. */
+    /** Whether the run ends after a step. */
     boolean isOver(int step);
 
     /**
      * Takes a step.
      *
      * @param step from 0
-     * @throws dev.prefix4j.InputException if the loss is no longer a number
+     * @throws dev.prefix4j.InputException if the loss is not finite
      */
     Outcome step(int step);
 
-    /** The step that was taken last took so long. */
+    /** Takes the duration of the last step. */
     default void spent(double seconds) {}
 
     /**
      * Validates, and writes samples.
      *
-     * @param stop asked now and then: what is begun then ends early
+     * @param stop checked now and then; if true, the validation ends early
      */
     void look(int step, TrainListener listener, BooleanSupplier stop);
 
@@ -62,6 +62,6 @@ public interface Training {
         return false;
     }
 
-    /** Writes what a user of the run uses; the state is about to be saved. */
+    /** Writes what a user of the run needs; the state is saved next. */
     void keep();
 }

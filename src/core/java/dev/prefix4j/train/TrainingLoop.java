@@ -8,8 +8,7 @@ import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * The loop of every run, of tuning and of pretraining: steps, validations, saves, and the way back into a run that was
- * interrupted.
+ * The loop of every run, of tuning and of pretraining: steps, validations, saves, and resuming a run that was interrupted.
  */
 public final class TrainingLoop {
     private static final String STEP = "step";
@@ -21,8 +20,8 @@ public final class TrainingLoop {
     private int step;
 
     /**
-     * @param validateEvery steps between validations, and
-     * @param saveEvery steps between saves; both come at the end, too
+     * @param validateEvery steps between validations; there is one at the end, too
+     * @param saveEvery steps between saves; there is one at the end, too
      */
     public TrainingLoop(Training training, RunStore run, int validateEvery, int saveEvery) {
         this.training = training;
@@ -39,7 +38,7 @@ public final class TrainingLoop {
     /**
      * Trains from where the run is to its end.
      *
-     * @param stop asked after each step; the run is then saved and can be resumed
+     * @param stop checked after each step; if true, the run is saved and can be resumed
      * @throws InputException if the loss is no longer a number, or the run cannot be written
      */
     public void run(TrainListener listener, BooleanSupplier stop) {
@@ -88,7 +87,7 @@ public final class TrainingLoop {
      * Refuses a loss that is not finite, before it changes a parameter.
      *
      * @param step from 0
-     * @param learningRate that was asked for
+     * @param learningRate that was configured
      */
     public static void requireFinite(double loss, int step, double learningRate) {
         if (!Double.isFinite(loss)) {
@@ -98,7 +97,7 @@ public final class TrainingLoop {
     }
 
     private void save(Map<String, Tensor> state) {
-        try (TensorScope _ = new TensorScope()) { // otherwise the run's scope would hold what each save made
+        try (TensorScope _ = new TensorScope()) { // otherwise the run's scope would hold the tensors of each save
             training.keep();
             Map<String, String> progress = new LinkedHashMap<>();
             progress.put(STEP, Integer.toString(step));

@@ -9,13 +9,13 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
- * A validation, and its line of {@code metrics.jsonl}. A key is left out where there is no value.
+ * A validation, and its line of {@code metrics.jsonl}. Keys without a value are left out.
  *
- * @param step after which it came
+ * @param step that it followed
  * @param loss mean over the tokens, in nats
  * @param bitsPerByte of running text
  * @param tokens that were scored
- * @param epochs of the text that had been read, in pretraining
+ * @param epochs of the text that were read, in pretraining
  * @param best whether no earlier loss was as low
  */
 public record Validation(
@@ -55,7 +55,7 @@ public record Validation(
                 Optional.empty());
     }
 
-    /** Of a method that trains nothing: the only one there is. */
+    /** Of a method that trains nothing: the only one of its run. */
     public static Validation untrained(double loss) {
         return new Validation(
                 0, loss, OptionalDouble.empty(), OptionalLong.empty(), OptionalDouble.empty(), Optional.of(true));
