@@ -43,10 +43,14 @@ P4J_API int64_t p4j_layout(const char* structure, const char* field);
 
 // ---- rows -------------------------------------------------------------------------------------------------------------
 
-// A row x quantized symmetrically to 8 bits: scale = max|x| / 127, q = round(x / scale) in [-127, 127], ties to even;
-// scale = 0 and q = 0 for a row of zeros. sum is the sum of q over the row. (Row-wise quantization of LLM.int8(),
-// arXiv:2208.07339, section 2.) Scales below the smallest normal float are taken as 0. A row that is not finite gets scale NaN
-// and q = 0, so that everything computed from it is NaN.
+// A row x in 8 bits. First it is mixed: for the largest t of 1, 2, 4, 8, 16 with 16 t <= columns, every t values that lie 16
+// apart in a block of 16 t columns are replaced by their Hadamard transform / sqrt(t); the blocks follow each other from the
+// first column on, and if the last is not whole, one more follows that ends with the row. That is an orthogonal matrix, which
+// the weights of a product take too, so the product stays what it is; but a few large values no longer cost the others their
+// precision (QuaRot, arXiv:2404.00456). The mixed row is quantized symmetrically: scale = max|x| / 127,
+// q = round(x / scale) in [-127, 127], ties to even; scale = 0 and q = 0 for a row of zeros. sum is the sum of q over the row.
+// (Row-wise quantization of LLM.int8(), arXiv:2208.07339, section 2.) Scales below the smallest normal float are taken as 0. A
+// row that is not finite gets scale NaN and q = 0, so that everything computed from it is NaN.
 typedef struct {
   int8_t* q;     // [N, ld]
   int64_t ld;    // at least the number of columns, a multiple of 4; columns up to ld are set to 0
@@ -54,7 +58,7 @@ typedef struct {
   int32_t* sum;  // [N]
 } p4j_q8_rows;
 
-// rest [N, ldx] or NULL, may be x: the quantization error, x - scale * q.
+// rest [N, ldx] or NULL, may be x: the quantization error, x less what scale * q is when unmixed.
 P4J_API void p4j_quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out, float* rest);
 
 // Layer normalization: y = (x - mean) * rstd * weight + bias, rstd = 1 / sqrt(variance + epsilon).

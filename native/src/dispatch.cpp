@@ -53,7 +53,7 @@ const Kernels& kernels() {
 
 }  // namespace
 
-int32_t p4j_version(void) { return 5; }
+int32_t p4j_version(void) { return 6; }
 
 int32_t p4j_start(const char* isa, p4j_parallel_for parallel) {
   const Variant* const variant = find(isa == nullptr ? "" : isa);

@@ -94,7 +94,9 @@ void pack_from(const T* w, int64_t stride_k, int64_t stride_m, int64_t k, int64_
       for (int64_t j = 0; j < PANEL; ++j) {
         int32_t unused;
         scales[j0 + j] = 0;
-        if (j < width) quantize_row(columns + j * ld, k, q + j * ldq, ldq, scales + j0 + j, &unused);
+        if (j >= width) continue;
+        mix(columns + j * ld, k);
+        quantize_mixed(columns + j * ld, k, q + j * ldq, ldq, scales + j0 + j, &unused);
       }
       uint8_t* out = panels + panel * panel_bytes(k);
       for (int64_t g = 0; g < groups_of(k); ++g)

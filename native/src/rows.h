@@ -8,8 +8,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "parallel.h"
-#include "simd.h"
+#include "mix.h"
 
 namespace p4j {
 namespace {
@@ -17,9 +16,9 @@ namespace {
 // Rows per part of parallel work.
 inline int64_t rows_at_once(int64_t columns) { return larger(1, 16384 / larger(1, columns)); }
 
-// Quantizes a row x of `columns` values to q (columns up to ld are zeroed), with its scale and sum. A row with an infinity or
-// NaN gets the scale NaN, so that everything computed from it is NaN.
-inline void quantize_row(const float* x, int64_t columns, int8_t* q, int64_t ld, float* scale_out, int32_t* sum_out) {
+// Quantizes a mixed row x of `columns` values to q (columns up to ld are zeroed), with its scale and sum. A row with an
+// infinity or NaN gets the scale NaN, so that everything computed from it is NaN.
+inline void quantize_mixed(const float* x, int64_t columns, int8_t* q, int64_t ld, float* scale_out, int32_t* sum_out) {
   I top = {};  // |x| is ordered like its bits, NaNs last
   const I magnitude = all(int32_t{0x7FFFFFFF});
   each(columns, [&](int64_t i, auto lanes) { top = max(top, bits(load(x + i, lanes)) & magnitude); });
@@ -45,20 +44,25 @@ inline void quantize_row(const float* x, int64_t columns, int8_t* q, int64_t ld,
   *sum_out = sum(total);
 }
 
-inline void quantize_row(const float* x, int64_t columns, const p4j_q8_rows& out, int64_t row) {
-  quantize_row(x, columns, out.q + row * out.ld, out.ld, out.scale + row, out.sum + row);
+inline void quantize_mixed(const float* x, int64_t columns, const p4j_q8_rows& out, int64_t row) {
+  quantize_mixed(x, columns, out.q + row * out.ld, out.ld, out.scale + row, out.sum + row);
 }
 
 void quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_rows out, float* rest) {
   parallel(n, rows_at_once(columns), [&](int64_t from, int64_t to) {
+    float* mixed = Arrays(work_slot, Arrays::floats(columns)).take(columns);
     for (int64_t row = from; row < to; ++row) {
-      quantize_row(x + row * ldx, columns, out, row);
+      memcpy(mixed, x + row * ldx, static_cast<size_t>(columns) * sizeof(float));
+      mix(mixed, columns);
+      quantize_mixed(mixed, columns, out, row);
       if (rest == nullptr) continue;
       const F scale = all(out.scale[row]);
       each(columns, [&](int64_t i, auto lanes) {
         const F held = __builtin_convertvector(load(out.q + row * out.ld + i, lanes), F) * scale;
-        store(rest + row * ldx + i, load(x + row * ldx + i, lanes) - held, lanes);
+        store(mixed + i, load(mixed + i, lanes) - held, lanes);
       });
+      mix(mixed, columns, true);
+      memcpy(rest + row * ldx, mixed, static_cast<size_t>(columns) * sizeof(float));
     }
   });
 }
@@ -67,11 +71,14 @@ void quantize(const float* x, int64_t ldx, int64_t n, int64_t columns, p4j_q8_ro
 template <class Compute>
 void rows_out(int64_t n, int64_t columns, float* y, const p4j_q8_rows& out, const Compute& compute) {
   parallel(n, rows_at_once(columns), [&](int64_t from, int64_t to) {
-    float* spare = y == nullptr ? Arrays(work_slot, Arrays::floats(columns)).take(columns) : nullptr;
+    float* scratch = Arrays(work_slot, Arrays::floats(columns)).take(columns);
     for (int64_t row = from; row < to; ++row) {
-      float* result = y == nullptr ? spare : y + row * columns;
+      float* result = y == nullptr ? scratch : y + row * columns;
       compute(row, result);
-      if (out.q != nullptr) quantize_row(result, columns, out, row);
+      if (out.q == nullptr) continue;
+      if (result != scratch) memcpy(scratch, result, static_cast<size_t>(columns) * sizeof(float));
+      mix(scratch, columns);
+      quantize_mixed(scratch, columns, out, row);
     }
   });
 }

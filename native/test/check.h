@@ -106,14 +106,38 @@ struct Q8 {
 };
 const p4j_q8_rows no_q8 = {nullptr, 0, nullptr, nullptr};
 
+// x as p4j_q8_rows describes a mixed row; the additions in the kernel's order, so that the result is the same bits.
+Floats mixed(const float* x, int64_t columns) {
+  int64_t t = 16;
+  while (16 * t > columns && t > 1) t /= 2;
+  Floats y(x, x + columns);
+  if (t == 1) return y;
+  const int64_t block = 16 * t;
+  const float factor = 1 / sqrtf(static_cast<float>(t));
+  const auto transform = [&](int64_t from) {
+    for (int64_t d = 16; d < block; d *= 2)
+      for (int64_t i = 0; i < block; ++i) {
+        if (i / d % 2 != 0) continue;
+        const float a = y[at(from + i)], b = y[at(from + i + d)];
+        y[at(from + i)] = a + b;
+        y[at(from + i + d)] = a - b;
+      }
+    for (int64_t i = from; i < from + block; ++i) y[at(i)] *= factor;
+  };
+  for (int64_t from = 0; from + block <= columns; from += block) transform(from);
+  if (columns % block != 0) transform(columns - block);
+  return y;
+}
+
 // Whether q8 is x quantized, exactly.
 void check_q8(const char* what, const float* x, int64_t ldx, int64_t n, int64_t columns, const Q8& q8) {
   for (int64_t r = 0; r < n; ++r) {
+    const Floats row = mixed(x + r * ldx, columns);
     float most = 0;
     bool finite = true;
-    for (int64_t i = 0; i < columns; ++i) {
-      finite = finite && isfinite(x[r * ldx + i]);
-      most = std::max(most, fabsf(x[r * ldx + i]));
+    for (const float value : row) {
+      finite = finite && isfinite(value);
+      most = std::max(most, fabsf(value));
     }
     float scale = most / 127.0f;
     if (scale < std::numeric_limits<float>::min()) scale = 0;
@@ -121,7 +145,7 @@ void check_q8(const char* what, const float* x, int64_t ldx, int64_t n, int64_t 
     same(what, q8.scale[at(r)], scale);
     int32_t sum = 0;
     for (int64_t i = 0; i < q8.ld; ++i) {
-      const int q = i < columns && scale > 0 ? static_cast<int>(nearbyintf(x[r * ldx + i] / scale)) : 0;
+      const int q = i < columns && scale > 0 ? static_cast<int>(nearbyintf(row[at(i)] / scale)) : 0;
       same(what, q8.q[at(r * q8.ld + i)], q);
       sum += q;
     }

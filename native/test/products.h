@@ -6,6 +6,23 @@
 
 namespace {
 
+// Whether 8 bits give x w: the error of both roundings, independent as they are, against the size of the terms.
+void near_float_product(const Floats& x, const Floats& w, int64_t stride_k, int64_t stride_m, int64_t n, int64_t k, int64_t m,
+                        int64_t ldy, const Floats& y) {
+  double error = 0, size = 0;
+  for (int64_t r = 0; r < n; ++r)
+    for (int64_t j = 0; j < m; ++j) {
+      double exact = 0;
+      for (int64_t i = 0; i < k; ++i) {
+        const double term = static_cast<double>(x[at(r * k + i)]) * w[at(i * stride_k + j * stride_m)];
+        exact += term;
+        size += term * term;
+      }
+      error += pow(y[at(r * ldy + j)] - exact, 2);
+    }
+  near("matmul against float64", sqrt(error), 0, 0.02 * sqrt(size) + 1e-30, 0);
+}
+
 void test_matmul_q8() {
   struct {
     int64_t n, k, m;
@@ -21,8 +38,12 @@ void test_matmul_q8() {
       if (m > 2)
         for (int64_t i = 0; i < k; ++i) w[at(i * stride_k + 2 * stride_m)] = 0;
       if (n > 2) std::fill(x.begin() + k, x.begin() + 2 * k, 0.0f);
-      if (form == 2)  // the largest possible sums
-        for (int64_t i = 0; i < k; ++i) x[at(i)] = 1, w[at(i * stride_k)] = i % 2 == 0 || k < 100 ? -1.0f : 1.0f;
+      if (form == 2) {  // the largest possible sums: what is mixed to 1 and -1
+        Floats ones(at(k), 1.0f), signs(at(k));
+        for (int64_t i = 0; i < k; ++i) signs[at(i)] = i % 2 == 0 || k < 100 ? -1.0f : 1.0f;
+        ones = mixed(ones.data(), k), signs = mixed(signs.data(), k);
+        for (int64_t i = 0; i < k; ++i) x[at(i)] = ones[at(i)], w[at(i * stride_k)] = signs[at(i)];
+      }
       Q8 a(n, k, form == 2 ? 4 : 0);
       p4j_quantize(x.data(), k, n, k, a.rows(), nullptr);
       const int64_t bytes = p4j_packed_bytes(k, m);
@@ -46,13 +67,17 @@ void test_matmul_q8() {
       }
       hash(y);
       if (!against_reference) continue;
+      if (form == 0) near_float_product(x, w, stride_k, stride_m, n, k, m, ldy, y);
       std::vector<int32_t> column(at(k));
       for (int64_t j = 0; j < m; ++j) {
         float most = 0;
-        for (int64_t i = 0; i < k; ++i) most = std::max(most, fabsf(w[at(i * stride_k + j * stride_m)]));
+        Floats weights(at(k));
+        for (int64_t i = 0; i < k; ++i) weights[at(i)] = w[at(i * stride_k + j * stride_m)];
+        weights = mixed(weights.data(), k);
+        for (const float weight : weights) most = std::max(most, fabsf(weight));
         const float scale = most / 127;
         for (int64_t i = 0; i < k; ++i)
-          column[at(i)] = scale > 0 ? static_cast<int32_t>(nearbyintf(w[at(i * stride_k + j * stride_m)] / scale)) : 0;
+          column[at(i)] = scale > 0 ? static_cast<int32_t>(nearbyintf(weights[at(i)] / scale)) : 0;
         for (int64_t r = 0; r < n; ++r) {
           int64_t sum = 0;
           for (int64_t i = 0; i < k; ++i) sum += a.q[at(r * a.ld + i)] * column[at(i)];

@@ -58,7 +58,7 @@ int main() {
   };
   const p4j_parallel_for pools[] = {nullptr, three_threads, refusing};
   int64_t failures = 0;
-  if (p4j_version() != 5 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0 || p4j_supports("none") != 0 ||
+  if (p4j_version() != 6 || p4j_start("none", nullptr) != 1 || p4j_start("", nullptr) != 0 || p4j_supports("none") != 0 ||
       p4j_supports("") != 0 || p4j_supports("portable") != 1 || p4j_supports(p4j_isa()) != 1) {
     printf("start: wrong\n");
     ++failures;

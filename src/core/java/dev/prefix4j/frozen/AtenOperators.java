@@ -178,16 +178,21 @@ record AtenOperators() implements Operators {
 
     @Override
     public Split split(Tensor x) {
-        Rows.Int8 coarse = quantize(x);
+        Tensor mixed = Mixing.mix(x);
+        Rows.Int8 coarse = quantizeMixed(mixed);
         Tensor held = coarse.q()
                 .narrow(1, 0, x.size(1))
                 .to(torch.ScalarType.Float)
                 .mul_(coarse.scale().unsqueeze(1));
-        return new Split(coarse, quantize(x.sub(held)));
+        return new Split(coarse, quantizeMixed(mixed.sub(held)));
     }
 
     /** Row-wise, as {@link Rows.Int8} says. */
     static Rows.Int8 quantize(Tensor x) {
+        return quantizeMixed(Mixing.mix(x));
+    }
+
+    private static Rows.Int8 quantizeMixed(Tensor x) {
         Tensor scale = x.abs().amax(new long[] {1}, false).div(new Scalar(LARGEST)); // [N]
         Tensor inverse = torch.where(scale.gt(new Scalar(0.0)), scale.reciprocal(), torch.zeros_like(scale));
         Tensor q = x.mul(inverse.unsqueeze(1)).round().to(torch.ScalarType.Char); // [N, K]

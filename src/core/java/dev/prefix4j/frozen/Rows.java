@@ -11,7 +11,7 @@ sealed interface Rows {
     record Float32(Tensor x) implements Rows {}
 
     /**
-     * Rows x with {@code x = scale · q}.
+     * Rows that are {@code scale · q} when {@link Mixing mixed}.
      *
      * @param q int8 [N, K'], K' is K rounded up to a multiple of 4; columns from K on are 0
      * @param scale float32 [N], largest magnitude of a row, divided by 127

@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows x with {@code x = scale · q}: {@code p4j_q8_rows}.
+ * Rows that are {@code scale · q} when mixed: {@code p4j_q8_rows}.
  *
  * @param q int8 [N, K'] contiguous, K' at least K rounded up to a multiple of 4
  * @param scale float32 [N]

@@ -23,7 +23,7 @@ import java.util.Map;
 
 /** The native library, loaded and started. */
 final class NativeLibrary {
-    private static final int VERSION = 5;
+    private static final int VERSION = 6;
     private static final ValueLayout.OfLong POINTER = ValueLayout.JAVA_LONG;
 
     private final SymbolLookup symbols;
