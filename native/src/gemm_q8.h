@@ -11,7 +11,7 @@
 //   avx512vnni  vpdpbusd: bytes, unsigned times signed, four products at a time. The weights are stored as w + 128, and
 //               128 * sum(a) is subtracted from the sums at the end, which is exact.
 //   avx512,avx2 vpmaddwd: 16 bits, two products at a time, without saturation. Weights are widened when they are loaded,
-//               a chunk of a beforehand.
+//               a beforehand.
 //   portable    the same as plain loops.
 #ifndef P4J_GEMM_Q8_H
 #define P4J_GEMM_Q8_H
@@ -196,6 +196,8 @@ P4J_INLINE Tile tile_for(int64_t rows, std::integer_sequence<int, r...>) {
 // A product; shared by its parts.
 struct Product {
   p4j_q8_rows a;
+  const Activation* rows;  // of a, as the instruction takes them
+  int64_t ld;
   int64_t n, k, m;
   const float* scales;
   const uint8_t* panels;
@@ -238,18 +240,8 @@ inline void write_out(const Product& p, int64_t from, int64_t to, int64_t panel,
 }
 
 inline void multiply_part(const Product& p, int64_t first_row, int64_t last_row, int64_t first_panel, int64_t last_panel) {
-  const int64_t rows = last_row - first_row, groups = groups_of(p.k);
-#if defined(__AVX512VNNI__)
-  const int8_t* a = p.a.q + first_row * p.a.ld;
-  const int64_t lda = p.a.ld;
-#else
-  const int64_t lda = round_up(p.k, 2 * W);
-  int16_t* a = reinterpret_cast<int16_t*>(Arrays(work_slot, Arrays::floats(rows * lda / 2)).take(rows * lda / 2));
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t i = 0; i < p.k; ++i) a[r * lda + i] = p.a.q[(first_row + r) * p.a.ld + i];
-    for (int64_t i = p.k; i < lda; ++i) a[r * lda + i] = 0;
-  }
-#endif
+  const int64_t rows = last_row - first_row, groups = groups_of(p.k), lda = p.ld;
+  const Activation* a = p.rows + first_row * lda;
   const int64_t blocks = divide_up(rows, ROWS);
   for (int64_t panel = first_panel; panel < last_panel; ++panel) {
     for (int64_t block = 0; block < blocks; ++block) {
@@ -262,13 +254,28 @@ inline void multiply_part(const Product& p, int64_t first_row, int64_t last_row,
   }
 }
 
+inline void widen(const int8_t* q, int64_t columns, int16_t* to, int64_t ld) {
+  for (int64_t i = 0; i < columns; ++i) to[i] = q[i];
+  for (int64_t i = columns; i < ld; ++i) to[i] = 0;
+}
+
 void matmul_q8(p4j_q8_rows a, int64_t n, const void* packed, int64_t k, int64_t m, int64_t first, int64_t count,
                const float* bias, const float* residual, int64_t ldr, float* y, int64_t ldy) {
   static_assert(64 % PANEL == 0);
   const float* scales = static_cast<const float*>(packed) + first;
   const uint8_t* bytes = static_cast<const uint8_t*>(packed) + scale_bytes(m) + first / PANEL * panel_bytes(k);
-  const Product p{a, n, k, count, scales, bytes, bias, residual, ldr, y, ldy};
   if (n <= 0 || count <= 0) return;
+#if defined(__AVX512VNNI__)
+  const int8_t* rows = a.q;
+  const int64_t ld = a.ld;
+#else
+  const int64_t ld = round_up(k, 2 * W);
+  int16_t* rows = reinterpret_cast<int16_t*>(Arrays(call_slot, Arrays::floats(n * ld / 2)).take(n * ld / 2));
+  parallel(n, rows_at_once(k), [&](int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; ++row) widen(a.q + row * a.ld, k, rows + row * ld, ld);
+  });
+#endif
+  const Product p{a, rows, ld, n, k, count, scales, bytes, bias, residual, ldr, y, ldy};
   // Rows in equal chunks that fit in the L2 cache. Panels in spans that are long enough to be worth fetching from the counter
   // and short enough to balance the load between cores of different speed.
   constexpr int64_t cache = 384 * 1024, span_products = 16 * 1024 * 1024, span_bytes = 64 * 1024;

@@ -21,4 +21,15 @@ public sealed class InputException extends RuntimeException permits SettingExcep
     public InputException(String message, Throwable cause) {
         super(message, cause);
     }
+
+    /**
+     * Refuses a number that is too small.
+     *
+     * @param name of the option or quantity, as the message has it
+     */
+    public static void requireAtLeast(String name, int value, int least) {
+        if (value < least) {
+            throw new InputException("%s must be at least %d, was %d".formatted(name, least, value));
+        }
+    }
 }

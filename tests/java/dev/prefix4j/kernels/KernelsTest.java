@@ -92,12 +92,12 @@ class KernelsTest {
         return leaf.grad();
     }
 
-    /** 8-bit rows of x, which are to be its nearest. */
+    /** That 8-bit rows are the nearest to the mixed rows of x. */
     private static EightBits assertHolds(Tensor x, EightBits rows) {
         Tensor scale = rows.scale().unsqueeze(1);
         Tensor held =
                 rows.q().narrow(1, 0, x.size(1)).to(torch.ScalarType.Float).mul(scale);
-        Tensor within = held.sub(x).abs().le(scale.mul(new Scalar(0.501)));
+        Tensor within = held.sub(MixedRows.of(x)).abs().le(scale.mul(new Scalar(0.501)));
         assertTrue(within.all().item_bool(), "nearest of 8 bits");
         return rows;
     }

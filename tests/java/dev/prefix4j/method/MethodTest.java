@@ -105,7 +105,7 @@ class MethodTest {
         BaseModel model = Gpt2Family.initialize(CONFIG, TorchRuntime.device("cpu"));
         model.weights()
                 .forEach((name, weight) -> weight.requires_grad_(false)
-                        .add_(torch.randn_like(weight).mul_(new Scalar(name.contains("ln_") ? 0.1 : 0.1))));
+                        .add_(torch.randn_like(weight).mul_(new Scalar(0.1))));
         return model;
     }
 

@@ -1,5 +1,6 @@
 package dev.prefix4j.cli;
 
+import dev.prefix4j.InputException;
 import dev.prefix4j.generate.Decoding;
 import dev.prefix4j.task.Benchmark;
 import dev.prefix4j.task.LanguageModel;
@@ -36,14 +37,14 @@ final class BenchGenerate extends BenchWork {
 
     @Override
     public Integer call() {
-        atLeast("batch-size", batchSize, 1);
-        atLeast("batches", batches, 1);
-        atLeast("new-tokens", newTokens, 1);
+        InputException.requireAtLeast("batch-size", batchSize, 1);
+        InputException.requireAtLeast("batches", batches, 1);
+        InputException.requireAtLeast("new-tokens", newTokens, 1);
         precision.parse();
         Decoding decoding = beams == 1 ? new Decoding.Greedy() : new Decoding.BeamSearch(beams, 1);
         runtimeOptions.start();
         List<Example> examples = dataOptions.read(data, (batches + 1) * batchSize);
-        atLeast(data + ": rows", examples.size(), (batches + 1) * batchSize);
+        InputException.requireAtLeast(data + ": rows", examples.size(), (batches + 1) * batchSize);
         try (LanguageModel model = modelOptions.load(runtimeOptions, console, precision.parse())) {
             double seconds = Benchmark.decoding(
                     model,

@@ -40,9 +40,9 @@ final class BenchTrain extends BenchWork {
 
     @Override
     public Integer call() {
-        atLeast("steps", steps, 1);
-        atLeast("warmup", warmup, 0);
-        atLeast("batch-size", batchSize, 1);
+        InputException.requireAtLeast("steps", steps, 1);
+        InputException.requireAtLeast("warmup", warmup, 0);
+        InputException.requireAtLeast("batch-size", batchSize, 1);
         precision.parse();
         runtimeOptions.start();
         List<Example> examples = dataOptions.read(data, (steps + warmup) * batchSize);

@@ -2,7 +2,6 @@ package dev.prefix4j.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.prefix4j.InputException;
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.torch.TorchRuntime;
 import java.io.IOException;
@@ -82,11 +81,5 @@ abstract class BenchWork extends ConsoleCommand {
         List<Double> sorted = values.stream().sorted().toList();
         int middle = sorted.size() / 2;
         return sorted.size() % 2 == 1 ? sorted.get(middle) : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
-    }
-
-    static void atLeast(String name, int value, int least) {
-        if (value < least) {
-            throw new InputException(name + " must be at least " + least + ", was " + value);
-        }
     }
 }

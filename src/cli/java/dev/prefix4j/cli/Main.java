@@ -267,9 +267,6 @@ public final class Main {
     }
 
     private static String oneLine(String message) {
-        if (message == null) {
-            return "no message";
-        }
         String line = message.lines()
                 .map(String::strip)
                 .filter(part -> !part.isEmpty())

@@ -27,7 +27,7 @@ public record AdapterTuning(int bottleneck) implements ExtensionMethod {
     private static final double DEVIATION = 0.01;
 
     public AdapterTuning {
-        Method.atLeast("bottleneck", bottleneck, 1);
+        InputException.requireAtLeast("bottleneck", bottleneck, 1);
     }
 
     /**

@@ -24,7 +24,7 @@ public record InContext(int tokens) implements Method {
     public static final String TOKENS = "context_tokens";
 
     public InContext {
-        Method.atLeast("tokens of the examples", tokens, 1);
+        InputException.requireAtLeast("tokens of the examples", tokens, 1);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.prefix4j.method;
 
+import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.SoftPrompt;
 import dev.prefix4j.model.ModelConfig;
 
@@ -12,8 +13,8 @@ import dev.prefix4j.model.ModelConfig;
  */
 public record LayerTuning(Vectors vectors, int firstLayer, int lastLayer) implements ActivationMethod {
     public LayerTuning {
-        Method.atLeast("layers", firstLayer, 0);
-        Method.atLeast("last of the layers", lastLayer, firstLayer);
+        InputException.requireAtLeast("layers", firstLayer, 0);
+        InputException.requireAtLeast("last of the layers", lastLayer, firstLayer);
     }
 
     @Override

@@ -30,7 +30,7 @@ import org.bytedeco.pytorch.global.torch;
  */
 public record LoraTuning(int rank, double alpha) implements ExtensionMethod {
     public LoraTuning {
-        Method.atLeast("rank", rank, 1);
+        InputException.requireAtLeast("rank", rank, 1);
         if (!(alpha > 0 && alpha <= 1e6)) {
             throw new InputException("alpha must be above 0 and at most 1e6, was " + alpha);
         }

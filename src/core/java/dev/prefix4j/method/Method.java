@@ -1,6 +1,5 @@
 package dev.prefix4j.method;
 
-import dev.prefix4j.InputException;
 import dev.prefix4j.frozen.Conditioned;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ModelConfig;
@@ -42,11 +41,4 @@ public sealed interface Method permits EngineMethod, WeightMethod, InContext {
      * @return with tensors that belong to the open scope
      */
     Tuning tuning(BaseModel model, Freezer freezer, long seed);
-
-    /** @throws InputException naming the value */
-    static void atLeast(String name, int value, int least) {
-        if (value < least) {
-            throw new InputException("%s must be at least %d, was %d".formatted(name, least, value));
-        }
-    }
 }

@@ -20,7 +20,7 @@ import org.bytedeco.pytorch.global.torch;
  */
 public record TopTuning(int blocks) implements AutogradMethod {
     public TopTuning {
-        Method.atLeast("top-blocks", blocks, 1);
+        InputException.requireAtLeast("top-blocks", blocks, 1);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.prefix4j.method;
 
+import dev.prefix4j.InputException;
 import dev.prefix4j.prefix.PrefixEncoder;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.torch.Draws;
@@ -14,9 +15,9 @@ import org.bytedeco.pytorch.Device;
  */
 public record Vectors(int length, Reparametrization reparametrization, int hidden) {
     public Vectors {
-        Method.atLeast("prefix.length", length, 1);
+        InputException.requireAtLeast("prefix.length", length, 1);
         if (reparametrization == Reparametrization.MLP) {
-            Method.atLeast("prefix.hidden", hidden, 1);
+            InputException.requireAtLeast("prefix.hidden", hidden, 1);
         }
     }
 

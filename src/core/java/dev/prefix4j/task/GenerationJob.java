@@ -109,7 +109,7 @@ public record GenerationJob(AdaptedModel model, Decoding decoding, OutputRules r
                 + rules.maxNewTokens()
                 + prompts.stream().mapToInt(ids -> ids.length).max().orElse(0);
         var config = model.model().config();
-        double values = tokens * 2.0 * config.layers() * config.width() + config.vocabulary();
+        double values = tokens * 2.0 * config.layers() * config.attention().keyColumns() + config.vocabulary();
         MachineMemory.require(
                 Float.BYTES * rows * values,
                 "--batch-size %,d, --beams %,d, --max-new-tokens %,d".formatted(batchSize, beams, rules.maxNewTokens()),

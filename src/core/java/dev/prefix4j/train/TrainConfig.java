@@ -48,14 +48,14 @@ public record TrainConfig(
             new TrainConfig(0, 1, 10, 1, false, 5e-5, 0, 0, 1, false, 0, 0, 0, 0, 100, 101);
 
     public TrainConfig {
-        atLeast("steps", steps, 0);
-        atLeast("epochs", epochs, steps > 0 ? 0 : 1);
-        atLeast("batch-size", batchSize, 1);
-        atLeast("accumulate", accumulate, 1);
-        atLeast("warmup", warmup, 0);
-        atLeast("validate-every", validateEvery, 0);
-        atLeast("patience", patience, 0);
-        atLeast("save-every", saveEvery, 1);
+        InputException.requireAtLeast("steps", steps, 0);
+        InputException.requireAtLeast("epochs", epochs, steps > 0 ? 0 : 1);
+        InputException.requireAtLeast("batch-size", batchSize, 1);
+        InputException.requireAtLeast("accumulate", accumulate, 1);
+        InputException.requireAtLeast("warmup", warmup, 0);
+        InputException.requireAtLeast("validate-every", validateEvery, 0);
+        InputException.requireAtLeast("patience", patience, 0);
+        InputException.requireAtLeast("save-every", saveEvery, 1);
         within("lr", learningRate, 0, 10);
         within("weight-decay", weightDecay, 0, 10);
         within("clip", clip, 0, Double.MAX_VALUE);
@@ -147,12 +147,6 @@ public record TrainConfig(
                 patience,
                 saveEvery,
                 given);
-    }
-
-    private static void atLeast(String name, int value, int least) {
-        if (value < least) {
-            throw new InputException("%s must be at least %d, was %d".formatted(name, least, value));
-        }
     }
 
     private static void within(String name, double value, double least, double most) {
