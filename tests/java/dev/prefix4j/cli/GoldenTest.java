@@ -71,9 +71,8 @@ class GoldenTest {
         JsonNode expected = JSON.readTree(FIXTURE.toFile()).get(name);
         JsonNode found = observe(TRAININGS.get(name), temporary);
         boolean exact = !name.contains("int8");
-        // Instruction sets differ by rounding, and every step of AdamW makes more of it. With int8 they differ by the
-        // product too:
-        // without VNNI, activations are rounded otherwise.
+        // Instruction sets differ by rounding, and every step of AdamW makes more of it. With int8, a value that rounds
+        // differently moves by a whole step of its row's scale.
         double first = exact ? 1e-6 : 1e-2;
         double later = exact ? 1e-5 : 3e-2;
         JsonNode losses = expected.get("losses");

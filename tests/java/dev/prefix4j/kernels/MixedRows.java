@@ -18,6 +18,9 @@ public final class MixedRows {
         while (together < 16 && 16 * 2 * together <= columns) {
             together *= 2;
         }
+        if (together == 1) {
+            return torch.eye(columns);
+        }
         int block = 16 * together;
         Tensor product = torch.eye(columns);
         for (int from = 0; from + block <= columns; from += block) {
