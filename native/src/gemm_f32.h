@@ -30,10 +30,16 @@ void float_tile(const float* a, int64_t lda, const float* b, int64_t ldb, int64_
 
 using FloatTile = void (*)(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, bool);
 
-template <bool TRANSPOSED, int... i>
-P4J_INLINE FloatTile float_tile_for(int64_t rows, int64_t vectors, std::integer_sequence<int, i...>) {
-  static constexpr FloatTile tiles[] = {float_tile<TRANSPOSED, i / TILE_VECTORS + 1, i % TILE_VECTORS + 1>...};
-  return tiles[(rows - 1) * TILE_VECTORS + vectors - 1];
+template <bool TRANSPOSED, int VECTORS, int... i>
+P4J_INLINE FloatTile float_tile_of(int64_t rows, int64_t vectors, std::integer_sequence<int, i...>) {
+  static constexpr FloatTile tiles[] = {float_tile<TRANSPOSED, i / VECTORS + 1, i % VECTORS + 1>...};
+  return tiles[(rows - 1) * VECTORS + vectors - 1];
+}
+
+// The tile for rows <= ROWS and vectors <= VECTORS.
+template <bool TRANSPOSED, int ROWS, int VECTORS>
+P4J_INLINE FloatTile float_tile_for(int64_t rows, int64_t vectors) {
+  return float_tile_of<TRANSPOSED, VECTORS>(rows, vectors, std::make_integer_sequence<int, ROWS * VECTORS>());
 }
 
 template <bool TRANSPOSED>
@@ -44,8 +50,8 @@ void float_product(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
     const int64_t vectors = n - j < TILE_VECTORS * W ? (n - j) / W : TILE_VECTORS;
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t i = m * block / blocks, rows = m * (block + 1) / blocks - i;
-      float_tile_for<TRANSPOSED>(rows, vectors, std::make_integer_sequence<int, TILE_ROWS * TILE_VECTORS>())(
-          TRANSPOSED ? a + i : a + i * lda, lda, b + j, ldb, k, c + i * ldc + j, ldc, add);
+      float_tile_for<TRANSPOSED, TILE_ROWS, TILE_VECTORS>(rows, vectors)(TRANSPOSED ? a + i : a + i * lda, lda, b + j, ldb, k,
+                                                                         c + i * ldc + j, ldc, add);
     }
   }
 }

@@ -9,7 +9,7 @@
 //   streamed   few rows: every weight is used only a few times, so reading it dominates. Each strip is read from its first
 //              input to its last, with the sums in registers; weights are read from memory once. In place, the weights of an
 //              input must be adjacent.
-//   blocked    many rows: rows of x are packed once, in panels of TILE_ROWS; a strip of weights is kept in the L2 cache and
+//   blocked    many rows: rows of x are packed once, in panels of STRIP_ROWS; a strip of weights is kept in the L2 cache and
 //              multiplied with all panels.
 #ifndef P4J_MATMUL_F32_H
 #define P4J_MATMUL_F32_H
@@ -20,7 +20,9 @@
 namespace p4j {
 namespace {
 
-constexpr int64_t STRIP = TILE_VECTORS * W;
+// A tile that up to 12 rows fill with one pass over the weights, where there are 32 registers.
+constexpr int STRIP_ROWS = W == 16 ? 12 : W == 8 ? 6 : 4, STRIP_VECTORS = 2;
+constexpr int64_t STRIP = STRIP_VECTORS * W;
 
 // to [width, ldto] = the transpose of from [rows, width]; columns up to a multiple of W are zeroed.
 inline void transpose_rows(const float* from, int64_t ldfrom, int64_t rows, int64_t width, float* to, int64_t ldto) {
@@ -71,7 +73,7 @@ struct FloatProduct {
   }
 };
 
-// A tile of y whose last vector is partial: computed in scratch [TILE_ROWS, STRIP], then copied to y.
+// A tile of y whose last vector is partial: computed in scratch [STRIP_ROWS, STRIP], then copied to y.
 struct Edge {
   float* scratch;
 
@@ -106,18 +108,17 @@ void pack_f32(const float* w, int64_t stride_k, int64_t stride_m, int64_t k, int
   });
 }
 
-// R rows of V vectors of y += inputs 0 .. depth, sums in registers. `cold`: the weights are not in the L2 cache
-// yet. The cache lines `line`, `line + every`, ... of the next strip are prefetched.
+// R rows of V vectors of y += inputs 0 .. depth, sums in registers. The weights `ahead` floats further on are fetched, if it is
+// not 0. Of the strip that comes next, the cache lines `line`, `line + every`, ... are fetched.
 template <int R, int V>
-void stream_tile(const float* x, int64_t ldx, const float* w, int64_t step, int64_t depth, float* y, int64_t ldy, bool cold,
+void stream_tile(const float* x, int64_t ldx, const float* w, int64_t step, int64_t depth, float* y, int64_t ldy, int64_t ahead,
                  const float* next_strip, int64_t line, int64_t every) {
-  constexpr int64_t AHEAD = 12;  // rows of w
-  constexpr int64_t LINE = 16;   // floats
+  constexpr int64_t LINE = 16;  // floats
   F s[R][V];
   unroll<R>(P4J_UNROLLED(auto r) { unroll<V>(P4J_UNROLLED(auto v) { s[r][v] = load(y + r * ldy + v * W); }); });
   for (int64_t l = 0; l < depth; ++l, w += step) {
-    if (cold) {
-      for (int64_t c = 0; c < V * W; c += LINE) __builtin_prefetch(w + (l + AHEAD < depth ? AHEAD : 0) * step + c);
+    if (ahead != 0) {
+      for (int64_t c = 0; c < V * W; c += LINE) __builtin_prefetch(w + ahead + c);
     }
     if (next_strip != nullptr) {
       for (int64_t c = line * LINE; c < STRIP; c += every * LINE) __builtin_prefetch(next_strip + c, 0, 2);
@@ -133,42 +134,44 @@ void stream_tile(const float* x, int64_t ldx, const float* w, int64_t step, int6
   unroll<R>(P4J_UNROLLED(auto r) { unroll<V>(P4J_UNROLLED(auto v) { store(y + r * ldy + v * W, s[r][v]); }); });
 }
 
-using StreamTile = void (*)(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, bool, const float*, int64_t,
-                            int64_t);
+using StreamTile = void (*)(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, int64_t, const float*,
+                            int64_t, int64_t);
 
 template <int... i>
 P4J_INLINE StreamTile stream_tile_for(int64_t rows, int64_t vectors, std::integer_sequence<int, i...>) {
-  static constexpr StreamTile tiles[] = {stream_tile<i / TILE_VECTORS + 1, i % TILE_VECTORS + 1>...};
-  return tiles[(rows - 1) * TILE_VECTORS + vectors - 1];
+  static constexpr StreamTile tiles[] = {stream_tile<i / STRIP_VECTORS + 1, i % STRIP_VECTORS + 1>...};
+  return tiles[(rows - 1) * STRIP_VECTORS + vectors - 1];
 }
 
 P4J_INLINE StreamTile stream_tile_for(int64_t rows, int64_t vectors) {
-  return stream_tile_for(rows, vectors, std::make_integer_sequence<int, TILE_ROWS * TILE_VECTORS>());
+  return stream_tile_for(rows, vectors, std::make_integer_sequence<int, STRIP_ROWS * STRIP_VECTORS>());
 }
 
 // The last strip, if its last vector is partial.
 inline void stream_edge(const FloatProduct& p, int64_t j) {
-  const int64_t width = p.m - j, vectors = divide_up(width, W), blocks = divide_up(p.n, TILE_ROWS);
-  Arrays arrays(work_slot, Arrays::floats(p.k * STRIP) + Arrays::floats(TILE_ROWS * STRIP));
+  const int64_t width = p.m - j, vectors = divide_up(width, W), blocks = divide_up(p.n, STRIP_ROWS);
+  Arrays arrays(work_slot, Arrays::floats(p.k * STRIP) + Arrays::floats(STRIP_ROWS * STRIP));
   float* copied = arrays.take(p.k * STRIP);
-  const Edge edge{arrays.take(TILE_ROWS * STRIP)};
+  const Edge edge{arrays.take(STRIP_ROWS * STRIP)};
   if (!p.in_strips()) copy_strip(p.weights(j, 0), p.stride_k, 1, p.k, width, copied);
   const float* weights = p.in_strips() ? p.weights(j, 0) : copied;
   p.begin(0, p.n, j, p.m);
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t row = p.n * block / blocks, rows = p.n * (block + 1) / blocks - row;
     edge.work(p.y + row * p.ldy + j, p.ldy, rows, width, [&](float* y, int64_t ldy) {
-      stream_tile_for(rows, vectors)(p.x + row * p.ldx, p.ldx, weights, STRIP, p.k, y, ldy, false, nullptr, 0, 1);
+      stream_tile_for(rows, vectors)(p.x + row * p.ldx, p.ldx, weights, STRIP, p.k, y, ldy, 0, nullptr, 0, 1);
     });
   }
 }
 
 inline void stream(const FloatProduct& p) {
-  constexpr int64_t most_together = 4, most_depth = 1024;  // strips per part; inputs per unit
+  constexpr int64_t most_together = 256 / STRIP, most_depth = 1024;  // strips per part; inputs per unit
   const int64_t strips = divide_up(p.m, STRIP), together = larger(1, smaller(most_together, strips / 12));
   const int64_t parts = divide_up(strips, together), slices = larger(1, divide_up(p.k, most_depth));
-  const int64_t blocks = divide_up(p.n, TILE_ROWS);
-  // Strips that are used once, by few rows, are read sequentially: the hardware prefetches them.
+  const int64_t blocks = divide_up(p.n, STRIP_ROWS);
+  // Strips that are used once, by few rows, are read sequentially. The hardware prefetches them only up to the end of a page,
+  // so they are fetched from 6 KB ahead.
+  constexpr int64_t far = 1536;
   const bool straight = p.in_strips() && blocks == 1;
   parallel(parts, 1, [&](int64_t from, int64_t to) {
     for (int64_t part = from; part < to; ++part) {
@@ -187,9 +190,9 @@ inline void stream(const FloatProduct& p) {
         const int64_t l = input(slice), depth = input(slice + 1) - l;
         for (int64_t block = 0; block < blocks; ++block) {
           const int64_t row = p.n * block / blocks, rows = p.n * (block + 1) / blocks - row;
+          const int64_t ahead = straight ? far : unit == 0 && block == 0 ? 12 * p.step() : 0;
           stream_tile_for(rows, width / W)(p.x + row * p.ldx + l, p.ldx, p.weights(j, l), p.step(), depth,
-                                           p.y + row * p.ldy + j, p.ldy, !straight && unit == 0 && block == 0,
-                                           straight ? nullptr : next, block, blocks);
+                                           p.y + row * p.ldy + j, p.ldy, ahead, straight ? nullptr : next, block, blocks);
         }
       }
     }
@@ -199,29 +202,29 @@ inline void stream(const FloatProduct& p) {
 inline void blocked(const FloatProduct& p) {
   constexpr int64_t most_depth = 768, most_rows = 384;
   const int64_t depth = divide_up(p.k, larger(1, divide_up(p.k, most_depth)));
-  const int64_t panels = divide_up(p.n, TILE_ROWS), strips = divide_up(p.m, STRIP);
-  // packed [panels, k, TILE_ROWS]
-  float* packed = Arrays(call_slot, Arrays::floats(panels * p.k * TILE_ROWS)).take(panels * p.k * TILE_ROWS);
+  const int64_t panels = divide_up(p.n, STRIP_ROWS), strips = divide_up(p.m, STRIP);
+  // packed [panels, k, STRIP_ROWS]
+  float* packed = Arrays(call_slot, Arrays::floats(panels * p.k * STRIP_ROWS)).take(panels * p.k * STRIP_ROWS);
   parallel(panels, 4, [&](int64_t from, int64_t to) {
     for (int64_t panel = from; panel < to; ++panel) {
-      const int64_t row = panel * TILE_ROWS, rows = smaller(TILE_ROWS, p.n - row);
-      float* out = packed + panel * p.k * TILE_ROWS;
-      for (int64_t r = 0; r < TILE_ROWS; ++r) {
+      const int64_t row = panel * STRIP_ROWS, rows = smaller(STRIP_ROWS, p.n - row);
+      float* out = packed + panel * p.k * STRIP_ROWS;
+      for (int64_t r = 0; r < STRIP_ROWS; ++r) {
         const float* in = p.x + (row + r) * p.ldx;
-        for (int64_t i = 0; i < p.k; ++i) out[i * TILE_ROWS + r] = r < rows ? in[i] : 0.0f;
+        for (int64_t i = 0; i < p.k; ++i) out[i * STRIP_ROWS + r] = r < rows ? in[i] : 0.0f;
       }
     }
   });
-  const int64_t chunks = divide_up(panels * TILE_ROWS, most_rows);
+  const int64_t chunks = divide_up(panels * STRIP_ROWS, most_rows);
   parallel(chunks * strips, 1, [&](int64_t from, int64_t to) {
-    Arrays arrays(work_slot, Arrays::floats(depth * STRIP) + Arrays::floats(TILE_ROWS * STRIP));
+    Arrays arrays(work_slot, Arrays::floats(depth * STRIP) + Arrays::floats(STRIP_ROWS * STRIP));
     float* copied = arrays.take(depth * STRIP);  // [depth, STRIP]
-    const Edge edge{arrays.take(TILE_ROWS * STRIP)};
+    const Edge edge{arrays.take(STRIP_ROWS * STRIP)};
     for (int64_t part = from; part < to; ++part) {
       const int64_t chunk = part % chunks, j = part / chunks * STRIP, width = smaller(STRIP, p.m - j);
       const int64_t first = panels * chunk / chunks, last = panels * (chunk + 1) / chunks;
       const int64_t vectors = divide_up(width, W);
-      p.begin(first * TILE_ROWS, smaller(p.n, last * TILE_ROWS), j, j + width);
+      p.begin(first * STRIP_ROWS, smaller(p.n, last * STRIP_ROWS), j, j + width);
       for (int64_t k0 = 0; k0 < p.k; k0 += depth) {
         const int64_t deep = smaller(depth, p.k - k0);
         if (!p.in_strips()) {
@@ -229,16 +232,15 @@ inline void blocked(const FloatProduct& p) {
         }
         const float* weights = p.in_strips() ? p.weights(j, k0) : copied;
         for (int64_t panel = first; panel < last; ++panel) {
-          const int64_t row = panel * TILE_ROWS, rows = smaller(TILE_ROWS, p.n - row);
-          const float* a = packed + (panel * p.k + k0) * TILE_ROWS;
-          const FloatTile tile =
-              float_tile_for<true>(rows, vectors, std::make_integer_sequence<int, TILE_ROWS * TILE_VECTORS>());
+          const int64_t row = panel * STRIP_ROWS, rows = smaller(STRIP_ROWS, p.n - row);
+          const float* a = packed + (panel * p.k + k0) * STRIP_ROWS;
+          const FloatTile tile = float_tile_for<true, STRIP_ROWS, STRIP_VECTORS>(rows, vectors);
           float* y = p.y + row * p.ldy + j;
           if (width % W == 0) {
-            tile(a, TILE_ROWS, weights, STRIP, deep, y, p.ldy, true);
+            tile(a, STRIP_ROWS, weights, STRIP, deep, y, p.ldy, true);
           } else {
             edge.work(y, p.ldy, rows, width,
-                      [&](float* to_add, int64_t ld) { tile(a, TILE_ROWS, weights, STRIP, deep, to_add, ld, true); });
+                      [&](float* to_add, int64_t ld) { tile(a, STRIP_ROWS, weights, STRIP, deep, to_add, ld, true); });
           }
         }
       }
