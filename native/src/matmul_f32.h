@@ -170,8 +170,8 @@ inline void stream(const FloatProduct& p) {
   const int64_t parts = divide_up(strips, together), slices = larger(1, divide_up(p.k, most_depth));
   const int64_t blocks = divide_up(p.n, STRIP_ROWS);
   // Strips that are used once, by few rows, are read sequentially. The hardware prefetches them only up to the end of a page,
-  // so they are fetched from 6 KB ahead.
-  constexpr int64_t far = 1536;
+  // so they are fetched from 3 KB ahead.
+  constexpr int64_t far = 768;
   const bool straight = p.in_strips() && blocks == 1;
   parallel(parts, 1, [&](int64_t from, int64_t to) {
     for (int64_t part = from; part < to; ++part) {
