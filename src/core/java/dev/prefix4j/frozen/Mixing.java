@@ -46,6 +46,6 @@ final class Mixing {
         while (h.size(0) < size) {
             h = torch.kron(two, h);
         }
-        return h.div(new Scalar(Math.sqrt(size)));
+        return h.div(new Scalar(Math.sqrt((double) size)));
     }
 }
