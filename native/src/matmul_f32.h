@@ -169,10 +169,10 @@ inline void stream(const FloatProduct& p) {
   const int64_t strips = divide_up(p.m, STRIP), together = larger(1, smaller(most_together, strips / 12));
   const int64_t parts = divide_up(strips, together), slices = larger(1, divide_up(p.k, most_depth));
   const int64_t blocks = divide_up(p.n, STRIP_ROWS);
-  // Strips that are used once, by few rows, are read sequentially. The hardware prefetches them only up to the end of a page,
-  // so they are fetched from 3 KB ahead.
-  constexpr int64_t far = 768;
-  const bool straight = p.in_strips() && blocks == 1;
+  // Weights that are used once, by few rows, are read sequentially. The hardware prefetches only up to the end of a page, so
+  // they are fetched from further ahead: 3 KB in strips, 24 inputs in place.
+  const bool once = blocks == 1;
+  const int64_t far = p.in_strips() ? 768 : 24 * p.step();
   parallel(parts, 1, [&](int64_t from, int64_t to) {
     for (int64_t part = from; part < to; ++part) {
       const int64_t first = strips * part / parts, last = strips * (part + 1) / parts, units = (last - first) * slices;
@@ -190,9 +190,9 @@ inline void stream(const FloatProduct& p) {
         const int64_t l = input(slice), depth = input(slice + 1) - l;
         for (int64_t block = 0; block < blocks; ++block) {
           const int64_t row = p.n * block / blocks, rows = p.n * (block + 1) / blocks - row;
-          const int64_t ahead = straight ? far : unit == 0 && block == 0 ? 12 * p.step() : 0;
+          const int64_t ahead = once ? far : unit == 0 && block == 0 ? 12 * p.step() : 0;
           stream_tile_for(rows, width / W)(p.x + row * p.ldx + l, p.ldx, p.weights(j, l), p.step(), depth,
-                                           p.y + row * p.ldy + j, p.ldy, ahead, straight ? nullptr : next, block, blocks);
+                                           p.y + row * p.ldy + j, p.ldy, ahead, once ? nullptr : next, block, blocks);
         }
       }
     }
