@@ -1,8 +1,6 @@
 package dev.prefix4j.frozen;
 
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -25,7 +23,7 @@ final class Mixing {
         }
         long block = together * SPACING;
         long whole = columns / block * block;
-        Tensor hadamard = hadamard(together).to(x.device(), x.scalar_type());
+        Tensor hadamard = hadamard((int) together).to(x.device(), x.scalar_type());
         Tensor y = x.clone();
         transform(y.narrow(1, 0, whole), together, hadamard);
         if (whole < columns) {
@@ -34,18 +32,19 @@ final class Mixing {
         return y;
     }
 
+    /** @param blocks [N, n·16·together], changed in place */
     private static void transform(Tensor blocks, long together, Tensor hadamard) {
         Tensor groups = blocks.reshape(blocks.size(0), blocks.size(1) / (together * SPACING), together, SPACING);
         blocks.copy_(torch.matmul(hadamard, groups).reshape(blocks.size(0), blocks.size(1)));
     }
 
-    /** Hadamard's matrix divided by the square root of its size, which is symmetric and its own inverse. */
-    private static Tensor hadamard(long size) {
-        Tensor h = torch.ones(new long[] {1, 1}, new TensorOptions(torch.ScalarType.Float));
-        Tensor two = torch.tensor(new float[] {1, 1, 1, -1}).reshape(2, 2);
-        while (h.size(0) < size) {
-            h = torch.kron(two, h);
+    /** Hadamard's matrix divided by the square root of its size, [size, size], which is symmetric and its own inverse. */
+    private static Tensor hadamard(int size) {
+        float entry = (float) (1 / Math.sqrt(size));
+        float[] entries = new float[size * size];
+        for (int i = 0; i < entries.length; i++) {
+            entries[i] = Integer.bitCount(i / size & i % size) % 2 == 0 ? entry : -entry;
         }
-        return h.div(new Scalar(Math.sqrt((double) size)));
+        return torch.tensor(entries).reshape(size, size);
     }
 }
