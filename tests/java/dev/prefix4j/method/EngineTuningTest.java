@@ -15,7 +15,7 @@ import dev.prefix4j.frozen.Precision;
 import dev.prefix4j.kernels.Kernels;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.text.Sequence;
-import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.ScopedTest;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,32 +25,12 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Methods that train on the engine. */
-class EngineTuningTest {
-    private TensorScope scope;
-
-    @BeforeAll
-    static void start() {
-        TorchRuntime.require();
-    }
-
-    @BeforeEach
-    void open() {
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void close() {
-        scope.close();
-    }
-
+class EngineTuningTest extends ScopedTest {
     static Stream<Method> onTheEngine() {
         return MethodTest.trainable().map(MethodTest.Case::method).filter(method -> method instanceof EngineMethod);
     }

@@ -10,34 +10,25 @@ import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.ModelConfig;
 import dev.prefix4j.model.ModelConfig.Tokens;
 import dev.prefix4j.model.gpt2.Gpt2Family;
-import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.ScopedTest;
 import dev.prefix4j.torch.TorchRuntime;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-class InspectionTest {
+class InspectionTest extends ScopedTest {
     private static final ModelConfig CONFIG =
             Gpt2Family.config(2, 2, 8, 32, 40, 32, Activation.GELU_TANH, 1e-5, true, false, true, Tokens.of(0, 0));
 
-    private TensorScope scope;
     private BaseModel model;
 
     @BeforeEach
     void open() {
-        TorchRuntime.require();
-        scope = new TensorScope();
         model = Gpt2Family.initialize(CONFIG, TorchRuntime.device("cpu"));
         model.weights().values().forEach(weight -> weight.requires_grad_(false));
-    }
-
-    @AfterEach
-    void close() {
-        scope.close();
     }
 
     private static SoftPrompt prompt(Tensor vectors) {

@@ -21,6 +21,7 @@ import dev.prefix4j.model.ModelConfig.Tokens;
 import dev.prefix4j.model.gpt2.Gpt2Family;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.text.Sequence;
+import dev.prefix4j.torch.ScopedTest;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import dev.prefix4j.train.AdamW;
@@ -35,15 +36,12 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-class MethodTest {
+class MethodTest extends ScopedTest {
     private static final int L = 3;
     private static final int E = 32;
     private static final ModelConfig CONFIG =
@@ -55,23 +53,6 @@ class MethodTest {
 
     @TempDir
     Path temporary;
-
-    private TensorScope scope;
-
-    @BeforeAll
-    static void start() {
-        TorchRuntime.require();
-    }
-
-    @BeforeEach
-    void open() {
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void close() {
-        scope.close();
-    }
 
     /** A method, and how many parameters it trains and stores, written out. */
     record Case(Method method, long trained, long stored) {

@@ -18,7 +18,7 @@ import dev.prefix4j.generate.Generator;
 import dev.prefix4j.model.BaseModel;
 import dev.prefix4j.model.Checkpoint;
 import dev.prefix4j.text.Tokenizer;
-import dev.prefix4j.torch.TensorScope;
+import dev.prefix4j.torch.ScopedTest;
 import dev.prefix4j.torch.TorchRuntime;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,9 +27,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -37,29 +34,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Adapters that PEFT 0.21 wrote, with the ids that it gives ({@code scripts/peft_adapter_fixtures.py} made some of them). */
-class PeftAdapterTest {
+class PeftAdapterTest extends ScopedTest {
     private static final Path ROOT = Path.of("tests/resources/peft");
     private static final ObjectMapper JSON = new ObjectMapper();
 
     @TempDir
     Path temporary;
-
-    private TensorScope scope;
-
-    @BeforeAll
-    static void start() {
-        TorchRuntime.require();
-    }
-
-    @BeforeEach
-    void open() {
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void close() {
-        scope.close();
-    }
 
     private static BaseModel model() {
         return Checkpoint.load(ROOT.resolve("model"), TorchRuntime.device("cpu"));

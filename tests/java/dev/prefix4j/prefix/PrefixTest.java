@@ -26,6 +26,7 @@ import dev.prefix4j.model.KvCache;
 import dev.prefix4j.model.gpt2.Gpt2;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.torch.Draws;
+import dev.prefix4j.torch.ScopedTest;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Path;
@@ -38,28 +39,20 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class PrefixTest {
+class PrefixTest extends ScopedTest {
     @TempDir
     Path temporary;
 
-    private TensorScope scope;
     private BaseModel model;
 
     @BeforeEach
     void load() {
         TorchRuntime.seed(1);
-        scope = new TensorScope();
         model = Checkpoint.load(Path.of("tests/resources/parity/tiny/model"), TorchRuntime.device("cpu"));
-    }
-
-    @AfterEach
-    void close() {
-        scope.close();
     }
 
     private PrefixEncoder encoder(Reparametrization how, int length) {

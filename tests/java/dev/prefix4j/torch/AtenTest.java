@@ -10,24 +10,9 @@ import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-class AtenTest {
-    private TensorScope scope;
-
-    @BeforeEach
-    void open() {
-        TorchRuntime.require();
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void close() {
-        scope.close();
-    }
-
+class AtenTest extends ScopedTest {
     private static Tensor floats(float... values) {
         return torch.tensor(values);
     }

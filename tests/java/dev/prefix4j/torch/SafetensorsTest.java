@@ -22,29 +22,14 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class SafetensorsTest {
+class SafetensorsTest extends ScopedTest {
     @TempDir
     Path temporary;
-
-    private TensorScope scope;
-
-    @BeforeEach
-    void open() {
-        TorchRuntime.require();
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void close() {
-        scope.close();
-    }
 
     private Path write(String header, int dataBytes) throws IOException {
         byte[] text = header.getBytes(StandardCharsets.UTF_8);

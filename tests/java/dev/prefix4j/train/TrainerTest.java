@@ -19,6 +19,7 @@ import dev.prefix4j.model.Checkpoint;
 import dev.prefix4j.prefix.PrefixEncoder.Reparametrization;
 import dev.prefix4j.text.Sequence;
 import dev.prefix4j.torch.NativeMemory;
+import dev.prefix4j.torch.ScopedTest;
 import dev.prefix4j.torch.TensorScope;
 import dev.prefix4j.torch.TorchRuntime;
 import java.nio.file.Files;
@@ -30,12 +31,11 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.Tensor;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class TrainerTest {
+class TrainerTest extends ScopedTest {
     private static final TrainConfig CONFIG =
             new TrainConfig(24, 0, 4, 1, false, 1e-2, 3, 0.01, 1, false, 0, 0.1, 8, 0, 5, 7);
 
@@ -44,19 +44,11 @@ class TrainerTest {
     @TempDir
     Path temporary;
 
-    private TensorScope scope;
     private BaseModel model;
 
     @BeforeEach
     void load() {
-        TorchRuntime.require();
-        scope = new TensorScope();
         model = Checkpoint.load(Path.of("tests/resources/parity/tiny/model"), TorchRuntime.device("cpu"));
-    }
-
-    @AfterEach
-    void close() {
-        scope.close();
     }
 
     /** Sequences whose target repeats one token: easy to learn. */
